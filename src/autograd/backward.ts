@@ -1,0 +1,156 @@
+// backward: gradients of a tensor with respect to the leaves it was computed from.
+
+import { addInPlace } from "../kernels/accumulate.ts";
+import { AutogradError, ShapeError } from "../tensor/errors.ts";
+import { formatShape, sameShape } from "../tensor/shape.ts";
+import { keep, scope } from "../tensor/scope.ts";
+import { alias, full, type Tensor } from "../tensor/tensor.ts";
+import { add } from "../kernels/pointwise.ts";
+import { noGrad, TapeNode } from "./tape.ts";
+
+type Target = TapeNode | Tensor;
+
+/**
+ * Gradients of `output` (usually the loss).
+ * @param output one element, unless `seed` is given
+ * @param targets leaves or intermediate results; every leaf that requires a gradient when left out
+ * @param seed gradient of whatever follows, of output's shape; ones by default
+ * @returns gradient of each target, of its shape and dtype (f32 for 16-bit targets). Targets that the
+ *   output does not depend on are absent.
+ * @throws {AutogradError} when nothing in `output` requires a gradient, or its graph was used before
+ */
+export function backward(
+  output: Tensor,
+  targets?: readonly Tensor[],
+  seed?: Tensor,
+): Map<Tensor, Tensor> {
+  const start = startOf(output, seed);
+  const wanted = targets && new Map(targets.map((x) => [targetOf(x), x]));
+  return noGrad(() =>
+    scope(() => {
+      const gradients = new Gradients();
+      gradients.add(start, seed ? alias(seed) : full(output.shape, 1, gradientOptions(output)));
+      const nodes = wanted ? pathsTo(start, new Set(wanted.keys())) : reachable(start);
+      const visited: ReadonlySet<Target> = new Set(nodes);
+      const wants = (edge: Target) => wanted === undefined || wanted.has(edge) || visited.has(edge);
+      const result = new Map<Tensor, Tensor>();
+      for (const node of nodes) {
+        const dy = gradients.take(node);
+        if (dy === undefined) continue;
+        const asked = wanted?.get(node);
+        if (asked) result.set(asked, alias(dy));
+        propagate(node, dy, gradients, wants);
+        dy.dispose();
+      }
+      for (const [leaf, gradient] of gradients.leaves()) result.set(leaf, gradient);
+      return result;
+    }),
+  );
+}
+
+function startOf(output: Tensor, seed: Tensor | undefined): Target {
+  if (!output.requiresGrad) {
+    throw new AutogradError(
+      "backward: the output depends on no tensor that requires a gradient. " +
+        "Make a leaf with requiresGrad: true, and do not run the forward in noGrad().",
+    );
+  }
+  if (seed === undefined && output.size !== 1) {
+    throw new ShapeError(
+      `backward: the output must have 1 element, got ${formatShape(output.shape)}. Reduce it, or pass a seed.`,
+    );
+  }
+  if (seed !== undefined && !sameShape(seed.shape, output.shape)) {
+    throw new ShapeError(
+      `backward: the seed must be ${formatShape(output.shape)} as the output, got ${formatShape(seed.shape)}`,
+    );
+  }
+  return targetOf(output);
+}
+
+function targetOf(x: Tensor): Target {
+  return x.node instanceof TapeNode ? x.node : x;
+}
+
+function gradientOptions(x: Tensor) {
+  return { device: x.device, dtype: x.dtype === "f64" ? "f64" : "f32" } as const;
+}
+
+/** Runs one rule in a scope of its own and hands the gradients on. */
+function propagate(
+  node: TapeNode,
+  dy: Tensor,
+  gradients: Gradients,
+  wanted: (edge: Target) => boolean,
+): void {
+  const needs = node.edges.map((edge) => edge !== null && wanted(edge));
+  const deliver = (leaf: Tensor, gradient: Tensor): void => {
+    if (wanted(leaf)) gradients.add(leaf, keep(alias(gradient)));
+  };
+  const results = scope(() => [...node.run(dy, needs, deliver)]);
+  node.edges.forEach((edge, i) => {
+    const gradient = results[i] ?? null;
+    if (edge === null || gradient === null || !needs[i]) gradient?.dispose();
+    // A rule may return dy itself, or one tensor twice: each receiver gets a handle of its own.
+    else gradients.add(edge, alias(gradient));
+  });
+  for (const gradient of new Set(results)) if (gradient !== dy) gradient?.dispose();
+}
+
+/** Gradients on their way, by where they go. */
+class Gradients {
+  readonly #byTarget = new Map<Target, Tensor>();
+
+  add(target: Target, gradient: Tensor): void {
+    const present = this.#byTarget.get(target);
+    if (present === undefined) this.#byTarget.set(target, gradient);
+    else this.#byTarget.set(target, accumulate(present, gradient));
+  }
+
+  take(node: TapeNode): Tensor | undefined {
+    const gradient = this.#byTarget.get(node);
+    this.#byTarget.delete(node);
+    return gradient;
+  }
+
+  leaves(): [Tensor, Tensor][] {
+    return [...this.#byTarget].filter((entry): entry is [Tensor, Tensor] => !(entry[0] instanceof TapeNode));
+  }
+}
+
+/** present + gradient, into present's storage when nothing else views it. Takes over both handles. */
+function accumulate(present: Tensor, gradient: Tensor): Tensor {
+  if (present.storage.shared) {
+    if (!gradient.storage.shared) return accumulate(gradient, present);
+    const sum = add(present, gradient);
+    present.dispose();
+    gradient.dispose();
+    return sum;
+  }
+  addInPlace(present, gradient);
+  gradient.dispose();
+  return present;
+}
+
+/** Nodes reachable from `start`, last made first. */
+function reachable(start: Target): TapeNode[] {
+  const seen = new Set<TapeNode>();
+  const pending: Target[] = [start];
+  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+    if (!(at instanceof TapeNode) || seen.has(at)) continue;
+    seen.add(at);
+    for (const edge of at.edges) if (edge) pending.push(edge);
+  }
+  return [...seen].sort((a, b) => b.sequence - a.sequence);
+}
+
+/** The reachable nodes from which some target can be reached, last made first. */
+function pathsTo(start: Target, targets: ReadonlySet<Target>): TapeNode[] {
+  const all = reachable(start);
+  const useful = new Set<Target>(targets);
+  for (const node of all) if (node.delivers) useful.add(node);
+  for (let i = all.length - 1; i >= 0; i--) {
+    if (all[i]!.edges.some((edge) => edge !== null && useful.has(edge))) useful.add(all[i]!);
+  }
+  return all.filter((node) => useful.has(node));
+}

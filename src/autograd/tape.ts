@@ -1,0 +1,166 @@
+// The tape: which op made a tensor, what it saved, and how gradients flow back through it.
+//
+// A node hangs on the output tensor of an op and counts its holders: the output's handle and the
+// nodes that consumed it. When nobody is left, it lets go of what it saved, so dropping a loss that
+// never sees `backward` frees its whole graph. Gradient accumulation lives here and in no rule.
+
+import { AutogradError } from "../tensor/errors.ts";
+import { formatShape } from "../tensor/shape.ts";
+import type { Synchronous } from "../tensor/scope.ts";
+import { keep } from "../tensor/scope.ts";
+import type { GraphNode, Tensor } from "../tensor/tensor.ts";
+import { alias } from "../tensor/tensor.ts";
+
+/** Tensors (or null) by name; what a backward rule reads again. */
+export type Saved = Readonly<Record<string, Tensor | null>>;
+
+export interface Recording<S extends Saved> {
+  /** Public name of the op, for messages and for drawings of the tape. */
+  readonly name: string;
+  /** Every tensor that a gradient may flow to. */
+  readonly inputs: readonly (Tensor | null)[];
+  readonly output: Tensor;
+  /** What `backward` reads. Saved tensors stay alive until their rule has run. */
+  readonly saved: S;
+  /** Records even when no input requires a gradient: the rule reaches leaves by other ways (`checkpoint`). */
+  readonly always?: boolean;
+  /**
+   * The op's rule: gradients of `inputs`, in their order, each of its input's shape.
+   * `needs[i]` says whether input i wants one; null where it does not.
+   */
+  backward(
+    dy: Tensor,
+    saved: S,
+    needs: readonly boolean[],
+    deliver: Deliver,
+  ): readonly (Tensor | null)[];
+}
+
+/** Lets a rule hand a gradient to a leaf that is not among its inputs (`checkpoint` finds such leaves). */
+export type Deliver = (leaf: Tensor, gradient: Tensor) => void;
+
+/** Where a gradient goes: on to the op that made the input, or into a leaf. */
+type Edge = TapeNode | Tensor | null;
+
+let enabled = true;
+let created = 0;
+
+export class TapeNode implements GraphNode {
+  readonly name: string;
+  readonly edges: readonly Edge[];
+  /** Creation order, which is a topological order. */
+  readonly sequence = created++;
+  readonly outputShape: readonly number[];
+  /** Gradients may leave this node by `deliver`. */
+  readonly delivers: boolean;
+  readonly #saved: Saved;
+  readonly #rule: Recording<Saved>["backward"];
+  #holders = 1;
+  #consumed = false;
+
+  constructor(recording: Recording<Saved>, saved: Saved, edges: readonly Edge[]) {
+    this.name = recording.name;
+    this.outputShape = recording.output.shape;
+    this.delivers = recording.always ?? false;
+    this.#rule = recording.backward;
+    this.#saved = saved;
+    this.edges = edges;
+    for (const edge of edges) if (edge instanceof TapeNode) edge.#holders++;
+  }
+
+  /** One holder fewer; the last one frees the saved tensors, here and in nodes that only this one held. */
+  release(): void {
+    const pending: TapeNode[] = [this];
+    for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+      if (--node.#holders > 0) continue;
+      node.#free();
+      for (const edge of node.edges) if (edge instanceof TapeNode) pending.push(edge);
+    }
+  }
+
+  /** Gradients of the inputs from the gradient of the output. Runs once: it frees what was saved. */
+  run(dy: Tensor, needs: readonly boolean[], deliver: Deliver): readonly (Tensor | null)[] {
+    if (this.#consumed) {
+      throw new AutogradError(
+        `backward: ${this.name} was already used by a backward and its saved tensors are freed. ` +
+          "Run the forward again.",
+      );
+    }
+    const gradients = this.#rule(dy, this.#saved, needs, deliver);
+    this.#free();
+    return gradients;
+  }
+
+  #free(): void {
+    this.#consumed = true;
+    for (const x of Object.values(this.#saved)) x?.dispose();
+  }
+}
+
+/**
+ * Makes `output` the result of an op that `backward` can go through. Does nothing when the tape is off
+ * or no input requires a gradient.
+ * @returns output
+ */
+export function record<S extends Saved>(recording: Recording<S>): Tensor {
+  const { inputs, output } = recording;
+  if (!enabled) return output;
+  const edges = inputs.map(edgeOf);
+  if (!recording.always && edges.every((edge) => edge === null)) return output;
+  const saved = Object.fromEntries(
+    Object.entries(recording.saved).map(([name, x]) => [name, x && keep(alias(x))]),
+  );
+  // The rule reads back exactly the names that were saved, so its view of them is S.
+  output.node = new TapeNode(recording as unknown as Recording<Saved>, saved, edges);
+  output.requiresGrad = true;
+  return output;
+}
+
+function edgeOf(x: Tensor | null): Edge {
+  if (x === null || !x.requiresGrad) return null;
+  return x.node instanceof TapeNode ? x.node : x;
+}
+
+/** Runs `fn` without recording: nothing made inside has a gradient. */
+export function noGrad<T>(fn: () => Synchronous<T>): T {
+  return withTape(false, fn);
+}
+
+/** Runs `fn` with recording, also inside `noGrad`; `checkpoint` recomputes this way. */
+export function enableGrad<T>(fn: () => Synchronous<T>): T {
+  return withTape(true, fn);
+}
+
+function withTape<T>(on: boolean, fn: () => Synchronous<T>): T {
+  const before = enabled;
+  enabled = on;
+  try {
+    return fn() as T;
+  } finally {
+    enabled = before;
+  }
+}
+
+/** Whether ops are being recorded. */
+export function isGradEnabled(): boolean {
+  return enabled;
+}
+
+/** The tape behind `output` as a Graphviz drawing: ops with their output shapes, and leaves. */
+export function dot(output: Tensor): string {
+  const lines: string[] = [];
+  const ids = new Map<TapeNode | Tensor, number>();
+  const visit = (at: TapeNode | Tensor): number => {
+    const known = ids.get(at);
+    if (known !== undefined) return known;
+    const id = ids.size;
+    ids.set(at, id);
+    if (at instanceof TapeNode) {
+      lines.push(`  n${id} [label="${at.name} ${formatShape(at.outputShape)}"];`);
+      for (const edge of at.edges) if (edge) lines.push(`  n${visit(edge)} -> n${id};`);
+    } else lines.push(`  n${id} [shape=box, label="leaf ${formatShape(at.shape)}"];`);
+    return id;
+  };
+  if (output.node instanceof TapeNode) visit(output.node);
+  return `digraph tape {\n${lines.join("\n")}\n}\n`;
+}

@@ -1,0 +1,20 @@
+// y += x, in place. Gradients of a tensor with several consumers meet here.
+
+import type { Tensor } from "../tensor/tensor.ts";
+import { defineKernel, launch } from "./kernel.ts";
+
+export const accumulateKernel = defineKernel({
+  name: "accumulate",
+  inputs: { x: "float" },
+  outputs: { y: "float" },
+  params: { size: "u32" },
+  wasm: { name: "accumulate", range: ({ size }) => size! },
+  cpu({ x, y }, { size }) {
+    for (let i = 0; i < size; i++) y[i] = y[i]! + x[i]!;
+  },
+});
+
+/** y += x, element by element; both of one shape. */
+export function addInPlace(y: Tensor, x: Tensor): void {
+  launch(accumulateKernel, { x, y }, { size: y.size });
+}

@@ -1,0 +1,165 @@
+// defineKernel: one declaration with two bodies. Bindings, parameter order, array types and (for the
+// GPU) the bind-group layout and the uniform struct all follow from the declaration.
+
+import type {
+  BindingDeclaration,
+  KernelArrays,
+  KernelDescription,
+  KernelParams,
+  KernelTensors,
+  ScalarType,
+  WasmBody,
+  WgslBody,
+} from "../tensor/device.ts";
+import type { Dtype, FloatArray } from "../tensor/dtype.ts";
+import { DeviceError, DtypeError, invariant } from "../tensor/errors.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+
+/** WebGPU's default maxStorageBuffersPerShaderStage: a kernel with more would not run everywhere. */
+const MAX_STORAGE_BINDINGS = 8;
+
+type Bindings = Readonly<Record<string, BindingDeclaration>>;
+type Scalars = Readonly<Record<string, ScalarType>>;
+
+type ArrayOf<B extends BindingDeclaration> = B extends `${infer T}?`
+  ? ArrayOf<T & BindingDeclaration> | null
+  : B extends "float"
+    ? FloatArray
+    : B extends "f32"
+      ? Float32Array
+      : B extends "i32"
+        ? Int32Array
+        : B extends "u32"
+          ? Uint32Array
+          : Uint16Array;
+type TensorOf<B extends BindingDeclaration> = B extends `${string}?` ? Tensor | null : Tensor;
+type Arrays<B extends Bindings> = { readonly [K in keyof B]: ArrayOf<B[K]> };
+type Tensors<B extends Bindings> = { readonly [K in keyof B]: TensorOf<B[K]> };
+type Values<S extends Scalars> = { readonly [K in keyof S]: number };
+
+export interface KernelDeclaration<
+  I extends Bindings,
+  O extends Bindings,
+  P extends Scalars,
+  C extends Scalars,
+> {
+  readonly name: string;
+  /** Read-only bindings, in binding order. */
+  readonly inputs: I;
+  /** Bindings that are written (and may be read), after the inputs. */
+  readonly outputs: O;
+  /** What varies from call to call: sizes, eps. */
+  readonly params: P;
+  /** What changes the machine code: tile sizes, flags. Small finite sets. */
+  readonly constants?: C;
+  /** Bindings and params are declared for the body; it is one constant string. */
+  readonly wgsl?: WgslBody;
+  /** SIMD function that runs instead of `cpu` for f32. */
+  readonly wasm?: WasmBody;
+  /** Plain loops over the bindings' elements: the oracle, the f64 path, and the body without WebAssembly. */
+  cpu(arrays: Arrays<I> & Arrays<O>, params: Values<P>, constants: Values<C>): void;
+}
+
+export interface Kernel<I extends Bindings, O extends Bindings, P extends Scalars, C extends Scalars> {
+  readonly description: KernelDescription;
+  readonly declaration: KernelDeclaration<I, O, P, C>;
+}
+
+/** All kernels defined so far, for tests and tools that go through every one. */
+const defined = new Map<string, KernelDescription>();
+
+export function definedKernels(): ReadonlyMap<string, KernelDescription> {
+  return defined;
+}
+
+/**
+ * Declares a kernel.
+ * @throws {Error} with more than 8 storage bindings, or a name used before
+ */
+export function defineKernel<
+  const I extends Bindings,
+  const O extends Bindings,
+  const P extends Scalars,
+  const C extends Scalars = Record<never, never>,
+>(declaration: KernelDeclaration<I, O, P, C>): Kernel<I, O, P, C> {
+  const { name, inputs, outputs } = declaration;
+  const storage = Object.keys(inputs).length + Object.keys(outputs).length;
+  invariant(
+    storage <= MAX_STORAGE_BINDINGS,
+    () => `kernel ${name}: at most ${MAX_STORAGE_BINDINGS} storage bindings, got ${storage}`,
+  );
+  invariant(!defined.has(name), () => `kernel ${name} is defined twice`);
+  const description: KernelDescription = {
+    name,
+    inputs,
+    outputs,
+    params: declaration.params,
+    constants: declaration.constants ?? {},
+    ...(declaration.wgsl ? { wgsl: declaration.wgsl } : {}),
+    ...(declaration.wasm ? { wasm: declaration.wasm } : {}),
+    cpu(arrays: KernelArrays, params: KernelParams, constants: KernelParams) {
+      declaration.cpu(
+        arrays as Arrays<I> & Arrays<O>,
+        params as Values<P>,
+        constants as Values<C>,
+      );
+    },
+  };
+  defined.set(name, description);
+  return { description, declaration };
+}
+
+/**
+ * Runs a kernel on the device of its tensors.
+ * @throws {DtypeError} when a tensor's dtype is not its binding's, or `float` bindings differ
+ * @throws {DeviceError} when tensors are on two devices
+ */
+export function launch<I extends Bindings, O extends Bindings, P extends Scalars, C extends Scalars>(
+  kernel: Kernel<I, O, P, C>,
+  tensors: Tensors<I> & Tensors<O>,
+  params: Values<P>,
+  ...constants: [keyof C] extends [never] ? [] : [Values<C>]
+): void {
+  const { description } = kernel;
+  const bound = tensors as KernelTensors;
+  const device = checkBindings(description, bound);
+  device.dispatch(description, bound, params, constants[0] ?? {});
+}
+
+function checkBindings(kernel: KernelDescription, tensors: KernelTensors): Tensor["device"] {
+  let device: Tensor["device"] | null = null;
+  let float: Dtype | null = null;
+  for (const bindings of [kernel.inputs, kernel.outputs]) {
+    for (const [name, declared] of Object.entries(bindings)) {
+      const x = tensors[name] ?? null;
+      if (x === null) {
+        invariant(declared.endsWith("?"), () => `kernel ${kernel.name}: ${name} is missing`);
+        continue;
+      }
+      device ??= x.device;
+      if (x.device !== device) {
+        throw new DeviceError(
+          `${kernel.name}: all tensors must be on one device, got ${device.kind} and another (${name})`,
+        );
+      }
+      const type = declared.replace("?", "");
+      if (type === "float") float ??= x.dtype;
+      checkDtype(kernel.name, name, x.dtype, type, float);
+    }
+  }
+  invariant(device, () => `kernel ${kernel.name} has no tensors`);
+  return device;
+}
+
+function checkDtype(kernel: string, name: string, actual: Dtype, type: string, float: Dtype | null) {
+  if (type !== "float") {
+    if (actual === type || (actual === "bool" && type === "u32")) return;
+    throw new DtypeError(`${kernel}: ${name} must be ${type}, got ${actual}. Use cast().`);
+  }
+  if (actual !== "f32" && actual !== "f64") {
+    throw new DtypeError(`${kernel}: ${name} must be f32 or f64, got ${actual}. Use cast().`);
+  }
+  if (actual !== float) {
+    throw new DtypeError(`${kernel}: floats must have one dtype, got ${float} and ${actual} (${name})`);
+  }
+}

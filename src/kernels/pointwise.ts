@@ -1,0 +1,249 @@
+// Pointwise operations: a table of expressions, pasted into one kernel template per family.
+//
+//   unary   y = f(x)            dx = f'(x) * dy
+//   binary  y = f(a, b)         with NumPy's broadcasting; gradients are composed in autograd
+//   scalar  y = f(x, s)         s a number, not a tensor
+//
+// A row is the whole definition of an op: the WGSL expression and the same expression in TypeScript.
+
+import { ShapeError } from "../tensor/errors.ts";
+import { broadcastShapes, broadcastStrides, formatShape, sameShape } from "../tensor/shape.ts";
+import { empty, type Tensor } from "../tensor/tensor.ts";
+import { defineKernel, launch } from "./kernel.ts";
+
+// ---------------------------------------------------------------------------------------------
+// Rows
+
+const SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);
+
+/** Inner argument of the tanh approximation of GELU (Hendrycks & Gimpel 2016, arXiv 1606.08415, sec. 2). */
+function geluInner(x: number): number {
+  return SQRT_2_OVER_PI * (x + 0.044715 * x * x * x);
+}
+
+/** gelu_new of transformers: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). */
+export function geluValue(x: number): number {
+  return 0.5 * x * (1 + Math.tanh(geluInner(x)));
+}
+
+/** d gelu_new / dx. */
+export function geluSlope(x: number): number {
+  const t = Math.tanh(geluInner(x));
+  return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * SQRT_2_OVER_PI * (1 + 3 * 0.044715 * x * x);
+}
+
+function sigmoid(x: number): number {
+  return 1 / (1 + Math.exp(-x));
+}
+
+interface UnaryRow {
+  y(x: number): number;
+  /** Gradient of the input from x and the gradient of the output. */
+  dx(x: number, dy: number): number;
+}
+
+const unaryRows = {
+  neg: { y: (x) => -x, dx: (_x, dy) => -dy },
+  exp: { y: Math.exp, dx: (x, dy) => Math.exp(x) * dy },
+  log: { y: Math.log, dx: (x, dy) => dy / x },
+  sqrt: { y: Math.sqrt, dx: (x, dy) => (0.5 * dy) / Math.sqrt(x) },
+  tanh: { y: Math.tanh, dx: (x, dy) => (1 - Math.tanh(x) ** 2) * dy },
+  relu: { y: (x) => Math.max(x, 0), dx: (x, dy) => (x > 0 ? dy : 0) },
+  gelu: { y: geluValue, dx: (x, dy) => geluSlope(x) * dy },
+  silu: {
+    y: (x) => x * sigmoid(x),
+    dx: (x, dy) => sigmoid(x) * (1 + x * (1 - sigmoid(x))) * dy,
+  },
+} satisfies Record<string, UnaryRow>;
+
+const binaryRows = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  div: (a, b) => a / b,
+} satisfies Record<string, (a: number, b: number) => number>;
+
+const scalarRows = {
+  addScalar: (x, s) => x + s,
+  mulScalar: (x, s) => x * s,
+} satisfies Record<string, (x: number, s: number) => number>;
+
+export type UnaryName = keyof typeof unaryRows;
+export type BinaryName = keyof typeof binaryRows;
+export type ScalarName = keyof typeof scalarRows;
+
+// ---------------------------------------------------------------------------------------------
+// Templates
+
+function defineUnary(name: UnaryName) {
+  const row: UnaryRow = unaryRows[name];
+  return {
+    forward: defineKernel({
+      name: `${name}Forward`,
+      inputs: { x: "float" },
+      outputs: { y: "float" },
+      params: { size: "u32" },
+      cpu({ x, y }, { size }) {
+        for (let i = 0; i < size; i++) y[i] = row.y(x[i]!);
+      },
+    }),
+    backward: defineKernel({
+      name: `${name}Backward`,
+      inputs: { x: "float", dy: "float" },
+      outputs: { dx: "float" },
+      params: { size: "u32" },
+      cpu({ x, dy, dx }, { size }) {
+        for (let i = 0; i < size; i++) dx[i] = row.dx(x[i]!, dy[i]!);
+      },
+    }),
+  };
+}
+
+/** Broadcasting works on shapes collapsed to four axes; every pair of T5 shapes fits. */
+const AXES = 4;
+
+function defineBinary(name: BinaryName) {
+  const f = binaryRows[name];
+  return {
+    same: defineKernel({
+      name,
+      inputs: { a: "float", b: "float" },
+      outputs: { y: "float" },
+      params: { size: "u32" },
+      wasm: { name, range: ({ size }) => size! },
+      cpu({ a, b, y }, { size }) {
+        for (let i = 0; i < size; i++) y[i] = f(a[i]!, b[i]!);
+      },
+    }),
+    broadcast: defineKernel({
+      name: `${name}Broadcast`,
+      inputs: { a: "float", b: "float" },
+      outputs: { y: "float" },
+      // y is [n0, n1, n2, n3]; a and b are read with strides, 0 where repeated
+      params: {
+        ...{ n0: "u32", n1: "u32", n2: "u32", n3: "u32" },
+        ...{ a0: "u32", a1: "u32", a2: "u32", a3: "u32" },
+        ...{ b0: "u32", b1: "u32", b2: "u32", b3: "u32" },
+      },
+      cpu({ a, b, y }, p) {
+        let out = 0;
+        for (let i = 0; i < p.n0; i++)
+          for (let j = 0; j < p.n1; j++)
+            for (let k = 0; k < p.n2; k++) {
+              let atA = i * p.a0 + j * p.a1 + k * p.a2;
+              let atB = i * p.b0 + j * p.b1 + k * p.b2;
+              for (let l = 0; l < p.n3; l++, atA += p.a3, atB += p.b3) {
+                y[out++] = f(a[atA]!, b[atB]!);
+              }
+            }
+      },
+    }),
+  };
+}
+
+function defineScalar(name: ScalarName) {
+  const f = scalarRows[name];
+  return defineKernel({
+    name,
+    inputs: { x: "float" },
+    outputs: { y: "float" },
+    params: { size: "u32", s: "f32" },
+    cpu({ x, y }, { size, s }) {
+      for (let i = 0; i < size; i++) y[i] = f(x[i]!, s);
+    },
+  });
+}
+
+const unaryKernels = mapRows(unaryRows, defineUnary);
+const binaryKernels = mapRows(binaryRows, defineBinary);
+const scalarKernels = mapRows(scalarRows, defineScalar);
+
+function mapRows<N extends string, K>(rows: Record<N, unknown>, define: (name: N) => K): Record<N, K> {
+  const names = Object.keys(rows) as N[];
+  return Object.fromEntries(names.map((name) => [name, define(name)])) as Record<N, K>;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Launchers
+
+/** y = f(x). */
+export function unaryForward(name: UnaryName, x: Tensor): Tensor {
+  const y = empty(x.device, x.shape, x.dtype);
+  launch(unaryKernels[name].forward, { x, y }, { size: x.size });
+  return y;
+}
+
+/** dx = f'(x) * dy. */
+export function unaryBackward(name: UnaryName, x: Tensor, dy: Tensor): Tensor {
+  const dx = empty(x.device, x.shape, x.dtype);
+  launch(unaryKernels[name].backward, { x, dy, dx }, { size: x.size });
+  return dx;
+}
+
+/** y = f(x, s) for a number s. */
+export function scalar(name: ScalarName, x: Tensor, s: number): Tensor {
+  const y = empty(x.device, x.shape, x.dtype);
+  launch(scalarKernels[name], { x, y }, { size: x.size, s });
+  return y;
+}
+
+/**
+ * y = f(a, b) with broadcasting.
+ * @throws {ShapeError} when the shapes do not broadcast, or mix more than four separate axes
+ */
+export function binary(name: BinaryName, a: Tensor, b: Tensor): Tensor {
+  const shape = broadcastShapes(name, a.shape, b.shape);
+  const y = empty(a.device, shape, a.dtype);
+  if (sameShape(a.shape, b.shape)) {
+    launch(binaryKernels[name].same, { a, b, y }, { size: y.size });
+    return y;
+  }
+  const axes = collapseAxes(name, shape, a, b);
+  const value = (which: "n" | "a" | "b", i: number): number => axes[which][i]!;
+  launch(binaryKernels[name].broadcast, { a, b, y }, {
+    ...{ n0: value("n", 0), n1: value("n", 1), n2: value("n", 2), n3: value("n", 3) },
+    ...{ a0: value("a", 0), a1: value("a", 1), a2: value("a", 2), a3: value("a", 3) },
+    ...{ b0: value("b", 0), b1: value("b", 1), b2: value("b", 2), b3: value("b", 3) },
+  });
+  return y;
+}
+
+export const add = (a: Tensor, b: Tensor): Tensor => binary("add", a, b);
+export const mul = (a: Tensor, b: Tensor): Tensor => binary("mul", a, b);
+
+/** Joins neighbouring axes that both inputs walk through in one stride, and pads to four in front. */
+function collapseAxes(op: string, shape: readonly number[], a: Tensor, b: Tensor) {
+  const stridesA = broadcastStrides(a.shape, shape);
+  const stridesB = broadcastStrides(b.shape, shape);
+  const n: number[] = [];
+  const collapsedA: number[] = [];
+  const collapsedB: number[] = [];
+  shape.forEach((dim, i) => {
+    if (dim === 1) return;
+    const last = n.length - 1;
+    const joins =
+      last >= 0 &&
+      collapsedA[last] === stridesA[i]! * dim &&
+      collapsedB[last] === stridesB[i]! * dim;
+    if (joins) {
+      n[last] = n[last]! * dim;
+      collapsedA[last] = stridesA[i]!;
+      collapsedB[last] = stridesB[i]!;
+    } else {
+      n.push(dim);
+      collapsedA.push(stridesA[i]!);
+      collapsedB.push(stridesB[i]!);
+    }
+  });
+  if (n.length > AXES) {
+    throw new ShapeError(
+      `${op}: broadcasting handles ${AXES} separate axes, got ${formatShape(a.shape)} and ${formatShape(b.shape)}. Reshape first.`,
+    );
+  }
+  while (n.length < AXES) {
+    n.unshift(1);
+    collapsedA.unshift(0);
+    collapsedB.unshift(0);
+  }
+  return { n, a: collapsedA, b: collapsedB };
+}

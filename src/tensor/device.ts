@@ -1,0 +1,96 @@
+// What a device is to the rest of the engine: something that holds bytes and runs kernels.
+// It knows kernels only by this description, so that no op is named in this folder.
+
+import type { Dtype, StorageArray, DataArray, FloatArray } from "./dtype.ts";
+import type { Tensor } from "./tensor.ts";
+
+/**
+ * Element type of a kernel's binding. `float` is the type the arithmetic runs in: f32, or f64 in
+ * gradient checks, the same for all `float` bindings of a call. A trailing `?` marks a binding that may be null.
+ */
+export type BindingType = "float" | "f32" | "f16" | "bf16" | "i32" | "u32";
+export type BindingDeclaration = BindingType | `${BindingType}?`;
+export type ScalarType = "u32" | "i32" | "f32";
+
+export type KernelParams = Readonly<Record<string, number>>;
+export type KernelArrays = Readonly<Record<string, StorageArray | null>>;
+export type KernelTensors = Readonly<Record<string, Tensor | null>>;
+
+/** Name of a WebAssembly export and how its work is split. */
+export interface WasmBody {
+  /** Exported function: (inputs..., outputs..., params..., constants..., begin, end), pointers in bytes, null as 0. */
+  readonly name: string;
+  /** How many independent pieces (rows, heads, tiles) there are; a thread takes a range [begin, end) of them. */
+  range(params: KernelParams): number;
+  /** Bytes of private scratch memory a thread needs; passed as a last argument `scratch` when given. */
+  scratch?(params: KernelParams): number;
+}
+
+/** WGSL body and the number of workgroups that a call needs. */
+export interface WgslBody {
+  readonly source: string;
+  readonly uses?: readonly string[];
+  workgroups(params: KernelParams, constants: KernelParams): readonly [number, number, number];
+}
+
+/** A kernel as a device sees it; `defineKernel` makes these. */
+export interface KernelDescription {
+  readonly name: string;
+  readonly inputs: Readonly<Record<string, BindingDeclaration>>;
+  readonly outputs: Readonly<Record<string, BindingDeclaration>>;
+  readonly params: Readonly<Record<string, ScalarType>>;
+  readonly constants: Readonly<Record<string, ScalarType>>;
+  readonly wgsl?: WgslBody;
+  readonly wasm?: WasmBody;
+  cpu(arrays: KernelArrays, params: KernelParams, constants: KernelParams): void;
+}
+
+/** Bytes on a device. Shared by the tensors that view them and by the tape; freed with the last of them. */
+export interface Storage {
+  readonly byteLength: number;
+  /** Whether more than one tensor or saved value views these bytes: then nobody may overwrite them. */
+  readonly shared: boolean;
+  retain(): void;
+  release(): void;
+}
+
+export interface MemoryStats {
+  /** Tensors alive: handles not disposed, and those the tape saved. */
+  tensors: number;
+  /** Bytes that live tensors hold. */
+  bytes: number;
+  /** Bytes held by the device for reuse, in no tensor. */
+  pooledBytes: number;
+  /** Most `bytes` at any moment since the device opened or `resetPeak`. */
+  peakBytes: number;
+}
+
+export interface Device {
+  readonly kind: "cpu" | "webgpu";
+  /** @internal Tensor handles alive on this device; kept by Tensor itself. */
+  liveTensors: number;
+  /** Kernels dispatched since the device opened. */
+  readonly dispatches: number;
+  /** @throws {DeviceError} when there is not that much memory */
+  allocate(bytes: number): Storage;
+  /** Fills storage with elements already in their stored form. */
+  write(storage: Storage, dtype: Dtype, values: StorageArray): void;
+  fillZero(storage: Storage): void;
+  /** A copy of the elements, once all work recorded before has finished. */
+  read(storage: Storage, dtype: Dtype, size: number): Promise<DataArray>;
+  dispatch(
+    kernel: KernelDescription,
+    tensors: KernelTensors,
+    params: KernelParams,
+    constants: KernelParams,
+  ): void;
+  /** Resolves when everything recorded so far has run. */
+  sync(): Promise<void>;
+  memory(): MemoryStats;
+  /** Starts `peakBytes` anew from the bytes live now. */
+  resetPeak(): void;
+  /** Gives the device's memory and threads back; its tensors cannot be used afterwards. */
+  close(): Promise<void>;
+}
+
+export type { FloatArray };

@@ -1,0 +1,38 @@
+// Every mistake a caller can make has a class here. Messages read
+// `<op>: <what must hold>, got <actual>. <cure>`, so that the one line the command prints is enough.
+
+/** Base of all errors that a caller can cause; the command line prints its message and nothing else. */
+export class GradloomError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** Shapes, axes or sizes that do not fit an operation. */
+export class ShapeError extends GradloomError {}
+/** A dtype that an operation does not take, or two that differ. */
+export class DtypeError extends GradloomError {}
+/** No such device, two devices in one operation, or a device out of memory. */
+export class DeviceError extends GradloomError {}
+/** A tensor used after it was disposed (by hand or by the end of its scope). */
+export class DisposedError extends GradloomError {}
+/** `backward` on something that has no graph, or on a graph that was already used. */
+export class AutogradError extends GradloomError {}
+/** A file that is not valid safetensors. */
+export class SafetensorsError extends GradloomError {}
+/** A field of config.json or generation_config.json that is missing or cannot be used. */
+export class ConfigError extends GradloomError {}
+/** A checkpoint whose tensors do not fit the configuration, or files that are missing. */
+export class CheckpointError extends GradloomError {}
+/** A tokenizer file that cannot be read, or a vocabulary that does not fit the model. */
+export class TokenizerError extends GradloomError {}
+/** A dataset that is missing, empty, or lacks a column. */
+export class DatasetError extends GradloomError {}
+/** An argument out of its range (training arguments, generation options, command-line flags). */
+export class ArgumentError extends GradloomError {}
+
+/** States what must be true if this library is correct; a failure is our own bug. */
+export function invariant(condition: unknown, message: () => string): asserts condition {
+  if (!condition) throw new Error(`internal: ${message()}. Please report this as a bug in gradloom.`);
+}

@@ -1,0 +1,108 @@
+// Scopes free what was made inside them and is not needed outside. Model code never names a
+// lifetime: it runs in a scope, and what it returns lives on in the scope around it.
+
+interface Disposable {
+  dispose(): void;
+}
+
+let current: Scope | null = null;
+
+/**
+ * An explicit scope, for code that awaits between the tensors it makes (training loops, generation):
+ * `run` any number of synchronous pieces in it, then `dispose`. Prefer `scope(fn)` elsewhere.
+ */
+export class Scope {
+  readonly #owned = new Set<Disposable>();
+  #parent: Scope | null = null;
+
+  /** Runs `fn` with this scope receiving every tensor it makes. */
+  run<T>(fn: () => Synchronous<T>): T {
+    const previous = current;
+    this.#parent = previous;
+    current = this;
+    try {
+      return fn() as T;
+    } finally {
+      current = previous;
+    }
+  }
+
+  /** Hands every tensor of this scope that `result` holds to the scope around it. */
+  release(result: unknown): void {
+    for (const owned of findOwned(result, this.#owned)) {
+      this.#owned.delete(owned);
+      this.#parent?.add(owned);
+    }
+  }
+
+  /** Frees every tensor still owned. */
+  dispose(): void {
+    for (const owned of [...this.#owned]) owned.dispose();
+    this.#owned.clear();
+  }
+
+  /** @internal */
+  add(tensor: Disposable): void {
+    this.#owned.add(tensor);
+  }
+
+  /** @internal */
+  remove(tensor: Disposable): boolean {
+    return this.#owned.delete(tensor) || (this.#parent?.remove(tensor) ?? false);
+  }
+}
+
+/** `never` for promises: a scope that ended before its work would free tensors in use. */
+export type Synchronous<T> = T extends PromiseLike<unknown> ? never : T;
+
+/**
+ * Runs `fn` and frees every tensor made inside it, except those in its result (found in arrays,
+ * Maps and plain objects), those passed to `keep`, and what the tape saved for `backward`.
+ * `fn` must be synchronous; use `Scope` around awaits.
+ */
+export function scope<T>(fn: () => Synchronous<T>): T {
+  const inner = new Scope();
+  try {
+    const result = inner.run(fn);
+    inner.release(result);
+    return result;
+  } finally {
+    inner.dispose();
+  }
+}
+
+/** Exempts a tensor from the scopes around it: it lives until `dispose` is called on it. */
+export function keep<T extends Disposable>(tensor: T): T {
+  current?.remove(tensor);
+  return tensor;
+}
+
+/** @internal Registers a new tensor with the innermost scope, if there is one. */
+export function adopt(tensor: Disposable): void {
+  current?.add(tensor);
+}
+
+/** @internal Forgets a tensor that was disposed by hand. */
+export function forget(tensor: Disposable): void {
+  current?.remove(tensor);
+}
+
+/** The members of `owned` that `value` reaches through arrays, Maps, Sets and plain objects. */
+function findOwned(value: unknown, owned: ReadonlySet<Disposable>): Disposable[] {
+  const found: Disposable[] = [];
+  const seen = new Set<object>();
+  const visit = (item: unknown): void => {
+    if (typeof item !== "object" || item === null || seen.has(item)) return;
+    seen.add(item);
+    if (owned.has(item as Disposable)) found.push(item as Disposable);
+    else if (Array.isArray(item) || item instanceof Set) item.forEach(visit);
+    else if (item instanceof Map) {
+      item.forEach((entry, key) => {
+        visit(key);
+        visit(entry);
+      });
+    } else if (Object.getPrototypeOf(item) === Object.prototype) Object.values(item).forEach(visit);
+  };
+  visit(value);
+  return found;
+}

@@ -1,0 +1,199 @@
+// Tensor: shape, dtype, device and a reference to storage. Operations are functions, in src/autograd.
+
+import type { DataArray, Dtype } from "./dtype.ts";
+import { byteLength, toStorage } from "./dtype.ts";
+import type { Device, Storage } from "./device.ts";
+import { DeviceError, DisposedError, DtypeError, ShapeError } from "./errors.ts";
+import { adopt, forget } from "./scope.ts";
+import type { Shape } from "./shape.ts";
+import { checkShape, formatShape, inferShape, sizeOf } from "./shape.ts";
+
+/** What the tape hangs on the output of an op; see src/autograd/tape.ts. */
+export interface GraphNode {
+  /** Called when the tensor that carries the node is disposed. */
+  release(): void;
+}
+
+export class Tensor {
+  readonly shape: Shape;
+  readonly dtype: Dtype;
+  readonly device: Device;
+  /** Whether `backward` gives a gradient for this tensor (leaves) or passes through it (results). */
+  requiresGrad = false;
+  /** @internal The op that made this tensor, while its graph is alive. */
+  node: GraphNode | null = null;
+  #storage: Storage | null;
+
+  /** @internal Takes over one reference to `storage`; use `tensor`, `zeros` or an op. */
+  constructor(storage: Storage, shape: Shape, dtype: Dtype, device: Device) {
+    this.#storage = storage;
+    this.shape = shape;
+    this.dtype = dtype;
+    this.device = device;
+    device.liveTensors++;
+    adopt(this);
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  get disposed(): boolean {
+    return this.#storage === null;
+  }
+
+  /** @internal @throws {DisposedError} after dispose() */
+  get storage(): Storage {
+    if (this.#storage === null) {
+      throw new DisposedError(
+        `tensor: ${this.dtype} ${formatShape(this.shape)} was freed and cannot be read. ` +
+          "Return it from its scope, or keep() it.",
+      );
+    }
+    return this.#storage;
+  }
+
+  /** A copy of the elements, row-major: f16 and bf16 as Float32Array, bool as Uint8Array. */
+  data(): Promise<DataArray> {
+    return this.device.read(this.storage, this.dtype, this.size);
+  }
+
+  /** The value of a one-element tensor. @throws {ShapeError} for any other size */
+  async item(): Promise<number> {
+    if (this.size !== 1) {
+      throw new ShapeError(`item: the tensor must have 1 element, got ${formatShape(this.shape)}`);
+    }
+    return (await this.data())[0]!;
+  }
+
+  /** Frees the tensor: its memory once nothing else views it, and its graph if nothing else uses it. Safe to repeat. */
+  dispose(): void {
+    if (this.#storage === null) return;
+    const storage = this.#storage;
+    this.#storage = null;
+    this.device.liveTensors--;
+    forget(this);
+    storage.release();
+    this.node?.release();
+    this.node = null;
+  }
+}
+
+/** @internal An uninitialised tensor: every element must be written before it is read. */
+export function empty(device: Device, shape: Shape, dtype: Dtype): Tensor {
+  checkShape("tensor", shape);
+  return new Tensor(device.allocate(byteLength(dtype, sizeOf(shape))), [...shape], dtype, device);
+}
+
+/** @internal A second handle on the same elements, with its own lifetime and without a graph. */
+export function alias(x: Tensor, shape: Shape = x.shape): Tensor {
+  const storage = x.storage;
+  storage.retain();
+  return new Tensor(storage, shape, x.dtype, x.device);
+}
+
+export interface TensorOptions {
+  readonly device: Device;
+  readonly dtype?: Dtype;
+  readonly requiresGrad?: boolean;
+}
+
+type Nested = number | boolean | readonly Nested[];
+export type TensorData =
+  | ArrayLike<number>
+  | readonly Nested[]
+  | number
+  | Float32Array
+  | Float64Array
+  | Int32Array
+  | Uint32Array;
+
+/**
+ * Makes a tensor from numbers.
+ * @param data typed array, number, or (nested) arrays of numbers; row-major
+ * @param shape may hold one -1; taken from the nesting when left out
+ * @param options `device` is required; `dtype` defaults to the typed array's own, else f32
+ * @throws {ShapeError} when data does not fill the shape or is ragged
+ * @throws {DeviceError} without a device
+ */
+export function tensor(data: TensorData, shape: Shape | undefined, options: TensorOptions): Tensor {
+  const { device } = options;
+  if (device === undefined) {
+    throw new DeviceError('tensor: needs a device. Pass { device: await openDevice("cpu") }.');
+  }
+  const dtype = options.dtype ?? dtypeOf(data);
+  const flat = flatten(data);
+  const fullShape = shape === undefined ? nestedShape(data) : inferShape("tensor", shape, flat.length);
+  const result = empty(device, fullShape, dtype);
+  device.write(result.storage, dtype, toStorage(dtype, flat));
+  setRequiresGrad(result, options.requiresGrad ?? false);
+  return result;
+}
+
+/** A tensor of zeros. */
+export function zeros(shape: Shape, options: TensorOptions): Tensor {
+  const result = empty(options.device, shape, options.dtype ?? "f32");
+  options.device.fillZero(result.storage);
+  setRequiresGrad(result, options.requiresGrad ?? false);
+  return result;
+}
+
+/** A tensor with every element `value`. */
+export function full(shape: Shape, value: number, options: TensorOptions): Tensor {
+  return tensor(new Float64Array(sizeOf(shape)).fill(value), shape, { dtype: "f32", ...options });
+}
+
+function setRequiresGrad(x: Tensor, requiresGrad: boolean): void {
+  if (requiresGrad && (x.dtype === "i32" || x.dtype === "u32" || x.dtype === "bool")) {
+    throw new DtypeError(`tensor: only floating-point tensors have gradients, got ${x.dtype}`);
+  }
+  x.requiresGrad = requiresGrad;
+}
+
+function dtypeOf(data: TensorData): Dtype {
+  if (data instanceof Float64Array) return "f64";
+  if (data instanceof Int32Array) return "i32";
+  if (data instanceof Uint32Array) return "u32";
+  return "f32";
+}
+
+function isNestedArray(data: TensorData | Nested): data is readonly Nested[] {
+  return Array.isArray(data);
+}
+
+function flatten(data: TensorData): ArrayLike<number> {
+  if (typeof data === "number") return [data];
+  if (!isNestedArray(data)) return data as ArrayLike<number>;
+  const flat: number[] = [];
+  const visit = (item: Nested): void => {
+    if (isNestedArray(item)) item.forEach(visit);
+    else flat.push(Number(item));
+  };
+  data.forEach(visit);
+  return flat;
+}
+
+function nestedShape(data: TensorData): number[] {
+  const shape: number[] = [];
+  const visit = (item: unknown, depth: number): void => {
+    if (typeof item === "number" || typeof item === "boolean") {
+      if (depth !== shape.length) throw new ShapeError("tensor: nested arrays must not be ragged");
+      return;
+    }
+    const list = item as ArrayLike<unknown>;
+    if (depth === shape.length) shape.push(list.length);
+    if (list.length !== shape[depth]) {
+      throw new ShapeError(
+        `tensor: nested arrays must not be ragged, got lengths ${shape[depth]} and ${list.length}`,
+      );
+    }
+    if (Array.isArray(item)) item.forEach((entry) => visit(entry, depth + 1));
+  };
+  visit(data, 0);
+  return shape;
+}
