@@ -122,20 +122,20 @@ function edgeOf(x: Tensor | null): Edge {
 }
 
 /** Runs `fn` without recording: nothing made inside has a gradient. */
-export function noGrad<T>(fn: () => Synchronous<T>): T {
+export function noGrad<T>(fn: () => T, ..._synchronous: Synchronous<T>): T {
   return withTape(false, fn);
 }
 
 /** Runs `fn` with recording, also inside `noGrad`; `checkpoint` recomputes this way. */
-export function enableGrad<T>(fn: () => Synchronous<T>): T {
+export function enableGrad<T>(fn: () => T, ..._synchronous: Synchronous<T>): T {
   return withTape(true, fn);
 }
 
-function withTape<T>(on: boolean, fn: () => Synchronous<T>): T {
+function withTape<T>(on: boolean, fn: () => T): T {
   const before = enabled;
   enabled = on;
   try {
-    return fn() as T;
+    return fn();
   } finally {
     enabled = before;
   }

@@ -16,12 +16,12 @@ export class Scope {
   #parent: Scope | null = null;
 
   /** Runs `fn` with this scope receiving every tensor it makes. */
-  run<T>(fn: () => Synchronous<T>): T {
+  run<T>(fn: () => T, ..._synchronous: Synchronous<T>): T {
     const previous = current;
     this.#parent = previous;
     current = this;
     try {
-      return fn() as T;
+      return fn();
     } finally {
       current = previous;
     }
@@ -52,18 +52,21 @@ export class Scope {
   }
 }
 
-/** `never` for promises: a scope that ended before its work would free tensors in use. */
-export type Synchronous<T> = T extends PromiseLike<unknown> ? never : T;
+/**
+ * Rest parameters that nobody can supply when T is a promise: `fn` must be synchronous by type, for a
+ * scope that ended before its work would free tensors in use.
+ */
+export type Synchronous<T> = T extends PromiseLike<unknown> ? [never] : [];
 
 /**
  * Runs `fn` and frees every tensor made inside it, except those in its result (found in arrays,
  * Maps and plain objects), those passed to `keep`, and what the tape saved for `backward`.
  * `fn` must be synchronous; use `Scope` around awaits.
  */
-export function scope<T>(fn: () => Synchronous<T>): T {
+export function scope<T>(fn: () => T, ...synchronous: Synchronous<T>): T {
   const inner = new Scope();
   try {
-    const result = inner.run(fn);
+    const result = inner.run(fn, ...synchronous);
     inner.release(result);
     return result;
   } finally {

@@ -1,0 +1,113 @@
+// Pointwise arithmetic with broadcasting, and activations.
+
+import type { BinaryName, UnaryName } from "../../kernels/pointwise.ts";
+import { binary, scalar, unaryBackward, unaryForward } from "../../kernels/pointwise.ts";
+import { sumTo } from "../../kernels/reduce.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { record } from "../tape.ts";
+
+type Rule = (dy: Tensor, a: Tensor, b: Tensor) => Tensor;
+
+/** `da` and `db` give gradients of the broadcast shape; undoing the broadcast happens here, once. */
+function recordBinary(name: BinaryName, a: Tensor, b: Tensor, da: Rule, db: Rule): Tensor {
+  const shapes = [a.shape, b.shape] as const;
+  return record({
+    name,
+    inputs: [a, b],
+    output: binary(name, a, b),
+    saved: name === "mul" || name === "div" ? { a, b } : { a: null, b: null },
+    backward(dy, saved, needs) {
+      // Linear rules ignore a and b; then nothing was saved and dy stands in.
+      const x = saved.a ?? dy;
+      const y = saved.b ?? dy;
+      return [
+        needs[0] ? sumTo(da(dy, x, y), shapes[0]) : null,
+        needs[1] ? sumTo(db(dy, x, y), shapes[1]) : null,
+      ];
+    },
+  });
+}
+
+/** a + b with broadcasting. @throws {ShapeError} when the shapes do not broadcast */
+export function add(a: Tensor, b: Tensor): Tensor {
+  return recordBinary("add", a, b, identity, identity);
+}
+
+/** a - b with broadcasting. @throws {ShapeError} when the shapes do not broadcast */
+export function sub(a: Tensor, b: Tensor): Tensor {
+  return recordBinary("sub", a, b, identity, (dy) => scalar("mulScalar", dy, -1));
+}
+
+/** a * b with broadcasting. @throws {ShapeError} when the shapes do not broadcast */
+export function mul(a: Tensor, b: Tensor): Tensor {
+  return recordBinary(
+    "mul",
+    a,
+    b,
+    (dy, _x, y) => binary("mul", dy, y),
+    (dy, x) => binary("mul", dy, x),
+  );
+}
+
+/** a / b with broadcasting. @throws {ShapeError} when the shapes do not broadcast */
+export function div(a: Tensor, b: Tensor): Tensor {
+  return recordBinary(
+    "div",
+    a,
+    b,
+    (dy, _x, y) => binary("div", dy, y),
+    // d(a/b)/db = -a / b^2
+    (dy, x, y) => scalar("mulScalar", binary("div", binary("mul", dy, binary("div", x, y)), y), -1),
+  );
+}
+
+function identity(dy: Tensor): Tensor {
+  return dy;
+}
+
+/** x + s for a number s. */
+export function addScalar(x: Tensor, s: number): Tensor {
+  return record({
+    name: "addScalar",
+    inputs: [x],
+    output: scalar("addScalar", x, s),
+    saved: {},
+    backward: (dy) => [dy],
+  });
+}
+
+/** x * s for a number s. */
+export function mulScalar(x: Tensor, s: number): Tensor {
+  return record({
+    name: "mulScalar",
+    inputs: [x],
+    output: scalar("mulScalar", x, s),
+    saved: {},
+    backward: (dy) => [scalar("mulScalar", dy, s)],
+  });
+}
+
+function unary(name: UnaryName, x: Tensor): Tensor {
+  return record({
+    name,
+    inputs: [x],
+    output: unaryForward(name, x),
+    saved: { x },
+    backward: (dy, { x }) => [unaryBackward(name, x, dy)],
+  });
+}
+
+/** -x */
+export const neg = (x: Tensor): Tensor => unary("neg", x);
+/** e^x */
+export const exp = (x: Tensor): Tensor => unary("exp", x);
+/** Natural logarithm. */
+export const log = (x: Tensor): Tensor => unary("log", x);
+export const sqrt = (x: Tensor): Tensor => unary("sqrt", x);
+export const tanh = (x: Tensor): Tensor => unary("tanh", x);
+/** max(x, 0); the slope at 0 is 0. */
+export const relu = (x: Tensor): Tensor => unary("relu", x);
+/** gelu_new of transformers: the tanh approximation, 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). */
+export const gelu = (x: Tensor): Tensor => unary("gelu", x);
+/** x * sigmoid(x), also called swish. */
+export const silu = (x: Tensor): Tensor => unary("silu", x);

@@ -1,0 +1,46 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { rmsNorm, rmsNormComposed } from "../../src/autograd/ops/rmsNorm.ts";
+import { tensor } from "../../src/tensor/tensor.ts";
+import { rmsNorm as reference } from "../reference/rmsNorm.ts";
+import { checkForward, describeOp, type OpCase } from "../support/describeOp.ts";
+import { cpu } from "../support/device.ts";
+import { dim, seed, values, wideDim } from "../support/random.ts";
+
+function makeCase(rows: number, cols: number, seed: number, eps = 1e-6, scale = 1): OpCase {
+  const x = values(rows * cols, seed, scale);
+  const weight = values(cols, seed + 1);
+  return {
+    inputs: [
+      { shape: [rows, cols], values: x },
+      { shape: [cols], values: weight },
+    ],
+    apply: ([x, weight]) => rmsNorm(x!, weight!, eps),
+    expected: { shape: [rows, cols], values: reference(x, weight, eps) },
+  };
+}
+
+describeOp({
+  name: "rmsNorm",
+  arbitrary: fc.record({ rows: dim, cols: wideDim, seed }),
+  build: ({ rows, cols, seed }) => makeCase(rows, cols, seed),
+  // eps is far below the mean square of ordinary inputs: only tiny rows show it.
+  constants: { eps: [makeCase(2, 9, 3, 1e-6, 1e-3), makeCase(2, 9, 3, 1e-5, 1e-3)] },
+  examples: {
+    "a row of zeros stays zero": makeCase(2, 8, 5, 1e-6, 0),
+    "T5's width": makeCase(3, 512, 11),
+  },
+});
+
+it("equals its composition from small ops", async () => {
+  const fused = makeCase(3, 7, 21);
+  await checkForward({ ...fused, apply: ([x, weight]) => rmsNormComposed(x!, weight!) });
+});
+
+it("names both shapes when the weight does not fit", () => {
+  const x = tensor(values(14, 1), [2, 7], { device: cpu });
+  const weight = tensor(values(5, 1), [5], { device: cpu });
+  expect(() => rmsNorm(x, weight)).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: rmsNorm: weight must be [7], the last axis of x [2, 7], got [5]]`,
+  );
+});

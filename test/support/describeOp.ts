@@ -1,0 +1,176 @@
+// One description per op, from which all its tests follow:
+//   forward   f64 bodies and f32 (WebAssembly) against an independent f64 function of test/reference
+//   gradients central differences in f64 to 1e-6, and f32 against f64
+//   constants each constant changes the reference's result, and ours follows
+// test/meta/completeness.test.ts fails when an exported op has no such description.
+
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { backward } from "../../src/autograd/backward.ts";
+import { gradcheck } from "../../src/autograd/gradcheck.ts";
+import type { Device } from "../../src/tensor/device.ts";
+import { Scope } from "../../src/tensor/scope.ts";
+import { tensor, type Tensor } from "../../src/tensor/tensor.ts";
+import { cpu, plain } from "./device.ts";
+import { values as randomValues } from "./random.ts";
+
+export interface OpInput {
+  readonly shape: readonly number[];
+  readonly values: ArrayLike<number>;
+  /** Integer inputs take part in no gradient. Default "float". */
+  readonly kind?: "float" | "i32";
+  /** false leaves the input out of the gradients. */
+  readonly grad?: boolean;
+}
+
+export interface OpCase {
+  readonly inputs: readonly OpInput[];
+  /** The op under test. */
+  apply(inputs: Tensor[]): Tensor;
+  /** Result of the plain f64 function in test/reference. */
+  readonly expected: { readonly shape: readonly number[]; readonly values: ArrayLike<number> };
+}
+
+export interface OpDescription<C> {
+  /** Exported name of the op. */
+  readonly name: string;
+  /** Random small cases: shapes of 1, odd sizes, sizes around vector widths, broadcasting, masks. */
+  readonly arbitrary: fc.Arbitrary<C>;
+  build(c: C): OpCase;
+  /** For each constant two values and the case they give: the reference must differ, ours must follow. */
+  readonly constants: Readonly<Record<string, readonly [OpCase, OpCase]>>;
+  /** Particular cases: extremes, masked rows, sizes of T5. */
+  readonly examples?: Readonly<Record<string, OpCase>>;
+  /** Random cases tried. Default 25. */
+  readonly runs?: number;
+  /** Allowed f32 error, relative to the largest entry. Default 2e-5. */
+  readonly tolerance?: number;
+  /** false for ops without a gradient (argmax). Default true. */
+  readonly differentiable?: boolean;
+}
+
+export function describeOp<C>(op: OpDescription<C>): void {
+  const runs = { numRuns: op.runs ?? 25, seed: 20261123 };
+  const differentiable = op.differentiable ?? true;
+  describe(op.name, () => {
+    it("equals the f64 reference, in f64 and f32", () =>
+      fc.assert(
+        fc.asyncProperty(op.arbitrary, (c) => checkForward(op.build(c), op.tolerance)),
+        runs,
+      ));
+    it.runIf(differentiable)("has the gradient of central differences", () =>
+      fc.assert(
+        fc.asyncProperty(op.arbitrary, (c) => checkGradients(op.build(c), op.tolerance)),
+        { ...runs, numRuns: Math.ceil(runs.numRuns / 2) },
+      ),
+    );
+    for (const [title, example] of Object.entries(op.examples ?? {})) {
+      it(title, async () => {
+        await checkForward(example, op.tolerance);
+        if (differentiable) await checkGradients(example, op.tolerance);
+      });
+    }
+    for (const [constant, [one, other]] of Object.entries(op.constants)) {
+      it(`depends on ${constant}`, async () => {
+        const difference = distance(one.expected.values, other.expected.values);
+        expect(difference).toBeGreaterThan(1e-3 * largest(one.expected.values));
+        await checkForward(one, op.tolerance);
+        await checkForward(other, op.tolerance);
+      });
+    }
+  });
+}
+
+/** Forward pass on both devices against the reference. */
+export async function checkForward(c: OpCase, tolerance = 2e-5): Promise<void> {
+  const scale = Math.max(largest(c.expected.values), 1e-30);
+  for (const [device, dtype, allowed] of [
+    [plain, "f64", 1e-12],
+    [plain, "f32", tolerance],
+    [cpu, "f32", tolerance],
+  ] as const) {
+    const memory = new Scope();
+    try {
+      const output = memory.run(() => c.apply(makeInputs(c, device, dtype)));
+      expect(output.shape).toEqual(c.expected.shape);
+      const ours = await output.data();
+      const error = distance(ours, c.expected.values);
+      expect(error, `${device === cpu ? "wasm" : "plain"} ${dtype} error`).toBeLessThanOrEqual(
+        allowed * scale,
+      );
+    } finally {
+      memory.dispose();
+    }
+  }
+}
+
+/** Gradients: f64 against differences; f32 (WebAssembly) against f64; each input alone as well as together. */
+export async function checkGradients(c: OpCase, tolerance = 2e-5): Promise<void> {
+  const memory = new Scope();
+  try {
+    const inputs = memory.run(() => makeInputs(c, plain, "f64"));
+    await gradcheck((...xs) => c.apply(xs), inputs);
+    const exact = await gradientsOf(c, plain, "f64");
+    const single = await gradientsOf(c, cpu, "f32");
+    for (const [i, reference] of exact.entries()) {
+      if (reference === null) continue;
+      const allowed = 10 * tolerance * Math.max(largest(reference), 1e-3);
+      expect(distance(single[i]!, reference), `f32 gradient of input ${i}`).toBeLessThanOrEqual(allowed);
+      const alone = (await gradientsOf(c, plain, "f64", i))[i]!;
+      expect(distance(alone, reference), `gradient of input ${i} alone`).toBeLessThanOrEqual(1e-12);
+    }
+  } finally {
+    memory.dispose();
+  }
+}
+
+async function gradientsOf(
+  c: OpCase,
+  device: Device,
+  dtype: "f32" | "f64",
+  only?: number,
+): Promise<(ArrayLike<number> | null)[]> {
+  const memory = new Scope();
+  try {
+    const gradients = memory.run(() => {
+      const inputs = makeInputs(c, device, dtype);
+      if (only !== undefined) inputs.forEach((x, i) => (x.requiresGrad = i === only));
+      const leaves = inputs.filter((x) => x.requiresGrad);
+      const output = c.apply(inputs);
+      const seed = tensor(randomValues(output.size, 7), output.shape, { device, dtype });
+      const found = backward(output, leaves, seed);
+      return inputs.map((x) =>
+        x.requiresGrad ? (found.get(x)?.data() ?? new Float64Array(x.size)) : null,
+      );
+    });
+    return await Promise.all(gradients);
+  } finally {
+    memory.dispose();
+  }
+}
+
+function makeInputs(c: OpCase, device: Device, dtype: "f32" | "f64"): Tensor[] {
+  return c.inputs.map(({ shape, values, kind = "float", grad = true }) =>
+    tensor(values, shape, {
+      device,
+      dtype: kind === "float" ? dtype : kind,
+      requiresGrad: kind === "float" && grad,
+    }),
+  );
+}
+
+function largest(list: ArrayLike<number>): number {
+  return Array.from(list).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+}
+
+/** Largest absolute difference; NaN on one side only counts as infinite. */
+export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  expect(a.length).toBe(b.length);
+  let most = 0;
+  for (let i = 0; i < a.length; i++) {
+    if (Object.is(a[i], b[i])) continue;
+    const difference = Math.abs(a[i]! - b[i]!);
+    most = Math.max(most, Number.isNaN(difference) ? Infinity : difference);
+  }
+  return most;
+}
