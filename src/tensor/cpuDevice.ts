@@ -99,6 +99,11 @@ export class CpuDevice implements Device {
     return fromStorage(dtype, this.#view(storage, dtype, size));
   }
 
+  async readStored(storage: Storage, dtype: Dtype, size: number): Promise<StorageArray> {
+    // slice() of a shared memory gives a copy in memory of its own.
+    return this.#view(storage, dtype, size).slice();
+  }
+
   dispatch(
     kernel: KernelDescription,
     tensors: KernelTensors,

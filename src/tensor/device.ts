@@ -78,6 +78,8 @@ export interface Device {
   fillZero(storage: Storage): void;
   /** A copy of the elements, once all work recorded before has finished. */
   read(storage: Storage, dtype: Dtype, size: number): Promise<DataArray>;
+  /** The same in stored form: 16-bit floats as raw words. */
+  readStored(storage: Storage, dtype: Dtype, size: number): Promise<StorageArray>;
   dispatch(
     kernel: KernelDescription,
     tensors: KernelTensors,

@@ -1,7 +1,10 @@
 // Scopes free what was made inside them and is not needed outside. Model code never names a
 // lifetime: it runs in a scope, and what it returns lives on in the scope around it.
 
+/** What scopes own: tensors. */
 interface Disposable {
+  /** @internal The scope that frees it, if any. */
+  owner: Scope | null;
   dispose(): void;
 }
 
@@ -30,7 +33,7 @@ export class Scope {
   /** Hands every tensor of this scope that `result` holds to the scope around it. */
   release(result: unknown): void {
     for (const owned of findOwned(result, this.#owned)) {
-      this.#owned.delete(owned);
+      this.remove(owned);
       this.#parent?.add(owned);
     }
   }
@@ -44,11 +47,13 @@ export class Scope {
   /** @internal */
   add(tensor: Disposable): void {
     this.#owned.add(tensor);
+    tensor.owner = this;
   }
 
   /** @internal */
-  remove(tensor: Disposable): boolean {
-    return this.#owned.delete(tensor) || (this.#parent?.remove(tensor) ?? false);
+  remove(tensor: Disposable): void {
+    this.#owned.delete(tensor);
+    tensor.owner = null;
   }
 }
 
@@ -76,18 +81,13 @@ export function scope<T>(fn: () => T, ...synchronous: Synchronous<T>): T {
 
 /** Exempts a tensor from the scopes around it: it lives until `dispose` is called on it. */
 export function keep<T extends Disposable>(tensor: T): T {
-  current?.remove(tensor);
+  tensor.owner?.remove(tensor);
   return tensor;
 }
 
 /** @internal Registers a new tensor with the innermost scope, if there is one. */
 export function adopt(tensor: Disposable): void {
   current?.add(tensor);
-}
-
-/** @internal Forgets a tensor that was disposed by hand. */
-export function forget(tensor: Disposable): void {
-  current?.remove(tensor);
 }
 
 /** The members of `owned` that `value` reaches through arrays, Maps, Sets and plain objects. */

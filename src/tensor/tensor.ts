@@ -4,7 +4,7 @@ import type { DataArray, Dtype } from "./dtype.ts";
 import { byteLength, toStorage } from "./dtype.ts";
 import type { Device, Storage } from "./device.ts";
 import { DeviceError, DisposedError, DtypeError, ShapeError } from "./errors.ts";
-import { adopt, forget } from "./scope.ts";
+import { adopt, type Scope } from "./scope.ts";
 import type { Shape } from "./shape.ts";
 import { checkShape, formatShape, inferShape, sizeOf } from "./shape.ts";
 
@@ -22,6 +22,8 @@ export class Tensor {
   requiresGrad = false;
   /** @internal The op that made this tensor, while its graph is alive. */
   node: GraphNode | null = null;
+  /** @internal The scope that will free this tensor. */
+  owner: Scope | null = null;
   #storage: Storage | null;
 
   /** @internal Takes over one reference to `storage`; use `tensor`, `zeros` or an op. */
@@ -77,7 +79,7 @@ export class Tensor {
     const storage = this.#storage;
     this.#storage = null;
     this.device.liveTensors--;
-    forget(this);
+    this.owner?.remove(this);
     storage.release();
     this.node?.release();
     this.node = null;
@@ -128,7 +130,8 @@ export function tensor(data: TensorData, shape: Shape | undefined, options: Tens
   }
   const dtype = options.dtype ?? dtypeOf(data);
   const flat = flatten(data);
-  const fullShape = shape === undefined ? nestedShape(data) : inferShape("tensor", shape, flat.length);
+  const fullShape =
+    shape === undefined ? nestedShape(data) : inferShape("tensor", shape, flat.length);
   const result = empty(device, fullShape, dtype);
   device.write(result.storage, dtype, toStorage(dtype, flat));
   setRequiresGrad(result, options.requiresGrad ?? false);

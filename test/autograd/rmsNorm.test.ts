@@ -27,7 +27,8 @@ describeOp({
   // eps is far below the mean square of ordinary inputs: only tiny rows show it.
   constants: { eps: [makeCase(2, 9, 3, 1e-6, 1e-3), makeCase(2, 9, 3, 1e-5, 1e-3)] },
   examples: {
-    "a row of zeros stays zero": makeCase(2, 8, 5, 1e-6, 0),
+    // With T5's eps the slope turns within 1e-3 of zero, too sharply for differences of 1e-5.
+    "a row of zeros stays zero": makeCase(2, 8, 5, 1e-2, 0),
     "T5's width": makeCase(3, 512, 11),
   },
 });

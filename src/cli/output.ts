@@ -1,0 +1,38 @@
+// Where the commands write: results to stdout (nothing but one JSON object with --json), the rest to stderr.
+
+import Table from "cli-table3";
+
+export class Output {
+  readonly json: boolean;
+
+  constructor(json: boolean) {
+    this.json = json;
+  }
+
+  /** A line of the report a person reads; goes to stderr when stdout is for JSON. */
+  print(text = ""): void {
+    (this.json ? process.stderr : process.stdout).write(`${text}\n`);
+  }
+
+  /** The command's result: with --json the only thing on stdout. */
+  result(value: unknown): void {
+    if (this.json) process.stdout.write(`${JSON.stringify(value)}\n`);
+  }
+
+  heading(text: string): void {
+    this.print(`\n${text}\n${"=".repeat(text.length)}`);
+  }
+
+  /** A table with wrapped cells, fitting the terminal. */
+  table(head: readonly string[], rows: readonly (readonly string[])[], wrap = false): void {
+    const width = process.stdout.columns ?? 120;
+    const column = Math.max(12, Math.floor((width - head.length - 1) / head.length));
+    const table = new Table({
+      head: [...head],
+      style: { head: [], border: [] },
+      ...(wrap ? { wordWrap: true, colWidths: head.map(() => column) } : {}),
+    });
+    table.push(...rows.map((row) => [...row]));
+    this.print(table.toString());
+  }
+}

@@ -1,0 +1,35 @@
+// Summaries of dataset rows, in batches.
+
+import type { GenerationOptions } from "../t5/generation/generate.ts";
+import type { T5ForConditionalGeneration } from "../t5/model.ts";
+import type { Tokenizer } from "../t5/tokenizer.ts";
+import type { Row } from "../train/csvDataset.ts";
+import { inferencePrompt } from "../train/prompt.ts";
+
+export interface SummarizeRowsOptions {
+  readonly batchSize: number;
+  readonly generation: GenerationOptions;
+  readonly signal: AbortSignal;
+  /** Called with the number of rows done after each batch. */
+  readonly onProgress?: (done: number) => void;
+}
+
+/** One summary for each row's dialogue; inputs are not truncated, as in the notebook. */
+export async function summarizeRows(
+  model: T5ForConditionalGeneration,
+  tokenizer: Tokenizer,
+  rows: readonly Row[],
+  { batchSize, generation, signal, onProgress }: SummarizeRowsOptions,
+): Promise<string[]> {
+  const summaries: string[] = [];
+  for (let begin = 0; begin < rows.length; begin += batchSize) {
+    const prompts = rows
+      .slice(begin, begin + batchSize)
+      .map((row) => inferencePrompt(row.dialogue ?? ""));
+    const batch = tokenizer.encode(prompts, { padding: "longest" });
+    const ids = await model.generate(batch, { ...generation, signal });
+    for (const row of ids) summaries.push(tokenizer.decode(row, { skipSpecialTokens: true }));
+    onProgress?.(summaries.length);
+  }
+  return summaries;
+}

@@ -1,0 +1,82 @@
+// gradloom summarize: a summary of each dialogue given as files or on stdin.
+
+import { readFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
+import { Command } from "commander";
+import { openDevice } from "../kernels/openDevice.ts";
+import { T5ForConditionalGeneration } from "../t5/model.ts";
+import { Tokenizer } from "../t5/tokenizer.ts";
+import { DatasetError } from "../tensor/errors.ts";
+import { fillTemplate, INFERENCE_TEMPLATE } from "../train/prompt.ts";
+import { EXAMPLE_MODEL } from "./example.ts";
+import { deviceOption, interruptSignal, jsonOption, wholeNumber } from "./options.ts";
+import { Output } from "./output.ts";
+
+interface SummarizeOptions {
+  readonly model: string;
+  readonly device: "cpu" | "webgpu" | "auto";
+  readonly maxNewTokens: number;
+  readonly numBeams: number;
+  readonly template: string;
+  readonly json: boolean;
+}
+
+export function summarizeCommand(): Command {
+  return new Command("summarize")
+    .description("summarise dialogues from files, or from stdin")
+    .argument("[files...]", "text files with one dialogue each; stdin when left out")
+    .option("--model <folder>", "model folder", EXAMPLE_MODEL)
+    .addOption(deviceOption())
+    .option("--max-new-tokens <n>", "longest summary in tokens", wholeNumber(1), 200)
+    .option("--num-beams <n>", "beams; 1 is greedy", wholeNumber(1), 1)
+    .option("--template <text>", "prompt with {dialogue} in it", INFERENCE_TEMPLATE)
+    .addOption(jsonOption())
+    .action((files: string[], options: SummarizeOptions) => summarize(files, options));
+}
+
+async function summarize(files: readonly string[], options: SummarizeOptions): Promise<void> {
+  const output = new Output(options.json);
+  const dialogues = await readDialogues(files);
+  const device = await openDevice(options.device);
+  const tokenizer = await Tokenizer.fromPretrained(options.model);
+  const model = await T5ForConditionalGeneration.fromPretrained(options.model, { device });
+  const signal = interruptSignal();
+  const summaries: { source: string; summary: string }[] = [];
+  for (const { source, dialogue } of dialogues) {
+    const prompt = fillTemplate(options.template, dialogue);
+    const { inputIds, attentionMask } = tokenizer.encode(prompt);
+    const { maxNewTokens, numBeams } = options;
+    const ids = await model.generate(
+      { inputIds, attentionMask },
+      { maxNewTokens, numBeams, signal },
+    );
+    const summary = tokenizer.decode(ids[0]!, { skipSpecialTokens: true });
+    summaries.push({ source, summary });
+    output.print(dialogues.length > 1 ? `${source}: ${summary}` : summary);
+  }
+  output.result({ model: options.model, summaries });
+  await device.close();
+}
+
+async function readDialogues(files: readonly string[]) {
+  const sources = files.length > 0 ? files : ["stdin"];
+  return Promise.all(
+    sources.map(async (source) => {
+      const dialogue = files.length > 0 ? await readDialogue(source) : await text(process.stdin);
+      if (dialogue.trim() === "") {
+        throw new DatasetError(`summarize: ${source} must hold a dialogue, got no text`);
+      }
+      return { source, dialogue: dialogue.trimEnd() };
+    }),
+  );
+}
+
+async function readDialogue(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    throw new DatasetError(
+      `summarize: ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`,
+    );
+  }
+}

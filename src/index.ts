@@ -1,0 +1,32 @@
+// The public interface: everything that `import ... from "gradloom"` offers.
+
+export { openDevice, type OpenDeviceOptions } from "./kernels/openDevice.ts";
+export type { Device, MemoryStats } from "./tensor/device.ts";
+export type { Dtype } from "./tensor/dtype.ts";
+export * from "./tensor/errors.ts";
+export { Generator } from "./tensor/philox.ts";
+export {
+  readSafetensors,
+  openSafetensors,
+  writeSafetensors,
+  type SafetensorsFile,
+} from "./tensor/safetensors.ts";
+export { keep, scope, Scope } from "./tensor/scope.ts";
+export { full, Tensor, tensor, zeros, type TensorOptions } from "./tensor/tensor.ts";
+
+export * from "./autograd/index.ts";
+
+export { T5Config } from "./t5/config.ts";
+export { T5ForConditionalGeneration, type PretrainedOptions } from "./t5/model.ts";
+export type { ForwardInputs, ForwardOutputs } from "./t5/network.ts";
+export { Tokenizer } from "./t5/tokenizer.ts";
+export { nextTokenProbabilities } from "./t5/generation/sampling.ts";
+export type { GenerationOptions } from "./t5/generation/options.ts";
+
+export { rouge, rougeScores, type RougeScore } from "./eval/rouge.ts";
+
+export { loadDataset } from "./train/csvDataset.ts";
+export { preprocess } from "./train/preprocess.ts";
+export { seq2seqCollate } from "./train/collate.ts";
+export { Trainer } from "./train/trainer.ts";
+export { EarlyStoppingCallback } from "./train/callbacks.ts";

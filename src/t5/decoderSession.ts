@@ -1,0 +1,219 @@
+// Decoding one token at a time with cached keys and values. The encoder runs once; cross-attention's
+// keys and values are computed once and shared by the beams of an item; self-attention's grow.
+
+import { embedding } from "../autograd/ops/embedding.ts";
+import { add } from "../autograd/ops/pointwise.ts";
+import { relativePositionBias } from "../autograd/ops/relativePositionBias.ts";
+import { noGrad } from "../autograd/tape.ts";
+import { argmax } from "../kernels/argmax.ts";
+import { decodeAttention } from "../kernels/decodeAttention.ts";
+import { copyInto, gatherRows } from "../kernels/gatherRows.ts";
+import { reshape } from "../autograd/ops/shape.ts";
+import { scope, Scope } from "../tensor/scope.ts";
+import { empty, tensor, type Tensor } from "../tensor/tensor.ts";
+import type { DecoderSession } from "./generation/session.ts";
+import { maskTensor, tokenTensor } from "./inputs.ts";
+import { asFloat, feedForward, linear, norm, projectKeysValues, type Context } from "./layers.ts";
+import type { KeysValues } from "./layers.ts";
+import type { T5Network } from "./network.ts";
+import type { AttentionWeights, BlockWeights } from "./weights.ts";
+
+/** Positions that a new cache holds; it doubles when full. */
+const FIRST_CAPACITY = 32;
+
+export interface SessionInputs {
+  readonly inputIds: number[][];
+  readonly attentionMask?: number[][];
+}
+
+/**
+ * Encodes a batch and opens a session with `rowsPerItem` rows (beams) for each of its items.
+ * @throws {ArgumentError} for ids outside the vocabulary
+ */
+export function openSession(
+  network: T5Network,
+  inputs: SessionInputs,
+  rowsPerItem: number,
+): DecoderSession {
+  const { config, device } = network;
+  const memory = new Scope();
+  try {
+    return memory.run(() =>
+      noGrad(() => {
+        const ids = tokenTensor("inputIds", inputs.inputIds, config.vocabSize, device);
+        const given = inputs.attentionMask ?? impliedMask(inputs.inputIds, config);
+        const mask = maskTensor(given, ids.shape, device);
+        const cross = scope(() => {
+          const encoded = network.encode(ids, mask, false, { config, random: null }).output;
+          return network.weights.decoder.blocks.map((block) =>
+            projectKeysValues(block.crossAttention!, encoded),
+          );
+        });
+        return new CachedSession(network, memory, cross, mask, ids.shape[0]! * rowsPerItem);
+      }),
+    );
+  } catch (error) {
+    memory.dispose();
+    throw error;
+  }
+}
+
+/** transformers hides pads when no mask is given and some id is the pad (hf-semantics 4.1). */
+function impliedMask(
+  rows: number[][],
+  { padTokenId, eosTokenId }: T5Network["config"],
+): number[][] | undefined {
+  if (padTokenId === eosTokenId || !rows.some((row) => row.includes(padTokenId))) return undefined;
+  return rows.map((row) => row.map((id) => (id === padTokenId ? 0 : 1)));
+}
+
+class CachedSession implements DecoderSession {
+  readonly vocabSize: number;
+  readonly #network: T5Network;
+  readonly #context: Context;
+  /** Owns everything that lives from step to step. */
+  readonly #memory: Scope;
+  readonly #cross: readonly KeysValues[];
+  readonly #mask: Tensor | undefined;
+  readonly #rows: number;
+  /** Self-attention caches of every block, [rows, capacity, H*D]; positions 0..length-1 are filled. */
+  #self: KeysValues[] = [];
+  #capacity = 0;
+  #length = 0;
+
+  constructor(
+    network: T5Network,
+    memory: Scope,
+    cross: readonly KeysValues[],
+    mask: Tensor | undefined,
+    rows: number,
+  ) {
+    this.vocabSize = network.config.vocabSize;
+    this.#network = network;
+    this.#context = { config: network.config, random: null };
+    this.#memory = memory;
+    this.#cross = cross;
+    this.#mask = mask;
+    this.#rows = rows;
+  }
+
+  async step(tokens: ArrayLike<number>): Promise<Float32Array> {
+    const logits = this.#advance(tokens, (x) => x);
+    const values = await logits.data();
+    logits.dispose();
+    return values as Float32Array;
+  }
+
+  async stepGreedy(tokens: ArrayLike<number>): Promise<Int32Array> {
+    const best = this.#advance(tokens, argmax);
+    const ids = await best.data();
+    best.dispose();
+    return ids as Int32Array;
+  }
+
+  reorder(rows: readonly number[]): void {
+    if (rows.every((row, i) => row === i)) return;
+    const { device } = this.#network;
+    this.#replaceCaches((cache) =>
+      scope(() => gatherRows(cache, tensor(Int32Array.from(rows), [rows.length], { device }))),
+    );
+  }
+
+  close(): void {
+    this.#memory.dispose();
+  }
+
+  /** Runs the decoder on one new token per row: fn of logits [rows, V]. */
+  #advance(tokens: ArrayLike<number>, fn: (logits: Tensor) => Tensor): Tensor {
+    if (this.#length === this.#capacity) this.#grow();
+    const result = scope(() => noGrad(() => fn(this.#decodeStep(tokens))));
+    this.#length++;
+    return result;
+  }
+
+  #decodeStep(tokens: ArrayLike<number>): Tensor {
+    const { weights, device, config } = this.#network;
+    const ids = tensor(Int32Array.from(tokens), [this.#rows], { device });
+    const bias = relativePositionBias(asFloat(weights.decoder.relativeAttentionBias), {
+      queryLength: 1,
+      keyLength: this.#length + 1,
+      queryOffset: this.#length,
+      bidirectional: false,
+      maxDistance: config.relativeAttentionMaxDistance,
+    });
+    let x = embedding(asFloat(weights.shared), ids);
+    weights.decoder.blocks.forEach((block, i) => {
+      x = scope(() => this.#block(block, i, x, bias));
+    });
+    return this.#network.project(norm(this.#context, x, weights.decoder.finalNorm));
+  }
+
+  /** One decoder block on one position: [rows, C] -> [rows, C]. */
+  #block(block: BlockWeights, i: number, x: Tensor, bias: Tensor): Tensor {
+    const own = this.#self[i]!;
+    const length = this.#length + 1;
+    const normed = norm(this.#context, x, block.selfAttention.norm);
+    const { k, v } = projectKeysValues(block.selfAttention, normed);
+    this.#append(own.k, k);
+    this.#append(own.v, v);
+    const afterSelf = add(x, this.#attend(block.selfAttention, normed, own, length, bias));
+
+    const cross = this.#cross[i]!;
+    const query = norm(this.#context, afterSelf, block.crossAttention!.norm);
+    const sourceLength = cross.k.shape[1]!;
+    const afterCross = add(
+      afterSelf,
+      this.#attend(block.crossAttention!, query, cross, sourceLength, undefined, this.#mask),
+    );
+    return feedForward(this.#context, block.feedForward, afterCross);
+  }
+
+  #attend(
+    w: AttentionWeights,
+    normed: Tensor,
+    { k, v }: KeysValues,
+    length: number,
+    bias?: Tensor,
+    mask?: Tensor,
+  ): Tensor {
+    const heads = decodeAttention(linear(w.q, normed), k, v, {
+      heads: this.#context.config.numHeads,
+      length,
+      ...(bias ? { bias } : {}),
+      mask,
+    });
+    return linear(w.o, heads);
+  }
+
+  /** Writes the new position [rows, H*D] behind the filled ones. */
+  #append(cache: Tensor, position: Tensor): void {
+    const width = cache.shape[2]!;
+    const source = reshape(position, [this.#rows, 1, width]);
+    copyInto(cache, source, { axis: 1, offset: this.#length });
+  }
+
+  #grow(): void {
+    const { config, device } = this.#network;
+    this.#capacity = Math.max(FIRST_CAPACITY, 2 * this.#capacity);
+    const shape = [this.#rows, this.#capacity, config.innerDim];
+    if (this.#self.length === 0) {
+      const fresh = () => this.#memory.run(() => empty(device, shape, "f32"));
+      this.#self = Array.from(this.#cross, () => ({ k: fresh(), v: fresh() }));
+      return;
+    }
+    this.#replaceCaches((cache) => {
+      const larger = empty(device, shape, "f32");
+      copyInto(larger, cache, { axis: 1, offset: 0 });
+      return larger;
+    });
+  }
+
+  #replaceCaches(fn: (cache: Tensor) => Tensor): void {
+    const replace = (cache: Tensor): Tensor => {
+      const next = this.#memory.run(() => noGrad(() => fn(cache)));
+      cache.dispose();
+      return next;
+    };
+    this.#self = this.#self.map(({ k, v }) => ({ k: replace(k), v: replace(v) }));
+  }
+}

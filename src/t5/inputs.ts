@@ -1,0 +1,150 @@
+// From rows of numbers to the tensors a forward pass reads, with the checks that belong there.
+
+import { shiftRight } from "../kernels/shiftRight.ts";
+import type { Device } from "../tensor/device.ts";
+import { ArgumentError, ShapeError } from "../tensor/errors.ts";
+import { formatShape, sameShape, type Shape } from "../tensor/shape.ts";
+import { tensor, Tensor } from "../tensor/tensor.ts";
+import type { T5Config } from "./config.ts";
+
+/** Rows of token ids, or an i32 tensor [B, L] that the caller vouches for. */
+export type TokenIds = readonly (readonly number[])[] | Tensor;
+
+/** The label that the loss ignores (PyTorch's cross_entropy default). */
+export const IGNORE_INDEX = -100;
+
+/** @throws {ShapeError} unless rows are of one length of at least 1 */
+function checkRows(name: string, rows: readonly (readonly number[])[]): Shape {
+  const width = rows[0]?.length ?? 0;
+  if (width === 0) {
+    throw new ShapeError(
+      `${name}: must be at least one row of at least one id, got ${rows.length} rows of ${width}`,
+    );
+  }
+  const ragged = rows.findIndex((row) => row.length !== width);
+  if (ragged >= 0) {
+    throw new ShapeError(
+      `${name}: rows must have one length, got ${width} in row 0 and ${rows[ragged]!.length} in row ${ragged}. Pad them.`,
+    );
+  }
+  return [rows.length, width];
+}
+
+function toTensor(
+  name: string,
+  ids: TokenIds,
+  device: Device,
+  allowed: (id: number) => boolean,
+  range: string,
+): Tensor {
+  if (ids instanceof Tensor) {
+    if (ids.rank !== 2 || ids.dtype !== "i32") {
+      throw new ShapeError(
+        `${name}: must be an i32 tensor [B, L], got ${ids.dtype} ${formatShape(ids.shape)}`,
+      );
+    }
+    return ids;
+  }
+  const shape = checkRows(name, ids);
+  const flat = new Int32Array(shape[0]! * shape[1]!);
+  ids.forEach((row, b) =>
+    row.forEach((id, i) => {
+      if (!Number.isInteger(id) || !allowed(id)) {
+        throw new ArgumentError(
+          `${name}: must be ${range}, got ${id} in row ${b} at ${i}. Do tokenizer and model belong together?`,
+        );
+      }
+      flat[b * shape[1]! + i] = id;
+    }),
+  );
+  return tensor(flat, shape, { device });
+}
+
+/** Token ids as i32 [B, L]. @throws {ArgumentError} for an id outside 0..vocabSize-1 */
+export function tokenTensor(
+  name: string,
+  ids: TokenIds,
+  vocabSize: number,
+  device: Device,
+): Tensor {
+  return toTensor(
+    name,
+    ids,
+    device,
+    (id) => id >= 0 && id < vocabSize,
+    `ids in 0..${vocabSize - 1}`,
+  );
+}
+
+/** Labels as i32 [B, T]; IGNORE_INDEX is allowed. @throws {ShapeError} unless there are `batch` rows */
+export function labelsTensor(
+  ids: TokenIds,
+  batch: number,
+  vocabSize: number,
+  device: Device,
+): Tensor {
+  const inVocabulary = (id: number) => id === IGNORE_INDEX || (id >= 0 && id < vocabSize);
+  const range = `ids in 0..${vocabSize - 1}, or ${IGNORE_INDEX}`;
+  const labels = toTensor("labels", ids, device, inVocabulary, range);
+  if (labels.shape[0] !== batch) {
+    throw new ShapeError(`labels: must have ${batch} rows as inputIds, got ${labels.shape[0]}`);
+  }
+  return labels;
+}
+
+/** The mask as i32 [B, S], or undefined when it hides nothing. @throws {ShapeError} unless it matches the ids */
+export function maskTensor(
+  mask: TokenIds | undefined,
+  shape: Shape,
+  device: Device,
+): Tensor | undefined {
+  if (mask === undefined) return undefined;
+  if (!(mask instanceof Tensor) && mask.every((row) => row.every((keep) => keep === 1))) {
+    if (mask.length === shape[0] && mask[0]?.length === shape[1]) return undefined;
+  }
+  const result = toTensor(
+    "attentionMask",
+    mask,
+    device,
+    (keep) => keep === 0 || keep === 1,
+    "0 or 1",
+  );
+  if (!sameShape(result.shape, shape)) {
+    throw new ShapeError(
+      `attentionMask: must be ${formatShape(shape)} as inputIds, got ${formatShape(result.shape)}`,
+    );
+  }
+  return result;
+}
+
+/**
+ * What the decoder reads: given ids, or labels moved right by one behind the start token, with ignored
+ * labels as pad (hf-semantics 1.9).
+ * @throws {ArgumentError} when there is neither
+ */
+export function decoderInput(
+  ids: TokenIds | undefined,
+  labels: Tensor | undefined,
+  config: T5Config,
+  device: Device,
+): Tensor {
+  const { decoderStartTokenId, padTokenId, vocabSize } = config;
+  if (ids !== undefined) {
+    const given = tokenTensor("decoderInputIds", ids, vocabSize, device);
+    if (labels && !sameShape(given.shape, labels.shape)) {
+      throw new ShapeError(
+        `labels: must be ${formatShape(given.shape)} as decoderInputIds, got ${formatShape(labels.shape)}`,
+      );
+    }
+    return given;
+  }
+  if (labels)
+    return shiftRight(labels, {
+      start: decoderStartTokenId,
+      ignored: IGNORE_INDEX,
+      pad: padTokenId,
+    });
+  throw new ArgumentError(
+    "forward: needs labels or decoderInputIds, got neither. Pass one of them.",
+  );
+}

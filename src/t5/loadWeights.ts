@@ -1,0 +1,158 @@
+// Checkpoint to weights: names that files use for the embedding, tying, dtypes, and what to do with
+// tensors that are missing, of another shape, or unknown (hf-semantics 1.1 to 1.3).
+
+import type { Device } from "../tensor/device.ts";
+import { byteLength, type Dtype, type StorageArray, toStorage } from "../tensor/dtype.ts";
+import { CheckpointError } from "../tensor/errors.ts";
+import { bfloat16ToFloat32, float16ToFloat32 } from "../tensor/half.ts";
+import { formatShape, sameShape, sizeOf } from "../tensor/shape.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import type { Checkpoint, StoredTensor } from "./checkpointFiles.ts";
+import type { T5Config } from "./config.ts";
+import { buildWeights, type T5Weights } from "./weights.ts";
+
+/** Names under which files hold the token embedding, best first. */
+const EMBEDDING_NAMES = [
+  "shared.weight",
+  "encoder.embed_tokens.weight",
+  "decoder.embed_tokens.weight",
+];
+const HEAD_NAME = "lm_head.weight";
+/** Held by some old files and used by nobody. */
+const OBSOLETE = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight";
+
+export interface LoadedWeights {
+  readonly weights: T5Weights;
+  /** By HF name, tied weights once. */
+  readonly parameters: Map<string, Tensor>;
+  /** Tensors of the file that the model does not have; transformers ignores them too. */
+  readonly unused: readonly string[];
+}
+
+/**
+ * Reads every weight, one tensor in memory at a time besides the model itself.
+ * @throws {CheckpointError} naming the tensor that is missing, has another shape, or another dtype
+ */
+export async function loadWeights(
+  checkpoint: Checkpoint,
+  config: T5Config,
+  device: Device,
+  dtype: "f32" | "f16" | "bf16",
+): Promise<LoadedWeights> {
+  const names = fileNames(checkpoint, config);
+  const tied = await isTied(checkpoint, names, config);
+  const parameters = new Map<string, Tensor>();
+  const pending: { x: Tensor; fileName: string; target: Dtype }[] = [];
+  try {
+    const weights = buildWeights(config, tied, (name, shape) => {
+      const fileName = names.get(name) ?? name;
+      checkStored(checkpoint, fileName, name, shape);
+      const target = storedDtype(name, dtype);
+      const x = new Tensor(
+        device.allocate(byteLength(target, sizeOf(shape))),
+        shape,
+        target,
+        device,
+      );
+      x.requiresGrad = true;
+      parameters.set(name, x);
+      pending.push({ x, fileName, target });
+      return x;
+    });
+    for (const { x, fileName, target } of pending) {
+      device.write(x.storage, target, convert(await checkpoint.read(fileName), target, fileName));
+    }
+    return { weights, parameters, unused: unusedNames(checkpoint, parameters, names) };
+  } catch (error) {
+    for (const x of parameters.values()) x.dispose();
+    throw error;
+  }
+}
+
+/** transformers keeps `wo` in f32 when it loads in float16: its outputs overflow (hf-semantics 1.5). */
+function storedDtype(name: string, dtype: "f32" | "f16" | "bf16"): Dtype {
+  return dtype === "f16" && name.endsWith(".wo.weight") ? "f32" : dtype;
+}
+
+/** Our name to the file's, for the tensors that files name in several ways. */
+function fileNames(checkpoint: Checkpoint, config: T5Config): Map<string, string> {
+  const has = (name: string) => checkpoint.names.has(name);
+  const embedding = EMBEDDING_NAMES.find(has);
+  if (embedding !== undefined) return new Map([["shared.weight", embedding]]);
+  // Only a tied model can take its embedding from the head.
+  if (config.tieWordEmbeddings && has(HEAD_NAME)) return new Map([["shared.weight", HEAD_NAME]]);
+  throw new CheckpointError(
+    `${checkpoint.source}: must hold the token embedding as ${EMBEDDING_NAMES.join(" or ")}, got none of them. ` +
+      "Is this a T5 checkpoint?",
+  );
+}
+
+/** The head is the embedding unless the file holds another one. */
+async function isTied(
+  checkpoint: Checkpoint,
+  names: ReadonlyMap<string, string>,
+  config: T5Config,
+): Promise<boolean> {
+  const embedding = names.get("shared.weight")!;
+  if (!checkpoint.names.has(HEAD_NAME) || embedding === HEAD_NAME) return true;
+  if (!config.tieWordEmbeddings) return false;
+  const [head, shared] = [await checkpoint.read(HEAD_NAME), await checkpoint.read(embedding)];
+  return bytesOf(head).equals(bytesOf(shared));
+}
+
+function bytesOf({ data }: StoredTensor): Buffer {
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+}
+
+function checkStored(
+  checkpoint: Checkpoint,
+  fileName: string,
+  name: string,
+  shape: readonly number[],
+): void {
+  const stored = checkpoint.names.get(fileName);
+  if (stored === undefined) {
+    throw new CheckpointError(
+      `${checkpoint.source}: must hold tensor ${name} ${formatShape(shape)}, as config.json says, and does not. ` +
+        "Do config.json and the weights belong together?",
+    );
+  }
+  if (!sameShape(stored.shape, shape)) {
+    throw new CheckpointError(
+      `${checkpoint.source}: tensor ${fileName} must be ${formatShape(shape)}, as config.json says, got ${formatShape(stored.shape)}. ` +
+        "Do config.json and the weights belong together?",
+    );
+  }
+}
+
+/** Raw file elements as `target` stores them. Equal dtypes keep their bits. */
+function convert(stored: StoredTensor, target: Dtype, name: string): StorageArray {
+  const { dtype, data } = stored;
+  if (dtype === "F32" && data instanceof Float32Array) {
+    return target === "f32" ? data : toStorage(target, data);
+  }
+  if (dtype === "F64" && data instanceof Float64Array) return toStorage(target, data);
+  if ((dtype === "F16" || dtype === "BF16") && data instanceof Uint16Array) {
+    if ((dtype === "F16" ? "f16" : "bf16") === target) return data;
+    const values = Float32Array.from(data, dtype === "F16" ? float16ToFloat32 : bfloat16ToFloat32);
+    return toStorage(target, values);
+  }
+  throw new CheckpointError(
+    `${name}: weights must be F32, F16, BF16 or F64, got ${dtype}. Quantised checkpoints cannot be loaded.`,
+  );
+}
+
+function unusedNames(
+  checkpoint: Checkpoint,
+  parameters: ReadonlyMap<string, Tensor>,
+  names: ReadonlyMap<string, string>,
+): string[] {
+  const known = new Set([
+    ...parameters.keys(),
+    ...names.values(),
+    ...EMBEDDING_NAMES,
+    HEAD_NAME,
+    OBSOLETE,
+  ]);
+  return [...checkpoint.names.keys()].filter((name) => !known.has(name));
+}

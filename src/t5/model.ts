@@ -1,0 +1,175 @@
+// T5ForConditionalGeneration: the network with its files, its parameters by name, and generation.
+
+import type { Device } from "../tensor/device.ts";
+import type { Dtype } from "../tensor/dtype.ts";
+import { ArgumentError } from "../tensor/errors.ts";
+import { Generator, normalArray } from "../tensor/philox.ts";
+import { writeSafetensors } from "../tensor/safetensors.ts";
+import { sizeOf } from "../tensor/shape.ts";
+import { keep } from "../tensor/scope.ts";
+import { tensor, type Tensor } from "../tensor/tensor.ts";
+import { openCheckpoint } from "./checkpointFiles.ts";
+import { T5Config } from "./config.ts";
+import { openSession } from "./decoderSession.ts";
+import { GenerationConfig } from "./generationConfig.ts";
+import { generate, type GenerateResult, type GenerationOptions } from "./generation/generate.ts";
+import { loadWeights } from "./loadWeights.ts";
+import { T5Network } from "./network.ts";
+import { buildWeights, type T5Weights } from "./weights.ts";
+
+/** Dtype names as transformers spells them. */
+export type TorchDtype = "float32" | "float16" | "bfloat16";
+const STORED_AS = { float32: "f32", float16: "f16", bfloat16: "bf16" } as const;
+
+export interface PretrainedOptions {
+  readonly device: Device;
+  /** How weights are stored; "float32" whatever config.json says. Arithmetic is f32 in any case. */
+  readonly dtype?: TorchDtype;
+  /** Overrides of config.json, by its own keys: `{ dropout_rate: 0 }`. */
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+export class T5ForConditionalGeneration extends T5Network {
+  /** Tensors that the checkpoint held and the model does not have. */
+  readonly unusedTensors: readonly string[];
+  readonly #parameters: Map<string, Tensor>;
+
+  /** @internal Use `fromPretrained` or `fromConfig`. */
+  constructor(
+    config: T5Config,
+    generationConfig: GenerationConfig,
+    weights: T5Weights,
+    parameters: Map<string, Tensor>,
+    unusedTensors: readonly string[] = [],
+  ) {
+    super(config, generationConfig, weights);
+    this.#parameters = parameters;
+    this.unusedTensors = unusedTensors;
+  }
+
+  /**
+   * Loads config.json, generation_config.json and the safetensors weights of a model folder. The model
+   * is in evaluation mode.
+   * @throws {ConfigError} for a field that cannot be used
+   * @throws {CheckpointError} for a missing file, or weights that do not fit the configuration
+   */
+  static async fromPretrained(
+    folder: string,
+    options: PretrainedOptions,
+  ): Promise<T5ForConditionalGeneration> {
+    const config = await T5Config.fromPretrained(folder, options.config);
+    const generationConfig = await GenerationConfig.fromPretrained(folder, config);
+    const stored = STORED_AS[options.dtype ?? "float32"];
+    if (stored === undefined) {
+      throw new ArgumentError(
+        `fromPretrained: dtype must be ${Object.keys(STORED_AS).join(", ")}, got ${options.dtype}`,
+      );
+    }
+    const checkpoint = await openCheckpoint(folder);
+    try {
+      const loaded = await loadWeights(checkpoint, config, options.device, stored);
+      const { weights, parameters, unused } = loaded;
+      return new T5ForConditionalGeneration(config, generationConfig, weights, parameters, unused);
+    } finally {
+      await checkpoint.close();
+    }
+  }
+
+  /** A model with random weights, distributed as transformers initialises them; the same for the same seed. */
+  static fromConfig(
+    config: T5Config,
+    options: { readonly device: Device; readonly seed?: number; readonly tied?: boolean },
+  ): T5ForConditionalGeneration {
+    const { device, seed = 42, tied = config.tieWordEmbeddings } = options;
+    const random = new Generator(seed);
+    const parameters = new Map<string, Tensor>();
+    const weights = buildWeights(config, tied, (name, shape, init) => {
+      const values =
+        "std" in init
+          ? normalArray(sizeOf(shape), init.std, random.next())
+          : new Float32Array(sizeOf(shape)).fill(init.constant);
+      const x = keep(tensor(values, shape, { device, requiresGrad: true }));
+      parameters.set(name, x);
+      return x;
+    });
+    return new T5ForConditionalGeneration(
+      config,
+      GenerationConfig.fromConfig(config),
+      weights,
+      parameters,
+    );
+  }
+
+  /** Trainable and frozen weights by HF name; tied weights once, as shared.weight. */
+  parameters(): Map<string, Tensor> {
+    return new Map(this.#parameters);
+  }
+
+  /** Number of weights. @param options trainableOnly counts those that require a gradient */
+  numParameters(options: { readonly trainableOnly?: boolean } = {}): number {
+    return [...this.#parameters.values()]
+      .filter((x) => x.requiresGrad || !options.trainableOnly)
+      .reduce((sum, x) => sum + x.size, 0);
+  }
+
+  /**
+   * Token ids that continue the decoder start token, [rows][length], start token first.
+   * Dropout is off, whatever mode the model is in (transformers leaves it on in train mode: hf-semantics 2.9).
+   * @param inputs attentionMask defaults to ids != pad, as in transformers
+   * @throws {ArgumentError} for an option out of its range
+   */
+  async generate(
+    inputs: { readonly inputIds: number[][]; readonly attentionMask?: number[][] },
+    options: GenerationOptions & { readonly returnDictInGenerate: true },
+  ): Promise<GenerateResult>;
+  async generate(
+    inputs: { readonly inputIds: number[][]; readonly attentionMask?: number[][] },
+    options?: GenerationOptions,
+  ): Promise<number[][]>;
+  async generate(
+    inputs: { readonly inputIds: number[][]; readonly attentionMask?: number[][] },
+    options: GenerationOptions = {},
+  ): Promise<number[][] | GenerateResult> {
+    const result = await generate(
+      (rowsPerItem) => openSession(this, inputs, rowsPerItem),
+      this.generationConfig,
+      inputs.inputIds.length,
+      options,
+    );
+    return options.returnDictInGenerate ? result : result.sequences;
+  }
+
+  /**
+   * Writes config.json, generation_config.json and model.safetensors as transformers does.
+   * @param folder is made when it does not exist
+   */
+  async savePretrained(folder: string): Promise<void> {
+    const { mkdir, writeFile } = await import("node:fs/promises");
+    const { join } = await import("node:path");
+    await mkdir(folder, { recursive: true });
+    const stored = new Map<string, Awaited<ReturnType<typeof toStored>>>();
+    for (const [name, x] of this.#parameters) stored.set(name, await toStored(x));
+    await writeSafetensors(join(folder, "model.safetensors"), stored, { format: "pt" });
+    const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+    await writeFile(join(folder, "config.json"), json(this.config.toJSON()));
+    await writeFile(join(folder, "generation_config.json"), json(this.generationConfig.toJSON()));
+  }
+
+  /** Frees the weights. */
+  dispose(): void {
+    for (const x of this.#parameters.values()) x.dispose();
+  }
+}
+
+const FILE_DTYPES: Partial<Record<Dtype, "F32" | "F16" | "BF16">> = {
+  f32: "F32",
+  f16: "F16",
+  bf16: "BF16",
+};
+
+/** A weight as the file holds it: f32, or the raw 16-bit words. */
+async function toStored(x: Tensor) {
+  const dtype = FILE_DTYPES[x.dtype];
+  if (dtype === undefined) throw new Error(`internal: a ${x.dtype} weight cannot be saved`);
+  return { dtype, shape: x.shape, data: await x.device.readStored(x.storage, x.dtype, x.size) };
+}

@@ -1,0 +1,208 @@
+// The T5 network: encoder, decoder, language-model head (Raffel et al. 2020,
+// arXiv 1910.10683; T5 v1.1 and FLAN-T5 with gated GELU and an untied head). Shape letters: layers.ts.
+
+import { crossEntropy } from "../autograd/ops/crossEntropy.ts";
+import { embedding } from "../autograd/ops/embedding.ts";
+import { mulScalar } from "../autograd/ops/pointwise.ts";
+import { relativePositionBias } from "../autograd/ops/relativePositionBias.ts";
+import type { Device } from "../tensor/device.ts";
+import { Generator } from "../tensor/philox.ts";
+import { scope } from "../tensor/scope.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { T5Config } from "./config.ts";
+import type { GenerationConfig } from "./generationConfig.ts";
+import { decoderInput, labelsTensor, maskTensor, tokenTensor, type TokenIds } from "./inputs.ts";
+import {
+  applyDropout,
+  asFloat,
+  crossAttention,
+  feedForward,
+  linear,
+  norm,
+  selfAttention,
+  type Context,
+} from "./layers.ts";
+import type { T5Weights } from "./weights.ts";
+
+export interface ForwardInputs {
+  /** [B, S] token ids. */
+  readonly inputIds: TokenIds;
+  /** [B, S]; 1 keeps, 0 hides. None given means none applied (transformers' forward does the same). */
+  readonly attentionMask?: TokenIds | undefined;
+  /** [B, T]; -100 is ignored by the loss. Gives decoderInputIds when those are left out. */
+  readonly labels?: TokenIds | undefined;
+  /** [B, T], beginning with the decoder start token. */
+  readonly decoderInputIds?: TokenIds | undefined;
+  readonly outputHiddenStates?: boolean;
+}
+
+export interface ForwardOutputs {
+  /** Mean cross-entropy over labels other than -100; present when labels were given. */
+  readonly loss?: Tensor;
+  /** [B, T, V] */
+  readonly logits: Tensor;
+  /** [B, S, C] */
+  readonly encoderLastHiddenState: Tensor;
+  /** Embeddings, then every block's output; the last one is the stack's output after its final norm. */
+  readonly encoderHiddenStates?: readonly Tensor[];
+  readonly decoderHiddenStates?: readonly Tensor[];
+}
+
+/** Weights and the forward pass. T5ForConditionalGeneration (model.ts) adds files and generation. */
+export class T5Network {
+  readonly config: T5Config;
+  readonly generationConfig: GenerationConfig;
+  readonly weights: T5Weights;
+  readonly device: Device;
+  /** Source of dropout masks; its offset is part of a training checkpoint. */
+  random = new Generator(42);
+  training = false;
+
+  constructor(config: T5Config, generationConfig: GenerationConfig, weights: T5Weights) {
+    this.config = config;
+    this.generationConfig = generationConfig;
+    this.weights = weights;
+    this.device = weights.shared.device;
+  }
+
+  /** Switches dropout on. */
+  train(): void {
+    this.training = true;
+  }
+
+  /** Switches dropout off. */
+  eval(): void {
+    this.training = false;
+  }
+
+  /** @internal */
+  get context(): Context {
+    return { config: this.config, random: this.training ? this.random : null };
+  }
+
+  /**
+   * One pass through encoder and decoder.
+   * @throws {ShapeError} for ragged or mismatched rows
+   * @throws {ArgumentError} for ids outside the vocabulary, or without labels and decoderInputIds
+   */
+  forward(inputs: ForwardInputs): ForwardOutputs {
+    const { config, device } = this;
+    return scope(() => {
+      const ids = tokenTensor("inputIds", inputs.inputIds, config.vocabSize, device);
+      const mask = maskTensor(inputs.attentionMask, ids.shape, device);
+      const labels =
+        inputs.labels && labelsTensor(inputs.labels, ids.shape[0]!, config.vocabSize, device);
+      const targetIds = decoderInput(inputs.decoderInputIds, labels, config, device);
+
+      const keepStates = inputs.outputHiddenStates ?? false;
+      const encoder = this.encode(ids, mask, keepStates);
+      const decoder = this.decode(targetIds, encoder.output, mask, keepStates);
+      const logits = this.project(decoder.output);
+      const result = {
+        logits,
+        encoderLastHiddenState: encoder.output,
+        ...(keepStates
+          ? { encoderHiddenStates: encoder.states, decoderHiddenStates: decoder.states }
+          : {}),
+      };
+      return labels ? { ...result, loss: crossEntropy(logits, labels) } : result;
+    });
+  }
+
+  /** Encoder stack: ids [B, S] -> [B, S, C]. */
+  encode(
+    ids: Tensor,
+    mask: Tensor | undefined,
+    keepStates = false,
+    context = this.context,
+  ): StackOutput {
+    const { config } = this;
+    const { encoder } = this.weights;
+    const length = ids.shape[1]!;
+    const bias = relativePositionBias(asFloat(encoder.relativeAttentionBias), {
+      queryLength: length,
+      keyLength: length,
+      bidirectional: true,
+      maxDistance: config.relativeAttentionMaxDistance,
+    });
+    const states = new HiddenStates(this.#embed(context, ids), keepStates);
+    for (const block of encoder.blocks) {
+      states.advance((x) => selfAttention(context, block.selfAttention, x, { bias, mask }), false);
+      states.advance((x) => feedForward(context, block.feedForward, x), true);
+    }
+    return states.finish((x) => applyDropout(context, norm(context, x, encoder.finalNorm)));
+  }
+
+  /** Decoder stack: ids [B, T], encoded [B, S, C] -> [B, T, C]. */
+  decode(ids: Tensor, encoded: Tensor, mask: Tensor | undefined, keepStates = false): StackOutput {
+    const { config, context } = this;
+    const { decoder } = this.weights;
+    const length = ids.shape[1]!;
+    const bias = relativePositionBias(asFloat(decoder.relativeAttentionBias), {
+      queryLength: length,
+      keyLength: length,
+      bidirectional: false,
+      maxDistance: config.relativeAttentionMaxDistance,
+    });
+    const states = new HiddenStates(this.#embed(context, ids), keepStates);
+    for (const block of decoder.blocks) {
+      states.advance(
+        (x) => selfAttention(context, block.selfAttention, x, { bias, causal: true }),
+        false,
+      );
+      states.advance(
+        (x) => crossAttention(context, block.crossAttention!, x, encoded, mask),
+        false,
+      );
+      states.advance((x) => feedForward(context, block.feedForward, x), true);
+    }
+    return states.finish((x) => applyDropout(context, norm(context, x, decoder.finalNorm)));
+  }
+
+  /** Logits [..., V] of decoder outputs [..., C]; tied models scale by C^-0.5 first (hf-semantics 1.1). */
+  project(x: Tensor): Tensor {
+    const { scaleDecoderOutputs, dModel } = this.config;
+    return linear(this.weights.lmHead, scaleDecoderOutputs ? mulScalar(x, dModel ** -0.5) : x);
+  }
+
+  #embed(context: Context, ids: Tensor): Tensor {
+    return scope(() => applyDropout(context, embedding(asFloat(this.weights.shared), ids)));
+  }
+}
+
+export interface StackOutput {
+  readonly output: Tensor;
+  readonly states: readonly Tensor[];
+}
+
+/**
+ * The residual stream of a stack. Each value is let go once the next exists (the tape keeps what it
+ * needs), unless hidden states were asked for.
+ */
+class HiddenStates {
+  readonly #kept: Tensor[] = [];
+  readonly #keepAll: boolean;
+  #x: Tensor;
+
+  constructor(x: Tensor, keepAll: boolean) {
+    this.#x = x;
+    this.#keepAll = keepAll;
+    if (keepAll) this.#kept.push(x);
+  }
+
+  /** x becomes fn(x), which is a hidden state when a block ends with it. */
+  advance(fn: (x: Tensor) => Tensor, endsBlock: boolean): void {
+    const next = fn(this.#x);
+    if (!this.#kept.includes(this.#x)) this.#x.dispose();
+    this.#x = next;
+    if (this.#keepAll && endsBlock) this.#kept.push(next);
+  }
+
+  /** The last block's output is not a state of its own: the normed output takes its place. */
+  finish(fn: (x: Tensor) => Tensor): StackOutput {
+    if (this.#keepAll) this.#kept.pop();
+    const output = scope(() => fn(this.#x));
+    this.#x.dispose();
+    return { output, states: this.#keepAll ? [...this.#kept, output] : [] };
+  }
+}
