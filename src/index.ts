@@ -1,6 +1,6 @@
 // The public interface: everything that `import ... from "gradloom"` offers.
 
-export { openDevice, type OpenDeviceOptions } from "./kernels/openDevice.ts";
+export { openDevice, type DeviceKind, type DeviceOptions } from "./kernels/openDevice.ts";
 export type { Device, MemoryStats } from "./tensor/device.ts";
 export type { Dtype } from "./tensor/dtype.ts";
 export * from "./tensor/errors.ts";

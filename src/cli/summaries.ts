@@ -1,6 +1,6 @@
 // Summaries of dataset rows, in batches.
 
-import type { GenerationOptions } from "../t5/generation/generate.ts";
+import type { GenerationOptions } from "../t5/generation/options.ts";
 import type { T5ForConditionalGeneration } from "../t5/model.ts";
 import type { Tokenizer } from "../t5/tokenizer.ts";
 import type { Row } from "../train/csvDataset.ts";

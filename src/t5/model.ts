@@ -12,7 +12,8 @@ import { openCheckpoint } from "./checkpointFiles.ts";
 import { T5Config } from "./config.ts";
 import { openSession } from "./decoderSession.ts";
 import { GenerationConfig } from "./generationConfig.ts";
-import { generate, type GenerateResult, type GenerationOptions } from "./generation/generate.ts";
+import { runGeneration, type GenerationResult } from "./generation/generate.ts";
+import { generationDefaults, type GenerationOptions } from "./generation/options.ts";
 import { loadWeights } from "./loadWeights.ts";
 import { T5Network } from "./network.ts";
 import { buildWeights, type T5Weights } from "./weights.ts";
@@ -86,7 +87,7 @@ export class T5ForConditionalGeneration extends T5Network {
     const weights = buildWeights(config, tied, (name, shape, init) => {
       const values =
         "std" in init
-          ? normalArray(sizeOf(shape), init.std, random.next())
+          ? normalArray(sizeOf(shape), init.std, random)
           : new Float32Array(sizeOf(shape)).fill(init.constant);
       const x = keep(tensor(values, shape, { device, requiresGrad: true }));
       parameters.set(name, x);
@@ -121,7 +122,7 @@ export class T5ForConditionalGeneration extends T5Network {
   async generate(
     inputs: { readonly inputIds: number[][]; readonly attentionMask?: number[][] },
     options: GenerationOptions & { readonly returnDictInGenerate: true },
-  ): Promise<GenerateResult>;
+  ): Promise<GenerationResult>;
   async generate(
     inputs: { readonly inputIds: number[][]; readonly attentionMask?: number[][] },
     options?: GenerationOptions,
@@ -129,13 +130,17 @@ export class T5ForConditionalGeneration extends T5Network {
   async generate(
     inputs: { readonly inputIds: number[][]; readonly attentionMask?: number[][] },
     options: GenerationOptions = {},
-  ): Promise<number[][] | GenerateResult> {
-    const result = await generate(
-      (rowsPerItem) => openSession(this, inputs, rowsPerItem),
-      this.generationConfig,
-      inputs.inputIds.length,
-      options,
-    );
+  ): Promise<number[][] | GenerationResult> {
+    const { config, generationConfig } = this;
+    const task = {
+      batchSize: inputs.inputIds.length,
+      startTokenId: generationConfig.decoderStartTokenId ?? config.decoderStartTokenId,
+      eosTokenIds: [generationConfig.eosTokenId ?? config.eosTokenId].flat(),
+      padTokenId: generationConfig.padTokenId ?? config.padTokenId,
+    };
+    const open = (rowsPerItem: number) => openSession(this, inputs, rowsPerItem);
+    const defaults = generationDefaults(generationConfig.raw);
+    const result = await runGeneration(open, task, options, defaults);
     return options.returnDictInGenerate ? result : result.sequences;
   }
 

@@ -1,0 +1,177 @@
+// The notebook as one script, read from top to bottom. Section numbers are the notebook's.
+
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { renderReport } from "../../eval/report/page.ts";
+import { openDevice } from "../../kernels/openDevice.ts";
+import { checkVocabulary, Tokenizer } from "../../t5/tokenizer.ts";
+import { T5ForConditionalGeneration } from "../../t5/model.ts";
+import { DatasetError } from "../../tensor/errors.ts";
+import { formatDatasetDict, loadDataset, type DatasetDict } from "../../train/csvDataset.ts";
+import { modeNote, preprocessSplits, shapesCell } from "../../train/preprocess.ts";
+import type { Output } from "../output.ts";
+import { startProgress } from "../progress.ts";
+import { summarizeRows } from "../summaries.ts";
+import { improvementLines, scoreSummaries } from "./scores.ts";
+import type { NotebookSettings } from "./settings.ts";
+import { fineTune } from "./fineTune.ts";
+import { reportData } from "./reportData.ts";
+
+const DASHES = "-".repeat(99);
+
+/**
+ * Runs every section and writes report.html and the checkpoint to `settings.output`.
+ * @returns what --json prints
+ * @throws {GradloomError} for anything the caller can mend; nothing half-written is left
+ */
+export async function runNotebook(
+  settings: NotebookSettings,
+  output: Output,
+  signal: AbortSignal,
+) {
+  const started = performance.now();
+
+  // 1.2 Dataset and model
+  output.heading("1.2 Dataset and model");
+  const dataset = await loadDataset(settings.dataset);
+  const { trainRows, testRows } = neededSplits(dataset, settings.dataset);
+  output.print(formatDatasetDict(dataset));
+  const device = await openDevice(settings.device);
+  const tokenizer = await Tokenizer.fromPretrained(settings.model);
+  const load = (folder: string) =>
+    T5ForConditionalGeneration.fromPretrained(folder, {
+      device,
+      ...(settings.dropout === undefined ? {} : { config: { dropout_rate: settings.dropout } }),
+    });
+  const model = await load(settings.model);
+  checkVocabulary(tokenizer, model.config);
+  const parameters = model.numParameters();
+  const trainable = model.numParameters({ trainableOnly: true });
+  output.print(`trainable model parameters: ${trainable}`);
+  output.print(`all model parameters: ${parameters}`);
+  output.print(`percentage of trainable model parameters: ${((100 * trainable) / parameters).toFixed(2)}%`);
+
+  // 1.3 Zero-shot inference. The rows of 2.3 and 2.4 are summarised here too, while the model is still the
+  // original: in the notebook its "original model" is the trained one in train mode (hf-semantics 2.9).
+  const exampleRow = testRows[Math.min(settings.example, testRows.length - 1)]!;
+  const scoredRows = testRows.slice(0, settings.rougeRows);
+  const summarize = async (which: T5ForConditionalGeneration, label: string) => {
+    const progress = startProgress(label, scoredRows.length + 1);
+    const options = {
+      batchSize: settings.batchSize,
+      generation: { maxNewTokens: settings.maxNewTokens },
+      signal,
+    };
+    const [example] = await summarizeRows(which, tokenizer, [exampleRow], options);
+    progress.update(1);
+    const summaries = await summarizeRows(which, tokenizer, scoredRows, {
+      ...options,
+      onProgress: (done) => progress.update(1 + done),
+    });
+    progress.stop();
+    return { example: example!, summaries };
+  };
+  output.heading("1.3 Zero-shot inference");
+  const original = await summarize(model, "summaries of the original model");
+  printSections(output, {
+    "INPUT PROMPT": exampleRow.dialogue!,
+    "BASELINE HUMAN SUMMARY": exampleRow.summary!,
+    "MODEL GENERATION - ZERO SHOT": original.example,
+  });
+
+  // 2.1 Preprocess
+  output.heading("2.1 Preprocess the dataset");
+  const tokenizing = startProgress("tokenise", rowCount(dataset));
+  const tokenized = await preprocessSplits(dataset, tokenizer, {
+    faithful: settings.faithful,
+    onProgress: (done) => {
+      signal.throwIfAborted();
+      tokenizing.update(done);
+    },
+  });
+  tokenizing.stop();
+  output.print(shapesCell(tokenized));
+  output.print(`\n${modeNote(settings.faithful)}`);
+
+  // 2.2 Fine-tune, then load the checkpoint back as the notebook does
+  output.heading("2.2 Fine-tune the model");
+  const training = await fineTune(model, tokenized, settings, output, signal);
+  model.dispose();
+  const instructModel = await load(training.checkpoint);
+
+  // 2.3 Qualitative comparison
+  output.heading("2.3 Evaluate the model qualitatively");
+  const instruct = await summarize(instructModel, "summaries of the fine-tuned model");
+  printSections(output, {
+    "BASELINE HUMAN SUMMARY": exampleRow.summary!,
+    "ORIGINAL MODEL": original.example,
+    "INSTRUCT MODEL": instruct.example,
+  });
+
+  // 2.4 ROUGE
+  output.heading("2.4 Evaluate the model quantitatively (with ROUGE)");
+  const human = scoredRows.map((row) => row.summary!);
+  output.table(
+    ["human_baseline_summaries", "original_model_summaries", "instruct_model_summaries"],
+    human.map((text, i) => [text, original.summaries[i]!, instruct.summaries[i]!]),
+    true,
+  );
+  const scores = {
+    original: scoreSummaries(original.summaries, human),
+    instruct: scoreSummaries(instruct.summaries, human),
+  };
+  const types = Object.keys(scores.original) as (keyof typeof scores.original)[];
+  output.table(
+    ["", "ORIGINAL MODEL", "INSTRUCT MODEL"],
+    types.map((type) => [type, scores.original[type].toFixed(6), scores.instruct[type].toFixed(6)]),
+  );
+  output.print("Absolute percentage improvement of INSTRUCT MODEL over ORIGINAL MODEL");
+  for (const line of improvementLines(scores.original, scores.instruct)) output.print(line);
+
+  const result = {
+    settings,
+    parameters,
+    example: { human: exampleRow.summary, original: original.example, instruct: instruct.example },
+    training,
+    rouge: scores,
+    summaries: scoredRows.map((row, i) => ({
+      dialogue: row.dialogue!,
+      human: row.summary!,
+      original: original.summaries[i]!,
+      instruct: instruct.summaries[i]!,
+    })),
+    seconds: (performance.now() - started) / 1000,
+    report: join(settings.output, "report.html"),
+  };
+  await mkdir(settings.output, { recursive: true });
+  await writeFile(result.report, renderReport(reportData(result, modeNote(settings.faithful))));
+  output.print(`\nreport: ${result.report}`);
+  output.print(`checkpoint: ${training.checkpoint}`);
+  output.print(`done in ${result.seconds.toFixed(1)} s`);
+  instructModel.dispose();
+  await device.close();
+  return result;
+}
+
+export type NotebookResult = Awaited<ReturnType<typeof runNotebook>>;
+
+function neededSplits(dataset: DatasetDict, folder: string) {
+  const { train, test } = dataset;
+  if (train === undefined || test === undefined) {
+    const missing = train === undefined ? "train.csv" : "test.csv";
+    throw new DatasetError(`reproduce: ${folder} must hold train.csv and test.csv, got no ${missing}`);
+  }
+  return { trainRows: train.rows, testRows: test.rows };
+}
+
+function rowCount(dataset: DatasetDict): number {
+  return Object.values(dataset).reduce((sum, { rows }) => sum + rows.length, 0);
+}
+
+/** The notebook's blocks between lines of dashes. */
+function printSections(output: Output, sections: Readonly<Record<string, string>>): void {
+  for (const [title, text] of Object.entries(sections)) {
+    output.print(`${DASHES}\n${title}:\n${text}`);
+  }
+  output.print(DASHES);
+}

@@ -1,0 +1,27 @@
+// What a run of the notebook can be told.
+
+export interface NotebookSettings {
+  /** Folder of the model to start from. */
+  readonly model: string;
+  /** Folder with train.csv, validation.csv and test.csv. */
+  readonly dataset: string;
+  readonly device: "cpu" | "webgpu" | "auto";
+  /** The notebook's preprocessing, which pads labels with 0 and passes no mask. */
+  readonly faithful: boolean;
+  readonly maxSteps: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  readonly warmupSteps: number;
+  readonly weightDecay: number;
+  readonly loggingSteps: number;
+  /** Replaces the dropout rate of config.json. */
+  readonly dropout?: number;
+  readonly maxNewTokens: number;
+  readonly seed: number;
+  /** Test row shown in full; the last one when there are fewer. */
+  readonly example: number;
+  /** Test rows summarised and scored. */
+  readonly rougeRows: number;
+  /** Folder for checkpoints and report.html. */
+  readonly output: string;
+}
