@@ -1,0 +1,101 @@
+// Reading ranges of bytes from a file, from memory or from a Blob, so that a checkpoint larger than
+// memory, or than one typed array may be, can be read piece by piece.
+
+import { SafetensorsError } from "./errors.ts";
+
+export interface ByteSource {
+  /** What messages call it: the path, or the Blob's name. */
+  readonly name: string;
+  /** In bytes. */
+  readonly size: number;
+  /** A copy of the bytes from `begin` up to `end`, in a buffer of its own. */
+  read(begin: number, end: number): Promise<ArrayBuffer>;
+  close(): Promise<void>;
+}
+
+/** Bytes per call of the system: Linux moves at most 2^31 - 4096. */
+const READ_LIMIT = 2 ** 30;
+
+/**
+ * @param source path (Node only), bytes or Blob
+ * @throws {SafetensorsError} when there is no such file
+ */
+export async function openByteSource(source: string | Uint8Array | Blob): Promise<ByteSource> {
+  if (typeof source === "string") return openFile(source);
+  if (source instanceof Uint8Array) return fromBytes(source);
+  if (source instanceof Blob) return fromBlob(source);
+  throw new SafetensorsError(
+    `safetensors: the source must be a path, a Uint8Array or a Blob, got ${typeof source}`,
+  );
+}
+
+function fromBytes(bytes: Uint8Array): ByteSource {
+  return {
+    name: "Uint8Array",
+    size: bytes.length,
+    read: async (begin, end) => new Uint8Array(bytes.subarray(begin, end)).buffer,
+    close: async () => {},
+  };
+}
+
+function fromBlob(blob: Blob): ByteSource {
+  return {
+    name: "name" in blob && typeof blob.name === "string" ? blob.name : "Blob",
+    size: blob.size,
+    read: (begin, end) => blob.slice(begin, end).arrayBuffer(),
+    close: async () => {},
+  };
+}
+
+async function openFile(path: string): Promise<ByteSource> {
+  const { open } = await nodeFiles(path);
+  const handle = await open(path, "r").catch((error: unknown) => {
+    throw cannotRead(path, error);
+  });
+  const stat = await handle.stat();
+  if (!stat.isFile()) {
+    await handle.close();
+    throw new SafetensorsError(`safetensors: ${path}: must be a file, got a folder or device`);
+  }
+  return {
+    name: path,
+    size: stat.size,
+    async read(begin, end) {
+      const bytes = new Uint8Array(end - begin);
+      for (let done = 0; done < bytes.length;) {
+        const length = Math.min(bytes.length - done, READ_LIMIT);
+        const { bytesRead } = await handle
+          .read(bytes, done, length, begin + done)
+          .catch((error: unknown) => {
+            throw cannotRead(path, error);
+          });
+        if (bytesRead === 0) {
+          throw new SafetensorsError(
+            `safetensors: ${path}: must keep its ${stat.size} bytes while it is read, got cut at ${begin + done}`,
+          );
+        }
+        done += bytesRead;
+      }
+      return bytes.buffer;
+    },
+    close: () => handle.close(),
+  };
+}
+
+/** Imported on use, so that this module also loads in a browser. */
+async function nodeFiles(path: string) {
+  try {
+    return await import("node:fs/promises");
+  } catch (error) {
+    throw new SafetensorsError(
+      `safetensors: a path needs Node, got ${path}. In a browser, pass a Blob or a Uint8Array.`,
+      { cause: error },
+    );
+  }
+}
+
+function cannotRead(path: string, error: unknown): SafetensorsError {
+  const code = (error as NodeJS.ErrnoException).code ?? String(error);
+  const reason = code === "ENOENT" ? "there is no such file" : `it cannot be read (${code})`;
+  return new SafetensorsError(`safetensors: ${path}: ${reason}. Check the path.`, { cause: error });
+}

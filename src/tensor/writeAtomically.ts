@@ -1,0 +1,52 @@
+// A file appears whole or not at all: a crash in the middle of a save leaves the file before it intact.
+
+import { GradloomError } from "./errors.ts";
+
+/** Bytes per call of the system: Linux moves at most 2^31 - 4096. */
+const WRITE_LIMIT = 2 ** 30;
+
+/**
+ * Writes `chunks` to a temporary name in the same folder, waits until they are on the disk, and renames. Node only.
+ * When `chunks` throws, its error passes through and nothing is left behind.
+ * @throws {GradloomError} when the folder is missing or cannot be written
+ */
+export async function writeAtomically(
+  path: string,
+  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const { open, rename, rm } = await import("node:fs/promises");
+  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  const fail = (error: unknown): never => {
+    throw cannotWrite(path, error);
+  };
+  const handle = await open(temporary, "wx").catch(fail);
+  try {
+    try {
+      for await (const chunk of chunks) {
+        for (let done = 0; done < chunk.length;) {
+          const length = Math.min(chunk.length - done, WRITE_LIMIT);
+          done += (await handle.write(chunk, done, length).catch(fail)).bytesWritten;
+        }
+      }
+      await handle.sync().catch(fail);
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path).catch(fail);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+function cannotWrite(path: string, error: unknown): GradloomError {
+  const code = (error as NodeJS.ErrnoException).code ?? String(error);
+  const cures: Record<string, string> = {
+    ENOENT: "its folder does not exist. Create it first.",
+    ENOSPC: "the disk is full. Free some space.",
+    EACCES: "its folder does not allow it. Change the permissions, or save elsewhere.",
+    EISDIR: "it is a folder. Give the name of a file.",
+  };
+  const reason = cures[code] ?? `the system says ${code}.`;
+  return new GradloomError(`write: ${path} cannot be written: ${reason}`, { cause: error });
+}
