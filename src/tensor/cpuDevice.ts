@@ -16,10 +16,16 @@ import type { DataArray, Dtype, StorageArray } from "./dtype.ts";
 import { fromStorage, storageView } from "./dtype.ts";
 import { DeviceError, invariant } from "./errors.ts";
 import type { Tensor } from "./tensor.ts";
+import { CONTROL_BYTES, ThreadPool } from "./threadPool.ts";
 
 const PAGE = 65536;
 /** Pages of a 32-bit WebAssembly memory: 4 GiB. */
 const MAX_PAGES = 65536;
+/**
+ * Elements that a kernel must touch before threads share it. Below, waking a thread costs more than it saves
+ * (bench/threads.ts).
+ */
+const WORTH_SHARING = 16384;
 
 /** The compiled kernels and the first address that they leave to tensors. */
 export interface WasmKernels {
@@ -65,6 +71,8 @@ export class CpuDevice implements Device {
   readonly #memory: WebAssembly.Memory;
   readonly #wasm: WasmKernels | null;
   readonly #allocator: Allocator;
+  readonly #functionIndex: ReadonlyMap<string, number>;
+  #pool: ThreadPool | null = null;
   #bytes = 0;
   #peakBytes = 0;
   #closed = false;
@@ -74,6 +82,26 @@ export class CpuDevice implements Device {
     this.#memory = memory;
     this.#wasm = wasm;
     this.#allocator = new Allocator(wasm?.heapBase ?? 64, (end) => this.#growTo(end));
+    this.#functionIndex = new Map(Object.keys(wasm?.functions ?? {}).map((name, i) => [name, i]));
+  }
+
+  /** Threads that share large kernels, the calling one included. */
+  get threads(): number {
+    return this.#pool?.threads ?? 1;
+  }
+
+  /** Starts workers so that `threads` compute. @param module the kernels this device was made with */
+  async startThreads(threads: number, module: WebAssembly.Module): Promise<void> {
+    invariant(
+      this.#wasm && !this.#pool,
+      () => "threads are started once, with WebAssembly kernels",
+    );
+    if (threads === 1) return;
+    const control = this.#allocator.allocate(CONTROL_BYTES);
+    if (control === null) throw this.#outOfMemory(CONTROL_BYTES);
+    new Uint8Array(this.#memory.buffer, control, CONTROL_BYTES).fill(0);
+    const { functions } = this.#wasm;
+    this.#pool = await ThreadPool.start(threads, module, this.#memory, control, functions);
   }
 
   allocate(bytes: number): Storage {
@@ -142,6 +170,8 @@ export class CpuDevice implements Device {
 
   async close(): Promise<void> {
     this.#closed = true;
+    await this.#pool?.stop();
+    this.#pool = null;
   }
 
   #dispatchWasm(
@@ -158,14 +188,18 @@ export class CpuDevice implements Device {
     const args = bindings.map((name) => pointer(tensors[name]));
     for (const name of Object.keys(kernel.params)) args.push(params[name]!);
     for (const name of Object.keys(kernel.constants)) args.push(constants[name]!);
-    args.push(0, body.range(params));
-    const scratchBytes = body.scratch?.(params);
-    if (scratchBytes === undefined) run(...args);
-    else {
-      const scratch = this.allocate(scratchBytes);
-      run(...args, offsetOf(scratch));
-      scratch.release();
-    }
+    const pieces = body.range(params);
+    const touched = bindings.reduce((sum, name) => sum + (tensors[name]?.size ?? 0), 0);
+    const pool = touched >= WORTH_SHARING && pieces > 1 ? this.#pool : null;
+    const scratchBytes = roundToCacheLines(body.scratch?.(params) ?? 0);
+    const scratch = scratchBytes > 0 ? this.allocate(scratchBytes * (pool?.threads ?? 1)) : null;
+    const address = scratch ? offsetOf(scratch) : 0;
+    if (pool) {
+      const functionIndex = this.#functionIndex.get(body.name)!;
+      pool.run({ functionIndex, args, pieces, scratchBytes, scratch: address });
+    } else if (scratch) run(...args, 0, pieces, address);
+    else run(...args, 0, pieces);
+    scratch?.release();
   }
 
   #view(storage: Storage, dtype: Dtype, size: number): StorageArray {
@@ -200,4 +234,9 @@ export class CpuDevice implements Device {
 function offsetOf(storage: Storage): number {
   invariant(storage instanceof CpuStorage, () => "storage of another device");
   return storage.offset;
+}
+
+/** Threads that write to one cache line slow each other down. */
+function roundToCacheLines(bytes: number): number {
+  return Math.ceil(bytes / 64) * 64;
 }
