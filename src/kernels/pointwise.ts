@@ -6,10 +6,10 @@
 //
 // A row is the whole definition of an op: the WGSL expression and the same expression in TypeScript.
 
-import { ShapeError } from "../tensor/errors.ts";
-import { broadcastShapes, broadcastStrides, formatShape, sameShape } from "../tensor/shape.ts";
+import { broadcastShapes, broadcastStrides, sameShape } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { axisParams, axisValues, collapseAxes } from "./stridedAxes.ts";
 
 // ---------------------------------------------------------------------------------------------
 // Rows
@@ -43,7 +43,6 @@ interface UnaryRow {
 }
 
 const unaryRows = {
-  neg: { y: (x) => -x, dx: (_x, dy) => -dy },
   exp: { y: Math.exp, dx: (x, dy) => Math.exp(x) * dy },
   log: { y: Math.log, dx: (x, dy) => dy / x },
   sqrt: { y: Math.sqrt, dx: (x, dy) => (0.5 * dy) / Math.sqrt(x) },
@@ -99,9 +98,6 @@ function defineUnary(name: UnaryName) {
   };
 }
 
-/** Broadcasting works on shapes collapsed to four axes; every pair of T5 shapes fits. */
-const AXES = 4;
-
 function defineBinary(name: BinaryName) {
   const f = binaryRows[name];
   return {
@@ -120,11 +116,7 @@ function defineBinary(name: BinaryName) {
       inputs: { a: "float", b: "float" },
       outputs: { y: "float" },
       // y is [n0, n1, n2, n3]; a and b are read with strides, 0 where repeated
-      params: {
-        ...{ n0: "u32", n1: "u32", n2: "u32", n3: "u32" },
-        ...{ a0: "u32", a1: "u32", a2: "u32", a3: "u32" },
-        ...{ b0: "u32", b1: "u32", b2: "u32", b3: "u32" },
-      },
+      params: { ...axisParams("n"), ...axisParams("a"), ...axisParams("b") },
       cpu({ a, b, y }, p) {
         let out = 0;
         for (let i = 0; i < p.n0; i++)
@@ -158,7 +150,10 @@ const unaryKernels = mapRows(unaryRows, defineUnary);
 const binaryKernels = mapRows(binaryRows, defineBinary);
 const scalarKernels = mapRows(scalarRows, defineScalar);
 
-function mapRows<N extends string, K>(rows: Record<N, unknown>, define: (name: N) => K): Record<N, K> {
+function mapRows<N extends string, K>(
+  rows: Record<N, unknown>,
+  define: (name: N) => K,
+): Record<N, K> {
   const names = Object.keys(rows) as N[];
   return Object.fromEntries(names.map((name) => [name, define(name)])) as Record<N, K>;
 }
@@ -198,52 +193,19 @@ export function binary(name: BinaryName, a: Tensor, b: Tensor): Tensor {
     launch(binaryKernels[name].same, { a, b, y }, { size: y.size });
     return y;
   }
-  const axes = collapseAxes(name, shape, a, b);
-  const value = (which: "n" | "a" | "b", i: number): number => axes[which][i]!;
-  launch(binaryKernels[name].broadcast, { a, b, y }, {
-    ...{ n0: value("n", 0), n1: value("n", 1), n2: value("n", 2), n3: value("n", 3) },
-    ...{ a0: value("a", 0), a1: value("a", 1), a2: value("a", 2), a3: value("a", 3) },
-    ...{ b0: value("b", 0), b1: value("b", 1), b2: value("b", 2), b3: value("b", 3) },
-  });
+  const strides = [broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape)];
+  const axes = collapseAxes(name, shape, strides);
+  launch(
+    binaryKernels[name].broadcast,
+    { a, b, y },
+    {
+      ...axisValues("n", axes.shape),
+      ...axisValues("a", axes.strides[0]!),
+      ...axisValues("b", axes.strides[1]!),
+    },
+  );
   return y;
 }
 
 export const add = (a: Tensor, b: Tensor): Tensor => binary("add", a, b);
 export const mul = (a: Tensor, b: Tensor): Tensor => binary("mul", a, b);
-
-/** Joins neighbouring axes that both inputs walk through in one stride, and pads to four in front. */
-function collapseAxes(op: string, shape: readonly number[], a: Tensor, b: Tensor) {
-  const stridesA = broadcastStrides(a.shape, shape);
-  const stridesB = broadcastStrides(b.shape, shape);
-  const n: number[] = [];
-  const collapsedA: number[] = [];
-  const collapsedB: number[] = [];
-  shape.forEach((dim, i) => {
-    if (dim === 1) return;
-    const last = n.length - 1;
-    const joins =
-      last >= 0 &&
-      collapsedA[last] === stridesA[i]! * dim &&
-      collapsedB[last] === stridesB[i]! * dim;
-    if (joins) {
-      n[last] = n[last]! * dim;
-      collapsedA[last] = stridesA[i]!;
-      collapsedB[last] = stridesB[i]!;
-    } else {
-      n.push(dim);
-      collapsedA.push(stridesA[i]!);
-      collapsedB.push(stridesB[i]!);
-    }
-  });
-  if (n.length > AXES) {
-    throw new ShapeError(
-      `${op}: broadcasting handles ${AXES} separate axes, got ${formatShape(a.shape)} and ${formatShape(b.shape)}. Reshape first.`,
-    );
-  }
-  while (n.length < AXES) {
-    n.unshift(1);
-    collapsedA.unshift(0);
-    collapsedB.unshift(0);
-  }
-  return { n, a: collapsedA, b: collapsedB };
-}

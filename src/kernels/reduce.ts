@@ -26,19 +26,20 @@ export const sumKernel = defineKernel({
 /**
  * Sum over `axes` (all when left out).
  * @param keepDims leaves summed axes in the shape as 1
+ * @param op name in messages
  * @throws {ShapeError} for an axis outside -rank..rank-1 or named twice
  */
-export function sumAxes(x: Tensor, axes?: readonly number[], keepDims = false): Tensor {
-  const resolved = (axes ?? x.shape.map((_, i) => i)).map((a) => resolveAxis("sum", a, x.rank));
+export function sumAxes(x: Tensor, axes?: readonly number[], keepDims = false, op = "sum"): Tensor {
+  const resolved = (axes ?? x.shape.map((_, i) => i)).map((a) => resolveAxis(op, a, x.rank));
   if (new Set(resolved).size !== resolved.length) {
-    throw new ShapeError(`sum: every axis may be named once, got ${formatShape(axes ?? [])}`);
+    throw new ShapeError(`${op}: every axis may be named once, got ${formatShape(axes ?? [])}`);
   }
   const isSummed = x.shape.map((_, i) => resolved.includes(i));
   const kept = x.shape.map((dim, i) => (isSummed[i] ? 1 : dim));
   const shape = keepDims ? kept : x.shape.filter((_, i) => !isSummed[i]);
   let current = alias(x);
   // Neighbouring axes are summed in one pass, from the last group to the first.
-  for (let end = x.rank; end > 0; ) {
+  for (let end = x.rank; end > 0;) {
     let begin = end - 1;
     while (begin > 0 && isSummed[begin - 1] === isSummed[end - 1]) begin--;
     if (isSummed[end - 1]) {

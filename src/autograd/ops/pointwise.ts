@@ -98,7 +98,7 @@ function unary(name: UnaryName, x: Tensor): Tensor {
 }
 
 /** -x */
-export const neg = (x: Tensor): Tensor => unary("neg", x);
+export const neg = (x: Tensor): Tensor => mulScalar(x, -1);
 /** e^x */
 export const exp = (x: Tensor): Tensor => unary("exp", x);
 /** Natural logarithm. */

@@ -1,49 +1,50 @@
 // Sum and mean over axes.
 
-import { scalar, add as addBroadcast } from "../../kernels/pointwise.ts";
+import { broadcastTo } from "../../kernels/permute.ts";
+import { scalar } from "../../kernels/pointwise.ts";
 import { sumAxes } from "../../kernels/reduce.ts";
 import { resolveAxis } from "../../tensor/shape.ts";
-import { alias, zeros, type Tensor } from "../../tensor/tensor.ts";
+import { alias, type Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 
 /**
- * Sum over `axes`, all of them when left out.
+ * Sum over `axes`, all of them when left out, none when empty.
  * @param axes each in -rank..rank-1
  * @param keepDims leaves summed axes in the shape as 1
  * @throws {ShapeError} for an axis out of range or named twice
  */
 export function sum(x: Tensor, axes?: readonly number[], keepDims = false): Tensor {
-  return recordSum("sum", x, axes, keepDims, 1);
+  return recordSum("sum", x, axes, keepDims);
 }
 
-/** Mean over `axes`; arguments as `sum`. */
+/** Mean over `axes`, NaN where there is nothing to average; arguments as `sum`. */
 export function mean(x: Tensor, axes?: readonly number[], keepDims = false): Tensor {
-  const averaged = (axes ?? x.shape.map((_, i) => i)).map((a) => resolveAxis("mean", a, x.rank));
-  const count = averaged.reduce((product, axis) => product * x.shape[axis]!, 1);
-  return recordSum("mean", x, axes, keepDims, 1 / count);
+  return recordSum("mean", x, axes, keepDims);
 }
 
 function recordSum(
-  name: string,
+  name: "sum" | "mean",
   x: Tensor,
   axes: readonly number[] | undefined,
   keepDims: boolean,
-  factor: number,
 ): Tensor {
-  const total = sumAxes(x, axes, keepDims);
-  const output = factor === 1 ? total : scalar("mulScalar", total, factor);
   const { shape } = x;
-  const summed = (axes ?? shape.map((_, i) => i)).map((a) => resolveAxis(name, a, shape.length));
+  const summed = (axes ?? shape.map((_, i) => i)).map((axis) => resolveAxis(name, axis, x.rank));
+  const count = name === "sum" ? 1 : summed.reduce((size, axis) => size * shape[axis]!, 1);
   const keptShape = shape.map((dim, i) => (summed.includes(i) ? 1 : dim));
   return record({
     name,
     inputs: [x],
-    output,
+    output: divided(sumAxes(x, summed, keepDims, name), count),
     saved: {},
-    backward(dy) {
-      const scaled = factor === 1 ? dy : scalar("mulScalar", dy, factor);
-      // Repeating along the summed axes is adding to zeros of the full shape.
-      return [addBroadcast(zeros(shape, { device: dy.device, dtype: dy.dtype }), alias(scaled, keptShape))];
-    },
+    backward: (dy) => [broadcastTo(divided(alias(dy, keptShape), count), shape)],
   });
+}
+
+/** x / count; takes x over. */
+function divided(x: Tensor, count: number): Tensor {
+  if (count === 1) return x;
+  const y = scalar("mulScalar", x, 1 / count);
+  x.dispose();
+  return y;
 }
