@@ -1,0 +1,208 @@
+// Beam search and beam sampling as transformers does them since 4.50 (the vectorised rewrite, pull request
+// 35802, with the per-item stop of 38778). Arithmetic is f32 as there. A score that must not win gets -1e9
+// added instead of being removed, so an item whose beams are few can still be filled.
+
+import type { GenerationPlan } from "./options.ts";
+import type { ScoreProcessor } from "./processors.ts";
+import { processorsFor } from "./processors.ts";
+import { drawDistinct, type Uniforms } from "./sampling.ts";
+import { logSoftmax, topIndices } from "./scores.ts";
+import { betweenTokens, type DecoderSession, type GenerationTask } from "./session.ts";
+
+const REJECTED = -1e9;
+const f32 = Math.fround;
+
+/** The best sequences of every item, best first, with their length-penalised log-probabilities. */
+export interface BeamSearchResult {
+  /** [batch x numReturnSequences] of equal length, start token first. */
+  readonly sequences: number[][];
+  /** [batch x numReturnSequences] */
+  readonly scores: number[];
+}
+
+/**
+ * Beam search over all items of a batch at once, each with numBeams rows of the session.
+ * @throws {GradloomError} when logits are not finite
+ */
+export async function beamSearch(
+  session: DecoderSession,
+  task: GenerationTask,
+  plan: GenerationPlan,
+  uniforms: Uniforms,
+): Promise<BeamSearchResult> {
+  const processors = processorsFor(plan, task.eosTokenIds);
+  const items = Array.from({ length: task.batchSize }, () => new ItemSearch(task, plan));
+  const itemSize = plan.numBeams * session.vocabSize;
+  for (let step = 0; ; step++) {
+    await betweenTokens(plan.signal);
+    const scores = await session.step(items.flatMap((item) => item.lastTokens()));
+    for (const [i, item] of items.entries()) {
+      const itemScores = scores.subarray(i * itemSize, (i + 1) * itemSize);
+      item.accumulate(itemScores, processors);
+      const chosen = plan.doSample
+        ? drawDistinct(itemScores, item.candidateCount, (index) => uniforms(i, step, index))
+        : topIndices(itemScores, item.candidateCount);
+      item.advance(itemScores, chosen);
+    }
+    if (isOver(items, plan)) break;
+    session.reorder(
+      items.flatMap((item, i) => item.origins.map((beam) => i * plan.numBeams + beam)),
+    );
+  }
+  return collect(items, task, plan);
+}
+
+/** A sequence that may still grow. */
+interface Beam {
+  readonly ids: readonly number[];
+  /** Sum of the log-probabilities. */
+  readonly score: number;
+}
+
+/** A running beam with one more token. */
+interface Candidate extends Beam {
+  /** The beam that it continues. */
+  readonly origin: number;
+  /** Whether it ended or is as long as it may be. */
+  readonly complete: boolean;
+}
+
+/** A place among the best complete sequences; held by a filler until one is found. */
+interface PoolEntry extends Beam {
+  readonly complete: boolean;
+}
+
+/** The search for one item of the batch. */
+class ItemSearch {
+  /** Candidates looked at per step: enough that numBeams of them go on when all others end. */
+  readonly candidateCount: number;
+  /** [numBeams] The beam that each running beam continues, for reordering caches. */
+  origins: readonly number[] = [];
+  /** Complete sequences with length-penalised scores, best first. */
+  pool: readonly PoolEntry[];
+  /** Whether a running beam could still beat the pool; once false it stays so. */
+  improvable = true;
+  /** Whether no candidate of the last step can go on. */
+  exhausted = false;
+  readonly #task: GenerationTask;
+  readonly #plan: GenerationPlan;
+  #running: readonly Beam[];
+
+  constructor(task: GenerationTask, plan: GenerationPlan) {
+    this.#task = task;
+    this.#plan = plan;
+    this.candidateCount = Math.max(2, 1 + task.eosTokenIds.length) * plan.numBeams;
+    const ids = [task.startTokenId];
+    // All beams start equal: only the first may be continued, or all would stay equal.
+    this.#running = Array.from({ length: plan.numBeams }, (_, beam) => ({
+      ids,
+      score: beam === 0 ? 0 : REJECTED,
+    }));
+    this.pool = this.#running.map(() => ({ ids, score: REJECTED, complete: false }));
+  }
+
+  get full(): boolean {
+    return this.pool.every((entry) => entry.complete);
+  }
+
+  lastTokens(): number[] {
+    return this.#running.map((beam) => beam.ids.at(-1)!);
+  }
+
+  /** Turns logits [numBeams, V] in place into scores of each beam continued by each token. */
+  accumulate(scores: Float32Array, processors: readonly ScoreProcessor[]): void {
+    const vocabSize = scores.length / this.#running.length;
+    for (const [beam, { ids, score }] of this.#running.entries()) {
+      const row = scores.subarray(beam * vocabSize, (beam + 1) * vocabSize);
+      logSoftmax(row);
+      for (const processor of processors) processor(row, ids);
+      for (let token = 0; token < vocabSize; token++) row[token]! += score;
+    }
+  }
+
+  /** Moves on by one token. @param chosen indices into `scores` [numBeams x V], best (or drawn) first */
+  advance(scores: Float32Array, chosen: readonly number[]): void {
+    const vocabSize = scores.length / this.#running.length;
+    const candidates = chosen.map((index) =>
+      this.#continueBeam(Math.floor(index / vocabSize), index % vocabSize, scores[index]!),
+    );
+    this.exhausted = candidates.every((candidate) => candidate.complete);
+    this.pool = this.#mergeIntoPool(candidates);
+    const next = best(
+      candidates.map((candidate) =>
+        candidate.complete ? { ...candidate, score: f32(candidate.score + REJECTED) } : candidate,
+      ),
+      this.#plan.numBeams,
+    );
+    this.#running = next;
+    this.origins = next.map((beam) => beam.origin);
+    this.improvable &&= this.#canImprove();
+  }
+
+  #continueBeam(origin: number, token: number, score: number): Candidate {
+    const ids = [...this.#running[origin]!.ids, token];
+    const complete = this.#task.eosTokenIds.includes(token) || ids.length >= this.#plan.maxLength;
+    return { ids, score, origin, complete };
+  }
+
+  #mergeIntoPool(candidates: readonly Candidate[]): readonly PoolEntry[] {
+    const closed = this.#plan.earlyStopping === true && this.full;
+    const entries = candidates.map(({ ids, score, complete }, rank) => {
+      // Candidates beyond the first numBeams exist only to go on.
+      const admitted = complete && rank < this.#plan.numBeams;
+      let final = this.#penalized(score, ids.length - 1);
+      if (closed) final = f32(final + REJECTED);
+      if (!this.improvable) final = f32(final + REJECTED);
+      if (!admitted) final = f32(final + REJECTED);
+      return { ids, score: final, complete: admitted };
+    });
+    return best([...this.pool, ...entries], this.#plan.numBeams);
+  }
+
+  #canImprove(): boolean {
+    const leader = this.#running[0]!;
+    // A longer sequence divides its score by more: "never" grants the leader the greatest length.
+    const length =
+      this.#plan.earlyStopping === "never" && this.#plan.lengthPenalty > 0
+        ? this.#plan.maxLength
+        : leader.ids.length;
+    const hoped = this.#penalized(leader.score, length - 1);
+    const lowest = this.pool.at(-1)!.score;
+    return this.pool.some((entry) => hoped > (entry.complete ? lowest : REJECTED));
+  }
+
+  #penalized(score: number, generatedLength: number): number {
+    return f32(score / f32(generatedLength ** this.#plan.lengthPenalty));
+  }
+}
+
+function isOver(items: readonly ItemSearch[], plan: GenerationPlan): boolean {
+  if (items.every((item) => !item.improvable)) return true;
+  if (plan.earlyStopping === true && items.every((item) => item.full)) return true;
+  return items.every((item) => item.exhausted);
+}
+
+/** The `count` beams of highest score, best first, the first of equal ones first. */
+function best<T extends Beam>(beams: readonly T[], count: number): T[] {
+  const scores = beams.map((beam) => beam.score);
+  return topIndices(scores, count).map((index) => beams[index]!);
+}
+
+function collect(
+  items: readonly ItemSearch[],
+  task: GenerationTask,
+  plan: GenerationPlan,
+): BeamSearchResult {
+  const found = items.flatMap((item) => item.pool.slice(0, plan.numReturnSequences));
+  const longest = Math.max(...found.map((entry) => entry.ids.length));
+  // transformers fills with `pad or eos`, and the pad token of T5 is 0: Python takes the end token.
+  const filler = task.padTokenId || (task.eosTokenIds[0] ?? task.padTokenId);
+  const fill = (ids: readonly number[]): number[] => [
+    ...ids,
+    ...new Array<number>(longest - ids.length).fill(filler),
+  ];
+  return {
+    sequences: found.map((entry) => fill(entry.ids)),
+    scores: found.map((entry) => entry.score),
+  };
+}

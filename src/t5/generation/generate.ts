@@ -1,0 +1,42 @@
+// generate(): from options to sequences, for any model that can open a DecoderSession.
+
+import { beamSearch } from "./beamSearch.ts";
+import { greedySearch } from "./greedy.ts";
+import type { GenerationOptions } from "./options.ts";
+import { planGeneration, rowsPerItem } from "./options.ts";
+import { seededUniforms } from "./sampling.ts";
+import type { GenerationTask, OpenSession } from "./session.ts";
+
+export interface GenerationResult {
+  /** [batch x numReturnSequences] token ids of equal length, start token first. */
+  readonly sequences: number[][];
+  /** [batch x numReturnSequences] with beams: sum of log-probabilities / (generated length) ** lengthPenalty. */
+  readonly sequencesScores?: number[];
+}
+
+/**
+ * Generates sequences for a batch.
+ * @param open runs the encoder and opens the session; called once, after the options were checked
+ * @param defaults options of the model's generation_config.json (`generationDefaults`)
+ * @throws {ArgumentError} for an option out of its range
+ * @throws the reason of `options.signal` when that is aborted; the session is closed first
+ */
+export async function runGeneration(
+  open: OpenSession,
+  task: GenerationTask,
+  options: GenerationOptions = {},
+  defaults: GenerationOptions = {},
+): Promise<GenerationResult> {
+  const plan = planGeneration(options, defaults);
+  plan.signal?.throwIfAborted();
+  const uniforms = seededUniforms(plan.seed);
+  const session = await open(rowsPerItem(plan));
+  try {
+    if (plan.numBeams === 1)
+      return { sequences: await greedySearch(session, task, plan, uniforms) };
+    const { sequences, scores } = await beamSearch(session, task, plan, uniforms);
+    return { sequences, sequencesScores: scores };
+  } finally {
+    session.close();
+  }
+}
