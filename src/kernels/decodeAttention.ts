@@ -24,6 +24,11 @@ export const decodeAttentionKernel = defineKernel({
     length: "u32",
     capacity: "u32",
   },
+  wasm: {
+    name: "decodeAttention",
+    range: ({ rows, heads }) => rows! * heads!,
+    scratch: ({ length }) => 4 * length!,
+  },
   cpu({ q, k, v, bias, mask, y }, { rows, rowsPerKey, heads, headDim, length, capacity }) {
     const width = heads * headDim;
     const scores = new Float64Array(length);
