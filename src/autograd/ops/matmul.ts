@@ -1,0 +1,74 @@
+// Matrix products with their gradients.
+//
+// With C = op(A) op(B) and dC, for stored A and B:
+//   dA = dC op(B)^T, or its transpose op(B) dC^T when A is stored transposed
+//   dB = op(A)^T dC, or its transpose dC^T op(A) when B is stored transposed
+// summed over the axes that were broadcast.
+
+import { castForward } from "../../kernels/cast.ts";
+import { matmul as product, type MatmulOptions } from "../../kernels/matmul.ts";
+import { sumTo } from "../../kernels/reduce.ts";
+import { isHalf } from "../../tensor/dtype.ts";
+import { sizeOf } from "../../tensor/shape.ts";
+import { alias, type Tensor } from "../../tensor/tensor.ts";
+import { record } from "../tape.ts";
+
+/**
+ * op(a) op(b) over the last two axes; op transposes where `options` says so.
+ * @param a f32 or f64 [..., M, K]
+ * @param b [..., K, N], of a's dtype, or in 16 bits beside f32 (its gradient is f32); batch axes
+ *   broadcast as in NumPy
+ * @returns [..., M, N]
+ * @throws {ShapeError} for fewer than two axes, inner sizes that differ, or batches that do not broadcast
+ * @throws {DtypeError} when a is not f32 or f64, or b is another dtype than these
+ */
+export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  const { transposeA = false, transposeB = false } = options;
+  return record({
+    name: "matmul",
+    inputs: [a, b],
+    output: product(a, b, options),
+    saved: { a: b.requiresGrad ? a : null, b: a.requiresGrad ? b : null },
+    backward(dc, saved, needs) {
+      return [
+        needs[0] ? gradientA(dc, saved.b!, a.shape, transposeA, transposeB) : null,
+        needs[1] ? gradientB(dc, saved.a!, b.shape, transposeA, transposeB) : null,
+      ];
+    },
+  });
+}
+
+function gradientA(
+  dc: Tensor,
+  b: Tensor,
+  shape: readonly number[],
+  transposeA: boolean,
+  transposeB: boolean,
+): Tensor {
+  if (!transposeA) return sumTo(product(dc, b, { transposeB: !transposeB }), shape);
+  // Only a right operand may be stored in 16 bits.
+  const wide = isHalf(b.dtype) ? castForward(b, "f32") : b;
+  return sumTo(product(wide, dc, { transposeA: transposeB, transposeB: true }), shape);
+}
+
+function gradientB(
+  dc: Tensor,
+  a: Tensor,
+  shape: readonly number[],
+  transposeA: boolean,
+  transposeB: boolean,
+): Tensor {
+  // One b for a whole batch: the sum over the batch is part of a single long product.
+  const folds = shape.length === 2 && !transposeA;
+  const left = folds ? flattenBatch(a) : a;
+  const right = folds ? flattenBatch(dc) : dc;
+  const gradient = transposeB
+    ? product(right, left, { transposeA: true, transposeB: transposeA })
+    : product(left, right, { transposeA: !transposeA });
+  return sumTo(gradient, shape);
+}
+
+/** [..., R, C] as [rows, C]. */
+function flattenBatch(x: Tensor): Tensor {
+  return alias(x, [sizeOf(x.shape.slice(0, -1)), x.shape.at(-1)!]);
+}
