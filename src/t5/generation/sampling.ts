@@ -43,7 +43,10 @@ export function nextTokenProbabilities(
   logits: ArrayLike<number> | readonly ArrayLike<number>[],
   options: SamplingOptions = {},
 ): Float32Array | Float32Array[] {
-  const warpers = warpersFor(planGeneration({ topK: 0, ...options, doSample: true }), 1);
+  const warpers = warpersFor(
+    planGeneration({ ...options, topK: options.topK ?? 0, doSample: true }),
+    1,
+  );
   const probabilities = (row: ArrayLike<number>): Float32Array => {
     if (row.length === 0) {
       throw new ArgumentError(

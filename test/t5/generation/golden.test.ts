@@ -98,6 +98,17 @@ describe.skipIf(!hasShared).each(["t5-gated-trained", "t5-relu-trained"])(
       }
     });
 
+    it("frees what it made, also when it is aborted", async () => {
+      const before = cpu.memory();
+      await model.generate(inputs, { numBeams: 3, maxNewTokens: 5 });
+      expect(cpu.memory()).toMatchObject({ tensors: before.tensors, bytes: before.bytes });
+      const controller = new AbortController();
+      const streamer = (): void => controller.abort();
+      const aborted = model.generate(inputs, { streamer, signal: controller.signal });
+      await expect(aborted).rejects.toMatchObject({ name: "AbortError" });
+      expect(cpu.memory()).toMatchObject({ tensors: before.tensors, bytes: before.bytes });
+    });
+
     it.each(Object.keys(WARPS))("first-step probabilities of %s", async (warp) => {
       const decoderInputIds = inputs.inputIds.map(() => [0]);
       const { logits } = noGrad(() => model.forward({ ...inputs, decoderInputIds }));

@@ -30,6 +30,7 @@ describe("nextTokenProbabilities", () => {
     for (const [i, logit] of row.entries())
       expect(probabilities[i]).toBeCloseTo(Math.exp(logit) / total, 7);
     expect(row[59]).toBe(Math.fround(5.9));
+    expect(nextTokenProbabilities(row, { topK: undefined })).toEqual(probabilities);
   });
 
   it("renormalises what temperature, top-k and top-p leave", () => {
