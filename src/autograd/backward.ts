@@ -114,7 +114,9 @@ class Gradients {
   }
 
   leaves(): [Tensor, Tensor][] {
-    return [...this.#byTarget].filter((entry): entry is [Tensor, Tensor] => !(entry[0] instanceof TapeNode));
+    return [...this.#byTarget].filter(
+      (entry): entry is [Tensor, Tensor] => !(entry[0] instanceof TapeNode),
+    );
   }
 }
 

@@ -40,7 +40,8 @@ export async function gradcheck(
       const at = (value: number) => weightedOutput(fn, inputs, weights, { x, values, i, value });
       const numeric = ((await at(values[i]! + h)) - (await at(values[i]! - h))) / (2 * h);
       const analytic = gradients[which]![i]!;
-      const error = Math.abs(analytic - numeric) / Math.max(1, Math.abs(analytic), Math.abs(numeric));
+      const error =
+        Math.abs(analytic - numeric) / Math.max(1, Math.abs(analytic), Math.abs(numeric));
       worst = Math.max(worst, error);
       if (!(error <= tolerance)) {
         throw new AutogradError(

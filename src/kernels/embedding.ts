@@ -1,64 +1,84 @@
 // Rows of a table by id, and their gradient.
 //
 //   y[n, :] = table[ids[n], :]            dtable[v, :] = sum over n with ids[n] = v of dy[n, :]
+//
+// Tables stored in 16 bits are read as they are: a step of decoding needs a few rows of 32,128.
 
-import { ArgumentError } from "../tensor/errors.ts";
+import type { FloatArray } from "../tensor/dtype.ts";
+import { isHalf } from "../tensor/dtype.ts";
+import { ShapeError } from "../tensor/errors.ts";
+import { bfloat16ToFloat32, float16ToFloat32 } from "../tensor/half.ts";
+import { formatShape } from "../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../tensor/tensor.ts";
+import { checkIds, defineGather, defineScatterAdd } from "./gatherRows.ts";
 import { defineKernel, launch } from "./kernel.ts";
 
-export const embeddingForwardKernel = defineKernel({
-  name: "embeddingForward",
-  inputs: { table: "float", ids: "i32" },
-  outputs: { y: "float" },
-  params: { count: "u32", rows: "u32", cols: "u32" },
-  cpu({ table, ids, y }, { count, rows, cols }) {
-    for (let n = 0; n < count; n++) {
-      const id = ids[n]!;
-      if (id < 0 || id >= rows) throw new ArgumentError(outOfRange("embedding", n, id, rows));
-      y.set(table.subarray(id * cols, (id + 1) * cols), n * cols);
-    }
+const params = { count: "u32", rows: "u32", cols: "u32" } as const;
+
+export const embeddingKernel = defineGather("embedding", "float");
+
+export const embeddingF16Kernel = defineKernel({
+  name: "embeddingF16",
+  inputs: { x: "f16", ids: "i32" },
+  outputs: { y: "f32" },
+  params,
+  cpu({ x, ids, y }, { rows, cols }) {
+    widenRows(x, float16ToFloat32, ids, rows, cols, y);
   },
 });
 
-export const embeddingBackwardKernel = defineKernel({
-  name: "embeddingBackward",
-  inputs: { ids: "i32", dy: "float" },
-  outputs: { dtable: "float" }, // zeroed before
-  params: { count: "u32", cols: "u32" },
-  cpu({ ids, dy, dtable }, { count, cols }) {
-    for (let n = 0; n < count; n++) {
-      const row = ids[n]! * cols;
-      for (let j = 0; j < cols; j++) dtable[row + j] = dtable[row + j]! + dy[n * cols + j]!;
-    }
+export const embeddingBf16Kernel = defineKernel({
+  name: "embeddingBf16",
+  inputs: { x: "bf16", ids: "i32" },
+  outputs: { y: "f32" },
+  params,
+  cpu({ x, ids, y }, { rows, cols }) {
+    widenRows(x, bfloat16ToFloat32, ids, rows, cols, y);
   },
 });
 
-/** @param table [V, D] @param ids i32 [...], each in 0..V-1 @returns [..., D] */
+function widenRows(
+  x: Uint16Array,
+  widen: (bits: number) => number,
+  ids: Int32Array,
+  rows: number,
+  cols: number,
+  y: FloatArray,
+): void {
+  checkIds("embedding", ids, rows);
+  ids.forEach((id, n) => {
+    for (let j = 0; j < cols; j++) y[n * cols + j] = widen(x[id * cols + j]!);
+  });
+}
+
+export const embeddingBackwardKernel = defineScatterAdd("embeddingBackward");
+
+/**
+ * @param table [V, D]
+ * @param ids i32 [...], each in 0..V-1; see `checkIds`
+ * @returns [..., D]; f32 for a table of 16-bit floats
+ * @throws {ShapeError} unless table has two axes
+ */
 export function embeddingForward(table: Tensor, ids: Tensor): Tensor {
-  const [rows, cols] = table.shape as [number, number];
-  const y = empty(table.device, [...ids.shape, cols], table.dtype);
-  launch(embeddingForwardKernel, { table, ids, y }, { count: ids.size, rows, cols });
+  const [rows, cols] = table.shape;
+  if (table.rank !== 2 || rows === undefined || cols === undefined) {
+    throw new ShapeError(`embedding: table must be [V, D], got ${formatShape(table.shape)}`);
+  }
+  const y = empty(table.device, [...ids.shape, cols], isHalf(table.dtype) ? "f32" : table.dtype);
+  const bound = { x: table, ids, y };
+  const sizes = { count: ids.size, rows, cols };
+  if (table.dtype === "f16") launch(embeddingF16Kernel, bound, sizes);
+  else if (table.dtype === "bf16") launch(embeddingBf16Kernel, bound, sizes);
+  else launch(embeddingKernel, bound, sizes);
   return y;
 }
 
-/** Gradient of the table [V, D]; ids that occur more than once add up in order. */
+/** Gradient of a table [rows, D]; ids that occur more than once add up in order. */
 export function embeddingBackward(ids: Tensor, dy: Tensor, rows: number): Tensor {
   const cols = dy.shape.at(-1)!;
   const dtable = zeros([rows, cols], { device: dy.device, dtype: dy.dtype });
-  launch(embeddingBackwardKernel, { ids, dy, dtable }, { count: ids.size, cols });
+  launch(embeddingBackwardKernel, { ids, dy, dx: dtable }, { count: ids.size, rows, cols });
   return dtable;
 }
 
-/** @throws {ArgumentError} naming the first id outside 0..vocabSize-1 and its position */
-export function checkIds(op: string, ids: ArrayLike<number>, vocabSize: number): void {
-  for (let i = 0; i < ids.length; i++) {
-    const id = ids[i]!;
-    if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
-      throw new ArgumentError(outOfRange(op, i, id, vocabSize));
-    }
-  }
-}
-
-function outOfRange(op: string, position: number, id: number, rows: number): string {
-  return `${op}: ids must be in 0..${rows - 1}, got ${id} at ${position}. Do tokenizer and model belong together?`;
-}
+export { checkIds };

@@ -1,65 +1,120 @@
-// Rows by index, and copies into part of a tensor: what caches of keys and values need.
+// Rows by index, and their gradient; copies into part of a tensor. Caches of keys and values stand on these.
+//
+//   y[m, :] = x[rows[m], :]            dx[n, :] = sum over m with rows[m] = n of dy[m, :]
 
-import { invariant } from "../tensor/errors.ts";
-import { sizeOf } from "../tensor/shape.ts";
-import { empty, type Tensor } from "../tensor/tensor.ts";
+import { ArgumentError, AutogradError, ShapeError } from "../tensor/errors.ts";
+import { formatShape, resolveAxis, sameShape, sizeOf } from "../tensor/shape.ts";
+import { empty, zeros, type Tensor } from "../tensor/tensor.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { movedName, movedType, perMovedType, type MovedType } from "./moves.ts";
+import { copyRange, withDim } from "./slice.ts";
 
-export const gatherRowsKernel = defineKernel({
-  name: "gatherRows",
-  inputs: { x: "float", rows: "i32" },
-  outputs: { y: "float" },
-  params: { count: "u32", width: "u32" },
-  cpu({ x, rows, y }, { count, width }) {
-    for (let i = 0; i < count; i++) {
-      y.set(x.subarray(rows[i]! * width, (rows[i]! + 1) * width), i * width);
-    }
-  },
-});
+/**
+ * Throws for an index that names no row. Indices on a device are not read back, so check them on the
+ * host, where they are made: WebAssembly gives such rows NaN (0 in integers).
+ * @param op begins the message
+ * @throws {ArgumentError} naming the first wrong id and its position
+ */
+export function checkIds(op: string, ids: ArrayLike<number>, rows: number): void {
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i]!;
+    if (Number.isInteger(id) && id >= 0 && id < rows) continue;
+    throw new ArgumentError(`${op}: ids must be in 0..${rows - 1}, got ${id} at ${i}`);
+  }
+}
 
-/** y[i] = x[rows[i]]: x [N, ...], rows i32 [M], each in 0..N-1 -> [M, ...]. */
+/** Declares the copy of rows for one element type; `embedding` is the same for a table. */
+export function defineGather(op: string, type: MovedType) {
+  return defineKernel({
+    name: movedName(op, type),
+    inputs: { x: type, ids: "i32" },
+    outputs: { y: type },
+    params: { count: "u32", rows: "u32", cols: "u32" },
+    cpu({ x, ids, y }, { count, rows, cols }) {
+      checkIds(op, ids, rows);
+      for (let m = 0; m < count; m++) {
+        y.set(x.subarray(ids[m]! * cols, (ids[m]! + 1) * cols), m * cols);
+      }
+    },
+  });
+}
+
+/** Declares the gradient of a gather. Rows named more than once add up in the order of the ids. */
+export function defineScatterAdd(name: string) {
+  return defineKernel({
+    name,
+    inputs: { ids: "i32", dy: "float" },
+    outputs: { dx: "float" }, // zeroed before
+    params: { count: "u32", rows: "u32", cols: "u32" },
+    cpu({ ids, dy, dx }, { count, cols }) {
+      for (let m = 0; m < count; m++) {
+        const row = ids[m]! * cols;
+        for (let j = 0; j < cols; j++) dx[row + j] = dx[row + j]! + dy[m * cols + j]!;
+      }
+    },
+  });
+}
+
+const gatherKernels = perMovedType((type) => defineGather("gatherRows", type));
+const scatterAddKernel = defineScatterAdd("gatherRowsBackward");
+
+/**
+ * y[m] = x[rows[m]].
+ * @param x [N, ...], of any dtype
+ * @param rows i32 [M], each in 0..N-1; see `checkIds`
+ * @returns [M, ...]
+ * @throws {ShapeError} for an x without axes or rows of another rank
+ */
 export function gatherRows(x: Tensor, rows: Tensor): Tensor {
-  const y = empty(x.device, [rows.size, ...x.shape.slice(1)], x.dtype);
-  const width = sizeOf(x.shape.slice(1));
-  launch(gatherRowsKernel, { x, rows, y }, { count: rows.size, width });
+  if (x.rank === 0 || rows.rank !== 1) {
+    throw new ShapeError(
+      `gatherRows: must be x [N, ...] and rows [M], got ${formatShape(x.shape)} and ${formatShape(rows.shape)}`,
+    );
+  }
+  const y = empty(x.device, withDim(x.shape, 0, rows.size), x.dtype);
+  const params = { count: rows.size, rows: x.shape[0]!, cols: sizeOf(x.shape.slice(1)) };
+  launch(gatherKernels[movedType(x.dtype)], { x, ids: rows, y }, params);
   return y;
 }
 
-export const copyIntoKernel = defineKernel({
-  name: "copyInto",
-  inputs: { source: "float" },
-  outputs: { target: "float" },
-  // source [outer, run] goes to target [outer, stride] from `offset` on
-  params: { outer: "u32", run: "u32", stride: "u32", offset: "u32" },
-  cpu({ source, target }, { outer, run, stride, offset }) {
-    for (let i = 0; i < outer; i++) {
-      target.set(source.subarray(i * run, (i + 1) * run), i * stride + offset);
-    }
-  },
-});
+/** Gradient of x [n, ...] from that of its gathered rows [M, ...]. */
+export function gatherRowsBackward(rows: Tensor, dy: Tensor, n: number): Tensor {
+  const dx = zeros(withDim(dy.shape, 0, n), { device: dy.device, dtype: dy.dtype });
+  const params = { count: rows.size, rows: n, cols: sizeOf(dy.shape.slice(1)) };
+  launch(scatterAddKernel, { ids: rows, dy, dx }, params);
+  return dx;
+}
 
-/** Writes source into target in place, from position `offset` of `axis` on; other axes are equal. */
+/**
+ * Writes source over a part of target, in place: positions `offset`.. of `axis`. For caches, which have no
+ * gradient: `backward` of what read the old elements would see the new ones.
+ * @param target [..., capacity, ...]
+ * @param source of target's shape except on `axis`, of its dtype
+ * @throws {ShapeError} when source does not fit
+ * @throws {AutogradError} for a target that requires a gradient
+ */
 export function copyInto(
   target: Tensor,
   source: Tensor,
   { axis, offset }: { readonly axis: number; readonly offset: number },
 ): void {
-  const fits = target.shape.every((dim, i) =>
-    i === axis ? offset + source.shape[i]! <= dim : source.shape[i] === dim,
-  );
-  invariant(
-    fits,
-    () => `copyInto: ${source.shape.join()} at ${offset} into ${target.shape.join()}`,
-  );
-  const inner = sizeOf(target.shape.slice(axis + 1));
-  launch(
-    copyIntoKernel,
-    { source, target },
-    {
-      outer: sizeOf(target.shape.slice(0, axis)),
-      run: source.shape[axis]! * inner,
-      stride: target.shape[axis]! * inner,
-      offset: offset * inner,
-    },
-  );
+  const at = resolveAxis("copyInto", axis, target.rank);
+  const length = source.shape[at] ?? 0;
+  const fits =
+    source.rank === target.rank &&
+    sameShape(withDim(source.shape, at, target.shape[at]!), target.shape) &&
+    Number.isInteger(offset) &&
+    offset >= 0 &&
+    offset + length <= target.shape[at]!;
+  if (!fits) {
+    throw new ShapeError(
+      `copyInto: source must fit into target ${formatShape(target.shape)} at ${offset} of axis ${axis}, got ${formatShape(source.shape)}`,
+    );
+  }
+  if (target.requiresGrad) {
+    throw new AutogradError(
+      "copyInto: target must not require a gradient, for its elements are overwritten. Use concat().",
+    );
+  }
+  copyRange(source, { axis: at, begin: 0, length }, target, offset);
 }

@@ -60,7 +60,12 @@ export interface KernelDeclaration<
   cpu(arrays: Arrays<I> & Arrays<O>, params: Values<P>, constants: Values<C>): void;
 }
 
-export interface Kernel<I extends Bindings, O extends Bindings, P extends Scalars, C extends Scalars> {
+export interface Kernel<
+  I extends Bindings,
+  O extends Bindings,
+  P extends Scalars,
+  C extends Scalars,
+> {
   readonly description: KernelDescription;
   readonly declaration: KernelDeclaration<I, O, P, C>;
 }
@@ -98,11 +103,7 @@ export function defineKernel<
     ...(declaration.wgsl ? { wgsl: declaration.wgsl } : {}),
     ...(declaration.wasm ? { wasm: declaration.wasm } : {}),
     cpu(arrays: KernelArrays, params: KernelParams, constants: KernelParams) {
-      declaration.cpu(
-        arrays as Arrays<I> & Arrays<O>,
-        params as Values<P>,
-        constants as Values<C>,
-      );
+      declaration.cpu(arrays as Arrays<I> & Arrays<O>, params as Values<P>, constants as Values<C>);
     },
   };
   defined.set(name, description);
@@ -114,7 +115,12 @@ export function defineKernel<
  * @throws {DtypeError} when a tensor's dtype is not its binding's, or `float` bindings differ
  * @throws {DeviceError} when tensors are on two devices
  */
-export function launch<I extends Bindings, O extends Bindings, P extends Scalars, C extends Scalars>(
+export function launch<
+  I extends Bindings,
+  O extends Bindings,
+  P extends Scalars,
+  C extends Scalars,
+>(
   kernel: Kernel<I, O, P, C>,
   tensors: Tensors<I> & Tensors<O>,
   params: Values<P>,
@@ -151,7 +157,13 @@ function checkBindings(kernel: KernelDescription, tensors: KernelTensors): Tenso
   return device;
 }
 
-function checkDtype(kernel: string, name: string, actual: Dtype, type: string, float: Dtype | null) {
+function checkDtype(
+  kernel: string,
+  name: string,
+  actual: Dtype,
+  type: string,
+  float: Dtype | null,
+) {
   if (type !== "float") {
     if (actual === type || (actual === "bool" && type === "u32")) return;
     throw new DtypeError(`${kernel}: ${name} must be ${type}, got ${actual}. Use cast().`);
@@ -160,6 +172,8 @@ function checkDtype(kernel: string, name: string, actual: Dtype, type: string, f
     throw new DtypeError(`${kernel}: ${name} must be f32 or f64, got ${actual}. Use cast().`);
   }
   if (actual !== float) {
-    throw new DtypeError(`${kernel}: floats must have one dtype, got ${float} and ${actual} (${name})`);
+    throw new DtypeError(
+      `${kernel}: floats must have one dtype, got ${float} and ${actual} (${name})`,
+    );
   }
 }

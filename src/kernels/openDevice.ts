@@ -4,12 +4,20 @@
 import { CpuDevice, createMemory } from "../tensor/cpuDevice.ts";
 import type { Device } from "../tensor/device.ts";
 import { DeviceError } from "../tensor/errors.ts";
-import { hasRelaxedSimd, loadWasm, type WasmVariant } from "./wasm/load.ts";
+import {
+  bindWasm,
+  compileWasm,
+  fastestVariant,
+  hasRelaxedSimd,
+  type WasmVariant,
+} from "./wasm/load.ts";
+
+const MAX_THREADS = 64;
 
 export type DeviceKind = "cpu" | "webgpu" | "auto";
 
 export interface DeviceOptions {
-  /** Threads of the cpu device; this version has 1. */
+  /** Threads of the cpu device, 1..64; default: the machine's cores. Plain kernels run on one. */
   readonly threads?: number;
   /** "plain" runs every kernel's TypeScript body, as tests of those bodies do. Default "wasm". */
   readonly kernels?: "wasm" | "plain";
@@ -41,8 +49,20 @@ export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}):
 async function openCpu(options: DeviceOptions): Promise<Device> {
   checkOptions(options);
   const memory = createMemory();
-  const wasm = options.kernels === "plain" ? null : await loadWasm(memory, options.wasmVariant);
-  return new CpuDevice(memory, wasm);
+  if (options.kernels === "plain") return new CpuDevice(memory, null);
+  const module = await compileWasm(options.wasmVariant ?? fastestVariant());
+  const device = new CpuDevice(memory, await bindWasm(module, memory));
+  await device.startThreads(options.threads ?? (await defaultThreads()), module);
+  return device;
+}
+
+/** All cores, or 1 where a page may not share memory with its workers. */
+async function defaultThreads(): Promise<number> {
+  if (typeof process === "object" && process.versions?.node !== undefined) {
+    const { availableParallelism } = await import("node:os");
+    return Math.min(availableParallelism(), MAX_THREADS);
+  }
+  return globalThis.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency, MAX_THREADS) : 1;
 }
 
 function checkOptions({ threads, kernels, wasmVariant, ...others }: DeviceOptions): void {
@@ -52,9 +72,16 @@ function checkOptions({ threads, kernels, wasmVariant, ...others }: DeviceOption
       `openDevice: options must be threads, kernels or wasmVariant, got ${format(unknown)}`,
     );
   }
-  if (threads !== undefined && threads !== 1) {
+  const isCount = (n: number) => Number.isInteger(n) && n >= 1 && n <= MAX_THREADS;
+  if (threads !== undefined && !isCount(threads)) {
     throw new DeviceError(
-      `openDevice: threads must be 1 in this version, got ${format(threads)}. Leave it out.`,
+      `openDevice: threads must be a whole number of 1 to ${MAX_THREADS}, got ${format(threads)}. ` +
+        "Leave it out for all cores.",
+    );
+  }
+  if (kernels === "plain" && threads !== undefined && threads > 1) {
+    throw new DeviceError(
+      `openDevice: plain kernels must run on 1 thread, got ${threads}. Leave threads out.`,
     );
   }
   if (kernels !== undefined && kernels !== "wasm" && kernels !== "plain") {

@@ -5,13 +5,15 @@
 // Raffel et al. 2020, arXiv 1910.10683, sec. 2.1; buckets as transformers' _relative_position_bucket.
 // A bucket depends only on j - i, so T + S - 1 buckets are computed on the host and travel as a tensor.
 
-import { empty, tensor, zeros, type Tensor } from "../tensor/tensor.ts";
+import { ArgumentError, ShapeError } from "../tensor/errors.ts";
+import { formatShape } from "../tensor/shape.ts";
+import { empty, tensor, type Tensor } from "../tensor/tensor.ts";
 import { defineKernel, launch } from "./kernel.ts";
 
 export interface BucketOptions {
   /** Encoder: half of the buckets for keys to the right. Decoder: keys to the right share bucket 0. */
   readonly bidirectional: boolean;
-  /** Even, at least 2 (4 when bidirectional). */
+  /** At least 2, at least 4 when bidirectional. */
   readonly numBuckets: number;
   /** Distances from here on share the last bucket; more than half of the (one-sided) buckets. */
   readonly maxDistance: number;
@@ -29,9 +31,11 @@ export function relativePositionBucket(relativePosition: number, options: Bucket
   const distance = bidirectional ? Math.abs(relativePosition) : Math.max(-relativePosition, 0);
   const exact = buckets >> 1;
   if (distance < exact) return base + distance;
-  // Doubles give the same buckets as transformers' f32 for every distance (hf-semantics 1.6).
-  const share = Math.log(distance / exact) / Math.log(maxDistance / exact);
-  return base + Math.min(buckets - 1, exact + Math.trunc(share * (buckets - exact)));
+  // In f32 as transformers: a few distances, as 8 of 9 buckets to 128, begin a bucket only by its rounding.
+  const { fround, log } = Math;
+  const share = fround(fround(log(fround(distance / exact))) / fround(log(maxDistance / exact)));
+  const step = Math.trunc(fround(share * (buckets - exact)));
+  return base + Math.min(buckets - 1, exact + step);
 }
 
 export interface RelativePositionBiasOptions {
@@ -43,11 +47,13 @@ export interface RelativePositionBiasOptions {
   readonly maxDistance: number;
 }
 
+const params = { numBuckets: "u32", heads: "u32", queries: "u32", keys: "u32" } as const;
+
 export const relativePositionBiasKernel = defineKernel({
   name: "relativePositionBias",
   inputs: { table: "float", buckets: "i32" },
   outputs: { bias: "float" },
-  params: { heads: "u32", queries: "u32", keys: "u32" },
+  params,
   cpu({ table, buckets, bias }, { heads, queries, keys }) {
     for (let h = 0, at = 0; h < heads; h++) {
       for (let i = 0; i < queries; i++) {
@@ -63,36 +69,68 @@ export const relativePositionBiasKernel = defineKernel({
 export const relativePositionBiasBackwardKernel = defineKernel({
   name: "relativePositionBiasBackward",
   inputs: { dbias: "float", buckets: "i32" },
-  outputs: { dtable: "float" }, // zeroed before
-  params: { heads: "u32", queries: "u32", keys: "u32" },
-  cpu({ dbias, buckets, dtable }, { heads, queries, keys }) {
-    // Sum each diagonal first: its distance has one bucket. Sums in double precision.
-    const diagonals = new Float64Array(queries + keys - 1);
+  outputs: { dtable: "float" },
+  params,
+  cpu({ dbias, buckets, dtable }, { numBuckets, heads, queries, keys }) {
+    const sums = new Float64Array(numBuckets);
     for (let h = 0, at = 0; h < heads; h++) {
-      diagonals.fill(0);
+      sums.fill(0);
       for (let i = 0; i < queries; i++) {
         for (let j = 0; j < keys; j++) {
-          const d = j - i + queries - 1;
-          diagonals[d] = diagonals[d]! + dbias[at++]!;
+          const bucket = buckets[j - i + queries - 1]!;
+          sums[bucket] = sums[bucket]! + dbias[at++]!;
         }
       }
-      diagonals.forEach((sum, d) => {
-        const to = buckets[d]! * heads + h;
-        dtable[to] = dtable[to]! + sum;
-      });
+      sums.forEach((sum, bucket) => (dtable[bucket * heads + h] = sum));
     }
   },
 });
 
-/** Bucket of every j - i as i32 [queryLength + keyLength - 1], from the smallest difference up. */
+/**
+ * Bucket of every j - i as i32 [queryLength + keyLength - 1], from the smallest difference up.
+ * @param table [buckets, H]
+ * @throws {ShapeError} unless table has two axes
+ * @throws {ArgumentError} for lengths below 1, a negative offset, or buckets that maxDistance does not fit
+ */
 export function bucketTensor(table: Tensor, options: RelativePositionBiasOptions): Tensor {
   const { queryLength, keyLength, queryOffset = 0, bidirectional, maxDistance } = options;
+  if (table.rank !== 2) {
+    throw new ShapeError(
+      `relativePositionBias: table must be [buckets, heads], got ${formatShape(table.shape)}`,
+    );
+  }
+  checkCount("queryLength", queryLength, 1);
+  checkCount("keyLength", keyLength, 1);
+  checkCount("queryOffset", queryOffset, 0);
   const numBuckets = table.shape[0]!;
+  checkBuckets({ bidirectional, numBuckets, maxDistance });
   const first = -(queryOffset + queryLength - 1);
   const buckets = Int32Array.from({ length: queryLength + keyLength - 1 }, (_, d) =>
     relativePositionBucket(first + d, { bidirectional, numBuckets, maxDistance }),
   );
   return tensor(buckets, [buckets.length], { device: table.device });
+}
+
+function checkCount(name: string, value: number, least: number): void {
+  if (Number.isInteger(value) && value >= least) return;
+  throw new ArgumentError(
+    `relativePositionBias: ${name} must be a whole number of at least ${least}, got ${value}`,
+  );
+}
+
+function checkBuckets({ bidirectional, numBuckets, maxDistance }: BucketOptions): void {
+  const least = bidirectional ? 4 : 2;
+  if (numBuckets < least) {
+    throw new ArgumentError(
+      `relativePositionBias: table must have at least ${least} buckets, got ${numBuckets}`,
+    );
+  }
+  const exact = (bidirectional ? numBuckets >> 1 : numBuckets) >> 1;
+  if (!(maxDistance > exact)) {
+    throw new ArgumentError(
+      `relativePositionBias: maxDistance must be above ${exact}, the distances that have a bucket each, got ${maxDistance}`,
+    );
+  }
 }
 
 /** @param table [buckets, H] @returns [H, T, S] */
@@ -101,10 +139,13 @@ export function relativePositionBiasForward(
   buckets: Tensor,
   { queryLength, keyLength }: RelativePositionBiasOptions,
 ): Tensor {
-  const heads = table.shape[1]!;
+  const [numBuckets, heads] = table.shape as [number, number];
   const bias = empty(table.device, [heads, queryLength, keyLength], table.dtype);
-  const params = { heads, queries: queryLength, keys: keyLength };
-  launch(relativePositionBiasKernel, { table, buckets, bias }, params);
+  launch(
+    relativePositionBiasKernel,
+    { table, buckets, bias },
+    { numBuckets, heads, queries: queryLength, keys: keyLength },
+  );
   return bias;
 }
 
@@ -115,8 +156,11 @@ export function relativePositionBiasBackward(
   numBuckets: number,
 ): Tensor {
   const [heads, queries, keys] = dbias.shape as [number, number, number];
-  const dtable = zeros([numBuckets, heads], { device: dbias.device, dtype: dbias.dtype });
-  const params = { heads, queries, keys };
-  launch(relativePositionBiasBackwardKernel, { dbias, buckets, dtable }, params);
+  const dtable = empty(dbias.device, [numBuckets, heads], dbias.dtype);
+  launch(
+    relativePositionBiasBackwardKernel,
+    { dbias, buckets, dtable },
+    { numBuckets, heads, queries, keys },
+  );
   return dtable;
 }

@@ -35,7 +35,11 @@ export const rmsNormForwardKernel = defineKernel({
  * @returns y [..., C] and rrms [rows], one reciprocal root mean square a row, for the backward pass
  * @throws {ShapeError} unless weight is [C]
  */
-export function rmsNormForward(x: Tensor, weight: Tensor, eps: number): { y: Tensor; rrms: Tensor } {
+export function rmsNormForward(
+  x: Tensor,
+  weight: Tensor,
+  eps: number,
+): { y: Tensor; rrms: Tensor } {
   const cols = x.shape.at(-1);
   if (cols === undefined || weight.rank !== 1 || weight.shape[0] !== cols) {
     throw new ShapeError(
@@ -92,7 +96,11 @@ export const rmsNormBackwardWeightKernel = defineKernel({
 /** Gradient of x [..., C] from dy [..., C] and the saved rrms [rows]. */
 export function rmsNormBackward(x: Tensor, weight: Tensor, rrms: Tensor, dy: Tensor): Tensor {
   const dx = empty(x.device, x.shape, x.dtype);
-  launch(rmsNormBackwardKernel, { x, weight, rrms, dy, dx }, { rows: rrms.size, cols: weight.size });
+  launch(
+    rmsNormBackwardKernel,
+    { x, weight, rrms, dy, dx },
+    { rows: rrms.size, cols: weight.size },
+  );
   return dx;
 }
 

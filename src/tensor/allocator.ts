@@ -92,7 +92,8 @@ export class Allocator {
   #extend(size: number): number | null {
     const last = this.#free.at(-1);
     // A hole at the very end is extended rather than left behind.
-    const offset = last !== undefined && last.offset + last.size === this.#end ? last.offset : this.#end;
+    const offset =
+      last !== undefined && last.offset + last.size === this.#end ? last.offset : this.#end;
     if (!this.#grow(offset + size)) return null;
     if (offset !== this.#end) this.#free.pop();
     this.#end = offset + size;

@@ -1,7 +1,12 @@
 // Element types. f16 and bf16 are storage: their raw 16-bit words travel as Uint16Array and
 // arithmetic happens in f32. `bool` is stored as one 32-bit word (0 or 1), as WGSL has no 1-byte type.
 
-import { float16ToFloat32, float32ToFloat16, float32ToBfloat16, bfloat16ToFloat32 } from "./half.ts";
+import {
+  float16ToFloat32,
+  float32ToFloat16,
+  float32ToBfloat16,
+  bfloat16ToFloat32,
+} from "./half.ts";
 
 export type Dtype = "f32" | "f64" | "f16" | "bf16" | "i32" | "u32" | "bool";
 

@@ -81,7 +81,9 @@ export function inferShape(op: string, shape: Shape, size: number): number[] {
   if (unknown >= 0) result[unknown] = known === 0 ? 0 : size / known;
   checkShape(op, result);
   if (sizeOf(result) !== size) {
-    throw new ShapeError(`${op}: ${formatShape(shape)} must hold ${size} elements, as the input does`);
+    throw new ShapeError(
+      `${op}: ${formatShape(shape)} must hold ${size} elements, as the input does`,
+    );
   }
   return result;
 }

@@ -115,7 +115,9 @@ export async function checkGradients(c: OpCase, tolerance = 2e-5): Promise<void>
     for (const [i, reference] of exact.entries()) {
       if (reference === null) continue;
       const allowed = 10 * tolerance * Math.max(largest(reference), 1e-3);
-      expect(distance(single[i]!, reference), `f32 gradient of input ${i}`).toBeLessThanOrEqual(allowed);
+      expect(distance(single[i]!, reference), `f32 gradient of input ${i}`).toBeLessThanOrEqual(
+        allowed,
+      );
       const alone = (await gradientsOf(c, plain, "f64", i))[i]!;
       expect(distance(alone, reference), `gradient of input ${i} alone`).toBeLessThanOrEqual(1e-12);
     }

@@ -1,22 +1,24 @@
 // Conversion between dtypes; gradients are converted back.
 
 import { castForward } from "../../kernels/cast.ts";
-import type { Dtype } from "../../tensor/dtype.ts";
-import { isHalf } from "../../tensor/dtype.ts";
+import { isFloat, isHalf, type Dtype } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 
 /**
- * The elements of x as `dtype`; 16-bit floats are rounded to nearest, ties to even.
- * The gradient of a 16-bit tensor is f32.
- * @throws {DtypeError} for a pair that has no conversion
+ * The elements of x as `dtype`; a second handle on x's storage when it has that dtype already.
+ * To 16-bit floats: rounded to nearest, ties to even. To integers: towards 0, within their range, NaN to 0.
+ * To bool: all but 0 are true. The gradient of a 16-bit tensor is f32; integers and bool have none.
+ * @throws {DtypeError} between i32 and u32
  */
 export function cast(x: Tensor, dtype: Dtype): Tensor {
+  const output = castForward(x, dtype);
+  if (!isFloat(dtype)) return output;
   const back = isHalf(x.dtype) ? "f32" : x.dtype;
   return record({
     name: "cast",
     inputs: [x],
-    output: castForward(x, dtype),
+    output,
     saved: {},
     backward: (dy) => [castForward(dy, back)],
   });

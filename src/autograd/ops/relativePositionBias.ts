@@ -6,30 +6,27 @@ import {
   relativePositionBiasForward,
   type RelativePositionBiasOptions,
 } from "../../kernels/relativePositionBias.ts";
-import { ShapeError } from "../../tensor/errors.ts";
-import { formatShape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 
 /**
  * bias[h, i, j] = table[bucket(j - (queryOffset + i)), h], added to attention scores.
- * @param table [buckets, H]
+ * @param table [buckets, H]; at least 2 buckets, 4 when bidirectional
  * @returns [H, queryLength, keyLength]
  * @throws {ShapeError} unless table has two axes
+ * @throws {ArgumentError} for lengths below 1, a negative offset, or buckets that maxDistance does not fit
  */
 export function relativePositionBias(table: Tensor, options: RelativePositionBiasOptions): Tensor {
-  if (table.rank !== 2) {
-    throw new ShapeError(
-      `relativePositionBias: table must be [buckets, heads], got ${formatShape(table.shape)}`,
-    );
-  }
   const numBuckets = table.shape[0]!;
   const buckets = bucketTensor(table, options);
-  return record({
+  const output = relativePositionBiasForward(table, buckets, options);
+  const result = record({
     name: "relativePositionBias",
     inputs: [table],
-    output: relativePositionBiasForward(table, buckets, options),
+    output,
     saved: { buckets },
     backward: (dbias, { buckets }) => [relativePositionBiasBackward(dbias, buckets, numBuckets)],
   });
+  buckets.dispose();
+  return result;
 }

@@ -1,4 +1,4 @@
-// Instantiates the compiled kernels on a device's memory.
+// Loads the compiled kernels onto a device's memory.
 
 import type { WasmKernels } from "../../tensor/cpuDevice.ts";
 import { invariant } from "../../tensor/errors.ts";
@@ -21,7 +21,10 @@ export function hasRelaxedSimd(): boolean {
   return WebAssembly.validate(RELAXED_PROBE);
 }
 
-/** The kernels of one variant, compiled and bound to no memory yet: threads can share it. */
+/**
+ * The kernels of one variant, compiled and bound to no memory yet: all threads use one module.
+ * @throws {WebAssembly.CompileError} for a variant that this runtime does not have
+ */
 export async function compileWasm(variant: WasmVariant): Promise<WebAssembly.Module> {
   const { wasmBase64 } =
     variant === "relaxed"
@@ -30,16 +33,16 @@ export async function compileWasm(variant: WasmVariant): Promise<WebAssembly.Mod
   return WebAssembly.compile(Uint8Array.from(atob(wasmBase64), (char) => char.charCodeAt(0)));
 }
 
-/**
- * Compiles the kernels and binds them to `memory`.
- * @param variant defaults to the fastest that this runtime has
- * @throws {WebAssembly.CompileError} for a variant that this runtime does not have
- */
-export async function loadWasm(
+/** The fastest variant that this runtime has. */
+export function fastestVariant(): WasmVariant {
+  return hasRelaxedSimd() ? "relaxed" : "simd";
+}
+
+/** Instantiates compiled kernels on `memory`. Every thread does so, on the same one. */
+export async function bindWasm(
+  module: WebAssembly.Module,
   memory: WebAssembly.Memory,
-  variant: WasmVariant = hasRelaxedSimd() ? "relaxed" : "simd",
 ): Promise<WasmKernels> {
-  const module = await compileWasm(variant);
   const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
   const functions: Record<string, (...args: number[]) => void> = {};
   for (const [name, value] of Object.entries(exports)) {

@@ -3,7 +3,14 @@
 
 export * from "./accumulate";
 export * from "./matmul";
+export * from "./adamw";
+export * from "./crossEntropy";
+export * from "./decodeAttention";
+export * from "./dropout";
+export * from "./gatedGelu";
+export { expForward, tanhForward } from "./math";
 export * from "./rmsNorm";
+export * from "./softmax";
 
 /** First address that no static data uses. */
 export const heapBase: usize = __heap_base;

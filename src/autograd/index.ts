@@ -1,0 +1,20 @@
+// Everything differentiable: the ops, backward, and what checks them.
+
+export { attention, type AttentionOptions } from "./ops/attention.ts";
+export { cast } from "./ops/cast.ts";
+export { crossEntropy } from "./ops/crossEntropy.ts";
+export { dropout, dropoutAdd } from "./ops/dropout.ts";
+export { embedding } from "./ops/embedding.ts";
+export { gatedGelu } from "./ops/gatedGelu.ts";
+export { gatherRows } from "./ops/gatherRows.ts";
+export { matmul } from "./ops/matmul.ts";
+export * from "./ops/pointwise.ts";
+export { mean, sum } from "./ops/reduce.ts";
+export { relativePositionBias } from "./ops/relativePositionBias.ts";
+export { rmsNorm } from "./ops/rmsNorm.ts";
+export * from "./ops/shape.ts";
+export { logSoftmax, softmax } from "./ops/softmax.ts";
+
+export { backward } from "./backward.ts";
+export { gradcheck, type GradcheckOptions } from "./gradcheck.ts";
+export { dot, enableGrad, isGradEnabled, noGrad } from "./tape.ts";

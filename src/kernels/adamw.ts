@@ -1,0 +1,156 @@
+// One AdamW update of one parameter, in place (Loshchilov & Hutter 2019, arXiv 1711.05101, algorithm 2).
+//
+//   g = scale gradient
+//   p = p - lr wd p
+//   m = m + (1 - beta1) (g - m)
+//   v = beta2 v + (1 - beta2) g^2
+//   p = p - lr / (1 - beta1^t)  m / (sqrt(v) / sqrt(1 - beta2^t) + eps)            t = 1, 2, ...
+//
+// The order is that of torch.optim.AdamW(fused=True) (hf-semantics 3.3). 16-bit parameters have 16-bit
+// moments, as pure bf16 training does: the update is computed in f32 from end to end, and each of p, m
+// and v is rounded once, when it is stored.
+
+import type { FloatArray } from "../tensor/dtype.ts";
+import { DtypeError, ShapeError } from "../tensor/errors.ts";
+import {
+  bfloat16ToFloat32,
+  float16ToFloat32,
+  float32ToBfloat16,
+  float32ToFloat16,
+} from "../tensor/half.ts";
+import { formatShape, sameShape } from "../tensor/shape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { defineKernel, launch } from "./kernel.ts";
+
+/** `rest` is 1 - beta: in f32 the difference would lose four digits of beta2's. */
+const paramTypes = {
+  size: "u32",
+  decay: "f32",
+  rate: "f32",
+  rest1: "f32",
+  beta2: "f32",
+  rest2: "f32",
+  rootCorrection: "f32",
+  eps: "f32",
+} as const;
+type Params = { readonly [K in keyof typeof paramTypes]: number };
+
+/** Stored element to number and back. */
+interface Codec {
+  read(stored: number): number;
+  write(value: number): number;
+}
+
+const same = (value: number): number => value;
+const plainCodec: Codec = { read: same, write: same };
+const bf16Codec: Codec = { read: bfloat16ToFloat32, write: float32ToBfloat16 };
+const f16Codec: Codec = { read: float16ToFloat32, write: float32ToFloat16 };
+
+interface Arrays {
+  readonly gradient: FloatArray;
+  readonly scale: FloatArray | null;
+  readonly p: FloatArray | Uint16Array;
+  readonly m: FloatArray | Uint16Array;
+  readonly v: FloatArray | Uint16Array;
+}
+
+function update({ gradient, scale, p, m, v }: Arrays, u: Params, { read, write }: Codec): void {
+  const factor = scale === null ? 1 : scale[0]!;
+  for (let i = 0; i < u.size; i++) {
+    const g = factor * gradient[i]!;
+    const mean = read(m[i]!) + u.rest1 * (g - read(m[i]!));
+    const square = u.beta2 * read(v[i]!) + u.rest2 * g * g;
+    const decayed = read(p[i]!) - u.decay * read(p[i]!);
+    p[i] = write(decayed - (u.rate * mean) / (Math.sqrt(square) * u.rootCorrection + u.eps));
+    m[i] = write(mean);
+    v[i] = write(square);
+  }
+}
+
+export const adamwKernel = defineKernel({
+  name: "adamw",
+  inputs: { gradient: "float", scale: "float?" },
+  outputs: { p: "float", m: "float", v: "float" },
+  params: paramTypes,
+  wasm: { name: "adamw", range: ({ size }) => size! },
+  cpu: (arrays, params) => update(arrays, params, plainCodec),
+});
+
+export const adamwBf16Kernel = defineKernel({
+  name: "adamwBf16",
+  inputs: { gradient: "f32", scale: "f32?" },
+  outputs: { p: "bf16", m: "bf16", v: "bf16" },
+  params: paramTypes,
+  wasm: { name: "adamwBf16", range: ({ size }) => size! },
+  cpu: (arrays, params) => update(arrays, params, bf16Codec),
+});
+
+export const adamwF16Kernel = defineKernel({
+  name: "adamwF16",
+  inputs: { gradient: "f32", scale: "f32?" },
+  outputs: { p: "f16", m: "f16", v: "f16" },
+  params: paramTypes,
+  cpu: (arrays, params) => update(arrays, params, f16Codec),
+});
+
+export interface AdamWTensors {
+  /** f32, f64, bf16 or f16. */
+  readonly p: Tensor;
+  /** Moments of p's shape and dtype. */
+  readonly m: Tensor;
+  readonly v: Tensor;
+  /** Of p's shape; f32 when p is stored in 16 bits, else of p's dtype. */
+  readonly gradient: Tensor;
+  /** [1], multiplied into the gradient; null for 1. */
+  readonly scale: Tensor | null;
+}
+
+export interface AdamWSettings {
+  /** >= 0 */
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+  /** Number of this update, from 1 on. */
+  readonly step: number;
+}
+
+/**
+ * Updates p, m and v in place.
+ * @throws {ShapeError} unless gradient, m and v have p's shape
+ * @throws {DtypeError} for a dtype that is not as {@link AdamWTensors} says
+ */
+export function adamw(tensors: AdamWTensors, settings: AdamWSettings): void {
+  const { p } = tensors;
+  for (const name of ["gradient", "m", "v"] as const) {
+    if (sameShape(tensors[name].shape, p.shape)) continue;
+    throw new ShapeError(
+      `adamw: ${name} must be ${formatShape(p.shape)} as the parameter, got ${formatShape(tensors[name].shape)}`,
+    );
+  }
+  const { learningRate, beta1, beta2, eps, weightDecay, step } = settings;
+  const params = {
+    size: p.size,
+    decay: learningRate * weightDecay,
+    rate: learningRate / (1 - beta1 ** step),
+    rest1: 1 - beta1,
+    beta2,
+    rest2: 1 - beta2,
+    rootCorrection: 1 / Math.sqrt(1 - beta2 ** step),
+    eps,
+  };
+  switch (p.dtype) {
+    case "f32":
+    case "f64":
+      return launch(adamwKernel, tensors, params);
+    case "bf16":
+      return launch(adamwBf16Kernel, tensors, params);
+    case "f16":
+      return launch(adamwF16Kernel, tensors, params);
+    case "i32":
+    case "u32":
+    case "bool":
+      throw new DtypeError(`adamw: parameters must be floating-point, got ${p.dtype}`);
+  }
+}

@@ -1,0 +1,147 @@
+// The SIMD bodies of src/kernels/adamw.ts and gradientNorm.ts; formulas are there. A vector of four
+// elements is updated in registers; p, m and v are rounded when they are stored.
+
+import { BF16, F32, loadElement, loadVector, shiftOf } from "./elements";
+import { madd, sumLanes } from "./simd";
+
+/** f32 to the upper 16 bits of each lane, rounded to nearest even and moved down; NaN stays NaN. */
+// @ts-ignore: decorator
+@inline
+function roundBf16(x: v128): v128 {
+  const lsb = v128.and(i32x4.shr_u(x, 16), i32x4.splat(1));
+  const rounded = i32x4.shr_u(i32x4.add(i32x4.add(x, i32x4.splat(0x7fff)), lsb), 16);
+  const quiet = v128.or(i32x4.shr_u(x, 16), i32x4.splat(0x40));
+  return v128.bitselect(quiet, rounded, f32x4.ne(x, x));
+}
+
+// @ts-ignore: decorator
+@inline
+function storeVector(type: i32, at: usize, x: v128): void {
+  if (type == F32) v128.store(at, x);
+  else v128.store64_lane(at, i16x8.narrow_i32x4_u(roundBf16(x), x), 0);
+}
+
+// @ts-ignore: decorator
+@inline
+function storeElement(type: i32, at: usize, x: f32): void {
+  if (type == F32) store<f32>(at, x);
+  else store<u16>(at, <u16>i32x4.extract_lane(roundBf16(f32x4.splat(x)), 0));
+}
+
+// @ts-ignore: decorator
+@inline
+function update(
+  type: i32,
+  gradient: usize,
+  scale: usize,
+  p: usize,
+  m: usize,
+  v: usize,
+  decay: f32,
+  rate: f32,
+  rest1: f32,
+  beta2: f32,
+  rest2: f32,
+  rootCorrection: f32,
+  eps: f32,
+  begin: usize,
+  end: usize,
+): void {
+  const shift = shiftOf(type);
+  const factor: f32 = scale ? load<f32>(scale) : 1;
+  let i = begin;
+  for (; i + 4 <= end; i += 4) {
+    const at = i << shift;
+    const g = f32x4.mul(f32x4.splat(factor), v128.load(gradient + (i << 2)));
+    const oldMean = loadVector(type, m + at);
+    const mean = madd(f32x4.splat(rest1), f32x4.sub(g, oldMean), oldMean);
+    const newSquare = f32x4.mul(f32x4.mul(f32x4.splat(rest2), g), g);
+    const square = madd(f32x4.splat(beta2), loadVector(type, v + at), newSquare);
+    const old = loadVector(type, p + at);
+    const decayed = f32x4.sub(old, f32x4.mul(f32x4.splat(decay), old));
+    const root = madd(f32x4.sqrt(square), f32x4.splat(rootCorrection), f32x4.splat(eps));
+    const step = f32x4.div(f32x4.mul(f32x4.splat(rate), mean), root);
+    storeVector(type, p + at, f32x4.sub(decayed, step));
+    storeVector(type, m + at, mean);
+    storeVector(type, v + at, square);
+  }
+  for (; i < end; i++) {
+    const at = i << shift;
+    const g = factor * load<f32>(gradient + (i << 2));
+    const oldMean = loadElement(type, m + at);
+    const mean = oldMean + rest1 * (g - oldMean);
+    const square = beta2 * loadElement(type, v + at) + rest2 * g * g;
+    const old = loadElement(type, p + at);
+    const root = sqrt<f32>(square) * rootCorrection + eps;
+    storeElement(type, p + at, old - decay * old - (rate * mean) / root);
+    storeElement(type, m + at, mean);
+    storeElement(type, v + at, square);
+  }
+}
+
+export function adamw(
+  gradient: usize,
+  scale: usize,
+  p: usize,
+  m: usize,
+  v: usize,
+  size: usize,
+  decay: f32,
+  rate: f32,
+  rest1: f32,
+  beta2: f32,
+  rest2: f32,
+  rootCorrection: f32,
+  eps: f32,
+  begin: usize,
+  end: usize,
+): void {
+  update(F32, gradient, scale, p, m, v, decay, rate, rest1, beta2, rest2, rootCorrection, eps, begin, end);
+}
+
+export function adamwBf16(
+  gradient: usize,
+  scale: usize,
+  p: usize,
+  m: usize,
+  v: usize,
+  size: usize,
+  decay: f32,
+  rate: f32,
+  rest1: f32,
+  beta2: f32,
+  rest2: f32,
+  rootCorrection: f32,
+  eps: f32,
+  begin: usize,
+  end: usize,
+): void {
+  update(BF16, gradient, scale, p, m, v, decay, rate, rest1, beta2, rest2, rootCorrection, eps, begin, end);
+}
+
+/** Blocks [begin, end): their lanes are added up in f32, the four lanes and the rest of the block in f64. */
+export function sumOfSquares(
+  x: usize,
+  sums: usize,
+  size: usize,
+  block: usize,
+  first: usize,
+  begin: usize,
+  end: usize,
+): void {
+  for (let b = begin; b < end; b++) {
+    let i = b * block;
+    const stop = i + block < size ? i + block : size;
+    let lanes = f32x4.splat(0);
+    for (; i + 4 <= stop; i += 4) {
+      const value = v128.load(x + (i << 2));
+      lanes = madd(value, value, lanes);
+    }
+    let total = <f64>sumLanes(lanes);
+    for (; i < stop; i++) {
+      const value = <f64>load<f32>(x + (i << 2));
+      total += value * value;
+    }
+    store<f32>(sums + ((first + b) << 2), <f32>total);
+  }
+}

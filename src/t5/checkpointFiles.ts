@@ -1,0 +1,169 @@
+// The weight files of a model folder: one safetensors file, or shards and their index.
+
+import { CheckpointError } from "../tensor/errors.ts";
+import {
+  openSafetensors,
+  type SafetensorsDtype,
+  type SafetensorsFile,
+  type SafetensorsTensor,
+} from "../tensor/safetensors.ts";
+import type { Shape } from "../tensor/shape.ts";
+import { openModelFolder, type ModelFolder, type ModelSource } from "./modelFolder.ts";
+
+const WEIGHTS = "model.safetensors";
+const INDEX = "model.safetensors.index.json";
+
+/** Names that an index may list though no shard holds them: other names of the embedding (FLAN-T5-XL has them). */
+const ALIASES: ReadonlySet<string> = new Set([
+  "encoder.embed_tokens.weight",
+  "decoder.embed_tokens.weight",
+  "lm_head.weight",
+]);
+
+/** A tensor as the file holds it: 16-bit floats as their bits. */
+export type StoredTensor = SafetensorsTensor;
+
+export interface StoredShape {
+  readonly dtype: SafetensorsDtype;
+  readonly shape: Shape;
+}
+
+/** Open weight files, read tensor by tensor. */
+export interface Checkpoint {
+  /** What messages call it: the file, or the index of the shards. */
+  readonly source: string;
+  /** dtype and shape of every tensor, in the order of the files. */
+  readonly names: ReadonlyMap<string, StoredShape>;
+  /** @throws {SafetensorsError} when there is no tensor `name` */
+  read(name: string): Promise<StoredTensor>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the weights of a model folder. Close them when done.
+ * @throws {CheckpointError} when the folder, its config.json, its weights or a shard of them is missing
+ * @throws {SafetensorsError} when a file is not valid safetensors
+ */
+export async function openCheckpoint(source: ModelSource): Promise<Checkpoint> {
+  const folder = await openModelFolder(source, CheckpointError);
+  folder.require("config.json", "Pass the folder of a T5 model in Hugging Face's format.");
+  if (folder.has(WEIGHTS)) return openWhole(folder);
+  if (folder.has(INDEX)) return openShards(folder);
+  throw new CheckpointError(
+    `${folder.name}: must hold ${WEIGHTS} or ${INDEX}, got ${folder.contents()}. ${conversion(folder)}`,
+  );
+}
+
+function conversion(folder: ModelFolder): string {
+  if (!folder.files.some((file) => /^pytorch_model.*\.bin/.test(file))) {
+    return "Download the weights as safetensors.";
+  }
+  return (
+    `Convert the PyTorch weights once with Python: from transformers import T5ForConditionalGeneration; ` +
+    `T5ForConditionalGeneration.from_pretrained("${folder.name}").save_pretrained("${folder.name}")`
+  );
+}
+
+async function openWhole(folder: ModelFolder): Promise<Checkpoint> {
+  const file = await openSafetensors(folder.locate(WEIGHTS));
+  return {
+    source: folder.path(WEIGHTS),
+    names: file.entries,
+    read: (name) => file.read(name),
+    close: () => file.close(),
+  };
+}
+
+async function openShards(folder: ModelFolder): Promise<Checkpoint> {
+  const source = folder.path(INDEX);
+  const promised = readWeightMap(source, await folder.json(INDEX));
+  const shards = new Map<string, SafetensorsFile>();
+  const close = async () => {
+    for (const file of shards.values()) await file.close();
+  };
+  try {
+    for (const name of new Set([...promised.values()].sort())) {
+      checkShard(folder, name, promised);
+      shards.set(name, await openSafetensors(folder.locate(name)));
+    }
+    const holders = findHolders(source, shards);
+    checkPromises(source, promised, holders);
+    return {
+      source,
+      names: new Map([...holders].map(([name, file]) => [name, file.entries.get(name)!])),
+      async read(name) {
+        const file = holders.get(name);
+        if (file) return file.read(name);
+        throw new CheckpointError(`${source}: has no tensor ${name} among its ${holders.size}`);
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Tensor to file, as the index says. */
+function readWeightMap(source: string, index: Record<string, unknown>): Map<string, string> {
+  const { weight_map: weightMap } = index;
+  if (typeof weightMap !== "object" || weightMap === null || Array.isArray(weightMap)) {
+    throw new CheckpointError(
+      `${source}: weight_map must be an object from tensor to file, got ${JSON.stringify(weightMap) ?? "nothing"}. Download the index again.`,
+    );
+  }
+  const entries = Object.entries(weightMap);
+  for (const [tensor, file] of entries) {
+    // A name with a slash could point out of the folder.
+    if (typeof file === "string" && !/[/\\]/.test(file)) continue;
+    throw new CheckpointError(
+      `${source}: weight_map of ${tensor} must name a file of the same folder, got ${JSON.stringify(file)}`,
+    );
+  }
+  return new Map(entries as [string, string][]);
+}
+
+function checkShard(
+  folder: ModelFolder,
+  name: string,
+  promised: ReadonlyMap<string, string>,
+): void {
+  if (folder.has(name)) return;
+  const tensors = [...promised.values()].filter((file) => file === name).length;
+  throw new CheckpointError(
+    `${folder.path(INDEX)}: the folder must hold every shard, got no ${name}, which has ${tensors} of ${promised.size} tensors. Download it too.`,
+  );
+}
+
+/** The shard that holds each tensor. */
+function findHolders(
+  source: string,
+  shards: ReadonlyMap<string, SafetensorsFile>,
+): Map<string, SafetensorsFile> {
+  const holders = new Map<string, SafetensorsFile>();
+  for (const file of shards.values()) {
+    for (const name of file.entries.keys()) {
+      const other = holders.get(name);
+      if (other) {
+        throw new CheckpointError(
+          `${source}: tensor ${name} must be in one shard, got it in ${other.name} and ${file.name}. Download the shards again.`,
+        );
+      }
+      holders.set(name, file);
+    }
+  }
+  return holders;
+}
+
+function checkPromises(
+  source: string,
+  promised: ReadonlyMap<string, string>,
+  holders: ReadonlyMap<string, SafetensorsFile>,
+): void {
+  for (const [tensor, file] of promised) {
+    if (holders.has(tensor) || ALIASES.has(tensor)) continue;
+    throw new CheckpointError(
+      `${source}: tensor ${tensor} must be in ${file}, got a shard without it. Download the shard again: it belongs to another index.`,
+    );
+  }
+}

@@ -1,0 +1,191 @@
+// T5Config: config.json as transformers writes it, checked, with its parameter count.
+//
+// Source: transformers' models/t5/configuration_t5.py, 4.57 and 5.x.
+
+import { ConfigError } from "../tensor/errors.ts";
+import {
+  canonical,
+  checkArchitecture,
+  DEFAULTS,
+  readBuckets,
+  readProjection,
+  withReplaced,
+  type Activation,
+} from "./configRules.ts";
+import { JsonFields, type JsonObject } from "./jsonFields.ts";
+import { openModelFolder, type ModelSource } from "./modelFolder.ts";
+
+export type { Activation };
+
+export class T5Config {
+  readonly vocabSize: number;
+  readonly dModel: number;
+  /** Width of one head; numHeads * dKv may differ from dModel. */
+  readonly dKv: number;
+  readonly dFf: number;
+  /** Blocks of the encoder. */
+  readonly numLayers: number;
+  readonly numDecoderLayers: number;
+  readonly numHeads: number;
+  readonly relativeAttentionNumBuckets: number;
+  readonly relativeAttentionMaxDistance: number;
+  /** In [0, 1). */
+  readonly dropoutRate: number;
+  readonly layerNormEpsilon: number;
+  readonly initializerFactor: number;
+  /** As the file has it: "relu", "gated-gelu", ... */
+  readonly feedForwardProj: string;
+  readonly isGated: boolean;
+  readonly activation: Activation;
+  /** What the file says. Whether a checkpoint's head is tied, its tensors decide: see `withTying`. */
+  readonly tieWordEmbeddings: boolean;
+  /** Whether the decoder's output is multiplied by dModel ** -0.5 before the head. */
+  readonly scaleDecoderOutputs: boolean;
+  readonly padTokenId: number;
+  readonly eosTokenId: number;
+  /** The pad token, with which T5 was trained to start, where the file does not say. */
+  readonly decoderStartTokenId: number;
+  /** Every key of the file and its overrides, aliases under their own name. */
+  readonly raw: JsonObject;
+
+  private constructor(raw: JsonObject, source: string, overrides: JsonObject) {
+    const fields = new JsonFields(source, raw, overrides);
+    const size = (key: keyof typeof DEFAULTS) => fields.whole(key, Number(DEFAULTS[key]), 1);
+    const token = (key: string, fallback: number) => fields.tokenId(key, fallback, this.vocabSize);
+    checkArchitecture(fields);
+    this.raw = raw;
+    this.vocabSize = size("vocab_size");
+    this.dModel = size("d_model");
+    this.dKv = size("d_kv");
+    this.dFf = size("d_ff");
+    this.numLayers = size("num_layers");
+    this.numDecoderLayers =
+      raw.num_decoder_layers === null
+        ? this.numLayers
+        : fields.whole("num_decoder_layers", this.numLayers, 1);
+    this.numHeads = size("num_heads");
+    [this.relativeAttentionNumBuckets, this.relativeAttentionMaxDistance] = readBuckets(fields);
+    this.dropoutRate = fields.number("dropout_rate", DEFAULTS.dropout_rate, {
+      allowed: "a number in [0, 1)",
+      test: (p) => p >= 0 && p < 1,
+    });
+    this.layerNormEpsilon = fields.number("layer_norm_epsilon", DEFAULTS.layer_norm_epsilon, {
+      allowed: "a number above 0",
+      test: (epsilon) => epsilon > 0,
+    });
+    this.initializerFactor = fields.number("initializer_factor", DEFAULTS.initializer_factor, {
+      allowed: "a number of at least 0",
+      test: (factor) => factor >= 0,
+    });
+    [this.feedForwardProj, this.isGated, this.activation] = readProjection(fields);
+    this.tieWordEmbeddings = fields.boolean("tie_word_embeddings", DEFAULTS.tie_word_embeddings);
+    this.scaleDecoderOutputs = fields.boolean("scale_decoder_outputs", this.tieWordEmbeddings);
+    this.padTokenId = token("pad_token_id", DEFAULTS.pad_token_id);
+    this.eosTokenId = token("eos_token_id", DEFAULTS.eos_token_id);
+    this.decoderStartTokenId = token("decoder_start_token_id", this.padTokenId);
+  }
+
+  /**
+   * Reads a configuration from its JSON. Fields left out take transformers' defaults.
+   * @param object keys as in config.json, or attribute names such as hidden_size; unknown keys are kept
+   * @param options `source` names the file in messages; `overrides` replace fields, by the file's keys
+   * @throws {ConfigError} naming the field, what it must be, and what it is
+   */
+  static fromJSON(
+    object: JsonObject,
+    options: { readonly source?: string; readonly overrides?: JsonObject | undefined } = {},
+  ): T5Config {
+    const { source = "config.json" } = options;
+    const overrides = canonical("config overrides", options.overrides ?? {});
+    return new T5Config(withReplaced(canonical(source, object), overrides), source, overrides);
+  }
+
+  /**
+   * Reads config.json of a model folder.
+   * @throws {ConfigError} as fromJSON, and when there is no such folder or file
+   */
+  static async fromPretrained(source: ModelSource, overrides?: JsonObject): Promise<T5Config> {
+    const folder = await openModelFolder(source, ConfigError);
+    folder.require("config.json", "Pass the folder of a T5 model in Hugging Face's format.");
+    const object = await folder.json("config.json");
+    return T5Config.fromJSON(object, { source: folder.path("config.json"), overrides });
+  }
+
+  /**
+   * A copy with some fields replaced.
+   * @param overrides keys as in config.json
+   * @throws {ConfigError} for a key that is no field and not in the file, or a value out of range
+   */
+  withOverrides(overrides: JsonObject): T5Config {
+    return T5Config.fromJSON(this.raw, { overrides });
+  }
+
+  /** A copy for weights whose head turned out to be tied or not; the decoder's scaling stays what the file says. */
+  withTying(tied: boolean): T5Config {
+    return this.withOverrides({
+      tie_word_embeddings: tied,
+      scale_decoder_outputs: this.scaleDecoderOutputs,
+    });
+  }
+
+  /** Width of all heads together. */
+  get innerDim(): number {
+    return this.numHeads * this.dKv;
+  }
+
+  /** Number of weights, tied ones once: 247,577,856 for FLAN-T5-base. */
+  numParameters(): number {
+    const embeddings = (this.tieWordEmbeddings ? 1 : 2) * this.vocabSize * this.dModel;
+    return embeddings + this.#stack(this.numLayers, 1) + this.#stack(this.numDecoderLayers, 2);
+  }
+
+  /**
+   * Weights that are no embedding: without the token embedding and the two tables of position biases,
+   * with an untied head. What transformers counts for total_flos: 222,902,784 for FLAN-T5-base.
+   */
+  numParametersWithoutEmbeddings(): number {
+    const tables = 2 * this.relativeAttentionNumBuckets * this.numHeads;
+    return this.numParameters() - this.vocabSize * this.dModel - tables;
+  }
+
+  /** Weights of one stack: `attentions` a block, each with its norm; the feed-forward; the last norm; the position bias. */
+  #stack(blocks: number, attentions: number): number {
+    const { dModel, dFf, innerDim } = this;
+    const attention = 4 * dModel * innerDim + dModel;
+    const feedForward = (this.isGated ? 3 : 2) * dModel * dFf + dModel;
+    const positionBias = this.relativeAttentionNumBuckets * this.numHeads;
+    return blocks * (attentions * attention + feedForward) + dModel + positionBias;
+  }
+
+  /**
+   * What to write to config.json: the file's own keys, and every field under its name. An untied model
+   * says so in the two ways that transformers 4 and 5 read.
+   */
+  toJSON(): Record<string, unknown> {
+    const unscaled = !this.tieWordEmbeddings || !this.scaleDecoderOutputs;
+    return {
+      architectures: ["T5ForConditionalGeneration"],
+      is_encoder_decoder: true,
+      ...this.raw,
+      model_type: "t5",
+      vocab_size: this.vocabSize,
+      d_model: this.dModel,
+      d_kv: this.dKv,
+      d_ff: this.dFf,
+      num_layers: this.numLayers,
+      num_decoder_layers: this.numDecoderLayers,
+      num_heads: this.numHeads,
+      relative_attention_num_buckets: this.relativeAttentionNumBuckets,
+      relative_attention_max_distance: this.relativeAttentionMaxDistance,
+      dropout_rate: this.dropoutRate,
+      layer_norm_epsilon: this.layerNormEpsilon,
+      initializer_factor: this.initializerFactor,
+      feed_forward_proj: this.feedForwardProj,
+      tie_word_embeddings: this.tieWordEmbeddings,
+      ...(unscaled ? { scale_decoder_outputs: this.scaleDecoderOutputs } : {}),
+      pad_token_id: this.padTokenId,
+      eos_token_id: this.eosTokenId,
+      decoder_start_token_id: this.decoderStartTokenId,
+    };
+  }
+}

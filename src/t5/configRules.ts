@@ -1,0 +1,156 @@
+// What config.json may say: names of fields, defaults, and the fields whose values hang together.
+
+import { ConfigError } from "../tensor/errors.ts";
+import type { JsonFields, JsonObject } from "./jsonFields.ts";
+
+/** Functions of the feed-forward layer, by the names of our ops: `gelu` is its tanh approximation. */
+export type Activation = "relu" | "gelu" | "silu" | "tanh";
+
+const ACTIVATIONS: ReadonlyMap<string, Activation> = new Map([
+  ["relu", "relu"],
+  ["gelu_new", "gelu"],
+  ["gelu_pytorch_tanh", "gelu"],
+  ["silu", "silu"],
+  ["swish", "silu"],
+  ["tanh", "tanh"],
+]);
+
+/** Other names of fields, as transformers' attribute_map has them. */
+const ALIASES: ReadonlyMap<string, string> = new Map([
+  ["hidden_size", "d_model"],
+  ["num_attention_heads", "num_heads"],
+  ["num_hidden_layers", "num_layers"],
+  ["head_dim", "d_kv"],
+]);
+
+/** Values of fields that a file leaves out. */
+export const DEFAULTS = {
+  vocab_size: 32128,
+  d_model: 512,
+  d_kv: 64,
+  d_ff: 2048,
+  num_layers: 6,
+  num_heads: 8,
+  relative_attention_num_buckets: 32,
+  relative_attention_max_distance: 128,
+  dropout_rate: 0.1,
+  layer_norm_epsilon: 1e-6,
+  initializer_factor: 1,
+  feed_forward_proj: "relu",
+  tie_word_embeddings: true,
+  pad_token_id: 0,
+  eos_token_id: 1,
+} as const;
+
+/** Fields that may be overridden even where the file leaves them out. */
+const OVERRIDABLE: ReadonlySet<string> = new Set([
+  ...Object.keys(DEFAULTS),
+  "decoder_start_token_id",
+  "is_encoder_decoder",
+  "model_type",
+  "num_decoder_layers",
+  "scale_decoder_outputs",
+]);
+
+/** Attributes that transformers derives from feed_forward_proj and saves beside it. */
+const DERIVED_FROM_PROJECTION = ["dense_act_fn", "is_gated_act"];
+
+/** The object with aliases under the names of their fields. */
+export function canonical(source: string, object: JsonObject): JsonObject {
+  const fields = Object.entries(object).map(([key, value]): [string, unknown] => {
+    const name = ALIASES.get(key) ?? key;
+    if (name !== key && Object.hasOwn(object, name) && object[name] !== value) {
+      throw new ConfigError(
+        `${source}: ${key} and ${name} are the same field and must agree, got ${JSON.stringify(value)} and ${JSON.stringify(object[name])}. Remove one of them.`,
+      );
+    }
+    return [name, value];
+  });
+  return Object.fromEntries(fields);
+}
+
+/**
+ * The file's object with some of its fields replaced, both canonical.
+ * @throws {ConfigError} for a key that is no field and not in the file
+ */
+export function withReplaced(raw: JsonObject, overrides: JsonObject): JsonObject {
+  for (const key of Object.keys(overrides)) {
+    if (OVERRIDABLE.has(key) || Object.hasOwn(raw, key)) continue;
+    throw new ConfigError(
+      `config overrides: ${key} must be a field of config.json, got an unknown key. Known: ${[...OVERRIDABLE].join(", ")}.`,
+    );
+  }
+  const replaced = { ...raw, ...overrides };
+  if (Object.hasOwn(overrides, "feed_forward_proj")) {
+    for (const key of DERIVED_FROM_PROJECTION) delete replaced[key];
+  }
+  return replaced;
+}
+
+/** Throws unless the file describes the model that src/t5 builds. */
+export function checkArchitecture(fields: JsonFields): void {
+  const modelType = fields.text("model_type", "t5");
+  if (modelType === "mt5") {
+    const cure =
+      'mT5 has the same layers but was never checked here; to try it, override { config: { model_type: "t5" } }.';
+    fields.fail("model_type", '"t5"', cure);
+  }
+  if (modelType !== "t5") {
+    fields.fail("model_type", '"t5"', "Other architectures are not supported.");
+  }
+  if (!fields.boolean("is_encoder_decoder", true)) {
+    fields.fail("is_encoder_decoder", "true", "Encoder-only T5 models are not supported.");
+  }
+}
+
+/** Number of buckets for relative positions, and the distance from which all share the last one. */
+export function readBuckets(fields: JsonFields): [buckets: number, distance: number] {
+  const buckets = fields.whole(
+    "relative_attention_num_buckets",
+    DEFAULTS.relative_attention_num_buckets,
+    4,
+  );
+  // The encoder gives half of its buckets to keys on the left and half to keys on the right.
+  if (buckets % 2 !== 0) fields.fail("relative_attention_num_buckets", "an even number");
+  // The first half of the buckets holds one distance each; the others divide what is beyond, up to the maximum.
+  const least = buckets / 2 + 1;
+  const distance = fields.whole(
+    "relative_attention_max_distance",
+    DEFAULTS.relative_attention_max_distance,
+    least,
+  );
+  return [buckets, distance];
+}
+
+/** Whether the feed-forward layer is gated, and its activation: "gated-gelu_new" is (true, gelu). */
+export function readProjection(fields: JsonFields): [text: string, gated: boolean, Activation] {
+  const text = fields.text("feed_forward_proj", DEFAULTS.feed_forward_proj);
+  const parts = text.split("-");
+  const isGated = parts[0] === "gated" && parts.length === 2;
+  // "gated-gelu" was released before gelu_new had its name, and means that.
+  const name = text === "gated-gelu" ? "gelu_new" : parts.at(-1)!;
+  const activation = ACTIVATIONS.get(name);
+  if (activation !== undefined && (isGated || parts.length === 1)) {
+    checkDerived(fields, text, isGated, activation);
+    return [text, isGated, activation];
+  }
+  return fields.fail(
+    "feed_forward_proj",
+    `gated-gelu, or one of ${[...ACTIVATIONS.keys()].join(", ")}, alone or after "gated-"`,
+    name === "gelu"
+      ? "gelu by the error function is not supported, only its tanh approximation gelu_new."
+      : undefined,
+  );
+}
+
+/** transformers lets a saved dense_act_fn win over feed_forward_proj; files in which they differ are ambiguous. */
+function checkDerived(fields: JsonFields, text: string, isGated: boolean, activation: Activation) {
+  const must = `what feed_forward_proj ${text} says`;
+  const named = fields.text("dense_act_fn", "");
+  if (named !== "" && ACTIVATIONS.get(named) !== activation) {
+    fields.fail("dense_act_fn", must, "Remove the key.");
+  }
+  if (fields.boolean("is_gated_act", isGated) !== isGated) {
+    fields.fail("is_gated_act", must, "Remove the key.");
+  }
+}

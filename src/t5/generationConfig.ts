@@ -1,0 +1,78 @@
+// generation_config.json: the special tokens of generation, and default options, which
+// generation/options.ts reads from `raw`.
+
+import { ConfigError } from "../tensor/errors.ts";
+import type { T5Config } from "./config.ts";
+import { JsonFields, type JsonObject } from "./jsonFields.ts";
+import { openModelFolder, type ModelSource } from "./modelFolder.ts";
+
+const FILE = "generation_config.json";
+
+/** Options of generation that old models keep in config.json; transformers takes them from there. */
+const LEGACY_OPTIONS = [
+  "max_length",
+  "min_length",
+  "num_beams",
+  "length_penalty",
+  "early_stopping",
+  "num_return_sequences",
+  "do_sample",
+  "temperature",
+  "top_k",
+  "top_p",
+  "repetition_penalty",
+  "no_repeat_ngram_size",
+];
+
+export class GenerationConfig {
+  /** undefined where the file leaves it out; then config.json's holds. */
+  readonly decoderStartTokenId: number | undefined;
+  /** Any of these ends a sequence. */
+  readonly eosTokenId: number | readonly number[] | undefined;
+  readonly padTokenId: number | undefined;
+  /** Every key of the file. */
+  readonly raw: JsonObject;
+
+  private constructor(raw: JsonObject, source: string) {
+    const fields = new JsonFields(source, raw);
+    this.raw = raw;
+    this.decoderStartTokenId = fields.tokenId("decoder_start_token_id", undefined);
+    this.eosTokenId = fields.tokenIds("eos_token_id");
+    this.padTokenId = fields.tokenId("pad_token_id", undefined);
+  }
+
+  /** @throws {ConfigError} for a special token that is no token id */
+  static fromJSON(
+    object: JsonObject,
+    options: { readonly source?: string } = {},
+  ): GenerationConfig {
+    return new GenerationConfig({ ...object }, options.source ?? FILE);
+  }
+
+  /** What a model without generation_config.json generates with: the tokens and options in its config.json. */
+  static fromConfig(config: T5Config): GenerationConfig {
+    const legacy = LEGACY_OPTIONS.filter((key) => Object.hasOwn(config.raw, key));
+    return GenerationConfig.fromJSON({
+      _from_model_config: true,
+      ...Object.fromEntries(legacy.map((key) => [key, config.raw[key]])),
+      decoder_start_token_id: config.decoderStartTokenId,
+      eos_token_id: config.eosTokenId,
+      pad_token_id: config.padTokenId,
+    });
+  }
+
+  /**
+   * Reads generation_config.json of a model folder; `config` serves where there is none.
+   * @throws {ConfigError} when the folder is missing or the file cannot be used
+   */
+  static async fromPretrained(source: ModelSource, config: T5Config): Promise<GenerationConfig> {
+    const folder = await openModelFolder(source, ConfigError);
+    if (!folder.has(FILE)) return GenerationConfig.fromConfig(config);
+    return GenerationConfig.fromJSON(await folder.json(FILE), { source: folder.path(FILE) });
+  }
+
+  /** What to write to generation_config.json: the keys of the file. */
+  toJSON(): Record<string, unknown> {
+    return { ...this.raw };
+  }
+}

@@ -1,0 +1,125 @@
+// The files of a model: a folder on disk, or files by name where there is no disk (browsers).
+
+import type { GradloomError } from "../tensor/errors.ts";
+
+/** Path of a folder (Node), or the folder's files by name. */
+export type ModelSource = string | ReadonlyMap<string, Blob>;
+
+/** The class of the errors that a reader of the folder throws. */
+export type ErrorClass = new (message: string, options?: ErrorOptions) => GradloomError;
+
+export class ModelFolder {
+  /** What messages call it. */
+  readonly name: string;
+  /** Names of its files and folders, sorted. */
+  readonly files: readonly string[];
+  readonly #source: ModelSource;
+  readonly #error: ErrorClass;
+
+  /** @internal Use `openModelFolder`. */
+  constructor(name: string, files: readonly string[], source: ModelSource, error: ErrorClass) {
+    this.name = name;
+    this.files = files;
+    this.#source = source;
+    this.#error = error;
+  }
+
+  has(file: string): boolean {
+    return this.files.includes(file);
+  }
+
+  /** `name/file`, for messages and, on disk, for opening. */
+  path(file: string): string {
+    return `${this.name}/${file}`;
+  }
+
+  /** What `openSafetensors` takes. `file` must be there. */
+  locate(file: string): string | Blob {
+    return typeof this.#source === "string" ? this.path(file) : this.#source.get(file)!;
+  }
+
+  /**
+   * Throws unless `file` is there, saying what is there instead.
+   * @param cure what to do about it, a sentence
+   */
+  require(file: string, cure: string): void {
+    if (this.has(file)) return;
+    const isAdapter = this.has("adapter_config.json");
+    throw new this.#error(
+      `${this.name}: must hold ${file}, got ${this.contents()}. ` +
+        (isAdapter ? "This is a LoRA adapter: load its base model, then the adapter." : cure),
+    );
+  }
+
+  /** The first names in the folder, for messages. */
+  contents(): string {
+    if (this.files.length === 0) return "an empty folder";
+    const shown = this.files.slice(0, 8).join(", ");
+    return this.files.length > 8 ? `${shown} and ${this.files.length - 8} more` : shown;
+  }
+
+  async bytes(file: string): Promise<Uint8Array> {
+    const place = this.locate(file);
+    if (typeof place !== "string") return new Uint8Array(await place.arrayBuffer());
+    const { readFile } = await import("node:fs/promises");
+    try {
+      return await readFile(place);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? String(error);
+      throw new this.#error(`${place}: cannot be read (${code}). Check its permissions.`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** The object in a JSON file. */
+  async json(file: string): Promise<Record<string, unknown>> {
+    return this.parse(file, await this.bytes(file));
+  }
+
+  /** The object in the bytes of a JSON file. */
+  parse(file: string, bytes: Uint8Array): Record<string, unknown> {
+    let value: unknown;
+    try {
+      value = JSON.parse(new TextDecoder().decode(bytes));
+    } catch (error) {
+      const reason = (error as Error).message.replace(/\s+/g, " ");
+      throw new this.#error(
+        `${this.path(file)}: must be JSON, got ${reason}. Download or write the file again.`,
+        { cause: error },
+      );
+    }
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      return value as Record<string, unknown>;
+    }
+    throw new this.#error(
+      `${this.path(file)}: must hold a JSON object, got ${JSON.stringify(value).slice(0, 40)}`,
+    );
+  }
+}
+
+/**
+ * @param error class of what this and the folder's methods throw
+ * @throws error when there is no such folder
+ */
+export async function openModelFolder(
+  source: ModelSource,
+  error: ErrorClass,
+): Promise<ModelFolder> {
+  if (typeof source !== "string") {
+    return new ModelFolder("model files", [...source.keys()].sort(), source, error);
+  }
+  const { readdir } = await import("node:fs/promises");
+  try {
+    const files = await readdir(source);
+    return new ModelFolder(source.replace(/(.)\/+$/, "$1"), files.sort(), source, error);
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    const actual =
+      code === "ENOENT" ? "nothing there" : code === "ENOTDIR" ? "a file" : `an error (${code})`;
+    throw new error(
+      `${source}: must be a model folder with config.json, model.safetensors and tokenizer.json, got ${actual}. Check the path.`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,96 @@
+// A folder appears whole or not at all: whatever kills the process, readers never see half of it. Node only.
+
+import { CheckpointError, GradloomError } from "../tensor/errors.ts";
+
+/** Names of folders that are being written or deleted; a crash leaves them behind. */
+const LEFTOVER = /^\..+\.(partial|deleted)$/;
+
+/**
+ * Fills a folder under a temporary name beside it, waits until it is on the disk, and renames it. A folder that
+ * exists is replaced. When `fill` throws, its error passes through and nothing is left behind.
+ * @throws {CheckpointError} when the system refuses
+ */
+export async function writeFolderAtomically(
+  folder: string,
+  fill: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const { mkdir, rename, rm } = await import("node:fs/promises");
+  const { dirname } = await import("node:path");
+  const temporary = await hiddenName(folder, "partial");
+  try {
+    await rm(temporary, { recursive: true, force: true });
+    await mkdir(temporary, { recursive: true });
+    await fill(temporary);
+    await syncTree(temporary);
+    await deleteFolder(folder);
+    await rename(temporary, folder);
+    await syncPath(dirname(folder));
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw explained(folder, error);
+  }
+}
+
+/** Deletes a folder, which is gone from sight at once. Does nothing when there is none. */
+export async function deleteFolder(folder: string): Promise<void> {
+  const { rename, rm } = await import("node:fs/promises");
+  const hidden = await hiddenName(folder, "deleted");
+  await rm(hidden, { recursive: true, force: true });
+  try {
+    await rename(folder, hidden);
+  } catch (error) {
+    if (isMissing(error)) return;
+    throw error;
+  }
+  await rm(hidden, { recursive: true, force: true });
+}
+
+/** Deletes what a process that was killed left in `parent`. */
+export async function deleteLeftovers(parent: string): Promise<void> {
+  const { readdir, rm } = await import("node:fs/promises");
+  const { join } = await import("node:path");
+  for (const name of await readdir(parent)) {
+    if (LEFTOVER.test(name)) await rm(join(parent, name), { recursive: true, force: true });
+  }
+}
+
+export function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
+}
+
+async function hiddenName(folder: string, what: "partial" | "deleted"): Promise<string> {
+  const { basename, dirname, join } = await import("node:path");
+  return join(dirname(folder), `.${basename(folder)}.${what}`);
+}
+
+/** Files first, then the folder that lists them. */
+async function syncTree(folder: string): Promise<void> {
+  const { readdir } = await import("node:fs/promises");
+  const { join } = await import("node:path");
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    await (entry.isDirectory() ? syncTree(path) : syncPath(path));
+  }
+  await syncPath(folder);
+}
+
+async function syncPath(path: string): Promise<void> {
+  if (process.platform === "win32") return; // folders cannot be opened there
+  const { open } = await import("node:fs/promises");
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function explained(folder: string, error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (error instanceof GradloomError || code === undefined) return error;
+  return new CheckpointError(
+    `${folder}: must be a place that can be written to, got ${code} from the system. ` +
+      "Free some space, change its permissions, or set another outputDir.",
+    { cause: error },
+  );
+}

@@ -1,0 +1,26 @@
+// Run time and rates, rounded as transformers rounds them (speed_metrics).
+
+export type Metrics = Record<string, number>;
+
+/**
+ * `PREFIX_runtime` in seconds, `PREFIX_samples_per_second`, `PREFIX_steps_per_second`.
+ * @param seconds elapsed; with 0 there are no rates
+ */
+export function speedMetrics(
+  prefix: "train" | "eval",
+  seconds: number,
+  samples: number,
+  steps: number,
+): Metrics {
+  const runtime = { [`${prefix}_runtime`]: round(seconds, 4) };
+  if (seconds === 0) return runtime;
+  return {
+    ...runtime,
+    [`${prefix}_samples_per_second`]: round(samples / seconds, 3),
+    [`${prefix}_steps_per_second`]: round(steps / seconds, 3),
+  };
+}
+
+function round(value: number, digits: number): number {
+  return Math.round(value * 10 ** digits) / 10 ** digits;
+}

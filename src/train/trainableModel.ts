@@ -1,0 +1,22 @@
+// What the Trainer needs of a model. T5ForConditionalGeneration is one; tests bring smaller ones.
+
+import type { Device } from "../tensor/device.ts";
+import type { Generator } from "../tensor/philox.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { Batch } from "./collate.ts";
+
+export interface TrainableModel {
+  readonly device: Device;
+  /** Whether dropout is on. */
+  training: boolean;
+  /** Source of dropout masks; the Trainer seeds it, and checkpoints hold its offset. */
+  random: Generator;
+  train(): void;
+  eval(): void;
+  /** @returns loss, one element: the mean over the batch's labels; logits [B, T, V] for label smoothing */
+  forward(batch: Batch): { readonly loss?: Tensor; readonly logits?: Tensor };
+  /** By name; those that require a gradient are trained. */
+  parameters(): ReadonlyMap<string, Tensor>;
+  /** Writes model.safetensors with the tensors of `parameters()`, and the configuration. */
+  savePretrained(folder: string): Promise<void>;
+}

@@ -1,0 +1,131 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { backward } from "../../src/autograd/backward.ts";
+import { embedding } from "../../src/autograd/ops/embedding.ts";
+import { mul } from "../../src/autograd/ops/pointwise.ts";
+import { sum } from "../../src/autograd/ops/reduce.ts";
+import { checkIds } from "../../src/kernels/embedding.ts";
+import { scope } from "../../src/tensor/scope.ts";
+import { tensor, zeros } from "../../src/tensor/tensor.ts";
+import { embedding as reference } from "../reference/embedding.ts";
+import { describeOp, type OpCase } from "../support/describeOp.ts";
+import { cpu, plain } from "../support/device.ts";
+import { seed, values, wideDim } from "../support/random.ts";
+
+interface Case {
+  readonly rows: number;
+  readonly cols: number;
+  readonly ids: readonly number[];
+  /** [..., ids], the ids' own shape. */
+  readonly shape?: readonly number[];
+  readonly seed: number;
+}
+
+function makeCase({ rows, cols, ids, shape = [ids.length], seed }: Case): OpCase {
+  const table = values(rows * cols, seed);
+  return {
+    inputs: [
+      { shape: [rows, cols], values: table },
+      { shape, values: ids, kind: "i32" },
+    ],
+    apply: ([table, ids]) => embedding(table!, ids!),
+    expected: { shape: [...shape, cols], values: reference(table, ids, cols) },
+  };
+}
+
+describeOp({
+  name: "embedding",
+  // Few rows, so that most ids repeat and their gradients add up.
+  arbitrary: fc.constantFrom(1, 2, 5, 9).chain((rows) =>
+    fc.record({
+      rows: fc.constant(rows),
+      cols: wideDim,
+      ids: fc.array(fc.nat(rows - 1), { minLength: 1, maxLength: 12 }),
+      seed,
+    }),
+  ),
+  build: makeCase,
+  constants: {
+    ids: [
+      makeCase({ rows: 4, cols: 3, ids: [0, 3], seed: 3 }),
+      makeCase({ rows: 4, cols: 3, ids: [3, 0], seed: 3 }),
+    ],
+  },
+  examples: {
+    "two axes of ids": makeCase({
+      rows: 5,
+      cols: 7,
+      ids: [4, 0, 4, 4, 1, 2],
+      shape: [2, 3],
+      seed: 4,
+    }),
+    "one id": makeCase({ rows: 5, cols: 4, ids: [2], shape: [], seed: 5 }),
+    "no ids": makeCase({ rows: 5, cols: 4, ids: [], seed: 6 }),
+    "T5's width": makeCase({ rows: 12, cols: 512, ids: [11, 0, 1, 1], seed: 7 }),
+  },
+});
+
+describe.each([
+  ["plain", plain],
+  ["wasm", cpu],
+] as const)("a table of 16-bit floats, %s", (_title, device) => {
+  it.each(["f16", "bf16"] as const)("%s is read as it is, its gradient is f32", async (dtype) => {
+    const seven = (rows: number[][]): number[][] => rows.map((row) => [...row, 0, -0.5, 1.5, 8]);
+    const table = seven([
+      [1, -2, 0.5],
+      [65280, 2 ** -14, -0.25],
+      [NaN, Infinity, -Infinity],
+    ]);
+    const before = device.memory().bytes;
+    const { y, dtable } = scope(() => {
+      const leaf = tensor(table, undefined, { device, dtype, requiresGrad: true });
+      const ids = tensor([2, 1, 1, 0], [2, 2], { device, dtype: "i32" });
+      const y = embedding(leaf, ids);
+      const weights = tensor(values(28, 3), [2, 2, 7], { device, dtype: "f32" });
+      const dtable = backward(sum(mul(y, weights)), [leaf]).get(leaf)!;
+      return { y, dtable };
+    });
+    expect(y.dtype).toBe("f32");
+    expect([...(await y.data())]).toEqual([table[2], table[1], table[1], table[0]].flat());
+    const w = values(28, 3);
+    expect(dtable.dtype).toBe("f32");
+    const expected = [
+      ...w.slice(21),
+      ...w.slice(7, 14).map((x, j) => Math.fround(x + w[14 + j]!)),
+      ...w.slice(0, 7),
+    ];
+    expect([...(await dtable.data())]).toEqual(expected);
+    y.dispose();
+    dtable.dispose();
+    expect(device.memory().bytes).toBe(before);
+  });
+});
+
+describe("ids that are not in the table", () => {
+  it("are named with their position by checkIds", () => {
+    expect(() => checkIds("inputIds", [0, 4, 5], 5)).toThrowErrorMatchingInlineSnapshot();
+    expect(() => checkIds("inputIds", [0, -1], 5)).toThrowErrorMatchingInlineSnapshot();
+    expect(() => checkIds("inputIds", [0.5], 5)).toThrowErrorMatchingInlineSnapshot();
+    checkIds("inputIds", [0, 4], 5);
+  });
+
+  it("never read or write past it", async () => {
+    const run = (device: typeof cpu) =>
+      scope(() => {
+        const table = tensor([1, 2, 3, 4], [2, 2], { device, dtype: "f32", requiresGrad: true });
+        const y = embedding(table, tensor([1, 2, -1, 0], [4], { device, dtype: "i32" }));
+        return [y.data(), backward(sum(y)).get(table)!.data()];
+      });
+    expect(() => run(plain)).toThrowErrorMatchingInlineSnapshot();
+    const [y, dtable] = run(cpu);
+    expect([...(await y!)]).toEqual([3, 4, NaN, NaN, NaN, NaN, 1, 2]);
+    expect([...(await dtable!)]).toEqual([1, 1, 1, 1]);
+  });
+});
+
+it("refuses a table that is no matrix", () => {
+  scope(() => {
+    const ids = tensor([0], [1], { device: cpu, dtype: "i32" });
+    expect(() => embedding(zeros([4], { device: cpu }), ids)).toThrowErrorMatchingInlineSnapshot();
+  });
+});

@@ -1,0 +1,81 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { gatedActivation, gatedGelu, gatedGeluComposed } from "../../src/autograd/ops/gatedGelu.ts";
+import { mul, relu, silu, tanh } from "../../src/autograd/ops/pointwise.ts";
+import { scope } from "../../src/tensor/scope.ts";
+import { tensor, zeros } from "../../src/tensor/tensor.ts";
+import { gatedGelu as reference } from "../reference/gatedGelu.ts";
+import { checkForward, checkGradients, describeOp, type OpCase } from "../support/describeOp.ts";
+import { cpu } from "../support/device.ts";
+import { dim, seed, values, wideDim } from "../support/random.ts";
+
+function makeCase(rows: number, cols: number, seed: number, scale = 1): OpCase {
+  return fromValues(rows, cols, values(rows * cols, seed, scale), values(rows * cols, seed + 1));
+}
+
+function fromValues(
+  rows: number,
+  cols: number,
+  a: ArrayLike<number>,
+  b: ArrayLike<number>,
+): OpCase {
+  return {
+    inputs: [
+      { shape: [rows, cols], values: a },
+      { shape: [rows, cols], values: b },
+    ],
+    apply: ([a, b]) => gatedGelu(a!, b!),
+    expected: { shape: [rows, cols], values: reference(a, b) },
+  };
+}
+
+describeOp({
+  name: "gatedGelu",
+  arbitrary: fc.record({ rows: dim, cols: wideDim, seed }),
+  build: ({ rows, cols, seed }) => makeCase(rows, cols, seed),
+  constants: {},
+  examples: {
+    "large inputs of both signs": makeCase(2, 17, 3, 30),
+    "the knee of the curve": fromValues(1, 5, [-5, -3, -0.75, 0, 3], [1, 2, 3, 4, 5]),
+  },
+});
+
+it("saturates: a for large a, 0 for large -a", async () => {
+  await checkForward(fromValues(1, 6, [1e4, -1e4, 1e12, -1e12, 12, -12], [1, 1, 1e-9, 1, 1, 1]));
+});
+
+it("equals its composition from small ops", async () => {
+  const fused = makeCase(3, 7, 21);
+  const composed: OpCase = { ...fused, apply: ([a, b]) => gatedGeluComposed(a!, b!) };
+  await checkForward(composed);
+  await checkGradients(composed);
+});
+
+describe("gatedActivation", () => {
+  it.each([
+    ["relu", relu],
+    ["silu", silu],
+    ["tanh", tanh],
+  ] as const)("composes %s", async (name, activation) => {
+    const [a, b] = [Float32Array.from(values(9, 1)), Float32Array.from(values(9, 2))];
+    const [ours, theirs] = scope(() => {
+      const [x, y] = [tensor(a, [9], { device: cpu }), tensor(b, [9], { device: cpu })];
+      return [gatedActivation(name, x, y).data(), mul(activation(x), y).data()];
+    });
+    expect(await ours).toEqual(await theirs);
+  });
+
+  it("is gatedGelu for gelu", async () => {
+    const c = makeCase(2, 9, 5);
+    await checkForward({ ...c, apply: ([a, b]) => gatedActivation("gelu", a!, b!) });
+  });
+});
+
+it("names both shapes when they differ", () => {
+  scope(() => {
+    const [a, b] = [zeros([2, 3], { device: cpu }), zeros([3], { device: cpu })];
+    expect(() => gatedGelu(a, b)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: gatedGelu: b must be [2, 3] as a, got [3]]`,
+    );
+  });
+});
