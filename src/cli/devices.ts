@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { cpus } from "node:os";
+import type { Device } from "../tensor/device.ts";
 import { openDevice } from "../kernels/openDevice.ts";
 import { matmul } from "../kernels/matmul.ts";
 import { scope } from "../tensor/scope.ts";
@@ -22,26 +23,27 @@ export function devicesCommand(): Command {
 
 async function devices(json: boolean): Promise<void> {
   const output = new Output(json);
-  const gflops = await measureMatmul();
+  const device = await openDevice("cpu");
+  const gflops = await measureMatmul(device);
   const cores = cpus();
   const cpu = {
     kind: "cpu",
     processor: cores[0]?.model.trim() ?? "unknown",
     cores: cores.length,
-    threads: 1,
+    threads: device.threads,
     matmulGflops: Math.round(10 * gflops) / 10,
   };
-  output.print(`cpu      ${cpu.processor}, ${cpu.cores} cores, ${cpu.threads} thread used`);
+  output.print(`cpu      ${cpu.processor}, ${cpu.cores} cores, ${cpu.threads} threads used`);
   output.print(
     `         matmul ${SIDE}x${SIDE}x${SIDE}: ${cpu.matmulGflops} GFLOP/s (median of ${REPEATS})`,
   );
   output.print("webgpu   not in this version");
   output.result({ devices: [cpu] });
+  await device.close();
 }
 
 /** Median GFLOP/s of a square product. */
-async function measureMatmul(): Promise<number> {
-  const device = await openDevice("cpu");
+async function measureMatmul(device: Device): Promise<number> {
   const values = Float32Array.from({ length: SIDE * SIDE }, (_, i) => Math.sin(i));
   const x = tensor(values, [SIDE, SIDE], { device });
   const seconds: number[] = [];
@@ -53,7 +55,6 @@ async function measureMatmul(): Promise<number> {
     await device.sync();
     if (i > 0) seconds.push((performance.now() - begun) / 1000); // the first run warms up
   }
-  await device.close();
   seconds.sort((a, b) => a - b);
   return (2 * SIDE ** 3) / seconds[REPEATS >> 1]! / 1e9;
 }

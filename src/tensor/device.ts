@@ -69,6 +69,8 @@ export interface Device {
   readonly kind: "cpu" | "webgpu";
   /** @internal Tensor handles alive on this device; kept by Tensor itself. */
   liveTensors: number;
+  /** Threads that compute on the host; 1 where the work is elsewhere. */
+  readonly threads: number;
   /** Kernels dispatched since the device opened. */
   readonly dispatches: number;
   /** @throws {DeviceError} when there is not that much memory */

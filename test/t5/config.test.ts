@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { T5Config } from "../../src/t5/config.ts";
 import { GenerationConfig } from "../../src/t5/generationConfig.ts";
+import type { JsonObject } from "../../src/t5/jsonFields.ts";
 import { ConfigError } from "../../src/tensor/errors.ts";
 import { readSafetensors } from "../../src/tensor/safetensors.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";
@@ -108,7 +109,7 @@ describe("T5Config", () => {
   });
 
   it("keeps whether the decoder's output is scaled apart from tying", () => {
-    const scale = (fields: object) => T5Config.fromJSON(fields).scaleDecoderOutputs;
+    const scale = (fields: JsonObject) => T5Config.fromJSON(fields).scaleDecoderOutputs;
     expect(scale({})).toBe(true);
     expect(scale({ tie_word_embeddings: false })).toBe(false);
     // As transformers 5 saves FLAN-T5.
@@ -139,9 +140,8 @@ describe("T5Config", () => {
     expect(config.toJSON()).toMatchObject(object);
     const again = T5Config.fromJSON(config.toJSON());
     expect(again.toJSON()).toEqual(config.toJSON());
-    const odd = T5Config.fromJSON(
-      JSON.parse('{"__proto__":{"d_model":1},"constructor":2}') as object,
-    );
+    const hostile = '{"__proto__":{"d_model":1},"constructor":2}';
+    const odd = T5Config.fromJSON(JSON.parse(hostile) as JsonObject);
     expect(odd.dModel).toBe(512);
     expect(Object.keys(odd.raw)).toEqual(["__proto__", "constructor"]);
   });
@@ -303,7 +303,7 @@ describe.skipIf(!hasShared)(needsShared("configurations of real models"), () => 
     const path = shared("models", name);
     const config = await T5Config.fromPretrained(path);
     expect(config.numParameters()).toBe(count);
-    const json = JSON.parse(readFileSync(join(path, "config.json"), "utf8")) as object;
+    const json = JSON.parse(readFileSync(join(path, "config.json"), "utf8")) as Record<string, unknown>;
     expect(config.toJSON()).toMatchObject(json);
     const generation = await GenerationConfig.fromPretrained(path, config);
     expect(generation).toMatchObject({ decoderStartTokenId: 0, eosTokenId: 1, padTokenId: 0 });

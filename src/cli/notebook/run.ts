@@ -34,7 +34,7 @@ export async function runNotebook(
   // 1.2 Dataset and model
   output.heading("1.2 Dataset and model");
   const dataset = await loadDataset(settings.dataset);
-  const { trainRows, testRows } = neededSplits(dataset, settings.dataset);
+  const testRows = neededSplits(dataset, settings.dataset);
   output.print(formatDatasetDict(dataset));
   const device = await openDevice(settings.device);
   const tokenizer = await Tokenizer.fromPretrained(settings.model);
@@ -95,7 +95,7 @@ export async function runNotebook(
 
   // 2.2 Fine-tune, then load the checkpoint back as the notebook does
   output.heading("2.2 Fine-tune the model");
-  const training = await fineTune(model, tokenized, settings, output, signal);
+  const training = await fineTune(model, tokenizer, tokenized, settings, output, signal);
   model.dispose();
   const instructModel = await load(training.checkpoint);
 
@@ -155,13 +155,14 @@ export async function runNotebook(
 
 export type NotebookResult = Awaited<ReturnType<typeof runNotebook>>;
 
+/** The test rows, once it is sure that there are rows to train on too. */
 function neededSplits(dataset: DatasetDict, folder: string) {
   const { train, test } = dataset;
   if (train === undefined || test === undefined) {
     const missing = train === undefined ? "train.csv" : "test.csv";
     throw new DatasetError(`reproduce: ${folder} must hold train.csv and test.csv, got no ${missing}`);
   }
-  return { trainRows: train.rows, testRows: test.rows };
+  return test.rows;
 }
 
 function rowCount(dataset: DatasetDict): number {
