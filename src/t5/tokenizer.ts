@@ -93,7 +93,8 @@ export class Tokenizer {
     const { truncation = options.maxLength !== undefined && padding === false } = options;
     const maxLength = this.#checkMaxLength(options.maxLength, padding);
     const keep = truncation ? maxLength - this.#suffix.length : Infinity;
-    const rows = (typeof texts === "string" ? [texts] : texts).map((text, i) => {
+    const list: readonly unknown[] = Array.isArray(texts) ? texts : [texts];
+    const rows = list.map((text, i) => {
       const ids = this.#encodeText(text, i);
       return [...(ids.length > keep ? ids.slice(0, keep) : ids), ...this.#suffix];
     });
@@ -140,7 +141,7 @@ export class Tokenizer {
     for (const [file, bytes] of this.#files) await writeAtomically(`${folder}/${file}`, [bytes]);
   }
 
-  #encodeText(text: string, row: number): number[] {
+  #encodeText(text: unknown, row: number): number[] {
     if (typeof text !== "string") {
       throw new TokenizerError(
         `encode: texts must be strings, got ${text === null ? "null" : typeof text} in row ${row}. Is a cell of the dataset empty?`,

@@ -67,7 +67,8 @@ function notYet(cure: string): Rule {
   return { must: `false in this version (${cure})`, holds: (value) => value === false };
 }
 
-const computesInF32 = 'arithmetic is f32; load the model with dtype "bfloat16" to store it in 16 bits';
+const computesInF32 =
+  'arithmetic is f32; load the model with dtype "bfloat16" to store it in 16 bits';
 
 const rules: Readonly<Record<Field, Rule>> = {
   outputDir: text,

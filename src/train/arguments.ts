@@ -154,8 +154,7 @@ export function trainingArguments(input: TrainingArgumentsInput = {}): TrainingA
     ...merged,
     evalSteps: merged.evalSteps ?? (merged.evalStrategy === "steps" ? merged.loggingSteps : null),
     metricForBestModel: metric,
-    greaterIsBetter:
-      merged.greaterIsBetter ?? (metric === null ? null : !metric.endsWith("loss")),
+    greaterIsBetter: merged.greaterIsBetter ?? (metric === null ? null : !metric.endsWith("loss")),
   };
   checkCombinations(args);
   return Object.freeze(args);

@@ -51,7 +51,11 @@ function isDataset(value: object): boolean {
 }
 
 /** Number of batches of an epoch; null for a stream. */
-export function batchCount(rows: number | null, batchSize: number, dropLast = false): number | null {
+export function batchCount(
+  rows: number | null,
+  batchSize: number,
+  dropLast = false,
+): number | null {
   if (rows === null) return null;
   return dropLast ? Math.floor(rows / batchSize) : Math.ceil(rows / batchSize);
 }

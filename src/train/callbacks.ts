@@ -210,8 +210,7 @@ export class EarlyStoppingCallback implements TrainerCallback {
     if (value === undefined) return;
     const best = state.bestMetric;
     const improved =
-      best === null ||
-      (isBetter(args, value, best) && Math.abs(value - best) > this.#threshold);
+      best === null || (isBetter(args, value, best) && Math.abs(value - best) > this.#threshold);
     this.#counter = improved ? 0 : this.#counter + 1;
     if (this.#counter >= this.#patience) control.shouldTrainingStop = true;
   }

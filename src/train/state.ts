@@ -68,7 +68,9 @@ export function parseObject(text: string, path: string): Record<string, unknown>
   } catch {
     // said below
   }
-  throw new CheckpointError(`${path}: must be a JSON object, got something else. Use another checkpoint.`);
+  throw new CheckpointError(
+    `${path}: must be a JSON object, got something else. Use another checkpoint.`,
+  );
 }
 
 /** isWorldProcessZero -> is_world_process_zero */

@@ -1,10 +1,12 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { gatedActivation, gatedGelu, gatedGeluComposed } from "../../src/autograd/ops/gatedGelu.ts";
-import { mul, relu, silu, tanh } from "../../src/autograd/ops/pointwise.ts";
 import { scope } from "../../src/tensor/scope.ts";
-import { tensor, zeros } from "../../src/tensor/tensor.ts";
-import { gatedGelu as reference } from "../reference/gatedGelu.ts";
+import { zeros } from "../../src/tensor/tensor.ts";
+import {
+  gatedActivation as referenceActivation,
+  gatedGelu as reference,
+} from "../reference/gatedGelu.ts";
 import { checkForward, checkGradients, describeOp, type OpCase } from "../support/describeOp.ts";
 import { cpu } from "../support/device.ts";
 import { dim, seed, values, wideDim } from "../support/random.ts";
@@ -51,24 +53,31 @@ it("equals its composition from small ops", async () => {
   await checkGradients(composed);
 });
 
-describe("gatedActivation", () => {
-  it.each([
-    ["relu", relu],
-    ["silu", silu],
-    ["tanh", tanh],
-  ] as const)("composes %s", async (name, activation) => {
-    const [a, b] = [Float32Array.from(values(9, 1)), Float32Array.from(values(9, 2))];
-    const [ours, theirs] = scope(() => {
-      const [x, y] = [tensor(a, [9], { device: cpu }), tensor(b, [9], { device: cpu })];
-      return [gatedActivation(name, x, y).data(), mul(activation(x), y).data()];
-    });
-    expect(await ours).toEqual(await theirs);
-  });
+function makeActivationCase(name: GatedActivation, size: number, seed: number): OpCase {
+  const [a, b] = [values(size, seed), values(size, seed + 1)];
+  return {
+    inputs: [
+      { shape: [size], values: a },
+      { shape: [size], values: b },
+    ],
+    apply: ([a, b]) => gatedActivation(name, a!, b!),
+    expected: { shape: [size], values: referenceActivation(name, a, b) },
+  };
+}
 
-  it("is gatedGelu for gelu", async () => {
-    const c = makeCase(2, 9, 5);
-    await checkForward({ ...c, apply: ([a, b]) => gatedActivation("gelu", a!, b!) });
-  });
+describeOp({
+  name: "gatedActivation",
+  arbitrary: fc.record({
+    name: fc.constantFrom("gelu", "relu", "silu", "tanh"),
+    size: wideDim,
+    seed,
+  }),
+  build: ({ name, size, seed }) => makeActivationCase(name, size, seed),
+  constants: {
+    relu: [makeActivationCase("gelu", 9, 1), makeActivationCase("relu", 9, 1)],
+    silu: [makeActivationCase("gelu", 9, 1), makeActivationCase("silu", 9, 1)],
+    tanh: [makeActivationCase("gelu", 9, 1), makeActivationCase("tanh", 9, 1)],
+  },
 });
 
 it("names both shapes when they differ", () => {

@@ -1,0 +1,75 @@
+// The loss of a batch, and its gradients.
+
+import { backward } from "../autograd/backward.ts";
+import { crossEntropy } from "../autograd/ops/crossEntropy.ts";
+import { mulScalar } from "../autograd/ops/pointwise.ts";
+import { addInPlace } from "../kernels/accumulate.ts";
+import { add } from "../kernels/pointwise.ts";
+import { ArgumentError } from "../tensor/errors.ts";
+import { scope } from "../tensor/scope.ts";
+import { tensor, type Tensor } from "../tensor/tensor.ts";
+import type { Batch } from "./collate.ts";
+import type { TrainableModel } from "./trainableModel.ts";
+
+/**
+ * The model's own loss, or with label smoothing the cross-entropy of its logits. Nothing but the loss outlives the
+ * call: the tape alone holds the logits, so that backward can free them early.
+ * @param labelSmoothing share of the target spread over the vocabulary, 0 for none
+ * @returns one element
+ * @throws {ArgumentError} when the model gives no loss, or no logits where they are needed
+ */
+export function batchLoss(model: TrainableModel, batch: Batch, labelSmoothing: number): Tensor {
+  return scope(() => {
+    const { loss, logits } = model.forward(batch);
+    const needed = labelSmoothing > 0 ? logits : loss;
+    if (needed === undefined) {
+      const name = labelSmoothing > 0 ? "logits (for labelSmoothingFactor)" : "a loss";
+      throw new ArgumentError(
+        `model.forward: must give ${name}, got none. Do the rows have labels?`,
+      );
+    }
+    if (labelSmoothing === 0) return needed;
+    const labels = tensor(batch.labels, undefined, { device: model.device, dtype: "i32" });
+    return crossEntropy(needed, labels, { labelSmoothing });
+  });
+}
+
+/**
+ * Gradients of `share` times the loss of a batch.
+ * @param share 1 / number of batches of the update
+ * @param onLoss gets that share of the loss, one element, before it is freed
+ */
+export function lossGradients(
+  model: TrainableModel,
+  batch: Batch,
+  labelSmoothing: number,
+  share: number,
+  onLoss: (loss: Tensor) => void,
+): Map<Tensor, Tensor> {
+  return scope(() => {
+    const mean = batchLoss(model, batch, labelSmoothing);
+    const loss = share === 1 ? mean : mulScalar(mean, share);
+    onLoss(loss);
+    return backward(loss);
+  });
+}
+
+/** Adds gradients to those of earlier batches. Takes over both. */
+export function accumulateGradients(
+  earlier: Map<Tensor, Tensor>,
+  gradients: ReadonlyMap<Tensor, Tensor>,
+): void {
+  for (const [parameter, gradient] of gradients) {
+    const before = earlier.get(parameter);
+    if (before === undefined) {
+      earlier.set(parameter, gradient);
+      continue;
+    }
+    if (before.storage.shared) {
+      // Two parameters may have one gradient between them: then neither may be overwritten.
+      earlier.set(parameter, add(before, gradient));
+      before.dispose();
+    } else addInPlace(before, gradient);
+    gradient.dispose();
+  }
+}

@@ -1,0 +1,270 @@
+// The training loop, from top to bottom. Order of events, normalisation and stopping are transformers'
+// (hf-semantics 3.4 to 3.7).
+
+import { gradientNorm } from "../kernels/gradientNorm.ts";
+import { ArgumentError, CheckpointError, DatasetError } from "../tensor/errors.ts";
+import { Generator } from "../tensor/philox.ts";
+import { keep, scope } from "../tensor/scope.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { AdamW } from "./adamw.ts";
+import { warmupSteps } from "./arguments.ts";
+import { deleteFolder } from "./atomicFolder.ts";
+import { batches, groups, rowCount } from "./batches.ts";
+import { bestModelMetric, isBetter } from "./callbacks.ts";
+import { loadCheckpoint, loadWeights, saveCheckpoint, type CheckpointParts } from "./checkpoint.ts";
+import { epochOrder } from "./dataOrder.ts";
+import { countWithoutEmbeddings, trainingFlos } from "./flos.ts";
+import { RunningLoss } from "./log.ts";
+import { accumulateGradients, lossGradients } from "./loss.ts";
+import { nextTurn } from "./nextTurn.ts";
+import { planRun } from "./plan.ts";
+import { checkpointName, listCheckpoints, rotateCheckpoints } from "./rotation.ts";
+import { scheduleFactor } from "./schedule.ts";
+import { speedMetrics, type Metrics } from "./speed.ts";
+import type { Trainer } from "./trainer.ts";
+
+export interface TrainOptions {
+  /** A checkpoint folder, or true for the newest one in outputDir. */
+  readonly resumeFromCheckpoint?: string | boolean | undefined;
+  /** Ends training between two batches; `train` then throws its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface TrainOutput {
+  /** Updates done. */
+  readonly globalStep: number;
+  /** Mean loss over all updates. */
+  readonly trainingLoss: number;
+  /** train_runtime (s), train_samples_per_second, train_steps_per_second, total_flos, train_loss, epoch. */
+  readonly metrics: Metrics;
+}
+
+export async function trainLoop(trainer: Trainer, options: TrainOptions): Promise<TrainOutput> {
+  const { model, args, state, callbacks, trainDataset } = trainer;
+  const { control } = callbacks;
+  const { signal } = options;
+  const started = performance.now();
+
+  // how much there is to do
+  if (trainDataset === undefined) {
+    throw new ArgumentError("train: needs trainDataset, got none. Pass it to the Trainer.");
+  }
+  const rows = rowCount("trainDataset", trainDataset);
+  const plan = planRun(args, rows);
+  const schedule = {
+    type: args.lrSchedulerType,
+    warmupSteps: warmupSteps(args, plan.maxSteps),
+    totalSteps: plan.maxSteps,
+  };
+  const countedWeights = countWithoutEmbeddings(model.parameters());
+
+  // what every step changes and a checkpoint holds
+  model.random = new Generator(args.seed);
+  const optimizer = new AdamW(model.parameters(), {
+    betas: [args.adamBeta1, args.adamBeta2],
+    eps: args.adamEpsilon,
+    weightDecay: args.weightDecay,
+  });
+  const runningLoss = new RunningLoss(model.device, args.loggingNanInfFilter);
+  const parts = { model, args, state, callbacks, optimizer, runningLoss };
+  const last: LastStep = { learningRate: 0, gradientNorm: null };
+  let gradients = new Map<Tensor, Tensor>();
+
+  try {
+    // where a checkpoint stopped: whole epochs are done, of the next one the first steps
+    const checkpoint = await checkpointToResume(args.outputDir, options.resumeFromCheckpoint);
+    if (checkpoint !== null) await loadCheckpoint(checkpoint, parts);
+    const firstEpoch = rows === null ? 0 : Math.floor(state.globalStep / plan.stepsPerEpoch);
+    let stepsToSkip = state.globalStep - firstEpoch * (rows === null ? 0 : plan.stepsPerEpoch);
+    state.epoch ??= 0;
+    state.maxSteps = plan.maxSteps;
+    state.numTrainEpochs = plan.epochs;
+    state.trainBatchSize = args.perDeviceTrainBatchSize;
+    trainer.setIntervals(plan.maxSteps);
+
+    await trainer.notify("onTrainBegin");
+    if (args.evalOnStart && checkpoint === null) await trainer.evaluate(undefined, { signal });
+    if (state.globalStep >= plan.maxSteps) control.shouldTrainingStop = true;
+
+    for (let epoch = firstEpoch; epoch < plan.epochs && !control.shouldTrainingStop; epoch++) {
+      await trainer.notify("onEpochBegin");
+      let batchesSeen = rows === null ? 0 : stepsToSkip * args.gradientAccumulationSteps;
+      const source = batches(trainDataset, {
+        batchSize: args.perDeviceTrainBatchSize,
+        collate: trainer.collate,
+        dropLast: args.dataloaderDropLast,
+        skip: batchesSeen,
+        ...(rows === null ? {} : { order: epochOrder(rows, args.dataSeed ?? args.seed, epoch) }),
+      });
+      if (rows !== null) stepsToSkip = 0;
+
+      let isEmpty = true;
+      for await (const group of groups(source, args.gradientAccumulationSteps)) {
+        isEmpty = false;
+        batchesSeen += group.length;
+        if (stepsToSkip > 0) {
+          stepsToSkip--; // a stream can only be read past
+          continue;
+        }
+        await trainer.notify("onStepBegin");
+
+        // gradients of the mean over the batches that are really there
+        for (const [i, batch] of group.entries()) {
+          signal?.throwIfAborted();
+          model.train();
+          const share = 1 / group.length;
+          const more = lossGradients(model, batch, args.labelSmoothingFactor, share, (loss) =>
+            runningLoss.add(loss, state.globalStep),
+          );
+          accumulateGradients(gradients, more);
+          state.totalFlos += trainingFlos(batch.inputIds, countedWeights);
+          if (i < group.length - 1) await trainer.notify("onSubstepEnd");
+          await nextTurn();
+        }
+
+        // clip and update; the norm stays on the device until it is logged
+        await trainer.notify("onPreOptimizerStep");
+        const learningRate = args.learningRate * scheduleFactor(schedule, optimizer.steps);
+        last.learningRate = learningRate;
+        last.gradientNorm?.dispose();
+        last.gradientNorm = scope(() => {
+          const clip = clipping(gradients, args.maxGradNorm);
+          optimizer.step(gradients, learningRate, clip?.scale ?? null);
+          return clip && keep(clip.norm);
+        });
+        disposeAll(gradients);
+        await trainer.notify("onOptimizerStep");
+
+        // what the step leads to
+        state.globalStep++;
+        state.epoch = epoch + batchesSeen / plan.batchesPerEpoch;
+        await trainer.notify("onStepEnd");
+        await logEvaluateSave(trainer, parts, last, signal);
+        if (control.shouldEpochStop || control.shouldTrainingStop) break;
+      }
+      if (isEmpty && rows === null) {
+        throw new DatasetError("trainDataset: every pass must give at least one example, got none");
+      }
+      await trainer.notify("onEpochEnd");
+      await logEvaluateSave(trainer, parts, last, signal);
+    }
+
+    // the best model, and the figures of the run
+    const best = state.bestModelCheckpoint;
+    if (args.loadBestModelAtEnd && best !== null) await loadWeights(best, model);
+    const trainingLoss = await runningLoss.mean(state.globalStep);
+    const seconds = (performance.now() - started) / 1000;
+    const metrics = await trainer.log({
+      ...speedMetrics("train", seconds, plan.samples, plan.maxSteps),
+      total_flos: state.totalFlos,
+      train_loss: trainingLoss,
+    });
+    if (args.saveTotalLimit === 1 && best !== null) await keepOnly(args.outputDir, best);
+    await trainer.notify("onTrainEnd");
+    return { globalStep: state.globalStep, trainingLoss, metrics };
+  } finally {
+    optimizer.dispose();
+    runningLoss.dispose();
+    last.gradientNorm?.dispose();
+    disposeAll(gradients);
+  }
+}
+
+/** What the log says about the last update. */
+interface LastStep {
+  learningRate: number;
+  /** [1], before clipping; null without clipping. */
+  gradientNorm: Tensor | null;
+}
+
+function clipping(gradients: ReadonlyMap<Tensor, Tensor>, maxNorm: number) {
+  return maxNorm > 0 && gradients.size > 0 ? gradientNorm([...gradients.values()], maxNorm) : null;
+}
+
+function disposeAll(gradients: Map<Tensor, Tensor>): void {
+  for (const gradient of gradients.values()) gradient.dispose();
+  gradients.clear();
+}
+
+/** Does what the callbacks asked for, in this order. */
+async function logEvaluateSave(
+  trainer: Trainer,
+  parts: CheckpointParts,
+  last: LastStep,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { args, state, callbacks } = trainer;
+  const { control } = callbacks;
+  if (control.shouldLog && state.globalStep > parts.runningLoss.loggedStep) {
+    const norm = await last.gradientNorm?.item();
+    await trainer.log({
+      loss: await parts.runningLoss.take(state.globalStep),
+      ...(norm === undefined ? {} : { grad_norm: norm }),
+      learning_rate: last.learningRate,
+    });
+  }
+  if (control.shouldEvaluate) {
+    const metrics = await trainer.evaluate(undefined, { signal });
+    const isBest = updateBestMetric(trainer, metrics);
+    if (args.saveStrategy === "best") control.shouldSave = isBest;
+  }
+  if (control.shouldSave) {
+    await save(trainer, parts);
+    await trainer.notify("onSave");
+  }
+}
+
+/** @returns whether this evaluation is the best so far */
+function updateBestMetric({ args, state }: Trainer, metrics: Metrics): boolean {
+  if (args.metricForBestModel === null) return false;
+  const value = bestModelMetric(args, metrics);
+  if (value === undefined) {
+    throw new ArgumentError(
+      `metricForBestModel: must be one of ${Object.keys(metrics).join(", ")}, got "${args.metricForBestModel}"`,
+    );
+  }
+  const worst = args.greaterIsBetter ? -Infinity : Infinity;
+  if (!isBetter(args, value, state.bestMetric ?? worst)) return false;
+  state.bestMetric = value;
+  state.bestGlobalStep = state.globalStep;
+  return true;
+}
+
+async function save(trainer: Trainer, parts: CheckpointParts): Promise<void> {
+  const { args, state, tokenizer } = trainer;
+  const { join } = await import("node:path");
+  const pathOf = (step: number): string => join(args.outputDir, checkpointName(step));
+  const existing = await listCheckpoints(args.outputDir);
+  const { bestGlobalStep } = state;
+  if (bestGlobalStep !== null) {
+    const isThere = existing.some(({ step }) => step === bestGlobalStep);
+    if (isThere || bestGlobalStep === state.globalStep) {
+      state.bestModelCheckpoint = pathOf(bestGlobalStep);
+    }
+  }
+  await saveCheckpoint(pathOf(state.globalStep), parts, tokenizer?.savePretrained?.bind(tokenizer));
+  if (args.saveTotalLimit !== null) {
+    await rotateCheckpoints(args.outputDir, args.saveTotalLimit, state.bestModelCheckpoint);
+  }
+}
+
+/** With a limit of one checkpoint, the best is what is left in the end. */
+async function keepOnly(outputDir: string, best: string): Promise<void> {
+  for (const { path } of await listCheckpoints(outputDir)) {
+    if (path !== best) await deleteFolder(path);
+  }
+}
+
+/** @throws {CheckpointError} when `resume` is true and there is no checkpoint */
+async function checkpointToResume(
+  outputDir: string,
+  resume: string | boolean | undefined,
+): Promise<string | null> {
+  if (typeof resume === "string") return resume;
+  if (resume !== true) return null;
+  const newest = (await listCheckpoints(outputDir)).at(-1);
+  if (newest) return newest.path;
+  throw new CheckpointError(
+    `resumeFromCheckpoint: ${outputDir} must hold a checkpoint-N folder, got none. Train without it first.`,
+  );
+}
