@@ -37,7 +37,7 @@ export interface TrainerCallback {
   onStepBegin?: Hook;
   /** After each batch of an update but the last. */
   onSubstepEnd?: Hook;
-  /** Before the gradients are clipped and used. */
+  /** Before the gradients are used. */
   onPreOptimizerStep?: Hook;
   onOptimizerStep?: Hook;
   onStepEnd?: Hook;

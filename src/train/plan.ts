@@ -11,7 +11,7 @@ export interface RunPlan {
   readonly stepsPerEpoch: number;
   /** Updates in all. */
   readonly maxSteps: number;
-  /** Epochs begun at most; Infinity for a stream. */
+  /** Epochs begun at most; for a stream there is no limit. */
   readonly epochs: number;
   /** Rows that train_samples_per_second counts: full batches times steps, when maxSteps was given. */
   readonly samples: number;
@@ -35,7 +35,7 @@ export function planRun(args: TrainingArguments, rows: number | null): RunPlan {
       batchesPerEpoch: args.maxSteps * gradientAccumulationSteps,
       stepsPerEpoch: args.maxSteps,
       maxSteps: args.maxSteps,
-      epochs: Infinity,
+      epochs: Number.MAX_SAFE_INTEGER,
       samples,
     };
   }

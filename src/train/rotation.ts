@@ -1,5 +1,6 @@
 // The checkpoints of an output folder: which there are, and which may go.
 
+import { CheckpointError } from "../tensor/errors.ts";
 import { deleteFolder, isMissing } from "./atomicFolder.ts";
 
 export interface CheckpointFolder {
@@ -61,4 +62,33 @@ export async function rotateCheckpoints(
 ): Promise<void> {
   const checkpoints = await listCheckpoints(outputDir);
   for (const { path } of surplusCheckpoints(checkpoints, limit, best)) await deleteFolder(path);
+}
+
+/** With a limit of one checkpoint, the best is what is left in the end. */
+export async function keepOnly(outputDir: string, best: string): Promise<void> {
+  for (const { path } of await listCheckpoints(outputDir)) {
+    if (path !== best) await deleteFolder(path);
+  }
+}
+
+/** The folder that `resumeFromCheckpoint` means. @throws {CheckpointError} when `resume` is true and there is no checkpoint */
+export async function checkpointToResume(
+  outputDir: string,
+  resume: string | boolean | undefined,
+): Promise<string | null> {
+  if (typeof resume === "string") return resume;
+  if (resume !== true) return null;
+  const newest = (await listCheckpoints(outputDir)).at(-1);
+  if (newest) return newest.path;
+  throw new CheckpointError(
+    `resumeFromCheckpoint: ${outputDir} must hold a checkpoint-N folder, got none. Train without it first.`,
+  );
+}
+
+/** The checkpoint of the same name in `outputDir`: a run may have been moved since it wrote `path` down. */
+export async function checkpointIn(outputDir: string, path: string | null): Promise<string | null> {
+  if (path === null) return null;
+  const { basename } = await import("node:path");
+  const found = (await listCheckpoints(outputDir)).find((c) => basename(c.path) === basename(path));
+  return found?.path ?? path;
 }

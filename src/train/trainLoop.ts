@@ -2,23 +2,22 @@
 // (hf-semantics 3.4 to 3.7).
 
 import { gradientNorm } from "../kernels/gradientNorm.ts";
-import { ArgumentError, CheckpointError, DatasetError } from "../tensor/errors.ts";
+import { ArgumentError, DatasetError } from "../tensor/errors.ts";
 import { Generator } from "../tensor/philox.ts";
 import { keep, scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { AdamW } from "./adamw.ts";
 import { warmupSteps } from "./arguments.ts";
-import { deleteFolder } from "./atomicFolder.ts";
 import { batches, groups, rowCount } from "./batches.ts";
-import { bestModelMetric, isBetter } from "./callbacks.ts";
-import { loadCheckpoint, loadWeights, saveCheckpoint, type CheckpointParts } from "./checkpoint.ts";
+import { loadCheckpoint, loadWeights } from "./checkpoint.ts";
 import { epochOrder } from "./dataOrder.ts";
 import { countWithoutEmbeddings, trainingFlos } from "./flos.ts";
 import { RunningLoss } from "./log.ts";
 import { accumulateGradients, lossGradients } from "./loss.ts";
+import { logEvaluateSave, type LastStep } from "./stepEnd.ts";
 import { nextTurn } from "./nextTurn.ts";
 import { planRun } from "./plan.ts";
-import { checkpointName, listCheckpoints, rotateCheckpoints } from "./rotation.ts";
+import { checkpointIn, checkpointToResume, keepOnly } from "./rotation.ts";
 import { scheduleFactor } from "./schedule.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
 import type { Trainer } from "./trainer.ts";
@@ -68,7 +67,7 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
   const runningLoss = new RunningLoss(model.device, args.loggingNanInfFilter);
   const parts = { model, args, state, callbacks, optimizer, runningLoss };
   const last: LastStep = { learningRate: 0, gradientNorm: null };
-  let gradients = new Map<Tensor, Tensor>();
+  const gradients = new Map<Tensor, Tensor>();
 
   try {
     // where a checkpoint stopped: whole epochs are done, of the next one the first steps
@@ -77,6 +76,7 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
     const firstEpoch = rows === null ? 0 : Math.floor(state.globalStep / plan.stepsPerEpoch);
     let stepsToSkip = state.globalStep - firstEpoch * (rows === null ? 0 : plan.stepsPerEpoch);
     state.epoch ??= 0;
+    state.bestModelCheckpoint = await checkpointIn(args.outputDir, state.bestModelCheckpoint);
     state.maxSteps = plan.maxSteps;
     state.numTrainEpochs = plan.epochs;
     state.trainBatchSize = args.perDeviceTrainBatchSize;
@@ -170,13 +170,6 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
   }
 }
 
-/** What the log says about the last update. */
-interface LastStep {
-  learningRate: number;
-  /** [1], before clipping; null without clipping. */
-  gradientNorm: Tensor | null;
-}
-
 function clipping(gradients: ReadonlyMap<Tensor, Tensor>, maxNorm: number) {
   return maxNorm > 0 && gradients.size > 0 ? gradientNorm([...gradients.values()], maxNorm) : null;
 }
@@ -184,87 +177,4 @@ function clipping(gradients: ReadonlyMap<Tensor, Tensor>, maxNorm: number) {
 function disposeAll(gradients: Map<Tensor, Tensor>): void {
   for (const gradient of gradients.values()) gradient.dispose();
   gradients.clear();
-}
-
-/** Does what the callbacks asked for, in this order. */
-async function logEvaluateSave(
-  trainer: Trainer,
-  parts: CheckpointParts,
-  last: LastStep,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const { args, state, callbacks } = trainer;
-  const { control } = callbacks;
-  if (control.shouldLog && state.globalStep > parts.runningLoss.loggedStep) {
-    const norm = await last.gradientNorm?.item();
-    await trainer.log({
-      loss: await parts.runningLoss.take(state.globalStep),
-      ...(norm === undefined ? {} : { grad_norm: norm }),
-      learning_rate: last.learningRate,
-    });
-  }
-  if (control.shouldEvaluate) {
-    const metrics = await trainer.evaluate(undefined, { signal });
-    const isBest = updateBestMetric(trainer, metrics);
-    if (args.saveStrategy === "best") control.shouldSave = isBest;
-  }
-  if (control.shouldSave) {
-    await save(trainer, parts);
-    await trainer.notify("onSave");
-  }
-}
-
-/** @returns whether this evaluation is the best so far */
-function updateBestMetric({ args, state }: Trainer, metrics: Metrics): boolean {
-  if (args.metricForBestModel === null) return false;
-  const value = bestModelMetric(args, metrics);
-  if (value === undefined) {
-    throw new ArgumentError(
-      `metricForBestModel: must be one of ${Object.keys(metrics).join(", ")}, got "${args.metricForBestModel}"`,
-    );
-  }
-  const worst = args.greaterIsBetter ? -Infinity : Infinity;
-  if (!isBetter(args, value, state.bestMetric ?? worst)) return false;
-  state.bestMetric = value;
-  state.bestGlobalStep = state.globalStep;
-  return true;
-}
-
-async function save(trainer: Trainer, parts: CheckpointParts): Promise<void> {
-  const { args, state, tokenizer } = trainer;
-  const { join } = await import("node:path");
-  const pathOf = (step: number): string => join(args.outputDir, checkpointName(step));
-  const existing = await listCheckpoints(args.outputDir);
-  const { bestGlobalStep } = state;
-  if (bestGlobalStep !== null) {
-    const isThere = existing.some(({ step }) => step === bestGlobalStep);
-    if (isThere || bestGlobalStep === state.globalStep) {
-      state.bestModelCheckpoint = pathOf(bestGlobalStep);
-    }
-  }
-  await saveCheckpoint(pathOf(state.globalStep), parts, tokenizer?.savePretrained?.bind(tokenizer));
-  if (args.saveTotalLimit !== null) {
-    await rotateCheckpoints(args.outputDir, args.saveTotalLimit, state.bestModelCheckpoint);
-  }
-}
-
-/** With a limit of one checkpoint, the best is what is left in the end. */
-async function keepOnly(outputDir: string, best: string): Promise<void> {
-  for (const { path } of await listCheckpoints(outputDir)) {
-    if (path !== best) await deleteFolder(path);
-  }
-}
-
-/** @throws {CheckpointError} when `resume` is true and there is no checkpoint */
-async function checkpointToResume(
-  outputDir: string,
-  resume: string | boolean | undefined,
-): Promise<string | null> {
-  if (typeof resume === "string") return resume;
-  if (resume !== true) return null;
-  const newest = (await listCheckpoints(outputDir)).at(-1);
-  if (newest) return newest.path;
-  throw new CheckpointError(
-    `resumeFromCheckpoint: ${outputDir} must hold a checkpoint-N folder, got none. Train without it first.`,
-  );
 }

@@ -1,0 +1,78 @@
+// What the end of a step may lead to: a log record, an evaluation, a checkpoint, in this order.
+
+import { ArgumentError } from "../tensor/errors.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { bestModelMetric, isBetter } from "./callbacks.ts";
+import { saveCheckpoint, type CheckpointParts } from "./checkpoint.ts";
+import { checkpointName, listCheckpoints, rotateCheckpoints } from "./rotation.ts";
+import type { Metrics } from "./speed.ts";
+import type { Trainer } from "./trainer.ts";
+
+/** What the log says about the last update. */
+export interface LastStep {
+  learningRate: number;
+  /** [1], before clipping; null without clipping. */
+  gradientNorm: Tensor | null;
+}
+
+/** Does what the callbacks asked for. */
+export async function logEvaluateSave(
+  trainer: Trainer,
+  parts: CheckpointParts,
+  last: LastStep,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { args, state, callbacks } = trainer;
+  const { control } = callbacks;
+  if (control.shouldLog && state.globalStep > parts.runningLoss.loggedStep) {
+    const norm = await last.gradientNorm?.item();
+    await trainer.log({
+      loss: await parts.runningLoss.take(state.globalStep),
+      ...(norm === undefined ? {} : { grad_norm: norm }),
+      learning_rate: last.learningRate,
+    });
+  }
+  if (control.shouldEvaluate) {
+    const metrics = await trainer.evaluate(undefined, { signal });
+    const isBest = updateBestMetric(trainer, metrics);
+    if (args.saveStrategy === "best") control.shouldSave = isBest;
+  }
+  if (control.shouldSave) {
+    await save(trainer, parts);
+    await trainer.notify("onSave");
+  }
+}
+
+/** @returns whether this evaluation is the best so far */
+function updateBestMetric({ args, state }: Trainer, metrics: Metrics): boolean {
+  if (args.metricForBestModel === null) return false;
+  const value = bestModelMetric(args, metrics);
+  if (value === undefined) {
+    throw new ArgumentError(
+      `metricForBestModel: must be one of ${Object.keys(metrics).join(", ")}, got "${args.metricForBestModel}"`,
+    );
+  }
+  const worst = args.greaterIsBetter ? -Infinity : Infinity;
+  if (!isBetter(args, value, state.bestMetric ?? worst)) return false;
+  state.bestMetric = value;
+  state.bestGlobalStep = state.globalStep;
+  return true;
+}
+
+async function save(trainer: Trainer, parts: CheckpointParts): Promise<void> {
+  const { args, state, tokenizer } = trainer;
+  const { join } = await import("node:path");
+  const pathOf = (step: number): string => join(args.outputDir, checkpointName(step));
+  const existing = await listCheckpoints(args.outputDir);
+  const { bestGlobalStep } = state;
+  if (bestGlobalStep !== null) {
+    const isThere = existing.some(({ step }) => step === bestGlobalStep);
+    if (isThere || bestGlobalStep === state.globalStep) {
+      state.bestModelCheckpoint = pathOf(bestGlobalStep);
+    }
+  }
+  await saveCheckpoint(pathOf(state.globalStep), parts, tokenizer?.savePretrained?.bind(tokenizer));
+  if (args.saveTotalLimit !== null) {
+    await rotateCheckpoints(args.outputDir, args.saveTotalLimit, state.bestModelCheckpoint);
+  }
+}
