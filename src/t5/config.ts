@@ -158,11 +158,10 @@ export class T5Config {
   }
 
   /**
-   * What to write to config.json: the file's own keys, and every field under its name. An untied model
-   * says so in the two ways that transformers 4 and 5 read.
+   * What to write to config.json: the file's own keys, and every field under its name. A model that does not
+   * scale says so in a key of its own, for transformers 5, beside tie_word_embeddings, from which 4 derives it.
    */
   toJSON(): Record<string, unknown> {
-    const unscaled = !this.tieWordEmbeddings || !this.scaleDecoderOutputs;
     return {
       architectures: ["T5ForConditionalGeneration"],
       is_encoder_decoder: true,
@@ -182,7 +181,7 @@ export class T5Config {
       initializer_factor: this.initializerFactor,
       feed_forward_proj: this.feedForwardProj,
       tie_word_embeddings: this.tieWordEmbeddings,
-      ...(unscaled ? { scale_decoder_outputs: this.scaleDecoderOutputs } : {}),
+      ...(this.scaleDecoderOutputs ? {} : { scale_decoder_outputs: false }),
       pad_token_id: this.padTokenId,
       eos_token_id: this.eosTokenId,
       decoder_start_token_id: this.decoderStartTokenId,

@@ -303,7 +303,10 @@ describe.skipIf(!hasShared)(needsShared("configurations of real models"), () => 
     const path = shared("models", name);
     const config = await T5Config.fromPretrained(path);
     expect(config.numParameters()).toBe(count);
-    const json = JSON.parse(readFileSync(join(path, "config.json"), "utf8")) as Record<string, unknown>;
+    const json = JSON.parse(readFileSync(join(path, "config.json"), "utf8")) as Record<
+      string,
+      unknown
+    >;
     expect(config.toJSON()).toMatchObject(json);
     const generation = await GenerationConfig.fromPretrained(path, config);
     expect(generation).toMatchObject({ decoderStartTokenId: 0, eosTokenId: 1, padTokenId: 0 });
