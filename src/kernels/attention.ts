@@ -12,6 +12,7 @@
 import type { FloatArray } from "../tensor/dtype.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import {
+  attentionScratch,
   checkAttention,
   constantTypes,
   constantsOf,
@@ -78,6 +79,11 @@ export const attentionForwardKernel = defineKernel({
   outputs: { y: "float", lse: "float" },
   params: paramTypes,
   constants: constantTypes,
+  wasm: {
+    name: "attentionForward",
+    range: ({ batch, heads }) => batch! * heads!,
+    scratch: (params) => attentionScratch(params, 1),
+  },
   cpu({ q, k, v, bias, mask, y, lse }, p, constants) {
     const keeps = mask && ((b: number, s: number) => mask[b * p.keys + s] !== 0);
     const inputs = { q, k, bias, dropped: dropRule(keeps, p, constants) };

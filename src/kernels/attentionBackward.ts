@@ -22,6 +22,7 @@ import {
   type ScoreInputs,
 } from "./attention.ts";
 import {
+  attentionScratch,
   constantTypes,
   constantsOf,
   paramTypes,
@@ -110,6 +111,12 @@ export const attentionBackwardQueryKernel = defineKernel({
   outputs: { dq: "float", dbias: "float?" },
   params: paramTypes,
   constants: constantTypes,
+  // Heads, because the bias gradient of one is a sum over the batch.
+  wasm: {
+    name: "attentionBackwardQuery",
+    range: ({ heads }) => heads!,
+    scratch: (params) => attentionScratch(params, 2),
+  },
   cpu({ dq, dbias, ...x }, p, constants) {
     const gradients = rowGradients(x, p, constants);
     dq.fill(0);
@@ -133,6 +140,11 @@ export const attentionBackwardKeyValueKernel = defineKernel({
   outputs: { dk: "float", dv: "float" },
   params: paramTypes,
   constants: constantTypes,
+  wasm: {
+    name: "attentionBackwardKeyValue",
+    range: ({ batch, heads }) => batch! * heads!,
+    scratch: (params) => attentionScratch(params, 2),
+  },
   cpu({ dk, dv, ...x }, p, constants) {
     const gradients = rowGradients(x, p, constants);
     dk.fill(0);

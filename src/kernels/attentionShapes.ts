@@ -3,6 +3,8 @@
 import { ArgumentError, DtypeError, ShapeError } from "../tensor/errors.ts";
 import { formatShape, sameShape, type Shape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import type { KernelParams } from "../tensor/device.ts";
+import { GEMM_SCRATCH } from "./matmul.ts";
 import { dropoutParamTypes, type DropoutParams } from "./dropout.ts";
 
 export interface AttentionOptions {
@@ -32,6 +34,15 @@ export const constantTypes = { BIAS: "u32", MASK: "u32", CAUSAL: "u32", DROPOUT:
 
 export type AttentionParams = Readonly<Record<keyof typeof paramTypes, number>>;
 export type AttentionConstants = Readonly<Record<keyof typeof constantTypes, number>>;
+
+/**
+ * Bytes of scratch of the WebAssembly bodies: `matrices` of [T, S], a row of dropout factors that begins
+ * anywhere in a group of 16, and the packed panels of the products.
+ */
+export function attentionScratch({ queries, keys }: KernelParams, matrices: number): number {
+  const align = (bytes: number) => Math.ceil(bytes / 16) * 16;
+  return matrices * align(4 * queries! * keys!) + align(4 * (keys! + 32)) + GEMM_SCRATCH;
+}
 
 const noDropout: DropoutParams = {
   threshold: 0,

@@ -2,6 +2,7 @@
 // (inputs..., outputs... as byte pointers, params..., constants..., begin, end [, scratch]).
 
 export * from "./accumulate";
+export * from "./attention";
 export * from "./matmul";
 export * from "./adamw";
 export * from "./crossEntropy";
