@@ -36,7 +36,6 @@ export async function fineTune(
     args,
     trainDataset: splits.train ?? [],
     tokenizer,
-    signal,
     callbacks: [
       {
         onStepEnd: (_args, state) => progress.update(state.globalStep, detail),
@@ -46,7 +45,7 @@ export async function fineTune(
       },
     ],
   });
-  const { globalStep, trainingLoss, metrics } = await trainer.train();
+  const { globalStep, trainingLoss, metrics } = await trainer.train({ signal });
   progress.stop();
   const { logHistory } = trainer.state;
   output.table(
