@@ -94,14 +94,15 @@ async function isTied(
   config: T5Config,
 ): Promise<boolean> {
   const embedding = names.get("shared.weight")!;
+  if (!config.tieWordEmbeddings) return false; // a head that is missing is reported with its name
   if (!checkpoint.names.has(HEAD_NAME) || embedding === HEAD_NAME) return true;
-  if (!config.tieWordEmbeddings) return false;
   const [head, shared] = [await checkpoint.read(HEAD_NAME), await checkpoint.read(embedding)];
-  return bytesOf(head).equals(bytesOf(shared));
+  const [a, b] = [bytesOf(head), bytesOf(shared)];
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-function bytesOf({ data }: StoredTensor): Buffer {
-  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+function bytesOf({ data }: StoredTensor): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 function checkStored(

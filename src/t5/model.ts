@@ -6,6 +6,7 @@ import { ArgumentError } from "../tensor/errors.ts";
 import { Generator, normalArray } from "../tensor/philox.ts";
 import { writeSafetensors } from "../tensor/safetensors.ts";
 import { sizeOf } from "../tensor/shape.ts";
+import { writeAtomically } from "../tensor/writeAtomically.ts";
 import { keep } from "../tensor/scope.ts";
 import { tensor, type Tensor } from "../tensor/tensor.ts";
 import { openCheckpoint } from "./checkpointFiles.ts";
@@ -149,15 +150,16 @@ export class T5ForConditionalGeneration extends T5Network {
    * @param folder is made when it does not exist
    */
   async savePretrained(folder: string): Promise<void> {
-    const { mkdir, writeFile } = await import("node:fs/promises");
+    const { mkdir } = await import("node:fs/promises");
     const { join } = await import("node:path");
     await mkdir(folder, { recursive: true });
-    const stored = new Map<string, Awaited<ReturnType<typeof toStored>>>();
-    for (const [name, x] of this.#parameters) stored.set(name, await toStored(x));
+    const tied = this.weights.lmHead.weight === this.weights.shared;
+    const dtype = TORCH_NAMES[this.weights.shared.dtype];
+    const config = { ...this.config.withTying(tied).toJSON(), ...(dtype ? { dtype } : {}) };
+    await writeJson(join(folder, "config.json"), config);
+    await writeJson(join(folder, "generation_config.json"), this.generationConfig.toJSON());
+    const stored = new Map([...this.#parameters].map(([name, x]) => [name, toStored(x)]));
     await writeSafetensors(join(folder, "model.safetensors"), stored, { format: "pt" });
-    const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
-    await writeFile(join(folder, "config.json"), json(this.config.toJSON()));
-    await writeFile(join(folder, "generation_config.json"), json(this.generationConfig.toJSON()));
   }
 
   /** Frees the weights. */
@@ -172,9 +174,21 @@ const FILE_DTYPES: Partial<Record<Dtype, "F32" | "F16" | "BF16">> = {
   bf16: "BF16",
 };
 
-/** A weight as the file holds it: f32, or the raw 16-bit words. */
-async function toStored(x: Tensor) {
+const TORCH_NAMES: Partial<Record<Dtype, TorchDtype>> = {
+  f32: "float32",
+  f16: "float16",
+  bf16: "bfloat16",
+};
+
+/** A weight as the file holds it: f32, or the raw 16-bit words; read from the device when its turn comes. */
+function toStored(x: Tensor) {
   const dtype = FILE_DTYPES[x.dtype];
   if (dtype === undefined) throw new Error(`internal: a ${x.dtype} weight cannot be saved`);
-  return { dtype, shape: x.shape, data: await x.device.readStored(x.storage, x.dtype, x.size) };
+  const data = () => x.device.readStored(x.storage, x.dtype, x.size);
+  return { dtype, shape: x.shape, data };
+}
+
+async function writeJson(path: string, value: unknown): Promise<void> {
+  const text = new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
+  await writeAtomically(path, [text]);
 }

@@ -29,8 +29,7 @@ export function bytesPerElement(dtype: Dtype): number {
  * addresses 32-bit words.
  */
 export function byteLength(dtype: Dtype, size: number): number {
-  const bytes = size * BYTES[dtype];
-  return (bytes + 3) & ~3;
+  return 4 * Math.ceil((size * BYTES[dtype]) / 4);
 }
 
 export function isFloat(dtype: Dtype): boolean {
