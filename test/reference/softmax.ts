@@ -5,10 +5,12 @@ export function softmax(x: ArrayLike<number>, cols: number): Float64Array {
 
 /** x - log sum exp(x) over rows of `cols`. */
 export function logSoftmax(x: ArrayLike<number>, cols: number): Float64Array {
-  return Float64Array.from(x, (value, at) => {
-    const start = Math.floor(at / cols) * cols;
-    const row = Array.from({ length: cols }, (_, j) => x[start + j]!);
-    const most = Math.max(...row);
-    return value - most - Math.log(row.reduce((sum, entry) => sum + Math.exp(entry - most), 0));
-  });
+  const y = Float64Array.from(x);
+  for (let start = 0; start < y.length; start += cols) {
+    const row = y.subarray(start, start + cols);
+    const most = row.reduce((a, b) => Math.max(a, b), -Infinity);
+    const log = Math.log(row.reduce((sum, entry) => sum + Math.exp(entry - most), 0));
+    row.forEach((entry, j) => (row[j] = entry - most - log));
+  }
+  return y;
 }
