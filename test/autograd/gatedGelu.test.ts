@@ -1,6 +1,11 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { gatedActivation, gatedGelu, gatedGeluComposed } from "../../src/autograd/ops/gatedGelu.ts";
+import {
+  gatedActivation,
+  gatedGelu,
+  gatedGeluComposed,
+  type GatedActivation,
+} from "../../src/autograd/ops/gatedGelu.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import { zeros } from "../../src/tensor/tensor.ts";
 import {
