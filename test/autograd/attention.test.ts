@@ -117,10 +117,10 @@ describeOp({
       ...{ B: 1, T: 2, S: 3, H: 1, D: 4, seed: 43 },
       dropout: { p: 1, seed: 1, offset: 0 },
     }),
-    "T5's head width over several blocks of rows": makeCase({
-      ...{ B: 3, T: 37, S: 70, H: 2, D: 64, seed: 47, size: 0.35 },
-      bias: values(2 * 37 * 70, 8),
-      mask: randomMask(3, 70, 9),
+    "T5's head width": makeCase({
+      ...{ B: 3, T: 19, S: 37, H: 1, D: 64, seed: 47, size: 0.35 },
+      bias: values(19 * 37, 8),
+      mask: randomMask(3, 37, 9),
       dropout: { p: 0.1, seed: 9, offset: 3 },
     }),
   },
