@@ -44,6 +44,8 @@ export interface Dialogue {
   readonly lines: readonly Line[];
   /** Three wordings of the same content. */
   readonly summaries: readonly [string, string, string];
+  /** The people and values that the first summary mentions, in its order and as they were said. */
+  readonly facts: readonly string[];
   /** What was said for every slot whose value occurs in the lines, by slot name. */
   readonly slots: ReadonlyMap<string, string>;
   /** How a summary calls those who speak: a name that the dialogue mentions, else #Person1#. */
@@ -92,8 +94,10 @@ export function makeDialogue(random: Random): Dialogue {
       }),
     );
   const [first, second, third] = ending.summaries;
+  const mentioned = [...first.matchAll(/\{(\w+)\}/g)].map(([, slot]) => slot!);
+  const facts = new Set(mentioned.map((slot) => people.get(slot as Role) ?? drawn.said.get(slot)!));
   const summaries = [report(first), report(second), report(third)] as const;
-  return { situation, ending, lines, summaries, slots, people };
+  return { situation, ending, lines, summaries, facts: [...facts], slots, people };
 }
 
 interface Turn {

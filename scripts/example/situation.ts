@@ -8,6 +8,8 @@ export type Role = "A" | "B" | "C";
 /** One way in which a situation ends, with a summary in three wordings. */
 export interface Ending {
   readonly turns: readonly string[];
+  /** What happens, without the people and the slots. */
+  readonly outcome: string;
   readonly summaries: readonly [string, string, string];
 }
 

@@ -134,7 +134,8 @@ describe("pre-training pairs", () => {
   });
 
   it("fill corrupted spans back in to a dialogue", () => {
-    const only = { spans: 1, question: 0, role: 0, speaker: 0, line: 0, keywords: 0, about: 0 };
+    const none = Object.fromEntries(Object.keys(TASK_WEIGHTS).map((task) => [task, 0]));
+    const only = { ...TASK_WEIGHTS, ...none, spans: 1 };
     const pairs = generatePretraining(9, only);
     for (let i = 0; i < 300; i++) {
       const { input, target } = pairs.next().value;

@@ -23,6 +23,7 @@ const clothes: Situation = {
         "B: Yes, this one is {price}. | Here is one for {price}.",
         "A: It is beautiful. I will buy it. | It fits me well. I will take it.",
       ],
+      outcome: "it is bought",
       summaries: [
         "{A} buys a {colour} {thing} for {price}.",
         "{B} sells {A} a {colour} {thing} for {price}.",
@@ -34,6 +35,7 @@ const clothes: Situation = {
         "B: We have this one for {price}. | This is a nice one. It is {price}.",
         "A: That is too expensive for me. | Oh no, I can't pay so much.",
       ],
+      outcome: "it is too expensive",
       summaries: [
         "{A} does not buy the {colour} {thing} because {price} is too expensive.",
         "{A} wants a {colour} {thing}, but {price} is too much.",
@@ -45,6 +47,7 @@ const clothes: Situation = {
         "B: I am sorry, we only have it in {colour2}. | There is only a {colour2} one left.",
         "A: I will take the {colour2} one then. | Well, {colour2} is nice too. I will buy it.",
       ],
+      outcome: "another colour is bought",
       summaries: [
         "{A} wants a {colour} {thing} but buys a {colour2} one.",
         "There is no {colour} {thing}, so {A} takes a {colour2} one.",
@@ -82,6 +85,7 @@ const doctor: Situation = {
         "B: Take {dish} and stay in bed. | You should take {dish} and rest.",
         "A: I will do that. | All right, doctor.",
       ],
+      outcome: "medicine is offered",
       summaries: [
         "{A} has had {thing} for {count} days, and {B} gives {A} {dish}.",
         "{B} tells {A}, who has {thing}, to take {dish} and rest.",
@@ -94,6 +98,7 @@ const doctor: Situation = {
         "A: Is it something bad? | Do I have to be afraid?",
         "B: I don't think so. | No, don't worry.",
       ],
+      outcome: "some tests are needed",
       summaries: [
         "{A} has {thing} and must come back on {day} for some tests.",
         "{B} wants to test {A}, who has had {thing} for {count} days.",
@@ -125,6 +130,7 @@ const bank: Situation = {
         "B: I will stop the card. You will get a new one on {day2}. | We will block it. A new card will come on {day2}.",
         "A?: What does it cost? | Thank you for your help.",
       ],
+      outcome: "a new card will come",
       summaries: [
         "{A} lost a bank card at {place} and will get a new one on {day2}.",
         "{B} stops the card that {A} lost at {place} on {day}.",
@@ -136,6 +142,7 @@ const bank: Situation = {
         "B: Somebody has found it and brought it here. | Good news. We have your card here.",
         "A: What luck! I am so happy. | I can't believe it. How kind!",
       ],
+      outcome: "the card was found",
       summaries: [
         "{A} lost a bank card at {place}, but somebody has found it.",
         "{B} has the bank card that {A} lost on {day}.",
@@ -172,6 +179,7 @@ const laptop: Situation = {
         "A: Please repair it. | All right, do it.",
         "B: It will be ready on {day}. | You can have it back on {day}.",
       ],
+      outcome: "the laptop will be repaired",
       summaries: [
         "{B} will repair the {thing} of {A}'s laptop by {day} for {price}.",
         "The {thing} of {A}'s laptop is broken because {reason}.",
@@ -183,6 +191,7 @@ const laptop: Situation = {
         "A: Then I would rather buy a new laptop. | No, I will get a new one.",
         "B: We have very good ones here. | I can show you some.",
       ],
+      outcome: "a new laptop is bought",
       summaries: [
         "{A} will buy a new laptop because the {thing} is broken.",
         "The new {thing} costs {price}, so {A} wants another laptop.",
@@ -208,6 +217,7 @@ const haircut: Situation = {
         "A: Very good. How much is it? | What will it cost?",
         "B: It is {price}. | You pay {price}.",
       ],
+      outcome: "the haircut is booked",
       summaries: [
         "{A} will have a haircut on {day} at {time} for {price}.",
         "{B} will cut {A}'s hair on {day} at {time}.",
@@ -219,6 +229,7 @@ const haircut: Situation = {
         "A: That does not suit me. Can I come at {time2}? | I am at work then. Is {time2} possible?",
         "B: Then {name} will cut your hair. | {name} has time then.",
       ],
+      outcome: "somebody has time",
       summaries: [
         "{name} will cut {A}'s hair on {day} at {time2}.",
         "{A} will come for a haircut at {time2} on {day}.",

@@ -22,6 +22,7 @@ const cooking: Situation = {
         "B: I can go to the shop. | I will go and buy some.",
         "A: Thank you. We will eat at {time}. | Good. Then dinner is at {time}.",
       ],
+      outcome: "the shop is open",
       summaries: [
         "{A} is cooking {dish}, and {B} goes to buy {thing}.",
         "{B} will buy {thing} for {A}, and dinner is at {time}.",
@@ -33,6 +34,7 @@ const cooking: Situation = {
         "B: The shop is closed now. Let's order pizza. | It is too late for the shop. How about pizza?",
         "A: All right, pizza is fine. | Yes, you order it, please.",
       ],
+      outcome: "pizza is ordered",
       summaries: [
         "{A} has no {thing} for the {dish}, so {A} and {B} order pizza.",
         "{A} and {B} order pizza because there is no {thing}.",
@@ -68,6 +70,7 @@ const moving: Situation = {
         "B: Of course. I will come at {time}. | Yes, I can be there at {time}.",
         "A: You are a good friend. | I will make lunch for us.",
       ],
+      outcome: "help is promised",
       summaries: [
         "{B} will help {A} to carry {thing} on {day} at {time}.",
         "{A} moves to a new flat on {day}, and {B} will help.",
@@ -79,6 +82,7 @@ const moving: Situation = {
         "B: I am sorry, I {reason}. | I would, but I {reason}.",
         "A: I understand. I will ask somebody else. | Don't worry, I will find somebody.",
       ],
+      outcome: "no help",
       summaries: [
         "{B} cannot help {A} to move on {day} because {B} {reason}.",
         "{A} needs help with {thing}, but {B} {reason}.",
@@ -91,6 +95,7 @@ const moving: Situation = {
         "C: But I can help you. I have a big car. | I will do it. We can use my car.",
         "A: Great, then come at {time}. | Thank you! Let's start at {time}.",
       ],
+      outcome: "a third person can help",
       summaries: [
         "{B} {reason}, but {C} will help {A} with {thing} on {day}.",
         "{C} will help {A} to move on {day} at {time}.",
@@ -135,6 +140,7 @@ const renting: Situation = {
         "A: I like it. I will take it. | It is perfect for me.",
         "B: You can move in on {day}. | Then here is the key. You can come on {day}.",
       ],
+      outcome: "the flat is taken",
       summaries: [
         "{A} rents a flat with {count} rooms for {price} a month.",
         "{A} takes the flat with {thing} and can move in on {day}.",
@@ -146,6 +152,7 @@ const renting: Situation = {
         "A: It is nice, but it is {reason}. | I am afraid it is {reason}.",
         "B: I see. That is a pity. | Well, think about it.",
       ],
+      outcome: "the flat is not taken",
       summaries: [
         "{A} does not take the flat because it is {reason}.",
         "{B} shows {A} a flat for {price}, but it is {reason}.",
@@ -182,6 +189,7 @@ const neighbour: Situation = {
         "B: I am so sorry. I will be quiet. | Please forgive me. It will not happen again.",
         "A: Thank you, that helps. | I am glad that you understand.",
       ],
+      outcome: "sorry about the noise",
       summaries: [
         "{A} could not sleep on {day} because of {thing}, and {B} says sorry.",
         "{A} complains about {thing}, and {B} promises to be quiet.",
@@ -193,6 +201,7 @@ const neighbour: Situation = {
         "B: I can do what I want in my home. | That is not my problem.",
         "A: Then I will call the police. | Then I have to speak to the landlord.",
       ],
+      outcome: "angry about the noise",
       summaries: [
         "{A} complains about {thing}, but {B} does not care.",
         "{B} does not care that {A} could not sleep because of {thing}.",

@@ -19,6 +19,7 @@ const exam: Situation = {
         "B: I passed! I got the best mark. | Very good. I have passed it.",
         "A: Congratulations! Let's have a party on {day}. | Well done! We must celebrate on {day}.",
       ],
+      outcome: "the exam is passed",
       summaries: [
         "{B} passed the {subject} exam, and {A} wants to celebrate on {day}.",
         "{A} is happy because {B} has passed the {subject} exam.",
@@ -31,6 +32,7 @@ const exam: Situation = {
         "A: I can help you. Come to the library at {time}. | Let's study together at {time}.",
         "B: That is very kind of you. | You are a real friend.",
       ],
+      outcome: "the exam is failed",
       summaries: [
         "{B} failed the {subject} exam, and {A} will help {B} to study.",
         "{B} must repeat the {subject} exam on {day}.",
@@ -42,6 +44,7 @@ const exam: Situation = {
         "B: It is not until {day}. I am so nervous. | I have not had it yet. It is on {day}.",
         "A: Don't worry, you have studied a lot. | You will be fine. You know everything.",
       ],
+      outcome: "nervous about the exam",
       summaries: [
         "{B} is nervous about the {subject} exam on {day}.",
         "{A} tells {B} not to worry about the {subject} exam on {day}.",
@@ -75,6 +78,7 @@ const course: Situation = {
         "A: Good. Please write down my name. | I would like to take it.",
         "B?: Then we will see you on {day}. | The teacher will be glad.",
       ],
+      outcome: "the course is booked",
       summaries: [
         "{A} will take a course in {subject} on {day} for {price} a week.",
         "{A} wants to learn {subject} and will come on {day} at {time}.",
@@ -87,6 +91,7 @@ const course: Situation = {
         "B: For students it is only {price2}. | Students pay {price2}.",
         "A: Then I will come. | I will take it then.",
       ],
+      outcome: "the course is cheaper",
       summaries: [
         "{A} is a student and pays {price2} for the {subject} course.",
         "{B} offers {A} the {subject} course on {day} for {price2}.",
@@ -119,6 +124,7 @@ const gym: Situation = {
         "A: Then I will join today. | Wonderful, I will take it.",
         "B?: Please fill in this form. | Here is your card.",
       ],
+      outcome: "a new member",
       summaries: [
         "{A} joins the gym for {price} a month and can do {thing} on {day}.",
         "{A} becomes a member of the gym, which costs {price} a month.",
@@ -130,6 +136,7 @@ const gym: Situation = {
         "A: I have no time on {day}. I am sorry. | I always work on {day}, so I can't.",
         "B: That is a pity. | Come back when you have time.",
       ],
+      outcome: "no new member",
       summaries: [
         "{A} does not join the gym because {A} has no time on {day}.",
         "The {thing} class is on {day}, when {A} has no time, so {A} does not join.",

@@ -20,6 +20,7 @@ const tableBooking: Situation = {
         "B: That is fine. Your table is booked. | No problem, I have a table for you.",
         "A?: Great, we will be there. | Very good. See you then.",
       ],
+      outcome: "the table is booked",
       summaries: [
         "{A} books a table for {count} on {day} at {time}.",
         "{A} calls the restaurant and gets a table for {count} people on {day} at {time}.",
@@ -31,6 +32,7 @@ const tableBooking: Situation = {
         "B: I am sorry, we are full at {time}. Is {time2} all right? | We have nothing at {time}, but {time2} is free.",
         "A: Yes, {time2} is fine too. | All right, then {time2}.",
       ],
+      outcome: "the table is booked for another time",
       summaries: [
         "{A} wants a table at {time} on {day}, but takes one at {time2}.",
         "The restaurant is full at {time}, so {A} books a table for {count} at {time2}.",
@@ -42,6 +44,7 @@ const tableBooking: Situation = {
         "B: I am afraid we are closed on {day}. | We do not open on {day}, I am sorry.",
         "A: Oh, then we will go somewhere else. | What a pity. I will try another restaurant.",
       ],
+      outcome: "the restaurant is closed",
       summaries: [
         "{A} cannot book a table because the restaurant is closed on {day}.",
         "{A} wants a table for {count} on {day}, but the restaurant is closed.",
@@ -78,6 +81,7 @@ const cinema: Situation = {
         "B: I love that. I will come with you. | Great idea. Let's go.",
         "A: Good, I will buy the tickets. | Then I will get two tickets.",
       ],
+      outcome: "the cinema together",
       summaries: [
         "{A} and {B} will see {thing} on {day} at {time}.",
         "{A} invites {B} to the cinema on {day} to see {thing}, and {B} agrees.",
@@ -89,6 +93,7 @@ const cinema: Situation = {
         "B: I am sorry, I can't. I {reason}. | I would love to, but I {reason}.",
         "A: What a pity. Maybe next time. | Never mind. I will ask my brother.",
       ],
+      outcome: "no cinema",
       summaries: [
         "{A} invites {B} to the cinema on {day}, but {B} {reason}.",
         "{B} cannot see {thing} with {A} because {B} {reason}.",
@@ -119,6 +124,7 @@ const birthday: Situation = {
   endings: [
     {
       turns: ["A: That is a good idea. I will do that. | Perfect. I will buy it tomorrow."],
+      outcome: "the present is found",
       summaries: [
         "{A} will buy {thing} for {name}'s birthday on {day}.",
         "{B} helps {A} to find a present for {name}, and {A} will buy {thing}.",
@@ -131,6 +137,7 @@ const birthday: Situation = {
         "B: Then just bring {thing2}. | Well, everybody likes {thing2}.",
         "A: You are right. I will bring {thing2}. | Yes, {thing2} is better.",
       ],
+      outcome: "another present is found",
       summaries: [
         "{A} will bring {thing2} to {name}'s birthday on {day}.",
         "{B} suggests {thing}, but {A} decides on {thing2} for {name}.",
@@ -142,6 +149,7 @@ const birthday: Situation = {
         "C: I want to give something too. Let's buy it together. | Can I share the present with you?",
         "A: Yes, let's do it together. | Sure, that is cheaper for us.",
       ],
+      outcome: "the present is shared",
       summaries: [
         "{A} and {C} will buy {thing} together for {name}'s birthday.",
         "{B} suggests {thing} for {name}, and {A} shares the present with {C}.",
@@ -170,6 +178,7 @@ const picnic: Situation = {
   endings: [
     {
       turns: ["B: All right, I will bring {dish}. | Good, {dish} it is."],
+      outcome: "the picnic is booked",
       summaries: [
         "{A} and {B} will have a picnic at {place} on {day}.",
         "{A} plans a picnic at {place}, and {B} will bring {dish}.",
@@ -182,6 +191,7 @@ const picnic: Situation = {
         "A: Oh no. What about {day2}? | Then let's go on {day2}.",
         "B: Yes, {day2} is better. | Fine, I am free on {day2}.",
       ],
+      outcome: "rain, another day for the picnic",
       summaries: [
         "{A} and {B} move the picnic from {day} to {day2} because of the rain.",
         "It will rain on {day}, so {A} and {B} will have the picnic at {place} on {day2}.",

@@ -36,6 +36,7 @@ const taxi: Situation = {
         "B: No problem, the roads are empty. | Don't worry, we have enough time.",
         "A: Very good. | That is good news.",
       ],
+      outcome: "the taxi is taken",
       summaries: [
         "{A} takes a taxi to {place} for {price}.",
         "{B} drives {A} to {place}, where {A} must be at {time}.",
@@ -47,6 +48,7 @@ const taxi: Situation = {
         "B: That is hard, there is too much traffic. | I am not sure, the traffic is very bad.",
         "A: But {reason} then! Then I will take the underground. | Oh no, {reason} then! I will walk.",
       ],
+      outcome: "too much traffic for the taxi",
       summaries: [
         "{A} does not take the taxi to {place} because of the traffic.",
         "{A} wants to be at {place} at {time}, but the traffic is bad.",
@@ -82,6 +84,7 @@ const carRepair: Situation = {
         "A: Please repair it. When can I have it back? | All right. When will it be ready?",
         "B: On {day}. | You can fetch it on {day}.",
       ],
+      outcome: "the car will be repaired",
       summaries: [
         "{B} will repair the {thing} of {A}'s car for {price} by {day}.",
         "{A}'s car has a broken {thing} and will be ready on {day}.",
@@ -93,6 +96,7 @@ const carRepair: Situation = {
         "A: That is too much. I will sell the car. | No, I would rather buy a new car.",
         "B?: As you like. | I understand.",
       ],
+      outcome: "the car is not repaired",
       summaries: [
         "{A} does not want to pay {price} for the {thing} of the car.",
         "The {thing} of {A}'s car is broken, but {price} is too much for {A}.",
@@ -124,6 +128,7 @@ const parcel: Situation = {
   endings: [
     {
       turns: ["A: Good, here you are. | That is all right with me."],
+      outcome: "the parcel is sent",
       summaries: [
         "{A} sends a parcel with {thing} to {city} for {price}.",
         "{A} pays {price} to send {thing} to {city} in {count} days.",
@@ -135,6 +140,7 @@ const parcel: Situation = {
         "A: That is too slow. It has to be there on {day}. | Too late! They need it on {day}.",
         "B: Then it is {price2}. | We can do that for {price2}.",
       ],
+      outcome: "the parcel is sent at once",
       summaries: [
         "{A} pays {price2} to have {thing} in {city} on {day}.",
         "{A}'s parcel must be in {city} on {day}, which costs {price2}.",

@@ -41,6 +41,7 @@ const holiday: Situation = {
         "A: Will you fly? | How will you get there?",
         "B: We will go by {thing}. | By {thing}, it is cheap.",
       ],
+      outcome: "the trip is booked",
       summaries: [
         "{B} is going to {city} with {name} by {thing}.",
         "{B} tells {A} that {B} and {name} will travel to {city} by {thing} to {reason}.",
@@ -52,6 +53,7 @@ const holiday: Situation = {
         "A: Please send me a postcard. | Will you bring me something?",
         "B: Of course I will. | Sure, I promise.",
       ],
+      outcome: "the trip and a postcard",
       summaries: [
         "{B} is going to {city} with {name} for {count} days to {reason}.",
         "{B} and {name} will go to {city} to {reason}.",
@@ -86,6 +88,7 @@ const lostSuitcase: Situation = {
         "B: We have found it. We will bring it to your {place}. | It is on the next plane. We will send it to your {place}.",
         "A?: Thank goodness. | I am so glad.",
       ],
+      outcome: "the luggage is found",
       summaries: [
         "{A} lost a {colour} {thing}, and {B} will send it to {A}'s {place}.",
         "{B} finds the {colour} {thing} and will bring it to the {place} of {A}.",
@@ -97,6 +100,7 @@ const lostSuitcase: Situation = {
         "B: We will look for it. Please fill in this form. | Please write down your address. We will call you on {day}.",
         "A: I hope you find it soon. | I need it very much.",
       ],
+      outcome: "the luggage is not found",
       summaries: [
         "{A} lost a {colour} {thing} on the flight from {city}, and {B} will look for it.",
         "{A}'s {colour} {thing} did not arrive from {city}.",
@@ -128,6 +132,7 @@ const hotel: Situation = {
         "A: The room is {reason}. | It is {reason}, I can't sleep.",
         "B: You can have room {number2} instead. | Then I will give you room {number2}.",
       ],
+      outcome: "another room is offered",
       summaries: [
         "{A}'s room is {reason}, so {B} gives {A} room {number2}.",
         "{A} moves from room {number} to room {number2} because it is {reason}.",
@@ -139,6 +144,7 @@ const hotel: Situation = {
         "A: {thing} does not work. | I think {thing} is broken.",
         "B: I will send somebody at once. | We will repair it right now.",
       ],
+      outcome: "the room will be repaired",
       summaries: [
         "{thing} in room {number} is broken, and {B} will send somebody.",
         "{A} says that {thing} does not work, and {B} will have it repaired.",
@@ -172,6 +178,7 @@ const trainTicket: Situation = {
         "A: I will take it. | That is fine. Here is the money.",
         "B?: It leaves from {place}. | Go to {place}, please.",
       ],
+      outcome: "the train is taken",
       summaries: [
         "{A} buys a train ticket to {city} on {day} for {price}.",
         "{B} sells {A} a ticket for the train to {city} at {time} on {day}.",
@@ -183,6 +190,7 @@ const trainTicket: Situation = {
         "B: I am sorry, there are no trains on {day}. | There is a strike on {day}, so no trains go.",
         "A: Then I will take the bus. | Well, then I must go by bus.",
       ],
+      outcome: "the bus is taken",
       summaries: [
         "{A} will go to {city} by bus because there are no trains on {day}.",
         "There is no train to {city} on {day}, so {A} takes the bus.",

@@ -25,6 +25,7 @@ const interview: Situation = {
         "B: You can start on {day}. | I like that. Please begin on {day}.",
         "A?: That is wonderful. | I am very happy.",
       ],
+      outcome: "the job is taken",
       summaries: [
         "{A} gets the job as a {thing} and will start on {day}.",
         "{B} gives {A}, who worked in {city} for {count} years, a job as a {thing}.",
@@ -36,6 +37,7 @@ const interview: Situation = {
         "B: I have to talk to my boss. I will call you on {day}. | We will let you know on {day}.",
         "A: All right, I will wait for your call. | I hope to hear from you.",
       ],
+      outcome: "a call about the job",
       summaries: [
         "{A} wants to work as a {thing}, and {B} will call {A} on {day}.",
         "{B} talks with {A} about a job as a {thing} and will decide by {day}.",
@@ -47,6 +49,7 @@ const interview: Situation = {
         "B: I am afraid we need somebody who speaks Spanish. | Sorry, but we need a person who can speak Spanish.",
         "A: Oh, then it is not for me. | I see. I don't speak it.",
       ],
+      outcome: "no job",
       summaries: [
         "{A} does not get the job as a {thing} because {A} does not speak Spanish.",
         "{B} needs a {thing} who speaks Spanish, so {A} does not get the job.",
@@ -82,6 +85,7 @@ const late: Situation = {
         "B: Don't let it happen again. | This must be the last time.",
         "A: I promise, it won't. | I will be on time from now on.",
       ],
+      outcome: "late, but on time from now on",
       summaries: [
         "{A} is late because {reason}, and promises {B} to be on time.",
         "{B} is angry because {A} comes at {time}.",
@@ -93,6 +97,7 @@ const late: Situation = {
         "B: Then stay longer tonight and finish the {thing}. | You must finish the {thing} tonight.",
         "A: Of course, I will do it. | Yes, you will have it tonight.",
       ],
+      outcome: "late, must stay longer",
       summaries: [
         "{A} is late because {reason} and must finish the {thing} tonight.",
         "{B} tells {A} to finish the {thing} because {A} came at {time}.",
@@ -130,6 +135,7 @@ const meeting: Situation = {
         "B: Yes, {day2} at {time} is good. | No problem, let's meet on {day2} at {time}.",
         "A?: Good, see you then. | I will be there.",
       ],
+      outcome: "another day for the meeting",
       summaries: [
         "{A} and {B} move the meeting from {day} to {day2} at {time}.",
         "{A} {reason} on {day}, so the meeting will be on {day2}.",
@@ -141,6 +147,7 @@ const meeting: Situation = {
         "B: Sorry, {name} can only come on {day}. | That won't work. {name} needs you on {day}.",
         "A: Then I will try to come. | All right, I will change my plans.",
       ],
+      outcome: "the same day for the meeting",
       summaries: [
         "The meeting stays on {day} because of {name}, so {A} will try to come.",
         "{A} wants to meet on {day2}, but {name} can only come on {day}.",
@@ -172,6 +179,7 @@ const message: Situation = {
         "B: Of course. When can {name} call you? | Sure. Shall {name} call you back?",
         "A: Yes, at {time}, please. | Please, at {time}.",
       ],
+      outcome: "a message is taken",
       summaries: [
         "{A} wants {name} to call back at {time} about {thing}.",
         "{name} is not there, so {A} asks {B} for a call at {time}.",
@@ -183,6 +191,7 @@ const message: Situation = {
         "B: {name} will be back on {day}. | You can reach {name} on {day}.",
         "A: Then I will call again on {day}. | I will try on {day}.",
       ],
+      outcome: "a call on another day",
       summaries: [
         "{A} will call {name} again on {day} about {thing}.",
         "{name} is out, so {A} will call again on {day}.",
