@@ -2,6 +2,7 @@
 
 import { ArgumentError } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { deleteLeftovers } from "./atomicFolder.ts";
 import { bestModelMetric, isBetter } from "./callbacks.ts";
 import { saveCheckpoint, type CheckpointParts } from "./checkpoint.ts";
 import { checkpointName, listCheckpoints, rotateCheckpoints } from "./rotation.ts";
@@ -72,6 +73,7 @@ async function save(trainer: Trainer, parts: CheckpointParts): Promise<void> {
     }
   }
   await saveCheckpoint(pathOf(state.globalStep), parts, tokenizer?.savePretrained?.bind(tokenizer));
+  await deleteLeftovers(args.outputDir);
   if (args.saveTotalLimit !== null) {
     await rotateCheckpoints(args.outputDir, args.saveTotalLimit, state.bestModelCheckpoint);
   }

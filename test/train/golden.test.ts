@@ -1,108 +1,188 @@
-// Whole Trainer runs of transformers, step by step (golden/run-*).
+// Whole training runs against transformers' Trainer (golden/run-*): the rows of every batch, the log, the final weights.
 
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
-import type { Example } from "../../src/train/collate.ts";
-import { EarlyStoppingCallback } from "../../src/train/callbacks.ts";
-import type { TrainingArgumentsInput } from "../../src/train/arguments.ts";
-import { epochOrder } from "../../src/train/dataOrder.ts";
-import { Trainer } from "../../src/train/trainer.ts";
+import { readSafetensors } from "../../src/tensor/safetensors.ts";
+import { EarlyStoppingCallback, type TrainerCallback } from "../../src/train/callbacks.ts";
+import { defaultCollate, type Example } from "../../src/train/collate.ts";
+import { Trainer, type TrainOutput } from "../../src/train/trainer.ts";
+import { distance } from "../support/describeOp.ts";
 import { cpu } from "../support/device.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";
 
-interface Row {
+interface GoldenRow {
   readonly input_ids: number[];
   readonly attention_mask?: number[];
   readonly labels: number[];
 }
-interface Run {
+
+interface GoldenRun {
   readonly arguments: Readonly<Record<string, unknown>>;
-  readonly train: readonly Row[];
-  readonly eval: readonly Row[];
+  readonly train: readonly GoldenRow[];
+  readonly eval: readonly GoldenRow[];
+  /** Numbers of the rows of every batch. */
   readonly batches: readonly (readonly number[])[];
   readonly log_history: readonly Readonly<Record<string, number>>[];
   readonly train_loss: number;
   readonly global_step: number;
   readonly total_flos: number;
+  readonly best_metric: number | null;
   readonly best_model_checkpoint: string | null;
 }
 
-let folder: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "gradloom-golden-"));
+interface OurRun {
+  readonly trainer: Trainer;
+  readonly model: T5ForConditionalGeneration;
+  readonly output: TrainOutput;
+  readonly batches: readonly (readonly number[])[];
+}
+
+const toExample = ({ input_ids, attention_mask, labels }: GoldenRow): Example => ({
+  inputIds: input_ids,
+  ...(attention_mask ? { attentionMask: attention_mask } : {}),
+  labels,
 });
-afterAll(() => rm(folder, { recursive: true }));
 
-const examples = (rows: readonly Row[]): Example[] =>
-  rows.map(({ input_ids, attention_mask, labels }) => ({
-    inputIds: input_ids,
-    ...(attention_mask ? { attentionMask: attention_mask } : {}),
-    labels,
-  }));
+function toCamel(key: string): string {
+  return key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
 
-const camel = (key: string) => key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+async function readRun(name: string): Promise<GoldenRun> {
+  return JSON.parse(await readFile(shared("golden", name, "run.json"), "utf8")) as GoldenRun;
+}
 
-async function reproduce(name: string, more: TrainingArgumentsInput, patience?: number) {
-  const run = JSON.parse(await readFile(shared("golden", name, "run.json"), "utf8")) as Run;
-  const { dtype: _dtype, early_stopping_patience: _patience, ...given } = run.arguments;
-  const args = Object.fromEntries(Object.entries(given).map(([key, value]) => [camel(key), value]));
+async function runOurs(
+  name: string,
+  golden: GoldenRun,
+  outputDir: string,
+  callbacks: readonly TrainerCallback[],
+): Promise<OurRun> {
+  const { dtype, ...args } = golden.arguments;
   const model = await T5ForConditionalGeneration.fromPretrained(shared("golden", name, "initial"), {
     device: cpu,
+    dtype: dtype === "torch.bfloat16" ? "bfloat16" : "float32",
   });
+  const rows = golden.train.map(toExample);
+  const batches: number[][] = [];
   const trainer = new Trainer({
     model,
-    args: { ...args, outputDir: join(folder, name), disableTqdm: true, ...more },
-    trainDataset: examples(run.train),
-    ...(run.eval.length > 0 ? { evalDataset: examples(run.eval) } : {}),
-    ...(patience ? { callbacks: [new EarlyStoppingCallback({ earlyStoppingPatience: patience })] } : {}),
+    args: {
+      ...Object.fromEntries(Object.entries(args).map(([key, value]) => [toCamel(key), value])),
+      outputDir,
+      disableTqdm: true,
+    },
+    trainDataset: rows,
+    ...(golden.eval.length > 0 ? { evalDataset: golden.eval.map(toExample) } : {}),
+    callbacks,
+    collator: (examples) => {
+      const numbers = examples.map((example) => rows.indexOf(example));
+      if (!numbers.includes(-1)) batches.push(numbers);
+      return defaultCollate(examples);
+    },
   });
-  const output = await trainer.train();
-  model.dispose();
-  return { run, trainer, output };
+  return { trainer, model, output: await trainer.train(), batches };
 }
 
-function expectLog(actual: Trainer, run: Run, lossTolerance: number): void {
-  const numbers = (key: string) => (record: Readonly<Record<string, number>>) => record[key];
-  for (const [key, tolerance] of [
-    ["loss", lossTolerance],
-    ["eval_loss", lossTolerance],
-    ["grad_norm", 5 * lossTolerance],
-    ["learning_rate", 1e-12],
-    ["epoch", 1e-12],
-  ] as const) {
-    const expected = run.log_history.map(numbers(key)).filter((x) => x !== undefined);
-    const ours = actual.state.logHistory.map(numbers(key)).filter((x) => x !== undefined);
-    expect(ours.length, key).toBe(expected.length);
-    ours.forEach((value, i) => {
-      const error = Math.abs(value! - expected[i]!) / Math.max(Math.abs(expected[i]!), 1e-12);
-      expect(error, `${key} ${i}: ${value} and ${expected[i]}`).toBeLessThanOrEqual(tolerance);
+/** Relative difference; of equal numbers, 0 among them, 0. */
+function off(actual: number | undefined, expected: number | undefined): number {
+  return actual === expected ? 0 : Math.abs(actual! - expected!) / Math.abs(expected!);
+}
+
+interface Tolerances {
+  readonly loss: number;
+  readonly gradNorm: number;
+  /** Largest difference of a final weight. */
+  readonly weights?: number;
+}
+
+function describeRun(
+  name: string,
+  tolerances: Tolerances,
+  callbacks: readonly TrainerCallback[] = [],
+  more?: (golden: () => GoldenRun, ours: () => OurRun) => void,
+): void {
+  describe.skipIf(!hasShared)(needsShared(name), () => {
+    let golden: GoldenRun;
+    let ours: OurRun;
+    let folder: string;
+
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), "gradloom-golden-"));
+      golden = await readRun(name);
+      ours = await runOurs(name, golden, folder, callbacks);
     });
-  }
-}
 
-describe.skipIf(!hasShared)(needsShared("runs of transformers' Trainer"), () => {
-  it.each([
-    ["run-notebook", 8],
-    ["run-masked", 6],
-  ])("%s", async (name, batchSize) => {
-    const { run, trainer, output } = await reproduce(name, {});
-    expectLog(trainer, run, 1e-3);
-    expect(output.metrics.total_flos).toBe(run.total_flos);
-    expect(output.globalStep).toBe(run.global_step);
-    expect(Math.abs(output.trainingLoss - run.train_loss) / run.train_loss).toBeLessThan(1e-3);
-    const order = [0, 1, 2, 3, 4].flatMap((epoch) => [...epochOrder(run.train.length, 42, epoch)]);
-    expect(order.slice(0, run.batches.length * batchSize)).toEqual(run.batches.flat());
-  });
+    afterAll(async () => {
+      ours.model.dispose();
+      await rm(folder, { recursive: true });
+    });
 
-  it("run-full: accumulation, evaluation, early stopping, best model", async () => {
-    const { run, trainer } = await reproduce("run-full", { saveTotalLimit: 3 }, 2);
-    expectLog(trainer, run, 5e-3);
-    expect(trainer.state.globalStep).toBe(run.global_step);
-    expect(trainer.state.bestModelCheckpoint).toBe(
-      join(folder, "run-full", run.best_model_checkpoint!),
+    it("sees the same rows in the same order", () => {
+      expect(ours.batches).toEqual(golden.batches);
+    });
+
+    it("logs the same figures at the same steps", () => {
+      const history = ours.trainer.state.logHistory;
+      expect(history.map(({ step }) => step)).toEqual(golden.log_history.map(({ step }) => step));
+      for (const [i, expected] of golden.log_history.entries()) {
+        for (const [key, value] of Object.entries(expected)) {
+          const exact = key === "grad_norm" ? tolerances.gradNorm : 1e-12;
+          const tolerance = key.endsWith("loss") ? tolerances.loss : exact;
+          const error = off(history[i]![key], value);
+          expect(error, `${key} at step ${expected.step}`).toBeLessThan(tolerance);
+        }
+      }
+    });
+
+    it("ends with the same figures", () => {
+      expect(ours.output.globalStep).toBe(golden.global_step);
+      expect(ours.output.metrics.total_flos).toBe(golden.total_flos);
+      expect(off(ours.output.trainingLoss, golden.train_loss)).toBeLessThan(tolerances.loss);
+      expect(Object.keys(ours.output.metrics)).toEqual([
+        "train_runtime",
+        "train_samples_per_second",
+        "train_steps_per_second",
+        "total_flos",
+        "train_loss",
+        "epoch",
+      ]);
+    });
+
+    it.runIf(tolerances.weights !== undefined)("ends with the same weights", async () => {
+      const { tensors } = await readSafetensors(shared("golden", name, "final.safetensors"));
+      for (const [parameter, x] of ours.model.parameters()) {
+        const expected = tensors.get(parameter)!.data as Float32Array;
+        expect(distance(await x.data(), expected), parameter).toBeLessThan(tolerances.weights!);
+      }
+    });
+
+    more?.(
+      () => golden,
+      () => ours,
     );
   });
-});
+}
+
+describeRun("run-notebook", { loss: 1e-3, gradNorm: 5e-3, weights: 1e-4 });
+describeRun("run-masked", { loss: 1e-3, gradNorm: 5e-3, weights: 1e-4 });
+describeRun("run-notebook-bf16", { loss: 3e-2, gradNorm: 3e-2 });
+describeRun(
+  "run-full",
+  { loss: 5e-3, gradNorm: 5e-3, weights: 1e-3 },
+  [new EarlyStoppingCallback({ earlyStoppingPatience: 2 })],
+  (golden, ours) => {
+    it("finds the same best checkpoint and keeps it", async () => {
+      const { state, args } = ours().trainer;
+      expect(off(state.bestMetric!, golden().best_metric!)).toBeLessThan(5e-3);
+      expect(basename(state.bestModelCheckpoint!)).toBe(golden().best_model_checkpoint);
+      expect((await readdir(args.outputDir)).sort()).toEqual([
+        "checkpoint-10",
+        "checkpoint-15",
+        "checkpoint-20",
+      ]);
+    });
+  },
+);
