@@ -26,7 +26,9 @@ const ids = (rows: number, cols: number) =>
   );
 const inputs = {
   inputIds: ids(batch, source),
-  attentionMask: ids(batch, source).map((row, i) => row.map((_, j) => (j < source - 9 * i ? 1 : 0))),
+  attentionMask: ids(batch, source).map((row, i) =>
+    row.map((_, j) => (j < source - 9 * i ? 1 : 0)),
+  ),
   labels: ids(batch, target),
 };
 for (let step = 0; step < steps; step++) {

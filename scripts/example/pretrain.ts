@@ -41,7 +41,10 @@ const model = T5ForConditionalGeneration.fromConfig(config, { device, seed: SEED
 /** Examples as they are generated; the Trainer takes them in this order. */
 async function* examples(): AsyncGenerator<Example, void, undefined> {
   for (const { input, target } of generatePretraining(SEED)) {
-    const { inputIds, attentionMask } = tokenizer.encode(input, { truncation: true, maxLength: 256 });
+    const { inputIds, attentionMask } = tokenizer.encode(input, {
+      truncation: true,
+      maxLength: 256,
+    });
     const labels = tokenizer.encode(target, { truncation: true, maxLength: 64 }).inputIds;
     yield { inputIds: inputIds[0]!, attentionMask: attentionMask[0]!, labels: labels[0]! };
   }

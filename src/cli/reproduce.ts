@@ -36,13 +36,28 @@ export function reproduceCommand(): Command {
   return new Command("reproduce")
     .description("the notebook: summarise, fine-tune, summarise again, ROUGE before and after")
     .option("--model <folder>", "model folder (default: the example's small T5)")
-    .option("--dataset <folder>", "folder with train.csv, validation.csv, test.csv (default: the example's)")
+    .option(
+      "--dataset <folder>",
+      "folder with train.csv, validation.csv, test.csv (default: the example's)",
+    )
     .addOption(deviceOption())
-    .option("--faithful", "the notebook's preprocessing: padding to 512, labels padded with 0, no mask", false)
+    .option(
+      "--faithful",
+      "the notebook's preprocessing: padding to 512, labels padded with 0, no mask",
+      false,
+    )
     .option("--max-steps <n>", "training steps", wholeNumber(1), 100)
     .option("--batch-size <n>", "dialogues per step", wholeNumber(1), 8)
-    .option("--learning-rate <x>", `peak learning rate (default: ${NOTEBOOK.learningRate}; the example ${EXAMPLE.learningRate})`, number(0))
-    .option("--warmup-steps <n>", `steps of linear warmup (default: ${NOTEBOOK.warmupSteps}; the example ${EXAMPLE.warmupSteps})`, wholeNumber(0))
+    .option(
+      "--learning-rate <x>",
+      `peak learning rate (default: ${NOTEBOOK.learningRate}; the example ${EXAMPLE.learningRate})`,
+      number(0),
+    )
+    .option(
+      "--warmup-steps <n>",
+      `steps of linear warmup (default: ${NOTEBOOK.warmupSteps}; the example ${EXAMPLE.warmupSteps})`,
+      wholeNumber(0),
+    )
     .option("--weight-decay <x>", "AdamW's decoupled weight decay", number(0), 0.01)
     .option("--logging-steps <n>", "steps between two log lines", wholeNumber(1), 10)
     .option("--dropout <p>", "dropout rate instead of config.json's", number(0))

@@ -34,5 +34,6 @@ export class ArgumentError extends GradloomError {}
 
 /** States what must be true if this library is correct; a failure is our own bug. */
 export function invariant(condition: unknown, message: () => string): asserts condition {
-  if (!condition) throw new Error(`internal: ${message()}. Please report this as a bug in gradloom.`);
+  if (!condition)
+    throw new Error(`internal: ${message()}. Please report this as a bug in gradloom.`);
 }

@@ -20,14 +20,8 @@ export class Scope {
 
   /** Runs `fn` with this scope receiving every tensor it makes. */
   run<T>(fn: () => T, ..._synchronous: Synchronous<T>): T {
-    const previous = current;
-    this.#parent = previous;
-    current = this;
-    try {
-      return fn();
-    } finally {
-      current = previous;
-    }
+    this.#parent = current;
+    return runIn(this, fn);
   }
 
   /** Hands every tensor of this scope that `result` holds to the scope around it. */
@@ -54,6 +48,17 @@ export class Scope {
   remove(tensor: Disposable): void {
     this.#owned.delete(tensor);
     tensor.owner = null;
+  }
+}
+
+/** Runs `fn` with `scope` as the innermost one. */
+function runIn<T>(scope: Scope, fn: () => T): T {
+  const previous = current;
+  current = scope;
+  try {
+    return fn();
+  } finally {
+    current = previous;
   }
 }
 

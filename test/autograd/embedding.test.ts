@@ -103,9 +103,15 @@ describe.each([
 
 describe("ids that are not in the table", () => {
   it("are named with their position by checkIds", () => {
-    expect(() => checkIds("inputIds", [0, 4, 5], 5)).toThrowErrorMatchingInlineSnapshot();
-    expect(() => checkIds("inputIds", [0, -1], 5)).toThrowErrorMatchingInlineSnapshot();
-    expect(() => checkIds("inputIds", [0.5], 5)).toThrowErrorMatchingInlineSnapshot();
+    expect(() => checkIds("inputIds", [0, 4, 5], 5)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: inputIds: ids must be in 0..4, got 5 at 2]`,
+    );
+    expect(() => checkIds("inputIds", [0, -1], 5)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: inputIds: ids must be in 0..4, got -1 at 1]`,
+    );
+    expect(() => checkIds("inputIds", [0.5], 5)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: inputIds: ids must be in 0..4, got 0.5 at 0]`,
+    );
     checkIds("inputIds", [0, 4], 5);
   });
 
@@ -116,7 +122,9 @@ describe("ids that are not in the table", () => {
         const y = embedding(table, tensor([1, 2, -1, 0], [4], { device, dtype: "i32" }));
         return [y.data(), backward(sum(y)).get(table)!.data()];
       });
-    expect(() => run(plain)).toThrowErrorMatchingInlineSnapshot();
+    expect(() => run(plain)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: embedding: ids must be in 0..1, got 2 at 1]`,
+    );
     const [y, dtable] = run(cpu);
     expect([...(await y!)]).toEqual([3, 4, NaN, NaN, NaN, NaN, 1, 2]);
     expect([...(await dtable!)]).toEqual([1, 1, 1, 1]);
@@ -126,6 +134,8 @@ describe("ids that are not in the table", () => {
 it("refuses a table that is no matrix", () => {
   scope(() => {
     const ids = tensor([0], [1], { device: cpu, dtype: "i32" });
-    expect(() => embedding(zeros([4], { device: cpu }), ids)).toThrowErrorMatchingInlineSnapshot();
+    expect(() => embedding(zeros([4], { device: cpu }), ids)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: embedding: table must be [V, D], got [4]]`,
+    );
   });
 });

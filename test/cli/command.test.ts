@@ -15,7 +15,11 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 /** One line on stderr that names all of `parts`, nothing on stdout, and this exit code. */
-async function expectFailure(args: readonly string[], code: number, parts: readonly (string | RegExp)[]) {
+async function expectFailure(
+  args: readonly string[],
+  code: number,
+  parts: readonly (string | RegExp)[],
+) {
   const result = await gradloom(args);
   expect(result.code, result.stderr).toBe(code);
   const lines = result.stderr.split("\n").filter((line) => line.startsWith("error:"));
@@ -32,18 +36,26 @@ describe("info", () => {
     expect(info.memoryBytes.weightsF32).toBe(4 * info.parameters);
   });
 
-  it.skipIf(!hasShared)(needsShared("counts as the notebook does, from config.json alone"), async () => {
-    for (const [name, count] of Object.entries({
-      "flan-t5-small": 76961152,
-      "flan-t5-base": 247577856,
-      "flan-t5-large": 783150080,
-      "t5-small": 60506624,
-    })) {
-      const { code, stdout } = await gradloom(["info", "--model", shared("models", name), "--json"]);
-      expect(code).toBe(0);
-      expect((JSON.parse(stdout) as { parameters: number }).parameters).toBe(count);
-    }
-  });
+  it.skipIf(!hasShared)(
+    needsShared("counts as the notebook does, from config.json alone"),
+    async () => {
+      for (const [name, count] of Object.entries({
+        "flan-t5-small": 76961152,
+        "flan-t5-base": 247577856,
+        "flan-t5-large": 783150080,
+        "t5-small": 60506624,
+      })) {
+        const { code, stdout } = await gradloom([
+          "info",
+          "--model",
+          shared("models", name),
+          "--json",
+        ]);
+        expect(code).toBe(0);
+        expect((JSON.parse(stdout) as { parameters: number }).parameters).toBe(count);
+      }
+    },
+  );
 });
 
 describe("wrong usage", () => {
@@ -117,7 +129,10 @@ describe("bad input", () => {
     await cp(EXAMPLE_MODEL, model, { recursive: true });
     const { stdout } = await gradloom(["info", "--json"]);
     const { config } = JSON.parse(stdout) as { config: Record<string, number> };
-    await writeFile(join(model, "config.json"), JSON.stringify({ ...config, d_ff: config.d_ff! + 1 }));
+    await writeFile(
+      join(model, "config.json"),
+      JSON.stringify({ ...config, d_ff: config.d_ff! + 1 }),
+    );
     await expectFailure(["reproduce", "--model", model], 1, ["DenseReluDense", "config.json"]);
   });
 });
@@ -129,7 +144,9 @@ describe("summarize", () => {
       "#Person1#: Hello, is the red bike still for sale?\n#Person2#: Yes, it is.",
     );
     expect(code, stderr).toBe(0);
-    const { summaries } = JSON.parse(stdout) as { summaries: { source: string; summary: string }[] };
+    const { summaries } = JSON.parse(stdout) as {
+      summaries: { source: string; summary: string }[];
+    };
     expect(summaries).toHaveLength(1);
     expect(summaries[0]!.source).toBe("stdin");
     expect(summaries[0]!.summary.length).toBeGreaterThan(0);

@@ -14,13 +14,14 @@ describe("layers", () => {
   const files = sourceFiles("src").filter((path) => path !== "src/index.ts");
 
   it("finds every folder", () => {
-    for (const layer of LAYERS) expect(files.some((path) => path.startsWith(`src/${layer}/`))).toBe(true);
+    for (const layer of LAYERS)
+      expect(files.some((path) => path.startsWith(`src/${layer}/`))).toBe(true);
     expect(files.filter((path) => layerOf(path) < 0)).toEqual([]);
   });
 
   it.each(files)("%s imports nothing to its right", (path) => {
-    const imported = [...readSource(path).matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)].map((match) =>
-      posix.join(posix.dirname(path), match[1]!),
+    const imported = [...readSource(path).matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)].map(
+      (match) => posix.join(posix.dirname(path), match[1]!),
     );
     const wrong = imported.filter((target) => layerOf(target) > layerOf(path));
     expect(wrong).toEqual([]);

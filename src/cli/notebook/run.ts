@@ -24,11 +24,7 @@ const DASHES = "-".repeat(99);
  * @returns what --json prints
  * @throws {GradloomError} for anything the caller can mend; nothing half-written is left
  */
-export async function runNotebook(
-  settings: NotebookSettings,
-  output: Output,
-  signal: AbortSignal,
-) {
+export async function runNotebook(settings: NotebookSettings, output: Output, signal: AbortSignal) {
   const started = performance.now();
 
   // 1.2 Dataset and model
@@ -49,7 +45,9 @@ export async function runNotebook(
   const trainable = model.numParameters({ trainableOnly: true });
   output.print(`trainable model parameters: ${trainable}`);
   output.print(`all model parameters: ${parameters}`);
-  output.print(`percentage of trainable model parameters: ${((100 * trainable) / parameters).toFixed(2)}%`);
+  output.print(
+    `percentage of trainable model parameters: ${((100 * trainable) / parameters).toFixed(2)}%`,
+  );
 
   // 1.3 Zero-shot inference. The rows of 2.3 and 2.4 are summarised here too, while the model is still the
   // original: in the notebook its "original model" is the trained one in train mode (hf-semantics 2.9).
@@ -160,7 +158,9 @@ function neededSplits(dataset: DatasetDict, folder: string) {
   const { train, test } = dataset;
   if (train === undefined || test === undefined) {
     const missing = train === undefined ? "train.csv" : "test.csv";
-    throw new DatasetError(`reproduce: ${folder} must hold train.csv and test.csv, got no ${missing}`);
+    throw new DatasetError(
+      `reproduce: ${folder} must hold train.csv and test.csv, got no ${missing}`,
+    );
   }
   return test.rows;
 }
