@@ -26,7 +26,8 @@ export async function writeFolderAtomically(
     await rename(temporary, folder);
     await syncPath(dirname(folder));
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    // What refused the folder may refuse this too; the first error is the one to tell.
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     throw explained(folder, error);
   }
 }

@@ -16,7 +16,7 @@ import { writeFolderAtomically } from "./atomicFolder.ts";
 import type { CallbackHandler } from "./callbacks.ts";
 import type { RunningLoss } from "./log.ts";
 import { sortedJson } from "./sortedJson.ts";
-import { parseObject, toSnake, type TrainerState } from "./state.ts";
+import { parseObject, toSnake, TrainerState } from "./state.ts";
 import { readTensors, writeTensors } from "./tensorFiles.ts";
 import type { TrainableModel } from "./trainableModel.ts";
 
@@ -71,12 +71,13 @@ export async function loadCheckpoint(folder: string, parts: CheckpointParts): Pr
   const { model, state, callbacks, optimizer, runningLoss } = parts;
   // All small files first, so that a folder that is no checkpoint changes nothing.
   const stateText = await readText(folder, "trainer_state.json");
+  const restored = TrainerState.fromText(stateText, `${folder}/trainer_state.json`);
   const scheduler = await readNumbers(folder, "scheduler.json", ["last_epoch"]);
   const dropout = await readNumbers(folder, "rng_state.json", ["seed", "offset"], "dropout");
   const loss = await readNumbers(folder, "running_loss.json", ["sum", "logged", "logged_step"]);
   await readTensors(`${folder}/optimizer.safetensors`, optimizer.state());
   await loadWeights(folder, model);
-  state.restore(stateText, `${folder}/trainer_state.json`);
+  Object.assign(state, restored);
   callbacks.importState(state.statefulCallbacks);
   optimizer.steps = scheduler.last_epoch!;
   model.random = new Generator(dropout.seed!, dropout.offset!);

@@ -45,18 +45,20 @@ export class TrainerState {
     );
   }
 
-  /** Takes over what a trainer_state.json holds; other keys are ignored. @throws {CheckpointError} */
-  restore(text: string, path: string): void {
+  /** What a trainer_state.json holds; keys that are not here are ignored. @throws {CheckpointError} */
+  static fromText(text: string, path: string): TrainerState {
     const stored = parseObject(text, path);
-    for (const key of Object.keys(this)) {
+    const state = new TrainerState();
+    for (const key of Object.keys(state)) {
       const value = stored[toSnake(key)];
-      if (value !== undefined) Object.assign(this, { [key]: value });
+      if (value !== undefined) Object.assign(state, { [key]: value });
     }
-    if (!Number.isInteger(this.globalStep) || !Array.isArray(this.logHistory)) {
+    if (!Number.isInteger(stored.global_step) || !Array.isArray(stored.log_history)) {
       throw new CheckpointError(
-        `${path}: global_step must be a whole number and log_history a list, got something else. Use another checkpoint.`,
+        `${path}: must have a whole number global_step and a list log_history, and has not. Use another checkpoint.`,
       );
     }
+    return state;
   }
 }
 

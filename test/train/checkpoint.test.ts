@@ -1,0 +1,496 @@
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { describe, expect, it } from "vitest";
+import { T5Config } from "../../src/t5/config.ts";
+import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
+import { CheckpointError } from "../../src/tensor/errors.ts";
+import type { TrainingArgumentsInput } from "../../src/train/arguments.ts";
+import { writeFolderAtomically } from "../../src/train/atomicFolder.ts";
+import { EarlyStoppingCallback, type TrainerCallback } from "../../src/train/callbacks.ts";
+import type { Example } from "../../src/train/collate.ts";
+import { listCheckpoints, surplusCheckpoints } from "../../src/train/rotation.ts";
+import type { TrainableModel } from "../../src/train/trainableModel.ts";
+import { Trainer, type TrainerOptions } from "../../src/train/trainer.ts";
+import { cpu } from "../support/device.ts";
+import { temporaryFolder } from "../support/folder.ts";
+import { uniform } from "../support/random.ts";
+import { TinyModel, tinyRows } from "../support/tinyModel.ts";
+
+const folder = temporaryFolder();
+
+function makeTrainer(args: TrainingArgumentsInput, options: Partial<TrainerOptions> = {}): Trainer {
+  return new Trainer({
+    model: new TinyModel({ dropoutRate: 0.2 }),
+    trainDataset: tinyRows(11),
+    ...options,
+    args: { learningRate: 0.05, perDeviceTrainBatchSize: 2, disableTqdm: true, ...args },
+  });
+}
+
+async function readJson(path: string): Promise<Record<string, unknown>> {
+  return JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>;
+}
+
+async function weightsOf(model: TrainableModel): Promise<number[]> {
+  const all = await Promise.all([...model.parameters().values()].map((x) => x.data()));
+  return all.flatMap((x) => [...x]);
+}
+
+/** The log without what depends on the clock. */
+function figures(trainer: Trainer): Record<string, number>[] {
+  return trainer.state.logHistory.map((record) =>
+    Object.fromEntries(Object.entries(record).filter(([key]) => !/runtime|per_second/.test(key))),
+  );
+}
+
+/** Raised at the end of a step: what a crash leaves is what was written before. */
+class Crash extends Error {}
+const crashAfter = (step: number): TrainerCallback => ({
+  onStepBegin(_args, state) {
+    if (state.globalStep === step) throw new Crash();
+  },
+});
+
+describe("a checkpoint folder", () => {
+  it("has transformers' files, and state with its keys", async () => {
+    const outputDir = folder();
+    const trainer = makeTrainer(
+      {
+        ...{ outputDir, maxSteps: 4, saveSteps: 2, loggingSteps: 2, evalStrategy: "steps" },
+        loadBestModelAtEnd: true,
+      },
+      {
+        evalDataset: tinyRows(3),
+        callbacks: [new EarlyStoppingCallback({ earlyStoppingPatience: 9 })],
+      },
+    );
+    await trainer.train();
+    expect((await readdir(outputDir)).sort()).toEqual(["checkpoint-2", "checkpoint-4"]);
+    expect((await readdir(`${outputDir}/checkpoint-4`)).sort()).toEqual([
+      ...["config.json", "model.safetensors", "optimizer.safetensors", "rng_state.json"],
+      ...["running_loss.json", "scheduler.json", "trainer_state.json", "training_args.json"],
+    ]);
+    const text = await readFile(`${outputDir}/checkpoint-4/trainer_state.json`, "utf8");
+    const state = JSON.parse(text) as Record<string, unknown>;
+    expect(Object.keys(state)).toEqual([
+      ...["best_global_step", "best_metric", "best_model_checkpoint", "epoch", "eval_steps"],
+      ...["global_step", "is_hyper_param_search", "is_local_process_zero", "is_world_process_zero"],
+      ...["log_history", "logging_steps", "max_steps", "num_input_tokens_seen", "num_train_epochs"],
+      ...[
+        "save_steps",
+        "stateful_callbacks",
+        "total_flos",
+        "train_batch_size",
+        "trial_name",
+        "trial_params",
+      ],
+    ]);
+    expect(text.startsWith('{\n  "best_global_step": ')).toBe(true);
+    expect(text.endsWith("}\n")).toBe(true);
+    expect(state).toMatchObject({
+      ...{ global_step: 4, max_steps: 4, num_train_epochs: 1, train_batch_size: 2, epoch: 4 / 6 },
+      stateful_callbacks: {
+        TrainerControl: {
+          args: {
+            ...{ should_epoch_stop: false, should_evaluate: false, should_log: false },
+            ...{ should_save: true, should_training_stop: true },
+          },
+          attributes: {},
+        },
+        EarlyStoppingCallback: {
+          args: { early_stopping_patience: 9, early_stopping_threshold: 0 },
+          attributes: { early_stopping_patience_counter: 0 },
+        },
+      },
+    });
+    // Saved before the record of the whole run is made.
+    expect((state.log_history as object[]).length).toBe(trainer.state.logHistory.length - 1);
+    expect(await readJson(`${outputDir}/checkpoint-4/training_args.json`)).toMatchObject({
+      learning_rate: 0.05,
+      per_device_train_batch_size: 2,
+    });
+  });
+
+  it("holds the model alone with saveOnlyModel, and no model without a save strategy", async () => {
+    const outputDir = folder();
+    await makeTrainer({ outputDir, maxSteps: 1, saveOnlyModel: true }).train();
+    expect((await readdir(`${outputDir}/checkpoint-1`)).sort()).toEqual([
+      ...["config.json", "model.safetensors", "trainer_state.json", "training_args.json"],
+    ]);
+    await expect(
+      makeTrainer({ outputDir, maxSteps: 2 }).train({ resumeFromCheckpoint: true }),
+    ).rejects.toThrow(/must hold scheduler.json to be resumed from/);
+    const none = folder();
+    await makeTrainer({ outputDir: none, maxSteps: 1, saveStrategy: "no" }).train();
+    await expect(readdir(none)).rejects.toThrow("ENOENT");
+  });
+
+  it("holds the tokenizer's files when there is a tokenizer", async () => {
+    const outputDir = folder();
+    const tokenizer = {
+      padTokenId: 0,
+      savePretrained: (to: string) => writeFile(`${to}/tokenizer.json`, "{}"),
+    };
+    const trainer = makeTrainer({ outputDir, maxSteps: 1 }, { tokenizer });
+    await trainer.train();
+    expect(await readdir(`${outputDir}/checkpoint-1`)).toContain("tokenizer.json");
+    await trainer.saveModel(`${outputDir}/final`);
+    expect((await readdir(`${outputDir}/final`)).sort()).toEqual([
+      ...["config.json", "model.safetensors", "tokenizer.json"],
+    ]);
+  });
+});
+
+describe("resuming", () => {
+  const schedules: Record<string, TrainingArgumentsInput> = {
+    "at a log": { maxSteps: 14, saveSteps: 4, loggingSteps: 2 },
+    "between two logs": { maxSteps: 14, saveSteps: 5, loggingSteps: 3 },
+    "with accumulation": {
+      maxSteps: 8,
+      saveSteps: 1,
+      loggingSteps: 3,
+      gradientAccumulationSteps: 4,
+    },
+    "by epochs": { numTrainEpochs: 4, saveStrategy: "epoch", loggingStrategy: "epoch" },
+    "with a warmup and cosine": {
+      maxSteps: 12,
+      saveSteps: 3,
+      lrSchedulerType: "cosine",
+      warmupSteps: 5,
+    },
+  };
+
+  it.each(Object.entries(schedules))("goes on as if nothing had happened (%s)", async (_, args) => {
+    const evalDataset = tinyRows(3, 9);
+    const evaluation = args.saveStrategy === "epoch" ? {} : { evalStrategy: "steps", evalSteps: 4 };
+    const settings = { ...args, ...evaluation } as TrainingArgumentsInput;
+    const whole = makeTrainer({ ...settings, outputDir: folder() }, { evalDataset });
+    const expected = await whole.train();
+
+    const outputDir = folder();
+    for (const step of [6, 7]) {
+      const crashing = makeTrainer(
+        { ...settings, outputDir },
+        { evalDataset, callbacks: [crashAfter(step)] },
+      );
+      const resume = (await listCheckpoints(outputDir)).length > 0;
+      await expect(crashing.train({ resumeFromCheckpoint: resume })).rejects.toThrow(Crash);
+    }
+    const resumed = makeTrainer({ ...settings, outputDir }, { evalDataset });
+    const actual = await resumed.train({ resumeFromCheckpoint: true });
+    expect(figures(resumed)).toEqual(figures(whole));
+    expect(actual.trainingLoss).toBe(expected.trainingLoss);
+    expect(await weightsOf(resumed.model)).toEqual(await weightsOf(whole.model));
+  });
+
+  it("goes on with T5, dropout and bf16 weights", async () => {
+    const config = T5Config.fromJSON(
+      {
+        ...{ model_type: "t5", vocab_size: 24, d_model: 8, d_kv: 4, d_ff: 12, num_heads: 2 },
+        ...{ num_layers: 1, num_decoder_layers: 1, feed_forward_proj: "gated-gelu" },
+        ...{ decoder_start_token_id: 0, dropout_rate: 0.1 },
+      },
+      { source: "test" },
+    );
+    const initial = folder();
+    await T5ForConditionalGeneration.fromConfig(config, { device: cpu, seed: 3 }).savePretrained(
+      initial,
+    );
+    const draw = uniform(3);
+    const ids = (length: number): number[] =>
+      Array.from({ length }, () => 2 + Math.floor(draw() * 20));
+    const rows = Array.from({ length: 9 }, () => ({
+      inputIds: ids(3 + draw() * 4),
+      labels: ids(2 + draw() * 3),
+    }));
+    const make = async (outputDir: string, callbacks: TrainerCallback[] = []): Promise<Trainer> => {
+      const model = await T5ForConditionalGeneration.fromPretrained(initial, {
+        device: cpu,
+        dtype: "bfloat16",
+      });
+      const args = { outputDir, maxSteps: 8, saveSteps: 3, loggingSteps: 2 };
+      return makeTrainer(args, { model, trainDataset: rows, callbacks });
+    };
+    const whole = await make(folder());
+    await whole.train();
+    const outputDir = folder();
+    await expect((await make(outputDir, [crashAfter(5)])).train()).rejects.toThrow(Crash);
+    const resumed = await make(outputDir);
+    await resumed.train({ resumeFromCheckpoint: `${outputDir}/checkpoint-3` });
+    expect(figures(resumed)).toEqual(figures(whole));
+    expect(await weightsOf(resumed.model)).toEqual(await weightsOf(whole.model));
+    expect(await readdir(`${outputDir}/checkpoint-8`)).toContain("generation_config.json");
+    // What was saved is what was trained.
+    const loaded = await T5ForConditionalGeneration.fromPretrained(`${outputDir}/checkpoint-8`, {
+      device: cpu,
+    });
+    expect(await weightsOf(loaded)).toEqual(await weightsOf(whole.model));
+  });
+
+  it("reads past the rows of a stream that were seen", async () => {
+    const rows = tinyRows(5);
+    const trainDataset = {
+      async *[Symbol.asyncIterator](): AsyncGenerator<Example> {
+        for (const row of rows) yield await Promise.resolve(row);
+      },
+    };
+    const args = { maxSteps: 8, saveSteps: 5, loggingSteps: 1 };
+    const whole = makeTrainer({ ...args, outputDir: folder() }, { trainDataset });
+    await whole.train();
+    const outputDir = folder();
+    const crashing = makeTrainer(
+      { ...args, outputDir },
+      { trainDataset, callbacks: [crashAfter(6)] },
+    );
+    await expect(crashing.train()).rejects.toThrow(Crash);
+    const resumed = makeTrainer({ ...args, outputDir }, { trainDataset });
+    await resumed.train({ resumeFromCheckpoint: true });
+    expect(figures(resumed)).toEqual(figures(whole));
+  });
+
+  it("remembers how patient early stopping has been", async () => {
+    const make = (outputDir: string, more: TrainerCallback[] = []): Trainer => {
+      const model = new TinyModel();
+      const trainer = makeTrainer(
+        {
+          ...{ outputDir, maxSteps: 30, evalStrategy: "steps", evalSteps: 1, saveSteps: 1 },
+          ...{ metricForBestModel: "loss", learningRate: 0 },
+        },
+        {
+          model,
+          evalDataset: tinyRows(2),
+          callbacks: [new EarlyStoppingCallback({ earlyStoppingPatience: 5 }), ...more],
+        },
+      );
+      return trainer;
+    };
+    const outputDir = folder();
+    await expect(make(outputDir, [crashAfter(4)]).train()).rejects.toThrow(Crash);
+    expect((await make(outputDir).train({ resumeFromCheckpoint: true })).globalStep).toBe(6);
+  });
+
+  it("does nothing more when the run was complete", async () => {
+    const outputDir = folder();
+    const first = makeTrainer({ outputDir, maxSteps: 3, loggingSteps: 1 });
+    const { trainingLoss } = await first.train();
+    const again = makeTrainer({ outputDir, maxSteps: 3, loggingSteps: 1 });
+    expect(await again.train({ resumeFromCheckpoint: true })).toMatchObject({
+      globalStep: 3,
+      trainingLoss,
+    });
+    expect(await weightsOf(again.model)).toEqual(await weightsOf(first.model));
+  });
+
+  it("says what is wrong with a checkpoint, and changes nothing then", async () => {
+    const outputDir = folder();
+    const attempt = async (from: string | true, model = new TinyModel({ seed: 8 })) => {
+      const trainer = makeTrainer({ outputDir, maxSteps: 9 }, { model });
+      const before = await weightsOf(trainer.model);
+      const message = await trainer.train({ resumeFromCheckpoint: from }).then(
+        () => "no error",
+        (error: unknown) => {
+          expect(error).toBeInstanceOf(Error);
+          return `${(error as Error).name}: ${(error as Error).message}`;
+        },
+      );
+      expect(await weightsOf(trainer.model)).toEqual(before);
+      return message;
+    };
+    expect(await attempt(true)).toMatch(
+      /^CheckpointError: resumeFromCheckpoint: .* must hold a checkpoint-N folder, got none/,
+    );
+    expect(await attempt(`${outputDir}/nowhere`)).toMatch(
+      /^CheckpointError: .*nowhere: must hold trainer_state.json/,
+    );
+    await makeTrainer({ outputDir, maxSteps: 2 }).train();
+    const checkpoint = `${outputDir}/checkpoint-2`;
+    const damage = async (name: string, content: string): Promise<string> => {
+      const path = `${checkpoint}/${name}`;
+      const whole = await readFile(path);
+      await writeFile(path, content);
+      const message = await attempt(true);
+      await writeFile(path, whole);
+      return message;
+    };
+    expect(await damage("trainer_state.json", "{")).toMatch(
+      /CheckpointError: .*trainer_state.json: must be a JSON object/,
+    );
+    expect(await damage("trainer_state.json", "{}")).toMatch(
+      /must have a whole number global_step/,
+    );
+    expect(await damage("rng_state.json", "{}")).toMatch(/CheckpointError: .*rng_state.json/);
+    expect(await damage("scheduler.json", '{"last_epoch": "2"}')).toMatch(
+      /last_epoch must be a number, got "2"/,
+    );
+    expect(await damage("optimizer.safetensors", "short")).toMatch(
+      /SafetensorsError: .*optimizer.safetensors/,
+    );
+    expect(await damage("model.safetensors", "short")).toMatch(
+      /SafetensorsError: .*model.safetensors/,
+    );
+  });
+});
+
+describe("writeFolderAtomically", () => {
+  it("leaves what was there when writing fails", async () => {
+    const target = folder();
+    await writeFolderAtomically(target, (to) => writeFile(`${to}/a`, "old"));
+    await expect(
+      writeFolderAtomically(target, async (to) => {
+        await writeFile(`${to}/a`, "new");
+        throw new Error("full");
+      }),
+    ).rejects.toThrow("full");
+    expect(await readFile(`${target}/a`, "utf8")).toBe("old");
+    expect((await readdir(`${target}/..`)).filter((name) => name.startsWith("."))).toEqual([]);
+    await writeFolderAtomically(target, (to) => writeFile(`${to}/b`, "new"));
+    expect(await readdir(target)).toEqual(["b"]);
+  });
+
+  it("hides what is not finished", async () => {
+    const parent = folder();
+    await writeFolderAtomically(`${parent}/checkpoint-3`, async (to) => {
+      await mkdir(`${to}/deep`);
+      await writeFile(`${to}/deep/file`, "x");
+      expect(await listCheckpoints(parent)).toEqual([]);
+    });
+    expect((await listCheckpoints(parent)).map(({ step }) => step)).toEqual([3]);
+  });
+
+  it("explains what the system refuses", async () => {
+    const file = folder();
+    await writeFile(file, "");
+    const attempt = writeFolderAtomically(`${file}/checkpoint-1`, () => Promise.resolve());
+    await expect(attempt).rejects.toThrow(CheckpointError);
+    await expect(attempt).rejects.toThrow(/must be a place that can be written to, got E\w+/);
+  });
+
+  it("is cleared of what a killed run left, once the next checkpoint is saved", async () => {
+    const outputDir = folder();
+    await mkdir(`${outputDir}/.checkpoint-7.partial`, { recursive: true });
+    await mkdir(`${outputDir}/.checkpoint-5.deleted`);
+    await mkdir(`${outputDir}/.mine`);
+    await makeTrainer({ outputDir, maxSteps: 1 }).train();
+    expect((await readdir(outputDir)).sort()).toEqual([".mine", "checkpoint-1"]);
+  });
+});
+
+describe("rotation", () => {
+  const at = (step: number, time: number) => ({ path: `out/checkpoint-${step}`, step, time });
+  const steps = (list: readonly { step: number }[]): number[] => list.map(({ step }) => step);
+
+  it("deletes the oldest, never the newest nor the best", () => {
+    const four = [at(5, 0), at(10, 5000), at(15, 10_000), at(20, 15_000)];
+    expect(steps(surplusCheckpoints(four, 2, null))).toEqual([5, 10]);
+    expect(steps(surplusCheckpoints(four, 2, "out/checkpoint-5"))).toEqual([10, 15]);
+    expect(steps(surplusCheckpoints(four, 1, "out/checkpoint-10"))).toEqual([5, 15]);
+    expect(steps(surplusCheckpoints(four, 1, "out/checkpoint-20"))).toEqual([5, 10, 15]);
+    expect(steps(surplusCheckpoints(four, 4, null))).toEqual([]);
+    expect(surplusCheckpoints([], 1, null)).toEqual([]);
+  });
+
+  it("goes by time, and by step where times are too close to tell", () => {
+    expect(steps(surplusCheckpoints([at(100, 9000), at(900, 0)], 1, null))).toEqual([900]);
+    expect(steps(surplusCheckpoints([at(100, 900), at(900, 0)], 1, null))).toEqual([100]);
+  });
+
+  it("leaves the limit and the best after a run, which ends with the best model", async () => {
+    const outputDir = folder();
+    const model = new TinyModel();
+    // Too large a rate, so that the loss soon rises.
+    const trainer = makeTrainer(
+      {
+        ...{ outputDir, maxSteps: 8, evalStrategy: "steps", evalSteps: 1, saveSteps: 1 },
+        ...{ loadBestModelAtEnd: true, saveTotalLimit: 2, learningRate: 2, warmupSteps: 8 },
+      },
+      { model, evalDataset: tinyRows(4) },
+    );
+    await trainer.train();
+    const { bestGlobalStep, bestModelCheckpoint, bestMetric } = trainer.state;
+    expect(bestGlobalStep).toBeLessThan(8);
+    expect(bestModelCheckpoint).toBe(`${outputDir}/checkpoint-${bestGlobalStep}`);
+    expect(steps(await listCheckpoints(outputDir))).toEqual([bestGlobalStep, 8]);
+    expect((await trainer.evaluate()).eval_loss).toBe(bestMetric);
+  });
+
+  it("with a limit of 1 leaves the best alone in the end", async () => {
+    const outputDir = folder();
+    const trainer = makeTrainer(
+      {
+        ...{ outputDir, maxSteps: 6, evalStrategy: "steps", evalSteps: 1, saveSteps: 1 },
+        ...{ loadBestModelAtEnd: true, saveTotalLimit: 1, learningRate: 2, warmupSteps: 6 },
+      },
+      { evalDataset: tinyRows(4) },
+    );
+    await trainer.train();
+    expect(steps(await listCheckpoints(outputDir))).toEqual([trainer.state.bestGlobalStep]);
+  });
+
+  it('saves only improvements with saveStrategy "best"', async () => {
+    const outputDir = folder();
+    const trainer = makeTrainer(
+      {
+        ...{ outputDir, maxSteps: 6, evalStrategy: "steps", evalSteps: 1, saveStrategy: "best" },
+        ...{ metricForBestModel: "loss", learningRate: 0 },
+      },
+      { evalDataset: tinyRows(4) },
+    );
+    await trainer.train();
+    expect(steps(await listCheckpoints(outputDir))).toEqual([1]);
+    expect(trainer.state.bestModelCheckpoint).toBe(`${outputDir}/checkpoint-1`);
+  });
+
+  it("finds the best checkpoint again after the folder was moved", async () => {
+    const outputDir = folder();
+    const args = { maxSteps: 2, evalStrategy: "steps", evalSteps: 1, saveSteps: 1 } as const;
+    const evalDataset = tinyRows(4);
+    await makeTrainer({ ...args, outputDir, metricForBestModel: "loss" }, { evalDataset }).train();
+    const path = `${outputDir}/checkpoint-2/trainer_state.json`;
+    const text = await readFile(path, "utf8");
+    await writeFile(path, text.replaceAll(outputDir, "/elsewhere"));
+    const resumed = makeTrainer(
+      { ...args, outputDir, metricForBestModel: "loss" },
+      { evalDataset },
+    );
+    await resumed.train({ resumeFromCheckpoint: true });
+    expect(resumed.state.bestModelCheckpoint).toMatch(new RegExp(`^${outputDir}/checkpoint-\\d$`));
+  });
+
+  it("lists checkpoints in order, and nothing else", async () => {
+    const outputDir = folder();
+    for (const name of ["checkpoint-10", "checkpoint-9", "checkpoint-best", "runs"]) {
+      await mkdir(`${outputDir}/${name}`, { recursive: true });
+    }
+    await utimes(`${outputDir}/checkpoint-9`, 5, 5);
+    const found = await listCheckpoints(outputDir);
+    expect(steps(found)).toEqual([9, 10]);
+    expect(found[0]!.time).toBe(5000);
+    await rm(outputDir, { recursive: true });
+    expect(await listCheckpoints(outputDir)).toEqual([]);
+  });
+});
+
+describe("reportTo", () => {
+  it("writes log.jsonl, anew for a new run and continued for a resumed one", async () => {
+    const outputDir = folder();
+    const args = {
+      outputDir,
+      maxSteps: 4,
+      saveSteps: 2,
+      loggingSteps: 1,
+      reportTo: "jsonl",
+    } as const;
+    const lines = async (): Promise<unknown[]> =>
+      (await readFile(`${outputDir}/log.jsonl`, "utf8"))
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line));
+    await expect(makeTrainer(args, { callbacks: [crashAfter(3)] }).train()).rejects.toThrow(Crash);
+    expect((await lines()).length).toBe(3);
+    const resumed = makeTrainer(args);
+    await resumed.train({ resumeFromCheckpoint: true });
+    expect(await lines()).toEqual(resumed.state.logHistory);
+    const anew = makeTrainer(args);
+    await anew.train();
+    expect(await lines()).toEqual(anew.state.logHistory);
+  });
+});
