@@ -115,19 +115,16 @@ describe("ids that are not in the table", () => {
     checkIds("inputIds", [0, 4], 5);
   });
 
-  it("never read or write past it", async () => {
+  it("never read or write past it", () => {
     const run = (device: typeof cpu) =>
       scope(() => {
         const table = tensor([1, 2, 3, 4], [2, 2], { device, dtype: "f32", requiresGrad: true });
         const y = embedding(table, tensor([1, 2, -1, 0], [4], { device, dtype: "i32" }));
         return [y.data(), backward(sum(y)).get(table)!.data()];
       });
-    expect(() => run(plain)).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: embedding: ids must be in 0..1, got 2 at 1]`,
-    );
-    const [y, dtable] = run(cpu);
-    expect([...(await y!)]).toEqual([3, 4, NaN, NaN, NaN, NaN, 1, 2]);
-    expect([...(await dtable!)]).toEqual([1, 1, 1, 1]);
+    for (const device of [plain, cpu]) {
+      expect(() => run(device)).toThrow("embedding: ids must be in 0..1, got 2 at 1");
+    }
   });
 });
 

@@ -62,16 +62,15 @@ describe.each(devices)("rows of any dtype, %s", (_title, device) => {
   });
 });
 
-it("gives NaN for rows that are not there, or throws", async () => {
+it("refuses rows that are not there", () => {
   const run = (device: typeof cpu) =>
     scope(() => {
       const x = tensor([1, 2], [2, 1], { device, dtype: "f32" });
       return [gatherRows(x, tensor([2, 1, -1], [3], { device, dtype: "i32" })).data()];
     });
-  expect(() => run(plain)).toThrowErrorMatchingInlineSnapshot(
-    `[ArgumentError: gatherRows: ids must be in 0..1, got 2 at 0]`,
-  );
-  expect([...(await run(cpu)[0]!)]).toEqual([NaN, 2, NaN]);
+  for (const device of [plain, cpu]) {
+    expect(() => run(device)).toThrow("gatherRows: ids must be in 0..1, got 2 at 0");
+  }
 });
 
 it("refuses indices of another shape or dtype", () => {
