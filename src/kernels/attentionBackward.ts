@@ -27,6 +27,7 @@ import {
   constantsOf,
   paramTypes,
   paramsOf,
+  SCORE_BLOCK,
   type AttentionConstants,
   type AttentionOptions,
   type AttentionParams,
@@ -42,6 +43,7 @@ export const attentionStatsKernel = defineKernel({
   inputs: { y: "float", dy: "float", lse: "float", mask: "i32?" },
   outputs: { stats: "float" },
   params: { batch: "u32", heads: "u32", queries: "u32", keys: "u32", width: "u32" },
+  wasm: { name: "attentionStats", range: ({ batch }) => batch! },
   cpu({ y, dy, lse, mask, stats }, p) {
     const rows = p.batch * p.heads * p.queries;
     for (let row = 0; row < rows; row++) {
@@ -92,14 +94,15 @@ function rowGradients(x: GradientInputs, p: AttentionParams, constants: Attentio
     const delta = x.stats[rows + row]!;
     scoreRow(scores, p, { b, h, t }, weights);
     for (let s = 0; s < p.keys; s++) {
+      const score = weights[s]!;
       // Next to the score of a dropped key the logarithm of the row's length was rounded away.
-      const probability = lse === DROPPED ? 1 / p.keys : Math.exp(weights[s]! - lse);
+      const probability = lse === DROPPED ? 1 / p.keys : Math.exp(score - lse);
       const factor = keep(row * p.keys + s);
       const value = ((b * p.keys + s) * p.heads + h) * p.width;
       const query = ((b * p.queries + t) * p.heads + h) * p.width;
       const dp = factor * dot(x.dy, query, x.v, value, p.width);
       weights[s] = factor * probability;
-      ds[s] = scores.dropped(b, t, s) ? 0 : probability * (dp - delta);
+      ds[s] = score === DROPPED ? 0 : probability * (dp - delta);
     }
     return { weights, ds };
   };
@@ -111,10 +114,10 @@ export const attentionBackwardQueryKernel = defineKernel({
   outputs: { dq: "float", dbias: "float?" },
   params: paramTypes,
   constants: constantTypes,
-  // Heads, because the bias gradient of one is a sum over the batch.
+  // Heads by blocks of queries, because an element of the bias gradient is a sum over the batch.
   wasm: {
     name: "attentionBackwardQuery",
-    range: ({ heads }) => heads!,
+    range: ({ heads, queries }) => heads! * Math.ceil(queries! / SCORE_BLOCK),
     scratch: (params) => attentionScratch(params, 2),
   },
   cpu({ dq, dbias, ...x }, p, constants) {

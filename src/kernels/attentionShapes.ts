@@ -35,13 +35,17 @@ export const constantTypes = { BIAS: "u32", MASK: "u32", CAUSAL: "u32", DROPOUT:
 export type AttentionParams = Readonly<Record<keyof typeof paramTypes, number>>;
 export type AttentionConstants = Readonly<Record<keyof typeof constantTypes, number>>;
 
+/** Queries whose scores the WebAssembly bodies hold at a time: BLOCK of wasm/assembly/attention.ts. */
+export const SCORE_BLOCK = 128;
+
 /**
- * Bytes of scratch of the WebAssembly bodies: `matrices` of [T, S], a row of dropout factors that begins
- * anywhere in a group of 16, and the packed panels of the products.
+ * Bytes of scratch of the WebAssembly bodies: the packed panels of the products, factors of the block's
+ * rows, a row of dropout factors that begins anywhere in a group of 16, and `matrices` of a block's scores.
  */
 export function attentionScratch({ queries, keys }: KernelParams, matrices: number): number {
-  const align = (bytes: number) => Math.ceil(bytes / 16) * 16;
-  return matrices * align(4 * queries! * keys!) + align(4 * (keys! + 32)) + GEMM_SCRATCH;
+  const stride = Math.ceil(keys! / 4) * 4;
+  const rows = Math.min(queries!, SCORE_BLOCK);
+  return GEMM_SCRATCH + 4 * (SCORE_BLOCK + stride + 32 + matrices * rows * stride);
 }
 
 const noDropout: DropoutParams = {

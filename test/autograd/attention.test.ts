@@ -1,12 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { attention } from "../../src/autograd/ops/attention.ts";
+import {
+  attention,
+  attentionComposed,
+  type AttentionOptions,
+} from "../../src/autograd/ops/attention.ts";
 import { backward } from "../../src/autograd/backward.ts";
 import { Scope, scope } from "../../src/tensor/scope.ts";
 import { alias, full, tensor, zeros, type Tensor } from "../../src/tensor/tensor.ts";
 import { attention as reference, type AttentionCase } from "../reference/attention.ts";
 import {
   checkForward,
+  checkGradients,
   describeOp,
   distance,
   type OpCase,
@@ -21,7 +26,9 @@ interface Case extends AttentionCase {
   readonly size?: number;
 }
 
-function makeCase(c: Case): OpCase {
+type Op = (q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions) => Tensor;
+
+function makeCase(c: Case, op: Op = attention): OpCase {
   const { B, T, S, H, D, seed, size = 0.7, bias, mask, causal, scale, dropout } = c;
   const q = values(B * T * H * D, seed, size);
   const k = values(B * S * H * D, seed + 1, size);
@@ -36,7 +43,7 @@ function makeCase(c: Case): OpCase {
   return {
     inputs,
     apply: ([q, k, v, ...rest]) =>
-      attention(q!, k!, v!, {
+      op(q!, k!, v!, {
         heads: H,
         bias: bias ? rest[0]! : null,
         mask: mask ? rest.at(-1)! : null,
@@ -56,6 +63,9 @@ function randomMask(B: number, S: number, seed: number): number[] {
     return b === 0 || (b > 1 && next() < 2 / 3) ? 1 : 0;
   });
 }
+
+/** [2, 5] */
+const FEW = [1, 1, 1, 0, 0, 1, 0, 1, 1, 1];
 
 const length = fc.constantFrom(1, 2, 3, 4, 5, 8, 9, 17);
 
@@ -117,6 +127,12 @@ describeOp({
       ...{ B: 1, T: 2, S: 3, H: 1, D: 4, seed: 43 },
       dropout: { p: 1, seed: 1, offset: 0 },
     }),
+    "several blocks of queries": makeCase({
+      ...{ B: 2, T: 131, S: 6, H: 2, D: 3, seed: 45, scale: 0.7 },
+      bias: values(2 * 131 * 6, 7),
+      mask: [1, 0, 1, 1, 1, 0, 1, 1, 1, 1, 0, 1],
+      dropout: { p: 0.2, seed: 8, offset: 2 },
+    }),
     "T5's head width": makeCase({
       ...{ B: 3, T: 19, S: 37, H: 1, D: 64, seed: 47, size: 0.35 },
       bias: values(19 * 37, 8),
@@ -133,6 +149,17 @@ function pair(one: Partial<Case>, other: Partial<Case>): readonly [OpCase, OpCas
 }
 
 describe("attention", () => {
+  it.each([
+    ["bias and mask", { bias: values(30, 2), mask: FEW }],
+    ["causality", { causal: true, scale: 0.5 }],
+    ["dropout", { dropout: { p: 0.3, seed: 3, offset: 1 } }],
+    ["a batch element with every key dropped", { mask: [1, 1, 1, 1, 1, 0, 0, 0, 0, 0] }],
+  ])("equals its composition from small ops with %s", async (_title, settings) => {
+    const c = makeCase({ B: 2, T: 3, S: 5, H: 2, D: 4, seed: 61, ...settings }, attentionComposed);
+    await checkForward(c);
+    await checkGradients(c);
+  });
+
   it("gives one key all the attention, and no gradient to the scores", async () => {
     const c = makeCase({ B: 2, T: 3, S: 1, H: 2, D: 5, seed: 53, bias: values(6, 3) });
     await checkForward(c);
@@ -229,8 +256,6 @@ describe("attention", () => {
     });
   });
 });
-
-const FEW = [1, 1, 1, 0, 0, 1, 0, 1, 1, 1];
 
 function leaves(c: OpCase): Tensor[] {
   return c.inputs.map(({ shape, values, kind }) =>

@@ -4,8 +4,14 @@ import { attentionForward } from "../../kernels/attention.ts";
 import { attentionBackward } from "../../kernels/attentionBackward.ts";
 import { maskWords } from "../../kernels/attentionShapes.ts";
 import { dropoutParams, type Dropout } from "../../kernels/dropout.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { tensor, type Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
+import { cast } from "./cast.ts";
+import { dropout as applyDropout } from "./dropout.ts";
+import { matmul } from "./matmul.ts";
+import { add, addScalar, mul, mulScalar } from "./pointwise.ts";
+import { permute, reshape } from "./shape.ts";
+import { softmax } from "./softmax.ts";
 
 export interface AttentionOptions {
   readonly heads: number;
@@ -52,4 +58,43 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
       return [dq, dk, dv, dbias];
     },
   });
+}
+
+const LARGEST = 3.4028234663852886e38;
+
+/** The same from unfused ops: documentation and test oracle of `attention`. */
+export function attentionComposed(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  options: AttentionOptions,
+): Tensor {
+  const { heads, bias = null, mask = null, causal = false, scale = 1, dropout = null } = options;
+  const [B, T, columns] = q.shape as [number, number, number];
+  const S = k.shape[1]!;
+  // [B, length, H*D] -> [B, H, length, D]
+  const split = (x: Tensor, length: number): Tensor =>
+    permute(reshape(x, [B, length, heads, columns / heads]), [0, 2, 1, 3]);
+  const products = matmul(split(q, T), split(k, S), { transposeB: true });
+  let scores = mulScalar(products, scale);
+  if (bias) scores = add(scores, bias);
+  if (mask) scores = replaceDropped(scores, reshape(cast(mask, q.dtype), [B, 1, 1, S]));
+  if (causal) scores = replaceDropped(scores, visibleKeys(T, S, q));
+  let probabilities = softmax(scores);
+  if (dropout) probabilities = applyDropout(probabilities, dropout.p, dropout);
+  const y = matmul(probabilities, split(v, S));
+  return reshape(permute(y, [0, 2, 1, 3]), [B, T, columns]);
+}
+
+/** scores where keep is 1; the lowest finite number, without a gradient, where it is 0. */
+function replaceDropped(scores: Tensor, keep: Tensor): Tensor {
+  return add(mul(scores, keep), addScalar(mulScalar(keep, LARGEST), -LARGEST));
+}
+
+/** [T, S], 1 up to the position S - T + t of query t and 0 after it. */
+function visibleKeys(T: number, S: number, like: Tensor): Tensor {
+  const values = Float64Array.from({ length: T * S }, (_, i) =>
+    i % S <= S - T + Math.floor(i / S) ? 1 : 0,
+  );
+  return tensor(values, [T, S], { device: like.device, dtype: like.dtype });
 }

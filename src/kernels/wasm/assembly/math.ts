@@ -71,12 +71,12 @@ export function tanh(x: v128): v128 {
   q = madd(q, square, f32x4.splat(-0.0537397150858));
   q = madd(q, square, f32x4.splat(0.133314421982));
   q = madd(q, square, f32x4.splat(-0.33333281942));
-  const near = madd(f32x4.mul(q, square), x, x);
+  const near = madd(f32x4.mul(q, square), size, size);
   const power = exp(f32x4.add(size, size));
   const one = f32x4.splat(1);
   const far = f32x4.sub(one, f32x4.div(f32x4.splat(2), f32x4.add(power, one)));
-  const signed = v128.or(far, v128.and(x, f32x4.splat(-0.0)));
-  return v128.bitselect(near, signed, f32x4.lt(size, f32x4.splat(0.625)));
+  const result = v128.bitselect(near, far, f32x4.lt(size, f32x4.splat(0.625)));
+  return v128.or(result, v128.and(x, f32x4.splat(-0.0)));
 }
 
 /** 1 / (1 + e^-x). */
