@@ -21,7 +21,7 @@ export interface BatchOptions {
   readonly dropLast?: boolean;
   /** Row numbers in the order wanted; of rows by index only. */
   readonly order?: Uint32Array;
-  /** Batches left out at the beginning. Rows by index are not even read for them. */
+  /** Batches left out at the beginning, without reading their rows; of rows by index only. */
   readonly skip?: number;
 }
 
@@ -65,9 +65,7 @@ export async function* batches(
   dataset: TrainDataset,
   { batchSize, collate, dropLast = false, order, skip = 0 }: BatchOptions,
 ): AsyncGenerator<Batch, void, undefined> {
-  const rows = isStream(dataset)
-    ? dropFirst(dataset, skip * batchSize)
-    : inOrder(dataset, order, skip * batchSize);
+  const rows = isStream(dataset) ? dataset : inOrder(dataset, order, skip * batchSize);
   for await (const examples of groups(rows, batchSize)) {
     if (examples.length === batchSize || !dropLast) yield collate(examples);
   }
@@ -101,14 +99,6 @@ async function* inOrder(
     }
     yield example;
   }
-}
-
-async function* dropFirst<T>(
-  items: AsyncIterable<T>,
-  count: number,
-): AsyncGenerator<T, void, undefined> {
-  let seen = 0;
-  for await (const item of items) if (seen++ >= count) yield item;
 }
 
 /**

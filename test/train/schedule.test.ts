@@ -31,7 +31,9 @@ describe("schedules", () => {
     const schedule = { type: "linear", warmupSteps: 100, totalSteps: 100 } as const;
     const rates = Array.from({ length: 101 }, (_, s) => 5e-5 * scheduleFactor(schedule, s));
     rates.slice(0, 100).forEach((rate, s) => expect(rate).toBeCloseTo((5e-5 * s) / 100, 15));
-    expect([rates[0], rates[9], rates[99], rates[100]]).toEqual([0, 4.5e-6, 4.9500000000000004e-5, 0]);
+    expect([rates[0], rates[9], rates[99], rates[100]]).toEqual([
+      0, 4.5e-6, 4.9500000000000004e-5, 0,
+    ]);
     expect(rates.reduce((sum, rate) => sum + rate)).toBeCloseTo(2.475e-3, 12);
   });
 
