@@ -14,7 +14,17 @@ const CORPUS_SEED = 1;
 const CORPUS_PAIRS = 6000;
 // Not TASK_WEIGHTS: another mix of tasks must not change the ids that a checkpoint was trained with.
 const CORPUS_WEIGHTS = {
-  ...{ spans: 5, question: 5, role: 3, speaker: 1, line: 2, keywords: 3, about: 1, note: 0 },
+  ...{
+    spans: 5,
+    question: 5,
+    role: 3,
+    speaker: 1,
+    line: 2,
+    keywords: 3,
+    about: 1,
+    note: 0,
+    headline: 0,
+  },
 };
 
 const SPACE = "▁";

@@ -121,7 +121,9 @@ describe("pre-training pairs", () => {
     const { test } = await loadDataset(examples("data"));
     const held = new Set(test!.rows.map((row) => row["dialogue"]!));
     const wordings = SITUATIONS.flatMap(({ endings }) => endings.flatMap((each) => each.summaries));
-    const manner = wordings.map((wording) => new RegExp(`^${wording.replace(/\{\w+\}/g, ".+")}$`));
+    const manner = wordings.map(
+      (wording) => new RegExp(`^${wording.replaceAll(".", "\\.").replace(/\{\w+\}/g, ".+")}$`),
+    );
     expect(
       manner.some((each) => each.test("Anna sends a parcel with toys to Rome for 30 dollars.")),
     ).toBe(true);
