@@ -87,14 +87,23 @@ function propagate(
   const deliver = (leaf: Tensor, gradient: Tensor): void => {
     if (wanted(leaf)) gradients.add(leaf, keep(alias(gradient)));
   };
-  const results = scope(() => [...node.run(dy, needs, deliver)]);
+  const offered = new Set<Tensor>();
+  const onto = (i: number): Tensor | null => {
+    const present = needs[i] ? gradients.writable(node.edges[i]!) : null;
+    if (present) offered.add(present);
+    return present;
+  };
+  const results = scope(() => [...node.run(dy, needs, deliver, onto)]);
   node.edges.forEach((edge, i) => {
     const gradient = results[i] ?? null;
+    if (gradient !== null && offered.has(gradient)) return;
     if (edge === null || gradient === null || !needs[i]) gradient?.dispose();
     // A rule may return dy itself, or one tensor twice: each receiver gets a handle of its own.
     else gradients.add(edge, alias(gradient));
   });
-  for (const gradient of new Set(results)) if (gradient !== dy) gradient?.dispose();
+  for (const gradient of new Set(results)) {
+    if (gradient !== null && gradient !== dy && !offered.has(gradient)) gradient.dispose();
+  }
 }
 
 /** Gradients on their way, by where they go. */
@@ -111,6 +120,12 @@ class Gradients {
     const gradient = this.#byTarget.get(node);
     this.#byTarget.delete(node);
     return gradient;
+  }
+
+  /** The gradient on its way to `target`, if nobody else views its bytes. */
+  writable(target: Target): Tensor | null {
+    const gradient = this.#byTarget.get(target);
+    return gradient !== undefined && !gradient.storage.shared ? gradient : null;
   }
 
   leaves(): [Tensor, Tensor][] {

@@ -26,18 +26,26 @@ export interface Recording<S extends Saved> {
   readonly always?: boolean;
   /**
    * The op's rule: gradients of `inputs`, in their order, each of its input's shape.
-   * `needs[i]` says whether input i wants one; null where it does not.
+   * `needs[i]` says whether input i wants one; null where it does not. A rule whose kernel can add may
+   * add to `onto(i)` and return that.
    */
   backward(
     dy: Tensor,
     saved: S,
     needs: readonly boolean[],
     deliver: Deliver,
+    onto: Onto,
   ): readonly (Tensor | null)[];
 }
 
 /** Lets a rule hand a gradient to a leaf that is not among its inputs (`checkpoint` finds such leaves). */
 export type Deliver = (leaf: Tensor, gradient: Tensor) => void;
+
+/**
+ * What other consumers of input i have contributed to its gradient so far, if that may be overwritten by
+ * its sum with this rule's part. Adding there saves a tensor and a pass over it; null: return a new one.
+ */
+export type Onto = (i: number) => Tensor | null;
 
 /** Where a gradient goes: on to the op that made the input, or into a leaf. */
 type Edge = TapeNode | Tensor | null;
@@ -79,14 +87,19 @@ export class TapeNode implements GraphNode {
   }
 
   /** Gradients of the inputs from the gradient of the output. Runs once: it frees what was saved. */
-  run(dy: Tensor, needs: readonly boolean[], deliver: Deliver): readonly (Tensor | null)[] {
+  run(
+    dy: Tensor,
+    needs: readonly boolean[],
+    deliver: Deliver,
+    onto: Onto,
+  ): readonly (Tensor | null)[] {
     if (this.#consumed) {
       throw new AutogradError(
         `backward: ${this.name} was already used by a backward and its saved tensors are freed. ` +
           "Run the forward again.",
       );
     }
-    const gradients = this.#rule(dy, this.#saved, needs, deliver);
+    const gradients = this.#rule(dy, this.#saved, needs, deliver, onto);
     this.#free();
     return gradients;
   }

@@ -170,6 +170,11 @@ export function matmulInto(
   run(plan, a, b, out, options);
 }
 
+/** Shape of op(a) op(b). @throws {ShapeError} as `matmul` */
+export function productShape(a: Tensor, b: Tensor, options: MatmulOptions = {}): Shape {
+  return planMatmul(a, b, options).shape;
+}
+
 interface MatmulPlan {
   readonly m: number;
   readonly n: number;

@@ -54,7 +54,7 @@ export function rmsNormForward(
 }
 
 // With g_ij = dy_ij weight_j and r = rrms_i:
-//   dx_ij = r g_ij - x_ij r^3 / C * sum_k(g_ik x_ik)
+//   dx_ij = r g_ij - x_ij r^3 / C * sum_k(g_ik x_ik)           added to what dx holds with ACCUMULATE
 //   dweight_j = sum_i dy_ij x_ij r_i
 
 export const rmsNormBackwardKernel = defineKernel({
@@ -62,8 +62,9 @@ export const rmsNormBackwardKernel = defineKernel({
   inputs: { x: "float", weight: "float", rrms: "float", dy: "float" },
   outputs: { dx: "float" },
   params: { rows: "u32", cols: "u32" },
+  constants: { ACCUMULATE: "u32" },
   wasm: { name: "rmsNormBackward", range: ({ rows }) => rows! },
-  cpu({ x, weight, rrms, dy, dx }, { rows, cols }) {
+  cpu({ x, weight, rrms, dy, dx }, { rows, cols }, { ACCUMULATE }) {
     for (let i = 0; i < rows; i++) {
       const row = i * cols;
       const r = rrms[i]!;
@@ -71,7 +72,8 @@ export const rmsNormBackwardKernel = defineKernel({
       for (let j = 0; j < cols; j++) dot += dy[row + j]! * weight[j]! * x[row + j]!;
       const shrink = (dot * r * r) / cols;
       for (let j = 0; j < cols; j++) {
-        dx[row + j] = r * (dy[row + j]! * weight[j]! - x[row + j]! * shrink);
+        const part = r * (dy[row + j]! * weight[j]! - x[row + j]! * shrink);
+        dx[row + j] = ACCUMULATE === 1 ? dx[row + j]! + part : part;
       }
     }
   },
@@ -93,13 +95,23 @@ export const rmsNormBackwardWeightKernel = defineKernel({
   },
 });
 
-/** Gradient of x [..., C] from dy [..., C] and the saved rrms [rows]. */
-export function rmsNormBackward(x: Tensor, weight: Tensor, rrms: Tensor, dy: Tensor): Tensor {
-  const dx = empty(x.device, x.shape, x.dtype);
+/**
+ * Gradient of x [..., C] from dy [..., C] and the saved rrms [rows].
+ * @param onto of x's shape: adds the gradient there and returns it, as a residual stream wants
+ */
+export function rmsNormBackward(
+  x: Tensor,
+  weight: Tensor,
+  rrms: Tensor,
+  dy: Tensor,
+  onto: Tensor | null = null,
+): Tensor {
+  const dx = onto ?? empty(x.device, x.shape, x.dtype);
   launch(
     rmsNormBackwardKernel,
     { x, weight, rrms, dy, dx },
     { rows: rrms.size, cols: weight.size },
+    { ACCUMULATE: onto ? 1 : 0 },
   );
   return dx;
 }

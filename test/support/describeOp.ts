@@ -8,6 +8,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { backward } from "../../src/autograd/backward.ts";
 import { gradcheck } from "../../src/autograd/gradcheck.ts";
+import { add } from "../../src/autograd/ops/pointwise.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { Scope } from "../../src/tensor/scope.ts";
 import { tensor, type Tensor } from "../../src/tensor/tensor.ts";
@@ -118,11 +119,37 @@ export async function checkGradients(c: OpCase, tolerance = 2e-5): Promise<void>
       expect(distance(single[i]!, reference), `f32 gradient of input ${i}`).toBeLessThanOrEqual(
         allowed,
       );
-      const alone = (await gradientsOf(c, plain, "f64", i))[i]!;
+      const alone = (await gradientsOf(c, plain, "f64", { only: i }))[i]!;
       expect(distance(alone, reference), `gradient of input ${i} alone`).toBeLessThanOrEqual(1e-12);
     }
+    await checkSums(c, exact, tolerance);
   } finally {
     memory.dispose();
+  }
+}
+
+/** Gradients that meet are added up, by the rule itself or by the tape: two uses give twice the gradient. */
+async function checkSums(
+  c: OpCase,
+  exact: readonly (ArrayLike<number> | null)[],
+  tolerance: number,
+): Promise<void> {
+  for (const [device, dtype] of [
+    [plain, "f64"],
+    [cpu, "f32"],
+  ] as const) {
+    const sums = await gradientsOf(c, device, dtype, { twice: true });
+    for (const [i, reference] of exact.entries()) {
+      if (reference === null) continue;
+      const double = Float64Array.from(reference, (x) => 2 * x);
+      // Two roundings, each as large as checkGradients allows one to be.
+      const allowed =
+        2 * (dtype === "f64" ? 1e-12 : 10 * tolerance) * Math.max(largest(reference), 1e-3);
+      expect(
+        distance(sums[i]!, double),
+        `${dtype} gradient of input ${i} used twice`,
+      ).toBeLessThanOrEqual(allowed);
+    }
   }
 }
 
@@ -130,7 +157,7 @@ async function gradientsOf(
   c: OpCase,
   device: Device,
   dtype: "f32" | "f64",
-  only?: number,
+  { only, twice = false }: { readonly only?: number; readonly twice?: boolean } = {},
 ): Promise<(ArrayLike<number> | null)[]> {
   const memory = new Scope();
   try {
@@ -138,7 +165,7 @@ async function gradientsOf(
       const inputs = makeInputs(c, device, dtype);
       if (only !== undefined) inputs.forEach((x, i) => (x.requiresGrad = i === only));
       const leaves = inputs.filter((x) => x.requiresGrad);
-      const output = c.apply(inputs);
+      const output = twice ? add(c.apply(inputs), c.apply(inputs)) : c.apply(inputs);
       const seed = tensor(randomValues(output.size, 7), output.shape, { device, dtype });
       const found = backward(output, leaves, seed);
       return inputs.map((x) =>

@@ -6,10 +6,15 @@
 // summed over the axes that were broadcast.
 
 import { castForward } from "../../kernels/cast.ts";
-import { matmul as product, type MatmulOptions } from "../../kernels/matmul.ts";
+import {
+  matmul as product,
+  matmulInto,
+  productShape,
+  type MatmulOptions,
+} from "../../kernels/matmul.ts";
 import { sumTo } from "../../kernels/reduce.ts";
 import { isHalf } from "../../tensor/dtype.ts";
-import { sizeOf } from "../../tensor/shape.ts";
+import { sameShape, sizeOf } from "../../tensor/shape.ts";
 import { alias, type Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 
@@ -29,43 +34,58 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
     inputs: [a, b],
     output: product(a, b, options),
     saved: { a: b.requiresGrad ? a : null, b: a.requiresGrad ? b : null },
-    backward(dc, saved, needs) {
+    backward(dc, saved, needs, _deliver, onto) {
+      const flags = { transposeA, transposeB };
+      const [shapeA, shapeB] = [a.shape, b.shape];
       return [
-        needs[0] ? gradientA(dc, saved.b!, a.shape, transposeA, transposeB) : null,
-        needs[1] ? gradientB(dc, saved.a!, b.shape, transposeA, transposeB) : null,
+        needs[0] ? gradientA(dc, saved.b!, { shape: shapeA, onto: onto(0), ...flags }) : null,
+        needs[1] ? gradientB(dc, saved.a!, { shape: shapeB, onto: onto(1), ...flags }) : null,
       ];
     },
   });
 }
 
-function gradientA(
-  dc: Tensor,
-  b: Tensor,
-  shape: readonly number[],
-  transposeA: boolean,
-  transposeB: boolean,
-): Tensor {
-  if (!transposeA) return sumTo(product(dc, b, { transposeB: !transposeB }), shape);
-  // Only a right operand may be stored in 16 bits.
-  const wide = isHalf(b.dtype) ? castForward(b, "f32") : b;
-  return sumTo(product(wide, dc, { transposeA: transposeB, transposeB: true }), shape);
+interface GradientOptions {
+  /** Of the operand whose gradient is wanted. */
+  readonly shape: readonly number[];
+  /** Where to add it, if anywhere. */
+  readonly onto: Tensor | null;
+  /** As the forward product had them. */
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
 }
 
-function gradientB(
-  dc: Tensor,
-  a: Tensor,
-  shape: readonly number[],
-  transposeA: boolean,
-  transposeB: boolean,
-): Tensor {
+function gradientA(dc: Tensor, b: Tensor, options: GradientOptions): Tensor {
+  const { transposeA, transposeB } = options;
+  if (!transposeA) return accumulated(dc, b, { transposeB: !transposeB }, options);
+  // Only a right operand may be stored in 16 bits.
+  const wide = isHalf(b.dtype) ? castForward(b, "f32") : b;
+  return accumulated(wide, dc, { transposeA: transposeB, transposeB: true }, options);
+}
+
+function gradientB(dc: Tensor, a: Tensor, options: GradientOptions): Tensor {
+  const { shape, transposeA, transposeB } = options;
   // One b for a whole batch: the sum over the batch is part of a single long product.
   const folds = shape.length === 2 && !transposeA;
   const left = folds ? flattenBatch(a) : a;
   const right = folds ? flattenBatch(dc) : dc;
-  const gradient = transposeB
-    ? product(right, left, { transposeA: true, transposeB: transposeA })
-    : product(left, right, { transposeA: !transposeA });
-  return sumTo(gradient, shape);
+  return transposeB
+    ? accumulated(right, left, { transposeA: true, transposeB: transposeA }, options)
+    : accumulated(left, right, { transposeA: !transposeA }, options);
+}
+
+/** The product, summed over broadcast axes; added to `onto` by the kernel where there is nothing to sum. */
+function accumulated(
+  a: Tensor,
+  b: Tensor,
+  flags: MatmulOptions,
+  { shape, onto }: Pick<GradientOptions, "shape" | "onto">,
+): Tensor {
+  if (onto === null || !sameShape(productShape(a, b, flags), shape)) {
+    return sumTo(product(a, b, flags), shape);
+  }
+  matmulInto(a, b, onto, { ...flags, accumulate: true });
+  return onto;
 }
 
 /** [..., R, C] as [rows, C]. */

@@ -51,6 +51,7 @@ export function rmsNormBackward(
   dx: usize,
   rows: usize,
   cols: usize,
+  accumulate: u32,
   begin: usize,
   end: usize,
 ): void {
@@ -77,11 +78,12 @@ export function rmsNormBackward(
     for (at = 0; at < vectors; at += 16) {
       const g = f32x4.mul(v128.load(upstream + at), v128.load(weight + at));
       const d = f32x4.sub(g, f32x4.mul(v128.load(row + at), shrinks));
-      v128.store(out + at, f32x4.mul(rs, d));
+      v128.store(out + at, accumulate ? madd(rs, d, v128.load(out + at)) : f32x4.mul(rs, d));
     }
     for (; at < bytes; at += 4) {
       const g = load<f32>(upstream + at) * load<f32>(weight + at);
-      store<f32>(out + at, r * (g - load<f32>(row + at) * shrink));
+      const part: f32 = r * (g - load<f32>(row + at) * shrink);
+      store<f32>(out + at, accumulate ? load<f32>(out + at) + part : part);
     }
   }
 }
