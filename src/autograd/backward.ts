@@ -1,7 +1,7 @@
 // backward: gradients of a tensor with respect to the leaves it was computed from.
 
 import { addInPlace } from "../kernels/accumulate.ts";
-import { AutogradError, ShapeError } from "../tensor/errors.ts";
+import { AutogradError, invariant, ShapeError } from "../tensor/errors.ts";
 import { formatShape, sameShape } from "../tensor/shape.ts";
 import { keep, scope } from "../tensor/scope.ts";
 import { alias, full, type Tensor } from "../tensor/tensor.ts";
@@ -15,6 +15,8 @@ type Target = TapeNode | Tensor;
  * @param output one element, unless `seed` is given
  * @param targets leaves or intermediate results; every leaf that requires a gradient when left out
  * @param seed gradient of whatever follows, of output's shape; ones by default
+ * @param into for leaves whose gradients are added to tensors that exist (gradients of earlier batches, parts
+ *   of one large buffer): those tensors, of the gradients' shape and dtype, viewed by nobody else
  * @returns gradient of each target, of its shape and dtype (f32 for 16-bit targets). Targets that the
  *   output does not depend on are absent.
  * @throws {AutogradError} when nothing in `output` requires a gradient, or its graph was used before
@@ -23,12 +25,13 @@ export function backward(
   output: Tensor,
   targets?: readonly Tensor[],
   seed?: Tensor,
+  into: ReadonlyMap<Tensor, Tensor> = new Map(),
 ): Map<Tensor, Tensor> {
   const start = startOf(output, seed);
   const wanted = targets && new Map(targets.map((x) => [targetOf(x), x]));
   return noGrad(() =>
     scope(() => {
-      const gradients = new Gradients();
+      const gradients = new Gradients(into);
       gradients.add(start, seed ? alias(seed) : full(output.shape, 1, gradientOptions(output)));
       const nodes = wanted ? pathsTo(start, new Set(wanted.keys())) : reachable(start);
       const visited: ReadonlySet<Target> = new Set(nodes);
@@ -96,8 +99,8 @@ function propagate(
   const results = scope(() => [...node.run(dy, needs, deliver, onto)]);
   node.edges.forEach((edge, i) => {
     const gradient = results[i] ?? null;
-    if (gradient !== null && offered.has(gradient)) return;
-    if (edge === null || gradient === null || !needs[i]) gradient?.dispose();
+    if (gradient !== null && offered.has(gradient)) gradients.settle(edge!, gradient);
+    else if (edge === null || gradient === null || !needs[i]) gradient?.dispose();
     // A rule may return dy itself, or one tensor twice: each receiver gets a handle of its own.
     else gradients.add(edge, alias(gradient));
   });
@@ -109,11 +112,23 @@ function propagate(
 /** Gradients on their way, by where they go. */
 class Gradients {
   readonly #byTarget = new Map<Target, Tensor>();
+  /** Where the first gradient of a target goes, if not into a tensor of its own. */
+  readonly #into: ReadonlyMap<Target, Tensor>;
 
+  constructor(into: ReadonlyMap<Tensor, Tensor>) {
+    for (const [leaf, x] of into) checkDestination(leaf, x);
+    this.#into = into;
+  }
+
+  /** Takes over `gradient`. */
   add(target: Target, gradient: Tensor): void {
-    const present = this.#byTarget.get(target);
-    if (present === undefined) this.#byTarget.set(target, gradient);
-    else this.#byTarget.set(target, accumulate(present, gradient));
+    const present = this.#byTarget.get(target) ?? this.#into.get(target);
+    this.#byTarget.set(target, present ? accumulate(present, gradient) : gradient);
+  }
+
+  /** Notes that a gradient was added to what `writable` gave. */
+  settle(target: Target, sum: Tensor): void {
+    this.#byTarget.set(target, sum);
   }
 
   take(node: TapeNode): Tensor | undefined {
@@ -124,7 +139,7 @@ class Gradients {
 
   /** The gradient on its way to `target`, if nobody else views its bytes. */
   writable(target: Target): Tensor | null {
-    const gradient = this.#byTarget.get(target);
+    const gradient = this.#byTarget.get(target) ?? this.#into.get(target);
     return gradient !== undefined && !gradient.storage.shared ? gradient : null;
   }
 
@@ -133,6 +148,16 @@ class Gradients {
       (entry): entry is [Tensor, Tensor] => !(entry[0] instanceof TapeNode),
     );
   }
+}
+
+function checkDestination(leaf: Tensor, x: Tensor): void {
+  const { dtype } = gradientOptions(leaf);
+  if (!sameShape(x.shape, leaf.shape) || x.dtype !== dtype) {
+    throw new ShapeError(
+      `backward: into must hold ${dtype} ${formatShape(leaf.shape)} for a leaf of that shape, got ${x.dtype} ${formatShape(x.shape)}`,
+    );
+  }
+  invariant(!x.storage.shared, () => "backward: a tensor of into is viewed by another");
 }
 
 /** present + gradient, into present's storage when nothing else views it. Takes over both handles. */

@@ -12,6 +12,7 @@ import type {
   Storage,
   WasmBody,
 } from "./device.ts";
+import { SLICE_ALIGNMENT } from "./device.ts";
 import type { DataArray, Dtype, StorageArray } from "./dtype.ts";
 import { fromStorage, storageView } from "./dtype.ts";
 import { DeviceError, invariant } from "./errors.ts";
@@ -56,6 +57,13 @@ class CpuStorage implements Storage {
   release(): void {
     invariant(this.#references > 0, () => "storage released more often than retained");
     if (--this.#references === 0) this.#free(this);
+  }
+
+  slice(byteOffset: number, byteLength: number): CpuStorage {
+    const fits = byteOffset % SLICE_ALIGNMENT === 0 && byteOffset + byteLength <= this.byteLength;
+    invariant(fits, () => `no slice of ${byteLength} bytes at ${byteOffset} of ${this.byteLength}`);
+    this.retain();
+    return new CpuStorage(this.offset + byteOffset, byteLength, () => this.release());
   }
 }
 

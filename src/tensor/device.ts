@@ -52,7 +52,16 @@ export interface Storage {
   readonly shared: boolean;
   retain(): void;
   release(): void;
+  /**
+   * Part of these bytes as a storage with a life of its own, which keeps the whole alive. `shared` tells of
+   * the part alone: whoever cuts parts that overlap must know it.
+   * @param byteOffset a multiple of SLICE_ALIGNMENT
+   */
+  slice(byteOffset: number, byteLength: number): Storage;
 }
+
+/** WebGPU's default minStorageBufferOffsetAlignment, in bytes: where a part of a storage may begin. */
+export const SLICE_ALIGNMENT = 256;
 
 export interface MemoryStats {
   /** Tensors alive: handles not disposed, and those the tape saved. */
