@@ -28,5 +28,11 @@ export { rouge, rougeScores, type RougeScore } from "./eval/rouge.ts";
 export { loadDataset } from "./train/csvDataset.ts";
 export { preprocess } from "./train/preprocess.ts";
 export { seq2seqCollate } from "./train/collate.ts";
-export { Trainer } from "./train/trainer.ts";
-export { EarlyStoppingCallback } from "./train/callbacks.ts";
+export {
+  Trainer,
+  type ComputeMetrics,
+  type EvalPrediction,
+  type TrainerOptions,
+} from "./train/trainer.ts";
+export { EarlyStoppingCallback, type TrainerCallback } from "./train/callbacks.ts";
+export { rougeMetrics } from "./train/rougeMetrics.ts";

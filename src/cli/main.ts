@@ -8,6 +8,7 @@ import { evaluateCommand } from "./evaluate.ts";
 import { infoCommand } from "./info.ts";
 import { reproduceCommand } from "./reproduce.ts";
 import { summarizeCommand } from "./summarize.ts";
+import { trainCommand } from "./train.ts";
 
 const USAGE_ERROR = 2;
 /** Shells report a program that Ctrl-C ended as 128 + SIGINT. */
@@ -20,6 +21,7 @@ async function main(): Promise<number> {
     .showHelpAfterError("(gradloom --help lists the commands)");
   for (const command of [
     reproduceCommand(),
+    trainCommand(),
     summarizeCommand(),
     evaluateCommand(),
     infoCommand(),

@@ -8,6 +8,11 @@ export interface Progress {
   stop(): void;
 }
 
+/** Clears the line that a bar stands in, so that text can be printed there; the bar is drawn anew below it. */
+export function clearBar(stream = process.stderr): void {
+  if (stream.isTTY) stream.write("\r\x1b[K");
+}
+
 /** Seconds between two lines where there is no terminal. */
 const LINE_INTERVAL = 5;
 
@@ -15,12 +20,28 @@ const LINE_INTERVAL = 5;
  * Starts a bar (on a terminal) or a series of lines (elsewhere).
  * @param label what is being done
  * @param total what `update` counts to
+ * @param begin what is done already, when work is taken up again
  */
-export function startProgress(label: string, total: number, stream = process.stderr): Progress {
-  return stream.isTTY ? startBar(label, total, stream) : startLines(label, total, stream);
+export function startProgress(
+  label: string,
+  total: number,
+  { begin = 0, stream = process.stderr }: ProgressOptions = {},
+): Progress {
+  const start = stream.isTTY ? startBar : startLines;
+  return start(label, total, begin, stream);
 }
 
-function startBar(label: string, total: number, stream: NodeJS.WritableStream): Progress {
+export interface ProgressOptions {
+  readonly begin?: number;
+  readonly stream?: NodeJS.WriteStream;
+}
+
+function startBar(
+  label: string,
+  total: number,
+  begin: number,
+  stream: NodeJS.WritableStream,
+): Progress {
   const bar = new cliProgress.SingleBar({
     format: `${label} {bar} {percentage}% | {value}/{total} | {eta_formatted} left {detail}`,
     barCompleteChar: "█",
@@ -28,20 +49,27 @@ function startBar(label: string, total: number, stream: NodeJS.WritableStream): 
     hideCursor: true,
     stream,
   });
-  bar.start(total, 0, { detail: "" });
+  bar.start(total, begin, { detail: "" });
   return {
     update: (done, detail = "") => bar.update(done, { detail: detail && `| ${detail}` }),
     stop: () => bar.stop(),
   };
 }
 
-function startLines(label: string, total: number, stream: NodeJS.WritableStream): Progress {
+function startLines(
+  label: string,
+  total: number,
+  begin: number,
+  stream: NodeJS.WritableStream,
+): Progress {
   const started = performance.now();
   let lastLine = started;
-  let last = 0;
+  let last = begin;
   const line = (done: number, detail: string) => {
-    const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    stream.write(`${label}: ${done}/${total} after ${seconds} s${detail && `, ${detail}`}\n`);
+    const seconds = (performance.now() - started) / 1000;
+    const left = Math.round((seconds / (done - begin)) * (total - done));
+    const time = `after ${seconds.toFixed(1)} s${done < total ? `, about ${left} s left` : ""}`;
+    stream.write(`${label}: ${done}/${total} ${time}${detail && `, ${detail}`}\n`);
     lastLine = performance.now();
   };
   return {

@@ -67,6 +67,13 @@ export interface TrainingArguments {
   /** Evaluates once before training. Default false. */
   readonly evalOnStart: boolean;
 
+  /** Evaluations also generate, so that `computeMetrics` sees texts instead of teacher-forced tokens. Default false. */
+  readonly predictWithGenerate: boolean;
+  /** Greatest length of what evaluations generate, start token included. Default null: the model's own. */
+  readonly generationMaxLength: number | null;
+  /** Beams of what evaluations generate. Default null: the model's own. */
+  readonly generationNumBeams: number | null;
+
   /** Default "steps", which also saves at the last step. */
   readonly saveStrategy: SaveStrategy;
   /** As loggingSteps. Default 500. */
@@ -87,8 +94,11 @@ export interface TrainingArguments {
   readonly seed: number;
   readonly dataSeed: number | null;
 
-  /** "jsonl" (or "all") appends log records to outputDir/log.jsonl. Default "none". */
-  readonly reportTo: "none" | "all" | "jsonl";
+  /**
+   * "jsonl" (or "all") appends log records to outputDir/log.jsonl. "tensorboard" does so too and says that no
+   * TensorBoard events are written (docs/dependencies.md). Default "none".
+   */
+  readonly reportTo: "none" | "all" | "jsonl" | "tensorboard";
   /** When false, log records are also printed on stderr. Default false, as in transformers. */
   readonly disableTqdm: boolean;
 }
@@ -98,7 +108,7 @@ export type TrainingArgumentsInput = {
   readonly [K in keyof TrainingArguments]?: TrainingArguments[K] | undefined;
 };
 
-const defaults: TrainingArguments = {
+export const trainingDefaults: TrainingArguments = {
   outputDir: "trainer_output",
   perDeviceTrainBatchSize: 8,
   perDeviceEvalBatchSize: 8,
@@ -128,6 +138,9 @@ const defaults: TrainingArguments = {
   evalSteps: null,
   evalDelay: 0,
   evalOnStart: false,
+  predictWithGenerate: false,
+  generationMaxLength: null,
+  generationNumBeams: null,
   saveStrategy: "steps",
   saveSteps: 500,
   saveTotalLimit: null,
@@ -147,7 +160,7 @@ const defaults: TrainingArguments = {
  */
 export function trainingArguments(input: TrainingArgumentsInput = {}): TrainingArguments {
   const given = Object.entries(input).filter(([, value]) => value !== undefined);
-  const merged = { ...defaults, ...Object.fromEntries(given) } as TrainingArguments;
+  const merged = { ...trainingDefaults, ...Object.fromEntries(given) } as TrainingArguments;
   checkFields(merged);
   const metric = merged.metricForBestModel ?? (merged.loadBestModelAtEnd ? "loss" : null);
   const args: TrainingArguments = {

@@ -15,7 +15,7 @@ export class TrainerControl {
   shouldLog = false;
 }
 
-/** What else an event brings: `logs` with onLog, `metrics` with onEvaluate. */
+/** What else an event brings: `logs` with onLog, `metrics` with onEvaluate and onPredict. */
 export interface CallbackInfo {
   readonly model: TrainableModel;
   readonly logs?: Readonly<Metrics>;
@@ -29,7 +29,10 @@ type Hook = (
   info: CallbackInfo,
 ) => void | Promise<void>;
 
+/** transformers' events, but for on_push_begin: this Trainer does not push. */
 export interface TrainerCallback {
+  /** At the end of the constructor; awaited before training or evaluating. */
+  onInitEnd?: Hook;
   onTrainBegin?: Hook;
   onTrainEnd?: Hook;
   onEpochBegin?: Hook;
@@ -42,6 +45,9 @@ export interface TrainerCallback {
   onOptimizerStep?: Hook;
   onStepEnd?: Hook;
   onEvaluate?: Hook;
+  onPredict?: Hook;
+  /** After each batch of an evaluation or prediction. */
+  onPredictionStep?: Hook;
   onLog?: Hook;
   onSave?: Hook;
   /** Key in trainer_state.json's stateful_callbacks; needed with `exportState`. */

@@ -1,47 +1,121 @@
-// The loss over an evaluation set.
+// One pass over an evaluation set: its loss, and on demand what the model predicts.
 
 import { noGrad } from "../autograd/tape.ts";
+import { argmax } from "../kernels/argmax.ts";
 import { addToSum } from "../kernels/runningSum.ts";
+import { ArgumentError } from "../tensor/errors.ts";
 import { keep, scope } from "../tensor/scope.ts";
-import { zeros } from "../tensor/tensor.ts";
+import { zeros, type Tensor } from "../tensor/tensor.ts";
 import { batches, type Collator, type TrainDataset } from "./batches.ts";
-import { batchLoss } from "./loss.ts";
+import type { Batch } from "./collate.ts";
+import { modelLoss } from "./loss.ts";
 import { nextTurn } from "./nextTurn.ts";
+import type { Metrics } from "./speed.ts";
 import type { TrainableModel } from "./trainableModel.ts";
+
+/** What `computeMetrics` gets: a row of token ids for every row of the dataset, in its order. */
+export interface EvalPrediction {
+  /**
+   * With predictWithGenerate the generated ids, start token first, padded within a batch. Without it the likeliest
+   * token of every label position given the labels before it, which flatters a model.
+   */
+  readonly predictions: readonly (readonly number[])[];
+  /** -100 where a label takes no part. */
+  readonly labelIds: readonly (readonly number[])[];
+}
+
+/** Metrics by name; "eval_" is put before names without it. */
+export type ComputeMetrics = (prediction: EvalPrediction) => Metrics | Promise<Metrics>;
 
 export interface EvaluationOptions {
   readonly batchSize: number;
   readonly collate: Collator;
   readonly labelSmoothing: number;
+  /** null computes the loss alone, which takes the least time. */
+  readonly predict: "generate" | "argmax" | null;
+  /** With "generate": greatest length with the start token, and beams; undefined for the model's own. */
+  readonly generation: {
+    readonly maxLength?: number | undefined;
+    readonly numBeams?: number | undefined;
+  };
+  /** Awaited after every batch. */
+  readonly onBatch: () => Promise<void>;
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface Evaluation extends EvalPrediction {
+  /** Mean of the batches' losses, each weighted by its number of rows (hf-semantics 3.6). */
+  readonly loss: number;
+  /** Rows seen. */
+  readonly samples: number;
+}
+
 /**
- * Mean of the batches' losses, each weighted by its number of rows (hf-semantics 3.6), with dropout off and in the
- * dataset's own order. The model is left in the mode it was in.
- * @returns loss, and the number of rows seen
+ * Goes through `dataset` in its own order, with dropout off. The model is left in the mode it was in.
+ * @throws {ArgumentError} when the model cannot do what `predict` asks
  * @throws the signal's reason when it is raised
  */
-export async function evaluationLoss(
+export async function evaluationLoop(
   model: TrainableModel,
   dataset: TrainDataset,
-  { batchSize, collate, labelSmoothing, signal }: EvaluationOptions,
-): Promise<{ loss: number; samples: number }> {
+  options: EvaluationOptions,
+): Promise<Evaluation> {
+  const { batchSize, collate, labelSmoothing, predict, signal } = options;
   const wasTraining = model.training;
   const sum = keep(zeros([1], { device: model.device }));
+  const predictions: number[][] = [];
+  const labelIds: number[][] = [];
   let samples = 0;
   model.eval();
   try {
     for await (const batch of batches(dataset, { batchSize, collate })) {
       signal?.throwIfAborted();
       const rows = batch.inputIds.length;
-      scope(() => noGrad(() => addToSum(sum, batchLoss(model, batch, labelSmoothing), rows)));
+      const likeliest = scope(() =>
+        noGrad(() => {
+          const { loss, logits } = modelLoss(model, batch, labelSmoothing);
+          addToSum(sum, loss, rows);
+          return predict === "argmax" ? keep(argmax(needed(logits))) : null;
+        }),
+      );
+      if (likeliest !== null) predictions.push(...(await rowsOf(likeliest)));
+      if (predict === "generate") predictions.push(...(await generate(model, batch, options)));
+      if (predict !== null) labelIds.push(...batch.labels);
       samples += rows;
       await nextTurn();
+      await options.onBatch();
     }
-    return { loss: (await sum.item()) / samples, samples };
+    return { loss: (await sum.item()) / samples, samples, predictions, labelIds };
   } finally {
     sum.dispose();
     if (wasTraining) model.train();
   }
+}
+
+function generate(
+  model: TrainableModel,
+  { inputIds, attentionMask }: Batch,
+  { generation, signal }: EvaluationOptions,
+): Promise<number[][]> {
+  if (!model.generate) {
+    throw new ArgumentError("predictWithGenerate: needs a model with generate(), got one without");
+  }
+  const inputs = attentionMask ? { inputIds, attentionMask } : { inputIds };
+  return model.generate(inputs, { ...generation, signal });
+}
+
+function needed(logits: Tensor | undefined): Tensor {
+  if (logits !== undefined) return logits;
+  throw new ArgumentError(
+    "computeMetrics: needs logits of model.forward, got none. Set predictWithGenerate.",
+  );
+}
+
+/** The rows of i32 [B, T], which is freed. */
+async function rowsOf(x: Tensor): Promise<number[][]> {
+  const width = x.shape.at(-1)!;
+  const all = [...(await x.data())];
+  const count = x.size / width;
+  x.dispose();
+  return Array.from({ length: count }, (_, i) => all.slice(i * width, (i + 1) * width));
 }

@@ -12,13 +12,16 @@ import type { Batch } from "./collate.ts";
 import type { TrainableModel } from "./trainableModel.ts";
 
 /**
- * The model's own loss, or with label smoothing the cross-entropy of its logits. Nothing but the loss outlives the
- * call: the tape alone holds the logits, so that backward can free them early.
+ * The model's own loss, or with label smoothing the cross-entropy of its logits (transformers' LabelSmoother).
  * @param labelSmoothing share of the target spread over the vocabulary, 0 for none
- * @returns one element
+ * @returns loss, one element, and the logits where the model gives them
  * @throws {ArgumentError} when the model gives no loss, or no logits where they are needed
  */
-export function batchLoss(model: TrainableModel, batch: Batch, labelSmoothing: number): Tensor {
+export function modelLoss(
+  model: TrainableModel,
+  batch: Batch,
+  labelSmoothing: number,
+): { loss: Tensor; logits?: Tensor } {
   return scope(() => {
     const { loss, logits } = model.forward(batch);
     const needed = labelSmoothing > 0 ? logits : loss;
@@ -28,10 +31,16 @@ export function batchLoss(model: TrainableModel, batch: Batch, labelSmoothing: n
         `model.forward: must give ${name}, got none. Do the rows have labels?`,
       );
     }
-    if (labelSmoothing === 0) return needed;
+    const given = logits ? { logits } : {};
+    if (labelSmoothing === 0) return { loss: needed, ...given };
     const labels = tensor(batch.labels, undefined, { device: model.device, dtype: "i32" });
-    return crossEntropy(needed, labels, { labelSmoothing });
+    return { loss: crossEntropy(needed, labels, { labelSmoothing }), ...given };
   });
+}
+
+/** The loss of {@link modelLoss} alone: the tape holds the logits, so that backward can free them early. */
+export function batchLoss(model: TrainableModel, batch: Batch, labelSmoothing: number): Tensor {
+  return scope(() => modelLoss(model, batch, labelSmoothing).loss);
 }
 
 /**

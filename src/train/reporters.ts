@@ -30,8 +30,20 @@ const jsonLines: TrainerCallback = {
   },
 };
 
+/** Says where the log is, for there is no well-kept writer of event files to depend on (docs/dependencies.md). */
+const instead: TrainerCallback = {
+  onTrainBegin(args) {
+    console.error(
+      `reportTo: TensorBoard event files are not written by this version; the log is in ${logFile(args)}, ` +
+        "one JSON record a line (docs/training.md shows how to give it to TensorBoard)",
+    );
+  },
+};
+
+/** Callbacks that `args.reportTo` and `args.disableTqdm` ask for. */
 export function reportersOf(args: TrainingArguments): TrainerCallback[] {
-  return args.reportTo === "none" ? [printer] : [printer, jsonLines];
+  if (args.reportTo === "none") return [printer];
+  return args.reportTo === "tensorboard" ? [printer, jsonLines, instead] : [printer, jsonLines];
 }
 
 function logFile(args: TrainingArguments): string {

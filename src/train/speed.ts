@@ -7,7 +7,7 @@ export type Metrics = Record<string, number>;
  * @param seconds elapsed; with 0 there are no rates
  */
 export function speedMetrics(
-  prefix: "train" | "eval",
+  prefix: "train" | "eval" | "test",
   seconds: number,
   samples: number,
   steps: number,

@@ -34,6 +34,8 @@ export interface TrainOutput {
   readonly globalStep: number;
   /** Mean loss over all updates. */
   readonly trainingLoss: number;
+  /** Updates left out because gradients overflowed; with fp16 only. */
+  readonly skippedSteps: number;
   /** train_runtime (s), train_samples_per_second, train_steps_per_second, total_flos, train_loss, epoch. */
   readonly metrics: Metrics;
 }
@@ -161,7 +163,7 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
     });
     if (args.saveTotalLimit === 1 && best !== null) await keepOnly(args.outputDir, best);
     await trainer.notify("onTrainEnd");
-    return { globalStep: state.globalStep, trainingLoss, metrics };
+    return { globalStep: state.globalStep, trainingLoss, skippedSteps: 0, metrics };
   } finally {
     optimizer.dispose();
     runningLoss.dispose();

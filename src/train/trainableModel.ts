@@ -15,6 +15,15 @@ export interface TrainableModel {
   eval(): void;
   /** @returns loss, one element: the mean over the batch's labels; logits [B, T, V] for label smoothing */
   forward(batch: Batch): { readonly loss?: Tensor; readonly logits?: Tensor };
+  /** Token ids that continue the decoder start token; needed for predictWithGenerate alone. */
+  generate?(
+    inputs: { readonly inputIds: number[][]; readonly attentionMask?: number[][] },
+    options: {
+      readonly maxLength?: number | undefined;
+      readonly numBeams?: number | undefined;
+      readonly signal?: AbortSignal | undefined;
+    },
+  ): Promise<number[][]>;
   /** By name; those that require a gradient are trained. */
   parameters(): ReadonlyMap<string, Tensor>;
   /** Writes model.safetensors with the tensors of `parameters()`, and the configuration. */

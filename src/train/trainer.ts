@@ -21,7 +21,7 @@ import {
   type CallbackInfo,
   type TrainerCallback,
 } from "./callbacks.ts";
-import { evaluationLoss } from "./evaluate.ts";
+import { evaluationLoop, type ComputeMetrics, type EvalPrediction } from "./evaluate.ts";
 import { reportersOf } from "./reporters.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
 import { TrainerState } from "./state.ts";
@@ -45,8 +45,15 @@ export interface TrainerOptions {
   /** Its pad id fills up batches, and its files go into checkpoints. */
   readonly tokenizer?: TrainerTokenizer;
   readonly callbacks?: readonly TrainerCallback[];
+  /** Figures of an evaluation besides its loss, for the log and for metricForBestModel. */
+  readonly computeMetrics?: ComputeMetrics;
   /** Rows to batches; pads rows whose lengths differ when left out. */
   readonly collator?: Collator;
+}
+
+export interface EvaluateOptions {
+  /** Ends the evaluation between two batches, or tokens; the call then throws its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export class Trainer {
@@ -56,9 +63,12 @@ export class Trainer {
   readonly evalDataset: TrainDataset | undefined;
   readonly tokenizer: TrainerTokenizer | undefined;
   readonly collate: Collator;
+  readonly computeMetrics: ComputeMetrics | undefined;
   readonly callbacks: CallbackHandler;
   /** Of the run so far; `train` begins it anew. */
   state = new TrainerState();
+  /** The end of onInitEnd, whose callbacks may be asynchronous. */
+  readonly #initialised: Promise<void>;
 
   /** @throws {ArgumentError} for arguments that are wrong or contradict each other */
   constructor(options: TrainerOptions) {
@@ -68,6 +78,7 @@ export class Trainer {
     this.evalDataset = options.evalDataset;
     this.tokenizer = options.tokenizer;
     this.collate = options.collator ?? defaultCollator(options.tokenizer?.padTokenId ?? 0);
+    this.computeMetrics = options.computeMetrics;
     this.callbacks = new CallbackHandler([
       defaultFlow,
       ...(options.callbacks ?? []),
@@ -79,6 +90,8 @@ export class Trainer {
         `evalStrategy: needs evalDataset, got "${evalStrategy}" without one. Pass evalDataset, or "no".`,
       );
     }
+    this.#initialised = this.notify("onInitEnd");
+    this.#initialised.catch(() => undefined); // thrown by the first call that awaits it
   }
 
   /**
@@ -88,6 +101,7 @@ export class Trainer {
    * @throws the signal's reason when it is raised; checkpoints written before stay
    */
   async train(options: TrainOptions = {}): Promise<TrainOutput> {
+    await this.#initialised;
     this.state = new TrainerState();
     const wasTraining = this.model.training;
     try {
@@ -98,36 +112,73 @@ export class Trainer {
   }
 
   /**
-   * Loss over `dataset`, evalDataset by default, as a log record and as
-   * { eval_loss, eval_runtime, eval_samples_per_second, eval_steps_per_second, epoch }.
+   * Loss over `dataset`, evalDataset by default, and what computeMetrics makes of the predictions, as a log record and as
+   * { eval_loss, eval_NAME..., eval_runtime, eval_samples_per_second, eval_steps_per_second, epoch }.
    * @throws {ArgumentError} without a dataset
    */
   async evaluate(
     dataset: TrainDataset | undefined = this.evalDataset,
-    options: { readonly signal?: AbortSignal | undefined } = {},
+    options: EvaluateOptions = {},
   ): Promise<Metrics> {
-    const { model, args, collate } = this;
+    const predict = this.computeMetrics ? this.#prediction : null;
+    const { metrics } = await this.#evaluation("evaluate", dataset, "eval", predict, options);
+    const logged = await this.log(metrics);
+    await this.notify("onEvaluate", { metrics: logged });
+    return logged;
+  }
+
+  /**
+   * What the model predicts for every row, and its figures under names that begin with "test_". Nothing is logged.
+   * @throws {ArgumentError} without a dataset
+   */
+  async predict(
+    dataset: TrainDataset,
+    options: EvaluateOptions = {},
+  ): Promise<EvalPrediction & { readonly metrics: Metrics }> {
+    const prediction = this.#prediction;
+    const result = await this.#evaluation("predict", dataset, "test", prediction, options);
+    await this.notify("onPredict", { metrics: result.metrics });
+    return result;
+  }
+
+  get #prediction(): "generate" | "argmax" {
+    return this.args.predictWithGenerate ? "generate" : "argmax";
+  }
+
+  async #evaluation(
+    caller: string,
+    dataset: TrainDataset | undefined,
+    prefix: "eval" | "test",
+    predict: "generate" | "argmax" | null,
+    { signal }: EvaluateOptions,
+  ): Promise<EvalPrediction & { readonly metrics: Metrics }> {
+    const { model, args, collate, computeMetrics } = this;
     if (dataset === undefined) {
       throw new ArgumentError(
-        "evaluate: needs a dataset, got none. Pass evalDataset to the Trainer.",
+        `${caller}: needs a dataset, got none. Pass evalDataset to the Trainer.`,
       );
     }
     rowCount("evalDataset", dataset);
+    await this.#initialised;
     const batchSize = args.perDeviceEvalBatchSize;
-    const labelSmoothing = args.labelSmoothingFactor;
     const started = performance.now();
-    const { loss, samples } = await evaluationLoss(model, dataset, {
-      ...{ batchSize, collate, labelSmoothing },
-      signal: options.signal,
+    const { loss, samples, predictions, labelIds } = await evaluationLoop(model, dataset, {
+      ...{ batchSize, collate, predict, signal },
+      labelSmoothing: args.labelSmoothingFactor,
+      generation: {
+        maxLength: args.generationMaxLength ?? undefined,
+        numBeams: args.generationNumBeams ?? undefined,
+      },
+      onBatch: () => this.notify("onPredictionStep"),
     });
+    const own = predict && computeMetrics ? await computeMetrics({ predictions, labelIds }) : {};
     const seconds = (performance.now() - started) / 1000;
-    const steps = batchCount(samples, batchSize)!;
-    const metrics = await this.log({
-      eval_loss: loss,
-      ...speedMetrics("eval", seconds, samples, steps),
-    });
-    await this.notify("onEvaluate", { metrics });
-    return metrics;
+    const metrics = {
+      [`${prefix}_loss`]: loss,
+      ...withPrefix(prefix, own),
+      ...speedMetrics(prefix, seconds, samples, batchCount(samples, batchSize)!),
+    };
+    return { predictions, labelIds, metrics };
   }
 
   /** Writes the model's files, and the tokenizer's where there is one. Default outputDir. */
@@ -159,4 +210,9 @@ export class Trainer {
   }
 }
 
-export type { TrainOptions, TrainOutput };
+function withPrefix(prefix: string, metrics: Metrics): Metrics {
+  const named = (key: string): string => (key.startsWith(`${prefix}_`) ? key : `${prefix}_${key}`);
+  return Object.fromEntries(Object.entries(metrics).map(([key, value]) => [named(key), value]));
+}
+
+export type { ComputeMetrics, EvalPrediction, TrainOptions, TrainOutput };

@@ -100,7 +100,10 @@ describe("trainingArguments", () => {
     [{ seed: -1 }, "seed: must be a whole number of at least 0, got -1"],
     [{ outputDir: "" }, 'outputDir: must be a text that is not empty, got ""'],
     [{ loadBestModelAtEnd: 1 }, "loadBestModelAtEnd: must be true or false, got 1"],
-    [{ reportTo: "wandb" }, 'reportTo: must be one of "none", "all", "jsonl", got "wandb"'],
+    [
+      { reportTo: "wandb" },
+      'reportTo: must be one of "none", "all", "jsonl", "tensorboard", got "wandb"',
+    ],
     [
       { fp16: true },
       'fp16: must be false in this version (arithmetic is f32; load the model with dtype "bfloat16" to store it in 16 bits), got true',

@@ -191,11 +191,26 @@ describe("Trainer", () => {
     );
     await trainer.train();
     expect(events).toEqual([
-      ...["TrainBegin", "EpochBegin"],
+      ...["InitEnd", "TrainBegin", "EpochBegin"],
       ...["StepBegin", "SubstepEnd", "PreOptimizerStep", "OptimizerStep", "StepEnd"],
       ...["StepBegin", "PreOptimizerStep", "OptimizerStep", "StepEnd", "Log"],
-      ...["EpochEnd", "Log", "Evaluate", "Log", "TrainEnd"],
+      ...["EpochEnd", "PredictionStep", "Log", "Evaluate", "Log", "TrainEnd"],
     ]);
+  });
+
+  it("awaits onInitEnd before it trains, and lets its error out there", async () => {
+    const events: string[] = [];
+    const callback: TrainerCallback = {
+      async onInitEnd() {
+        await Promise.resolve();
+        events.push("init");
+      },
+      onTrainBegin: () => void events.push("train"),
+    };
+    await makeTrainer({ maxSteps: 1 }, { callbacks: [callback] }).train();
+    expect(events).toEqual(["init", "train"]);
+    const failing = { onInitEnd: () => Promise.reject(new Error("no")) };
+    await expect(makeTrainer({}, { callbacks: [failing] }).train()).rejects.toThrow("no");
   });
 
   it("obeys the flags that callbacks set", async () => {

@@ -1,0 +1,121 @@
+// gradloom train: fine-tune a model with transformers' TrainingArguments as flags.
+
+import { resolve } from "node:path";
+import { Command, Option } from "commander";
+import type { TorchDtype } from "../t5/model.ts";
+import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
+import { deviceOption, interruptSignal, jsonOption, number, wholeNumber } from "./options.ts";
+import { Output } from "./output.ts";
+import { argumentOptions, argumentsOf } from "./train/argumentFlags.ts";
+import { runTraining } from "./train/run.ts";
+import type { TrainSettings } from "./train/settings.ts";
+
+/** Flags that are no TrainingArguments, as commander files them. */
+interface OwnFlags extends Record<string, unknown> {
+  readonly model: string;
+  readonly dtype: TorchDtype;
+  readonly dropout?: number;
+  readonly device: "cpu" | "webgpu" | "auto";
+  readonly threads?: number;
+  readonly dataset: string;
+  readonly faithful: boolean;
+  readonly maxTrainRows?: number;
+  readonly maxEvalRows?: number;
+  readonly maxLength: number;
+  readonly earlyStoppingPatience?: number;
+  readonly earlyStoppingThreshold: number;
+  readonly resumeFromCheckpoint?: string | true;
+  readonly rougeRows: number;
+  readonly maxNewTokens: number;
+  readonly sampleRows: number;
+  readonly json: boolean;
+}
+
+export function trainCommand(): Command {
+  const command = new Command("train").description(
+    "fine-tune a model: accumulation, evaluation, best model, early stopping, checkpoints, resume",
+  );
+  for (const option of [
+    ...modelOptions(),
+    ...dataOptions(),
+    ...runOptions(),
+    ...argumentOptions(),
+  ]) {
+    command.addOption(option);
+  }
+  return command.addOption(jsonOption()).action((flags: OwnFlags) => train(flags));
+}
+
+const modelOptions = (): Option[] =>
+  group("Model:", [
+    new Option("--model <folder>", "model folder to start from").default(EXAMPLE_MODEL),
+    new Option("--dtype <name>", "how weights and optimizer state are stored (docs/precision.md)")
+      .choices(["float32", "bfloat16", "float16"])
+      .default("float32"),
+    new Option("--dropout <p>", "dropout rate instead of config.json's").argParser(number(0)),
+    deviceOption(),
+    new Option("--threads <n>", "threads of the cpu device (default: all cores)").argParser(
+      wholeNumber(1),
+    ),
+  ]);
+
+const dataOptions = (): Option[] =>
+  group("Data:", [
+    new Option("--dataset <folder>", "folder with train.csv, validation.csv, test.csv").default(
+      EXAMPLE_DATASET,
+    ),
+    new Option(
+      "--faithful",
+      "the notebook's preprocessing: padding to --max-length, labels padded with 0, no mask",
+    ).default(false),
+    new Option("--max-train-rows <n>", "only the first rows of train.csv").argParser(
+      wholeNumber(1),
+    ),
+    new Option("--max-eval-rows <n>", "only the first rows of validation.csv").argParser(
+      wholeNumber(1),
+    ),
+    new Option("--max-length <n>", "longest prompt and longest summary in tokens, in training")
+      .argParser(wholeNumber(1))
+      .default(512),
+  ]);
+
+const runOptions = (): Option[] =>
+  group("Run:", [
+    new Option(
+      "--early-stopping-patience <n>",
+      "evaluations in a row that may bring no improvement before training stops",
+    ).argParser(wholeNumber(1)),
+    new Option("--early-stopping-threshold <x>", "by how much the metric must improve")
+      .argParser(number(0))
+      .default(0),
+    new Option(
+      "--resume-from-checkpoint [folder]",
+      "go on from a checkpoint folder, or from the newest one in --output-dir",
+    ),
+    new Option("--rouge-rows <n>", "test rows summarised and scored at the end; 0 for none")
+      .argParser(wholeNumber(0))
+      .default(100),
+    new Option("--max-new-tokens <n>", "longest of those summaries in tokens")
+      .argParser(wholeNumber(1))
+      .default(200),
+    new Option(
+      "--sample-rows <n>",
+      "validation rows summarised at every evaluation, for the report",
+    )
+      .argParser(wholeNumber(0))
+      .default(3),
+  ]);
+
+function group(heading: string, options: readonly Option[]): Option[] {
+  return options.map((option) => option.helpGroup(heading));
+}
+
+async function train(flags: OwnFlags): Promise<void> {
+  const output = new Output(flags.json);
+  output.result(await runTraining(settingsOf(flags), output, interruptSignal()));
+}
+
+function settingsOf(flags: OwnFlags): TrainSettings {
+  const args = argumentsOf(flags);
+  return { ...flags, arguments: { ...args, outputDir: resolve(args.outputDir!) } };
+}

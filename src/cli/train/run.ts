@@ -1,0 +1,192 @@
+// gradloom train as one script, read from top to bottom.
+
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { rouge } from "../../eval/rouge.ts";
+import { renderTrainingReport } from "../../eval/report/trainingPage.ts";
+import { openDevice } from "../../kernels/openDevice.ts";
+import { T5ForConditionalGeneration } from "../../t5/model.ts";
+import { checkVocabulary, Tokenizer } from "../../t5/tokenizer.ts";
+import { ArgumentError, DatasetError } from "../../tensor/errors.ts";
+import { trainingArguments, type TrainingArguments } from "../../train/arguments.ts";
+import { EarlyStoppingCallback, type TrainerCallback } from "../../train/callbacks.ts";
+import type { Example } from "../../train/collate.ts";
+import { loadDataset, type Row } from "../../train/csvDataset.ts";
+import { modeNote, preprocess } from "../../train/preprocess.ts";
+import { rougeMetrics } from "../../train/rougeMetrics.ts";
+import { Trainer } from "../../train/trainer.ts";
+import type { Output } from "../output.ts";
+import { clearBar, startProgress } from "../progress.ts";
+import { summarizeRows } from "../summaries.ts";
+import { trainingProgress } from "./progressBar.ts";
+import { reportData } from "./reportData.ts";
+import { sampleRecorder } from "./samples.ts";
+import type { TrainSettings } from "./settings.ts";
+
+/**
+ * Trains, scores the model that training ended with, and writes report.html.
+ * @returns what --json prints
+ * @throws {GradloomError} for anything the caller can mend
+ */
+export async function runTraining(settings: TrainSettings, output: Output, signal: AbortSignal) {
+  const started = performance.now();
+  const args = trainingArguments({ ...settings.arguments, disableTqdm: true });
+  checkMetric(args);
+
+  // data and model
+  const rows = await loadRows(settings, args);
+  const { threads } = settings;
+  const device = await openDevice(settings.device, threads === undefined ? {} : { threads });
+  const tokenizer = await Tokenizer.fromPretrained(settings.model);
+  const model = await T5ForConditionalGeneration.fromPretrained(settings.model, {
+    device,
+    dtype: settings.dtype,
+    ...(settings.dropout === undefined ? {} : { config: { dropout_rate: settings.dropout } }),
+  });
+  checkVocabulary(tokenizer, model.config);
+  const tokenized = await tokenize(rows, tokenizer, settings, signal);
+  const summarize = (which: readonly Row[], onProgress?: (done: number) => void) =>
+    summarizeRows(model, tokenizer, which, {
+      batchSize: args.perDeviceEvalBatchSize,
+      generation: { maxNewTokens: settings.maxNewTokens },
+      signal,
+      ...(onProgress ? { onProgress } : {}),
+    });
+
+  // training
+  const progress = trainingProgress(settings.arguments.disableTqdm !== true);
+  const sampleRows = rows.validation.slice(0, settings.sampleRows);
+  const samples = sampleRecorder(() => summarize(sampleRows));
+  const trainer = new Trainer({
+    model,
+    args,
+    trainDataset: tokenized.train,
+    ...(tokenized.validation.length > 0 ? { evalDataset: tokenized.validation } : {}),
+    ...(args.predictWithGenerate ? { computeMetrics: rougeMetrics(tokenizer) } : {}),
+    tokenizer,
+    callbacks: [
+      progress.callback,
+      logTable(output),
+      ...(sampleRows.length > 0 ? [samples.callback] : []),
+      ...earlyStopping(settings),
+    ],
+  });
+  const { resumeFromCheckpoint } = settings;
+  const training = await trainer
+    .train({ resumeFromCheckpoint, signal })
+    .finally(() => progress.stop());
+
+  // ROUGE of the model that training ended with: the best one with --load-best-model-at-end
+  const scoring = startProgress("summaries of test rows", rows.test.length);
+  const predictions = await summarize(rows.test, (done) => scoring.update(done));
+  scoring.stop();
+  const references = rows.test.map((row) => row.summary!);
+  const scores = rows.test.length > 0 ? rouge(predictions, references, { useStemmer: true }) : null;
+  if (scores !== null) {
+    output.table(Object.keys(scores), [Object.values(scores).map((value) => value.toFixed(6))]);
+  }
+
+  // results
+  const { bestMetric, bestGlobalStep, bestModelCheckpoint, logHistory } = trainer.state;
+  const result = {
+    model: settings.model,
+    dataset: settings.dataset,
+    device: `${device.kind}, ${device.threads} threads`,
+    parameters: model.numParameters(),
+    trainRows: tokenized.train.length,
+    arguments: args,
+    ...training,
+    ...{ bestMetric, bestGlobalStep, bestModelCheckpoint, logHistory },
+    rouge: scores,
+    predictions,
+    seconds: (performance.now() - started) / 1000,
+    report: join(args.outputDir, "report.html"),
+  };
+  const page = reportData(result, {
+    note: modeNote(settings.faithful),
+    throughput: progress.throughput,
+    ...{ sampleRows, samples: samples.records },
+  });
+  await mkdir(args.outputDir, { recursive: true });
+  await writeFile(result.report, renderTrainingReport(page));
+  if (bestModelCheckpoint !== null) output.print(`best model: ${bestModelCheckpoint}`);
+  output.print(`report: ${result.report}`);
+  output.print(`done in ${result.seconds.toFixed(1)} s`);
+  model.dispose();
+  await device.close();
+  return result;
+}
+
+export type TrainResult = Awaited<ReturnType<typeof runTraining>>;
+
+/** Said before training rather than after the first evaluation. */
+function checkMetric({ metricForBestModel, predictWithGenerate }: TrainingArguments): void {
+  const name = metricForBestModel?.replace(/^eval_/, "");
+  if (name === undefined || name === "loss" || predictWithGenerate) return;
+  throw new ArgumentError(
+    `metricForBestModel: "${name}" needs generated summaries, got predictWithGenerate false. ` +
+      "Add --predict-with-generate.",
+  );
+}
+
+interface SplitRows {
+  readonly train: readonly Row[];
+  /** Empty when nothing is evaluated. */
+  readonly validation: readonly Row[];
+  /** Rows to score at the end. */
+  readonly test: readonly Row[];
+}
+
+async function loadRows(settings: TrainSettings, args: TrainingArguments): Promise<SplitRows> {
+  const { train, validation, test } = await loadDataset(settings.dataset);
+  const isEvaluated = args.evalStrategy !== "no" || args.evalOnStart;
+  if (train === undefined || (isEvaluated && validation === undefined)) {
+    const missing = train === undefined ? "train.csv" : "validation.csv";
+    throw new DatasetError(`train: ${settings.dataset} must hold ${missing}, and does not`);
+  }
+  return {
+    train: train.rows.slice(0, settings.maxTrainRows),
+    validation: isEvaluated ? validation!.rows.slice(0, settings.maxEvalRows) : [],
+    test: (test?.rows ?? []).slice(0, settings.rougeRows),
+  };
+}
+
+async function tokenize(
+  rows: SplitRows,
+  tokenizer: Tokenizer,
+  { faithful, maxLength }: TrainSettings,
+  signal: AbortSignal,
+): Promise<Record<"train" | "validation", Example[]>> {
+  const progress = startProgress("tokenise", rows.train.length + rows.validation.length);
+  const encode = (split: readonly Row[], before: number): Promise<Example[]> =>
+    preprocess({ rows: split }, tokenizer, {
+      ...{ faithful, maxLength },
+      onProgress: (done) => {
+        signal.throwIfAborted();
+        progress.update(before + done);
+      },
+    });
+  const train = await encode(rows.train, 0);
+  const validation = await encode(rows.validation, rows.train.length);
+  progress.stop();
+  return { train, validation };
+}
+
+function earlyStopping(settings: TrainSettings): TrainerCallback[] {
+  const { earlyStoppingPatience, earlyStoppingThreshold } = settings;
+  if (earlyStoppingPatience === undefined) return [];
+  return [new EarlyStoppingCallback({ earlyStoppingPatience, earlyStoppingThreshold })];
+}
+
+/** One line of the report for each log record. */
+function logTable(output: Output): TrainerCallback {
+  return {
+    onLog(_args, state, _control, { logs = {} }) {
+      const shown = Object.entries(logs).map(
+        ([key, value]) => `${key} ${Number(value.toPrecision(5))}`,
+      );
+      clearBar();
+      output.print(`step ${state.globalStep}/${state.maxSteps}: ${shown.join(", ")}`);
+    },
+  };
+}

@@ -1,0 +1,56 @@
+// A callback that summarises the same few rows at every evaluation and appends them to samples.jsonl, so that the
+// report of a resumed run shows them from the beginning.
+
+import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { TrainerCallback } from "../../train/callbacks.ts";
+
+/** What the model wrote for every sample row after an update. */
+export interface SampleRecord {
+  readonly step: number;
+  readonly texts: readonly string[];
+}
+
+export interface SampleRecorder {
+  readonly callback: TrainerCallback;
+  readonly records: SampleRecord[];
+}
+
+/** @param summarize gives one text for each sample row */
+export function sampleRecorder(summarize: () => Promise<string[]>): SampleRecorder {
+  const records: SampleRecord[] = [];
+  const callback: TrainerCallback = {
+    async onTrainBegin({ outputDir }, state) {
+      // What a killed run wrote after its last checkpoint will be written again.
+      const isResumed = state.globalStep > 0;
+      const before = isResumed ? await readRecords(fileIn(outputDir)) : [];
+      records.push(...before.filter(({ step }) => step <= state.globalStep));
+      await mkdir(outputDir, { recursive: true });
+      await writeFile(fileIn(outputDir), records.map(toLine).join(""));
+    },
+    async onEvaluate({ outputDir }, state) {
+      const record = { step: state.globalStep, texts: await summarize() };
+      records.push(record);
+      await appendFile(fileIn(outputDir), toLine(record));
+    },
+  };
+  return { callback, records };
+}
+
+function fileIn(outputDir: string): string {
+  return join(outputDir, "samples.jsonl");
+}
+
+function toLine(record: SampleRecord): string {
+  return `${JSON.stringify(record)}\n`;
+}
+
+/** The records of a file; none when there is no file. A last line that a crash cut off is left out. */
+async function readRecords(path: string): Promise<SampleRecord[]> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  return text
+    .slice(0, text.lastIndexOf("\n") + 1)
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as SampleRecord);
+}

@@ -1,0 +1,33 @@
+// What a run of `gradloom train` can be told.
+
+import type { TorchDtype } from "../../t5/model.ts";
+import type { TrainingArgumentsInput } from "../../train/arguments.ts";
+
+export interface TrainSettings {
+  /** Folder of the model to start from. */
+  readonly model: string;
+  readonly dtype: TorchDtype;
+  /** Replaces the dropout rate of config.json. */
+  readonly dropout?: number;
+  readonly device: "cpu" | "webgpu" | "auto";
+  readonly threads?: number;
+  /** Folder with train.csv, validation.csv and test.csv. */
+  readonly dataset: string;
+  /** The notebook's preprocessing, which pads labels with 0 and passes no mask. */
+  readonly faithful: boolean;
+  readonly maxTrainRows?: number;
+  readonly maxEvalRows?: number;
+  /** Longest prompt and summary in training, in tokens. */
+  readonly maxLength: number;
+  readonly earlyStoppingPatience?: number;
+  readonly earlyStoppingThreshold: number;
+  /** A checkpoint folder, or true for the newest one of the output folder. */
+  readonly resumeFromCheckpoint?: string | true;
+  /** Test rows summarised and scored at the end. */
+  readonly rougeRows: number;
+  /** Longest of those summaries, in tokens. */
+  readonly maxNewTokens: number;
+  /** Validation rows summarised at every evaluation. */
+  readonly sampleRows: number;
+  readonly arguments: TrainingArgumentsInput;
+}
