@@ -9,6 +9,16 @@ export const accumulateKernel = defineKernel({
   outputs: { y: "float" },
   params: { size: "u32" },
   wasm: { name: "accumulate", range: ({ size }) => size! },
+  wgsl: {
+    views: { x: "vec4<f32>", y: "vec4<f32>" },
+    invocations: ({ size }) => Math.ceil(size / 4),
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = globalIndex(group, local);
+  if (i * 4u < params.size) { y[i] += x[i]; }
+}`,
+  },
   cpu({ x, y }, { size }) {
     for (let i = 0; i < size; i++) y[i] = y[i]! + x[i]!;
   },

@@ -9,11 +9,11 @@ import type {
   KernelTensors,
   ScalarType,
   WasmBody,
-  WgslBody,
 } from "../tensor/device.ts";
 import type { Dtype, FloatArray } from "../tensor/dtype.ts";
 import { DeviceError, DtypeError, invariant } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { WgslBody } from "../tensor/wgsl.ts";
 
 /** WebGPU's default maxStorageBuffersPerShaderStage: a kernel with more would not run everywhere. */
 const MAX_STORAGE_BINDINGS = 8;
@@ -52,8 +52,8 @@ export interface KernelDeclaration<
   readonly params: P;
   /** What changes the machine code: tile sizes, flags. Small finite sets. */
   readonly constants?: C;
-  /** Bindings and params are declared for the body; it is one constant string. */
-  readonly wgsl?: WgslBody;
+  /** The body on the GPU; bindings, params and constants are declared for it (docs/webgpu.md). */
+  readonly wgsl?: WgslBody<NoInfer<Values<P>>, NoInfer<Values<C>>>;
   /** SIMD function that runs instead of `cpu` for f32. */
   readonly wasm?: WasmBody;
   /** Plain loops over the bindings' elements: the oracle, the f64 path, and the body without WebAssembly. */

@@ -4,6 +4,7 @@
 import { CpuDevice, createMemory } from "../tensor/cpuDevice.ts";
 import type { Device } from "../tensor/device.ts";
 import { DeviceError } from "../tensor/errors.ts";
+import { openWebGpu } from "../tensor/webgpu/open.ts";
 import {
   bindWasm,
   compileWasm,
@@ -36,9 +37,7 @@ export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}):
     case "auto":
       return openCpu(options);
     case "webgpu":
-      throw new DeviceError(
-        'openDevice: this version has no webgpu device yet, got "webgpu". Use "cpu".',
-      );
+      return openWebGpu();
     default:
       throw new DeviceError(
         `openDevice: the kind must be "cpu", "webgpu" or "auto", got ${format(kind)}`,

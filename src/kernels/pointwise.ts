@@ -8,8 +8,10 @@
 
 import { broadcastShapes, broadcastStrides, sameShape } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
+import type { WgslSingle, WgslSnippet } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
 import { axisParams, axisValues, collapseAxes } from "./stridedAxes.ts";
+import { gelu, safeTanh, sigmoid as wgslSigmoid } from "./wgsl/math.ts";
 
 // ---------------------------------------------------------------------------------------------
 // Rows
@@ -36,36 +38,72 @@ function sigmoid(x: number): number {
   return 1 / (1 + Math.exp(-x));
 }
 
+/** A function of numbers, and the same as an expression of WGSL. */
+interface Formula<F extends (...args: number[]) => number> {
+  readonly js: F;
+  readonly wgsl: string;
+}
+
 interface UnaryRow {
-  y(x: number): number;
+  /** Of x. */
+  readonly y: Formula<(x: number) => number>;
   /** Gradient of the input from x and the gradient of the output. */
-  dx(x: number, dy: number): number;
+  readonly dx: Formula<(x: number, dy: number) => number>;
+  /** WGSL functions that the expressions call. */
+  readonly uses?: readonly WgslSnippet[];
 }
 
 const unaryRows = {
-  exp: { y: Math.exp, dx: (x, dy) => Math.exp(x) * dy },
-  log: { y: Math.log, dx: (x, dy) => dy / x },
-  sqrt: { y: Math.sqrt, dx: (x, dy) => (0.5 * dy) / Math.sqrt(x) },
-  tanh: { y: Math.tanh, dx: (x, dy) => (1 - Math.tanh(x) ** 2) * dy },
-  relu: { y: (x) => Math.max(x, 0), dx: (x, dy) => (x > 0 ? dy : 0) },
-  gelu: { y: geluValue, dx: (x, dy) => geluSlope(x) * dy },
+  exp: {
+    y: { js: Math.exp, wgsl: "exp(x)" },
+    dx: { js: (x, dy) => Math.exp(x) * dy, wgsl: "exp(x) * dy" },
+  },
+  log: {
+    y: { js: Math.log, wgsl: "log(x)" },
+    dx: { js: (x, dy) => dy / x, wgsl: "dy / x" },
+  },
+  sqrt: {
+    y: { js: Math.sqrt, wgsl: "sqrt(x)" },
+    dx: { js: (x, dy) => (0.5 * dy) / Math.sqrt(x), wgsl: "0.5 * dy / sqrt(x)" },
+  },
+  tanh: {
+    y: { js: Math.tanh, wgsl: "safeTanh(x)" },
+    dx: {
+      js: (x, dy) => (1 - Math.tanh(x) ** 2) * dy,
+      wgsl: "(1.0 - safeTanh(x) * safeTanh(x)) * dy",
+    },
+    uses: [safeTanh],
+  },
+  relu: {
+    y: { js: (x) => Math.max(x, 0), wgsl: "max(x, 0.0)" },
+    dx: { js: (x, dy) => (x > 0 ? dy : 0), wgsl: "select(0.0, dy, x > 0.0)" },
+  },
+  gelu: {
+    y: { js: geluValue, wgsl: "geluValue(x)" },
+    dx: { js: (x, dy) => geluSlope(x) * dy, wgsl: "geluSlope(x) * dy" },
+    uses: [gelu],
+  },
   silu: {
-    y: (x) => x * sigmoid(x),
-    dx: (x, dy) => sigmoid(x) * (1 + x * (1 - sigmoid(x))) * dy,
+    y: { js: (x) => x * sigmoid(x), wgsl: "x * sigmoid(x)" },
+    dx: {
+      js: (x, dy) => sigmoid(x) * (1 + x * (1 - sigmoid(x))) * dy,
+      wgsl: "sigmoid(x) * (1.0 + x * (1.0 - sigmoid(x))) * dy",
+    },
+    uses: [wgslSigmoid],
   },
 } satisfies Record<string, UnaryRow>;
 
 const binaryRows = {
-  add: (a, b) => a + b,
-  sub: (a, b) => a - b,
-  mul: (a, b) => a * b,
-  div: (a, b) => a / b,
-} satisfies Record<string, (a: number, b: number) => number>;
+  add: { js: (a, b) => a + b, wgsl: "a + b" },
+  sub: { js: (a, b) => a - b, wgsl: "a - b" },
+  mul: { js: (a, b) => a * b, wgsl: "a * b" },
+  div: { js: (a, b) => a / b, wgsl: "a / b" },
+} satisfies Record<string, Formula<(a: number, b: number) => number>>;
 
 const scalarRows = {
-  addScalar: (x, s) => x + s,
-  mulScalar: (x, s) => x * s,
-} satisfies Record<string, (x: number, s: number) => number>;
+  addScalar: { js: (x, s) => x + s, wgsl: "x + params.s" },
+  mulScalar: { js: (x, s) => x * s, wgsl: "x * params.s" },
+} satisfies Record<string, Formula<(x: number, s: number) => number>>;
 
 export type UnaryName = keyof typeof unaryRows;
 export type BinaryName = keyof typeof binaryRows;
@@ -73,6 +111,34 @@ export type ScalarName = keyof typeof scalarRows;
 
 // ---------------------------------------------------------------------------------------------
 // Templates
+
+/**
+ * A WGSL body that puts `expression` of the elements of `inputs` into `output`, four elements an invocation: buffers end
+ * on 16 bytes, so that the last four may reach past the size.
+ */
+function elementwise(
+  inputs: readonly string[],
+  output: string,
+  expression: string,
+  uses: readonly WgslSnippet[] = [],
+): WgslSingle<{ readonly size: number }> {
+  const parameters = inputs.map((name) => `${name}: f32`).join(", ");
+  const lanes = ["x", "y", "z", "w"].map(
+    (lane) => `f(${inputs.map((name) => `${name}[i].${lane}`).join(", ")})`,
+  );
+  return {
+    uses,
+    views: Object.fromEntries([...inputs, output].map((name) => [name, "vec4<f32>"])),
+    invocations: ({ size }) => Math.ceil(size / 4),
+    source: /* wgsl */ `
+fn f(${parameters}) -> f32 { return ${expression}; }
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = globalIndex(group, local);
+  if (i * 4u < params.size) { ${output}[i] = vec4<f32>(${lanes.join(", ")}); }
+}`,
+  };
+}
 
 function defineUnary(name: UnaryName) {
   const row: UnaryRow = unaryRows[name];
@@ -82,8 +148,9 @@ function defineUnary(name: UnaryName) {
       inputs: { x: "float" },
       outputs: { y: "float" },
       params: { size: "u32" },
+      wgsl: elementwise(["x"], "y", row.y.wgsl, row.uses),
       cpu({ x, y }, { size }) {
-        for (let i = 0; i < size; i++) y[i] = row.y(x[i]!);
+        for (let i = 0; i < size; i++) y[i] = row.y.js(x[i]!);
       },
     }),
     backward: defineKernel({
@@ -91,15 +158,16 @@ function defineUnary(name: UnaryName) {
       inputs: { x: "float", dy: "float" },
       outputs: { dx: "float" },
       params: { size: "u32" },
+      wgsl: elementwise(["x", "dy"], "dx", row.dx.wgsl, row.uses),
       cpu({ x, dy, dx }, { size }) {
-        for (let i = 0; i < size; i++) dx[i] = row.dx(x[i]!, dy[i]!);
+        for (let i = 0; i < size; i++) dx[i] = row.dx.js(x[i]!, dy[i]!);
       },
     }),
   };
 }
 
 function defineBinary(name: BinaryName) {
-  const f = binaryRows[name];
+  const { js: f, wgsl } = binaryRows[name];
   return {
     same: defineKernel({
       name,
@@ -107,6 +175,7 @@ function defineBinary(name: BinaryName) {
       outputs: { y: "float" },
       params: { size: "u32" },
       wasm: { name, range: ({ size }) => size! },
+      wgsl: elementwise(["a", "b"], "y", wgsl),
       cpu({ a, b, y }, { size }) {
         for (let i = 0; i < size; i++) y[i] = f(a[i]!, b[i]!);
       },
@@ -117,6 +186,23 @@ function defineBinary(name: BinaryName) {
       outputs: { y: "float" },
       // y is [n0, n1, n2, n3]; a and b are read with strides, 0 where repeated
       params: { ...axisParams("n"), ...axisParams("a"), ...axisParams("b") },
+      wgsl: {
+        invocations: ({ n0, n1, n2, n3 }) => n0 * n1 * n2 * n3,
+        source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let out = globalIndex(group, local);
+  let l = out % params.n3;
+  let k = out / params.n3 % params.n2;
+  let j = out / (params.n3 * params.n2) % params.n1;
+  let i = out / (params.n3 * params.n2 * params.n1);
+  if (i < params.n0) {
+    let a = a[i * params.a0 + j * params.a1 + k * params.a2 + l * params.a3];
+    let b = b[i * params.b0 + j * params.b1 + k * params.b2 + l * params.b3];
+    y[out] = ${wgsl};
+  }
+}`,
+      },
       cpu({ a, b, y }, p) {
         let out = 0;
         for (let i = 0; i < p.n0; i++)
@@ -134,12 +220,13 @@ function defineBinary(name: BinaryName) {
 }
 
 function defineScalar(name: ScalarName) {
-  const f = scalarRows[name];
+  const { js: f, wgsl } = scalarRows[name];
   return defineKernel({
     name,
     inputs: { x: "float" },
     outputs: { y: "float" },
     params: { size: "u32", s: "f32" },
+    wgsl: elementwise(["x"], "y", wgsl),
     cpu({ x, y }, { size, s }) {
       for (let i = 0; i < size; i++) y[i] = f(x[i]!, s);
     },

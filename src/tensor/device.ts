@@ -3,6 +3,7 @@
 
 import type { Dtype, StorageArray, DataArray, FloatArray } from "./dtype.ts";
 import type { Tensor } from "./tensor.ts";
+import type { ScalarType, WgslBody } from "./wgsl.ts";
 
 /**
  * Element type of a kernel's binding. `float` is the type the arithmetic runs in: f32, or f64 in
@@ -10,7 +11,6 @@ import type { Tensor } from "./tensor.ts";
  */
 export type BindingType = "float" | "f32" | "f16" | "bf16" | "i32" | "u32";
 export type BindingDeclaration = BindingType | `${BindingType}?`;
-export type ScalarType = "u32" | "i32" | "f32";
 
 export type KernelParams = Readonly<Record<string, number>>;
 export type KernelArrays = Readonly<Record<string, StorageArray | null>>;
@@ -24,13 +24,6 @@ export interface WasmBody {
   range(params: KernelParams): number;
   /** Bytes of private scratch memory a thread needs; passed as a last argument `scratch` when given. */
   scratch?(params: KernelParams): number;
-}
-
-/** WGSL body and the number of workgroups that a call needs. */
-export interface WgslBody {
-  readonly source: string;
-  readonly uses?: readonly string[];
-  workgroups(params: KernelParams, constants: KernelParams): readonly [number, number, number];
 }
 
 /** A kernel as a device sees it; `defineKernel` makes these. */
@@ -106,4 +99,4 @@ export interface Device {
   close(): Promise<void>;
 }
 
-export type { FloatArray };
+export type { FloatArray, ScalarType };

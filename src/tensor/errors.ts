@@ -15,6 +15,22 @@ export class ShapeError extends GradloomError {}
 export class DtypeError extends GradloomError {}
 /** No such device, two devices in one operation, or a device out of memory. */
 export class DeviceError extends GradloomError {}
+/** The GPU was lost: unplugged, its driver reset, or the device closed. Nothing on it can be used again. */
+export class DeviceLostError extends DeviceError {}
+/** A device without the memory that was asked for. */
+export class OutOfMemoryError extends DeviceError {}
+/** A kernel that this device cannot run, or whose GPU program does not compile. */
+export class KernelError extends GradloomError {
+  /** Name of the kernel. */
+  readonly kernel: string;
+
+  constructor(kernel: string, message: string, options?: ErrorOptions) {
+    super(`${kernel}: ${message}`, options);
+    this.kernel = kernel;
+  }
+}
+/** A kernel without a body for this device. */
+export class MissingKernelError extends KernelError {}
 /** A tensor used after it was disposed (by hand or by the end of its scope). */
 export class DisposedError extends GradloomError {}
 /** `backward` on something that has no graph, or on a graph that was already used. */

@@ -89,6 +89,9 @@ export class Tensor {
 /** @internal An uninitialised tensor: every element must be written before it is read. */
 export function empty(device: Device, shape: Shape, dtype: Dtype): Tensor {
   checkShape("tensor", shape);
+  if (dtype === "f64" && device.kind === "webgpu") {
+    throw new DtypeError("tensor: webgpu has no f64, got f64. Use f32, or the cpu device.");
+  }
   return new Tensor(device.allocate(byteLength(dtype, sizeOf(shape))), [...shape], dtype, device);
 }
 

@@ -1,6 +1,7 @@
 // One description per op, from which all its tests follow:
 //   forward   f64 bodies and f32 (WebAssembly) against an independent f64 function of test/reference
 //   gradients central differences in f64 to 1e-6, and f32 against f64
+//   webgpu    the WGSL bodies, forward and backward, against the f64 bodies
 //   constants each constant changes the reference's result, and ours follows
 // test/meta/completeness.test.ts fails when an exported op has no such description.
 
@@ -10,10 +11,16 @@ import { backward } from "../../src/autograd/backward.ts";
 import { gradcheck } from "../../src/autograd/gradcheck.ts";
 import { add } from "../../src/autograd/ops/pointwise.ts";
 import type { Device } from "../../src/tensor/device.ts";
+import { MissingKernelError } from "../../src/tensor/errors.ts";
 import { Scope } from "../../src/tensor/scope.ts";
 import { tensor, type Tensor } from "../../src/tensor/tensor.ts";
 import { cpu, plain } from "./device.ts";
+import { gpu } from "./gpu.ts";
 import { values as randomValues } from "./random.ts";
+import { withoutWgsl } from "./withoutWgsl.ts";
+
+/** `npm run test:full` tries this many times more random cases. */
+const MORE_RUNS = Number(process.env["GRADLOOM_TEST_MORE"] ?? 1);
 
 export interface OpInput {
   readonly shape: readonly number[];
@@ -42,16 +49,20 @@ export interface OpDescription<C> {
   readonly constants: Readonly<Record<string, readonly [OpCase, OpCase]>>;
   /** Particular cases: extremes, masked rows, sizes of T5. */
   readonly examples?: Readonly<Record<string, OpCase>>;
-  /** Random cases tried. Default 25. */
+  /** Random cases tried on the cpu device. Default 25. */
   readonly runs?: number;
+  /** Random cases tried on the webgpu device, each of them forward and backward. Default 8. */
+  readonly webgpuRuns?: number;
   /** Allowed f32 error, relative to the largest entry. Default 2e-5. */
   readonly tolerance?: number;
+  /** The same on webgpu, where exp and its kin may err by more. Default: `tolerance`. */
+  readonly webgpuTolerance?: number;
   /** false for ops without a gradient (argmax). Default true. */
   readonly differentiable?: boolean;
 }
 
 export function describeOp<C>(op: OpDescription<C>): void {
-  const runs = { numRuns: op.runs ?? 25, seed: 20261123 };
+  const runs = { numRuns: MORE_RUNS * (op.runs ?? 25), seed: 20261123 };
   const differentiable = op.differentiable ?? true;
   describe(op.name, () => {
     it("equals the f64 reference, in f64 and f32", () =>
@@ -65,6 +76,7 @@ export function describeOp<C>(op: OpDescription<C>): void {
         { ...runs, numRuns: Math.ceil(runs.numRuns / 2) },
       ),
     );
+    describeOnWebGpu(op, differentiable);
     for (const [title, example] of Object.entries(op.examples ?? {})) {
       it(title, async () => {
         await checkForward(example, op.tolerance);
@@ -82,27 +94,77 @@ export function describeOp<C>(op: OpDescription<C>): void {
   });
 }
 
+function describeOnWebGpu<C>(op: OpDescription<C>, differentiable: boolean): void {
+  const tolerance = op.webgpuTolerance ?? op.tolerance;
+  const check = async (c: OpCase): Promise<void> => {
+    await checkOutput(c, gpu, "f32", tolerance);
+    if (differentiable) await checkGradientsOnWebGpu(c, tolerance);
+  };
+  it("equals the reference on webgpu, forward and backward", ({ skip }) =>
+    skippingWithoutWgsl(skip, () =>
+      fc.assert(
+        fc.asyncProperty(op.arbitrary, (c) => check(op.build(c))),
+        { numRuns: MORE_RUNS * (op.webgpuRuns ?? 8), seed: 20261124 },
+      ),
+    ));
+  for (const [title, example] of Object.entries(op.examples ?? {})) {
+    it(`${title}, on webgpu`, ({ skip }) => skippingWithoutWgsl(skip, () => check(example)));
+  }
+}
+
+/** Skips the test where a kernel of test/support/withoutWgsl.ts is needed, and only there. */
+async function skippingWithoutWgsl(
+  skip: (note: string) => void,
+  run: () => Promise<void>,
+): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    const cause = error instanceof Error && error.cause ? error.cause : error;
+    if (!(cause instanceof MissingKernelError) || !withoutWgsl.has(cause.kernel)) throw error;
+    skip(`${cause.kernel} has no WGSL body yet`);
+  }
+}
+
+async function checkGradientsOnWebGpu(c: OpCase, tolerance = 2e-5): Promise<void> {
+  const exact = await gradientsOf(c, plain, "f64");
+  const single = await gradientsOf(c, gpu, "f32");
+  for (const [i, reference] of exact.entries()) {
+    if (reference === null) continue;
+    const allowed = 10 * tolerance * Math.max(largest(reference), 1e-3);
+    const error = distance(single[i]!, reference);
+    expect(error, `webgpu gradient of input ${i}`).toBeLessThanOrEqual(allowed);
+  }
+}
+
 /** Forward pass on both devices against the reference. */
 export async function checkForward(c: OpCase, tolerance = 2e-5): Promise<void> {
+  await checkOutput(c, plain, "f64", 1e-12);
+  await checkOutput(c, plain, "f32", tolerance);
+  await checkOutput(c, cpu, "f32", tolerance);
+}
+
+async function checkOutput(
+  c: OpCase,
+  device: Device,
+  dtype: "f32" | "f64",
+  tolerance = 2e-5,
+): Promise<void> {
   const scale = Math.max(largest(c.expected.values), 1e-30);
-  for (const [device, dtype, allowed] of [
-    [plain, "f64", 1e-12],
-    [plain, "f32", tolerance],
-    [cpu, "f32", tolerance],
-  ] as const) {
-    const memory = new Scope();
-    try {
-      const output = memory.run(() => c.apply(makeInputs(c, device, dtype)));
-      expect(output.shape).toEqual(c.expected.shape);
-      const ours = await output.data();
-      const error = distance(ours, c.expected.values);
-      expect(error, `${device === cpu ? "wasm" : "plain"} ${dtype} error`).toBeLessThanOrEqual(
-        allowed * scale,
-      );
-    } finally {
-      memory.dispose();
-    }
+  const memory = new Scope();
+  try {
+    const output = memory.run(() => c.apply(makeInputs(c, device, dtype)));
+    expect(output.shape).toEqual(c.expected.shape);
+    const error = distance(await output.data(), c.expected.values);
+    expect(error, `${nameOf(device)} ${dtype} error`).toBeLessThanOrEqual(tolerance * scale);
+  } finally {
+    memory.dispose();
   }
+}
+
+function nameOf(device: Device): string {
+  if (device === gpu) return "webgpu";
+  return device === cpu ? "wasm" : "plain";
 }
 
 /** Gradients: f64 against differences; f32 (WebAssembly) against f64; each input alone as well as together. */

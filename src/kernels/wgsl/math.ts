@@ -1,0 +1,31 @@
+// Functions that WGSL lacks or that drivers get wrong at the extremes.
+
+import type { WgslSnippet } from "../../tensor/wgsl.ts";
+
+/** tanh from the exponential overflows on some drivers; beyond 9 it is 1 in f32 anyway. */
+export const safeTanh: WgslSnippet = {
+  source: /* wgsl */ `
+fn safeTanh(x: f32) -> f32 { return tanh(clamp(x, -9.0, 9.0)); }`,
+};
+
+/** geluValue and geluSlope of src/kernels/pointwise.ts: gelu_new and its derivative. */
+export const gelu: WgslSnippet = {
+  uses: [safeTanh],
+  source: /* wgsl */ `
+const SQRT_2_OVER_PI = 0.7978845608028654f;
+fn geluTanh(x: f32) -> f32 {
+  return safeTanh(SQRT_2_OVER_PI * (x + 0.044715 * x * x * x));
+}
+fn geluValue(x: f32) -> f32 { return 0.5 * x * (1.0 + geluTanh(x)); }
+fn geluSlope(x: f32) -> f32 {
+  let t = geluTanh(x);
+  return 0.5 * (1.0 + t) +
+    0.5 * x * (1.0 - t * t) * SQRT_2_OVER_PI * (1.0 + 3.0 * 0.044715 * x * x);
+}`,
+};
+
+/** 1 / (1 + exp(-x)) without an infinite exponential. */
+export const sigmoid: WgslSnippet = {
+  source: /* wgsl */ `
+fn sigmoid(x: f32) -> f32 { return 1.0 / (1.0 + exp(-clamp(x, -87.0, 87.0))); }`,
+};
