@@ -20,7 +20,9 @@ import {
 } from "../tensor/half.ts";
 import { formatShape, sameShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { WgslSingle, WgslSnippet } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { bf16, f16 } from "./wgsl/halfs.ts";
 
 /** `rest` is 1 - beta: in f32 the difference would lose four digits of beta2's. */
 const paramTypes = {
@@ -34,6 +36,44 @@ const paramTypes = {
   eps: "f32",
 } as const;
 type Params = { readonly [K in keyof typeof paramTypes]: number };
+
+/** The update of several elements at once; `vector` is the WGSL type that holds them. */
+const wgslUpdate = (vector: "vec4<f32>" | "vec2<f32>"): WgslSnippet => ({
+  source: /* wgsl */ `
+struct Updated { p: ${vector}, m: ${vector}, v: ${vector} }
+fn updated(p: ${vector}, m: ${vector}, v: ${vector}, gradient: ${vector}) -> Updated {
+  var factor = 1.0;
+  if (HAS_SCALE) { factor = scale[0]; }
+  let g = factor * gradient;
+  let mean = m + params.rest1 * (g - m);
+  let square = params.beta2 * v + params.rest2 * g * g;
+  let decayed = p - params.decay * p;
+  let p1 = decayed - params.rate * mean / (sqrt(square) * params.rootCorrection + params.eps);
+  return Updated(p1, mean, square);
+}`,
+});
+
+const updated4 = wgslUpdate("vec4<f32>");
+const updated2 = wgslUpdate("vec2<f32>");
+
+/** Body for parameters stored as pairs in words. */
+function wgslHalves(codec: WgslSnippet, unpack: string, pack: string): WgslSingle<Params> {
+  return {
+    uses: [codec, updated2],
+    views: { gradient: "vec2<f32>" },
+    invocations: ({ size }) => Math.ceil(size / 2),
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = globalIndex(group, local);
+  if (i * 2u >= params.size) { return; }
+  let next = updated(${unpack}(p[i]), ${unpack}(m[i]), ${unpack}(v[i]), gradient[i]);
+  p[i] = ${pack}(next.p);
+  m[i] = ${pack}(next.m);
+  v[i] = ${pack}(next.v);
+}`,
+  };
+}
 
 /** Stored element to number and back. */
 interface Codec {
@@ -73,6 +113,21 @@ export const adamwKernel = defineKernel({
   outputs: { p: "float", m: "float", v: "float" },
   params: paramTypes,
   wasm: { name: "adamw", range: ({ size }) => size! },
+  wgsl: {
+    uses: [updated4],
+    views: { gradient: "vec4<f32>", p: "vec4<f32>", m: "vec4<f32>", v: "vec4<f32>" },
+    invocations: ({ size }) => Math.ceil(size / 4),
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = globalIndex(group, local);
+  if (i * 4u >= params.size) { return; }
+  let next = updated(p[i], m[i], v[i], gradient[i]);
+  p[i] = next.p;
+  m[i] = next.m;
+  v[i] = next.v;
+}`,
+  },
   cpu: (arrays, params) => update(arrays, params, plainCodec),
 });
 
@@ -82,6 +137,7 @@ export const adamwBf16Kernel = defineKernel({
   outputs: { p: "bf16", m: "bf16", v: "bf16" },
   params: paramTypes,
   wasm: { name: "adamwBf16", range: ({ size }) => size! },
+  wgsl: wgslHalves(bf16, "unpackBf16", "packBf16"),
   cpu: (arrays, params) => update(arrays, params, bf16Codec),
 });
 
@@ -90,6 +146,7 @@ export const adamwF16Kernel = defineKernel({
   inputs: { gradient: "f32", scale: "f32?" },
   outputs: { p: "f16", m: "f16", v: "f16" },
   params: paramTypes,
+  wgsl: wgslHalves(f16, "unpackF16", "packF16"),
   cpu: (arrays, params) => update(arrays, params, f16Codec),
 });
 

@@ -13,23 +13,96 @@ import {
   float32ToFloat16,
 } from "../tensor/half.ts";
 import { alias, empty, Tensor } from "../tensor/tensor.ts";
+import type { WgslSingle, WgslSnippet } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { bf16, f16 } from "./wgsl/halfs.ts";
 
 interface Conversion {
   /** Binding of the converted elements. */
   readonly type: "f16" | "bf16" | "i32" | "u32";
+  readonly wgsl: WgslConversion;
   toFloat(stored: number): number;
   fromFloat(value: number): number;
 }
 
 const identity = (x: number): number => x;
 
+/** Expressions of x in WGSL: an element, or where elements are stored in 16 bits a pair. */
+interface WgslConversion {
+  readonly toFloat: string;
+  readonly fromFloat: string;
+  readonly uses: readonly WgslSnippet[];
+}
+
+/** WGSL leaves the conversion of numbers out of range, and of NaN, to the driver. */
+const saturated: WgslSnippet = {
+  source: /* wgsl */ `
+fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+fn saturatedI32(x: f32) -> i32 {
+  if (isNan(x)) { return 0; }
+  if (x >= 0x1p31f) { return 0x7fffffff; }
+  if (x <= -0x1p31f) { return -0x7fffffff - 1; }
+  return i32(x);
+}
+fn saturatedU32(x: f32) -> u32 {
+  if (isNan(x) || x <= 0.0) { return 0u; }
+  if (x >= 0x1p32f) { return 0xffffffffu; }
+  return u32(x);
+}`,
+};
+
+function conversionShader(expression: string, conversion: Conversion): WgslSingle<Size> {
+  const perInvocation = isHalf(conversion.type) ? 2 : 1;
+  return {
+    uses: conversion.wgsl.uses,
+    // Of a pair, the float side is a vector and the stored side a word.
+    views: isHalf(conversion.type)
+      ? expression === conversion.wgsl.toFloat
+        ? { y: "vec2<f32>" }
+        : { x: "vec2<f32>" }
+      : {},
+    invocations: ({ size }) => Math.ceil(size / perInvocation),
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = globalIndex(group, local);
+  if (i * ${perInvocation}u >= params.size) { return; }
+  let x = x[i];
+  y[i] = ${expression};
+}`,
+  };
+}
+
+interface Size {
+  readonly size: number;
+}
+
 const conversions = {
-  f16: { type: "f16", toFloat: float16ToFloat32, fromFloat: float32ToFloat16 },
-  bf16: { type: "bf16", toFloat: bfloat16ToFloat32, fromFloat: float32ToBfloat16 },
-  i32: { type: "i32", toFloat: identity, fromFloat: (x) => whole(x, -(2 ** 31), 2 ** 31 - 1) },
-  u32: { type: "u32", toFloat: identity, fromFloat: (x) => whole(x, 0, 2 ** 32 - 1) },
-  bool: { type: "u32", toFloat: identity, fromFloat: (x) => (x === 0 ? 0 : 1) },
+  f16: {
+    ...{ type: "f16", toFloat: float16ToFloat32, fromFloat: float32ToFloat16 },
+    wgsl: { toFloat: "unpackF16(x)", fromFloat: "packF16(x)", uses: [f16] },
+  },
+  bf16: {
+    ...{ type: "bf16", toFloat: bfloat16ToFloat32, fromFloat: float32ToBfloat16 },
+    wgsl: { toFloat: "unpackBf16(x)", fromFloat: "packBf16(x)", uses: [bf16] },
+  },
+  i32: {
+    ...{ type: "i32", toFloat: identity, fromFloat: (x) => whole(x, -(2 ** 31), 2 ** 31 - 1) },
+    wgsl: { toFloat: "f32(x)", fromFloat: "saturatedI32(x)", uses: [saturated] },
+  },
+  u32: {
+    ...{ type: "u32", toFloat: identity, fromFloat: (x) => whole(x, 0, 2 ** 32 - 1) },
+    wgsl: { toFloat: "f32(x)", fromFloat: "saturatedU32(x)", uses: [saturated] },
+  },
+  bool: {
+    ...{ type: "u32", toFloat: identity, fromFloat: (x) => (x === 0 ? 0 : 1) },
+    // By bits: a driver may take a denormal for 0.
+    wgsl: {
+      toFloat: "f32(x)",
+      fromFloat: "select(0u, 1u, (bitcast<u32>(x) & 0x7fffffffu) != 0u)",
+      uses: [],
+    },
+  },
 } satisfies Partial<Record<Dtype, Conversion>>;
 
 type Converted = keyof typeof conversions;
@@ -39,7 +112,8 @@ function whole(x: number, least: number, most: number): number {
 }
 
 function defineConversion(dtype: Converted) {
-  const { type, toFloat, fromFloat }: Conversion = conversions[dtype];
+  const conversion: Conversion = conversions[dtype];
+  const { type, toFloat, fromFloat, wgsl } = conversion;
   const name = `${dtype[0]!.toUpperCase()}${dtype.slice(1)}`;
   return {
     toFloat: defineKernel({
@@ -47,6 +121,7 @@ function defineConversion(dtype: Converted) {
       inputs: { x: type },
       outputs: { y: "float" },
       params: { size: "u32" },
+      wgsl: conversionShader(wgsl.toFloat, conversion),
       cpu({ x, y }, { size }) {
         for (let i = 0; i < size; i++) y[i] = toFloat(x[i]!);
       },
@@ -56,6 +131,7 @@ function defineConversion(dtype: Converted) {
       inputs: { x: "float" },
       outputs: { y: type },
       params: { size: "u32" },
+      wgsl: conversionShader(wgsl.fromFloat, conversion),
       cpu({ x, y }, { size }) {
         for (let i = 0; i < size; i++) y[i] = fromFloat(x[i]!);
       },

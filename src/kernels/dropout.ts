@@ -10,7 +10,9 @@ import { ArgumentError, ShapeError } from "../tensor/errors.ts";
 import { StreamWords, streamKey, type RandomStream } from "../tensor/philox.ts";
 import { formatShape, sameShape } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
+import type { WgslSnippet } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { philox } from "./wgsl/philox.ts";
 
 /** Probability and stream of one dropout. */
 export interface Dropout extends RandomStream {
@@ -51,6 +53,16 @@ export function keepFactors(params: DropoutParams): (i: number) => number {
   return (i) => (words.word(i) >= threshold ? keepScale : 0);
 }
 
+/** Factors of elements 4 i .. 4 i + 3, which are one block of the stream. */
+const keepFactors4: WgslSnippet = {
+  uses: [philox],
+  source: /* wgsl */ `
+fn keepFactors4(i: u32) -> vec4<f32> {
+  let words = philoxBlock(i, params.offset, params.seedLow, params.seedHigh);
+  return select(vec4<f32>(0.0), vec4<f32>(params.keepScale), words >= vec4<u32>(params.threshold));
+}`,
+};
+
 /** Elements of a piece of work: four Philox blocks, which WebAssembly computes side by side. */
 const PIECE = 16;
 const pieces = {
@@ -65,6 +77,17 @@ export const dropoutKernel = defineKernel({
   outputs: { y: "float" },
   params: { size: "u32", ...dropoutParamTypes },
   wasm: { name: "dropout", ...pieces },
+  wgsl: {
+    uses: [keepFactors4],
+    views: { x: "vec4<f32>", y: "vec4<f32>" },
+    invocations: ({ size }) => Math.ceil(size / 4),
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = globalIndex(group, local);
+  if (i * 4u < params.size) { y[i] = x[i] * keepFactors4(i); }
+}`,
+  },
   cpu({ x, y }, { size, ...params }) {
     const keep = keepFactors(params);
     for (let i = 0; i < size; i++) y[i] = x[i]! * keep(i);
@@ -77,6 +100,17 @@ export const dropoutAddKernel = defineKernel({
   outputs: { y: "float" },
   params: { size: "u32", ...dropoutParamTypes },
   wasm: { name: "dropoutAdd", ...pieces },
+  wgsl: {
+    uses: [keepFactors4],
+    views: { residual: "vec4<f32>", x: "vec4<f32>", y: "vec4<f32>" },
+    invocations: ({ size }) => Math.ceil(size / 4),
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = globalIndex(group, local);
+  if (i * 4u < params.size) { y[i] = residual[i] + x[i] * keepFactors4(i); }
+}`,
+  },
   cpu({ residual, x, y }, { size, ...params }) {
     const keep = keepFactors(params);
     for (let i = 0; i < size; i++) y[i] = residual[i]! + x[i]! * keep(i);

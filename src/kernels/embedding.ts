@@ -11,9 +11,34 @@ import { bfloat16ToFloat32, float16ToFloat32 } from "../tensor/half.ts";
 import { formatShape } from "../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../tensor/tensor.ts";
 import { checkIds, defineGather, defineScatterAdd } from "./gatherRows.ts";
+import type { WgslSingle, WgslSnippet } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { bf16, f16 } from "./wgsl/halfs.ts";
 
 const params = { count: "u32", rows: "u32", cols: "u32" } as const;
+
+/** WGSL body that widens elements of rows stored in 16 bits; the cure for an id outside is NaN, as in gathers. */
+function wideningShader(codec: WgslSnippet, unpack: string): WgslSingle<Sizes> {
+  return {
+    uses: [codec],
+    views: { y: "u32" },
+    invocations: ({ count, cols }) => count * cols,
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = globalIndex(group, local);
+  if (i >= params.count * params.cols) { return; }
+  let id = ids[i / params.cols];
+  if (id < 0 || u32(id) >= params.rows) {
+    y[i] = 0x7fc00000u;
+    return;
+  }
+  let at = u32(id) * params.cols + i % params.cols;
+  y[i] = bitcast<u32>(${unpack}(x[at >> 1u])[at & 1u]);
+}`,
+  };
+}
+type Sizes = { readonly [K in keyof typeof params]: number };
 
 export const embeddingKernel = defineGather("embedding", "float");
 
@@ -22,6 +47,7 @@ export const embeddingF16Kernel = defineKernel({
   inputs: { x: "f16", ids: "i32" },
   outputs: { y: "f32" },
   params,
+  wgsl: wideningShader(f16, "unpackF16"),
   cpu({ x, ids, y }, { rows, cols }) {
     widenRows(x, float16ToFloat32, ids, rows, cols, y);
   },
@@ -32,6 +58,7 @@ export const embeddingBf16Kernel = defineKernel({
   inputs: { x: "bf16", ids: "i32" },
   outputs: { y: "f32" },
   params,
+  wgsl: wideningShader(bf16, "unpackBf16"),
   cpu({ x, ids, y }, { rows, cols }) {
     widenRows(x, bfloat16ToFloat32, ids, rows, cols, y);
   },

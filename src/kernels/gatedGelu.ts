@@ -9,6 +9,7 @@ import { formatShape, sameShape } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import { defineKernel, launch } from "./kernel.ts";
 import { geluSlope, geluValue } from "./pointwise.ts";
+import { gelu } from "./wgsl/math.ts";
 
 export const gatedGeluForwardKernel = defineKernel({
   name: "gatedGeluForward",
@@ -16,6 +17,16 @@ export const gatedGeluForwardKernel = defineKernel({
   outputs: { y: "float" },
   params: { size: "u32" },
   wasm: { name: "gatedGeluForward", range: ({ size }) => size! },
+  wgsl: {
+    uses: [gelu],
+    invocations: ({ size }) => size,
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = globalIndex(group, local);
+  if (i < params.size) { y[i] = geluValue(a[i]) * b[i]; }
+}`,
+  },
   cpu({ a, b, y }, { size }) {
     for (let i = 0; i < size; i++) y[i] = geluValue(a[i]!) * b[i]!;
   },
@@ -41,6 +52,18 @@ export const gatedGeluBackwardKernel = defineKernel({
   outputs: { da: "float", db: "float" },
   params: { size: "u32" },
   wasm: { name: "gatedGeluBackward", range: ({ size }) => size! },
+  wgsl: {
+    uses: [gelu],
+    invocations: ({ size }) => size,
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = globalIndex(group, local);
+  if (i >= params.size) { return; }
+  da[i] = dy[i] * b[i] * geluSlope(a[i]);
+  db[i] = dy[i] * geluValue(a[i]);
+}`,
+  },
   cpu({ a, b, dy, da, db }, { size }) {
     for (let i = 0; i < size; i++) {
       da[i] = dy[i]! * b[i]! * geluSlope(a[i]!);

@@ -6,8 +6,9 @@ import { ArgumentError, AutogradError, ShapeError } from "../tensor/errors.ts";
 import { formatShape, resolveAxis, sameShape, sizeOf } from "../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../tensor/tensor.ts";
 import { defineKernel, launch } from "./kernel.ts";
-import { movedName, movedType, perMovedType, type MovedType } from "./moves.ts";
+import { movedName, movedType, moveShader, perMovedType, type MovedType } from "./moves.ts";
 import { copyRange, withDim } from "./slice.ts";
+import { workgroupMax } from "./wgsl/reduce.ts";
 
 /**
  * Throws for an index that names no row. Indices on a device are not read back, so check them on the
@@ -30,6 +31,16 @@ export function defineGather(op: string, type: MovedType) {
     inputs: { x: type, ids: "i32" },
     outputs: { y: type },
     params: { count: "u32", rows: "u32", cols: "u32" },
+    wgsl: moveShader(type, {
+      size: ({ count, cols }) => count * cols,
+      wgslSize: "params.count * params.cols",
+      source: /* wgsl */ `
+fn sourceOf(i: u32) -> u32 {
+  let id = ids[i / params.cols];
+  if (id < 0 || u32(id) >= params.rows) { return MISSING; }
+  return u32(id) * params.cols + i % params.cols;
+}`,
+    }),
     cpu({ x, ids, y }, { count, rows, cols }) {
       checkIds(op, ids, rows);
       for (let m = 0; m < count; m++) {
@@ -46,6 +57,45 @@ export function defineScatterAdd(name: string) {
     inputs: { ids: "i32", dy: "float" },
     outputs: { dx: "float" }, // zeroed before
     params: { count: "u32", rows: "u32", cols: "u32" },
+    // There are no atomic floats. A workgroup takes the first position of each id, looks for the others and
+    // adds their rows up in order, so that no row of dx has two writers.
+    wgsl: {
+      uses: [workgroupMax],
+      workgroups: ({ count }) => count,
+      source: /* wgsl */ `
+/** Whether the position that each invocation looks at has this workgroup's id. */
+var<workgroup> matches: array<u32, WG>;
+var<workgroup> matchCount: atomic<u32>;
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let first = groupIndex(group);
+  if (first >= params.count) { return; }
+  let id = ids[first];
+  var seenBefore = 0.0;
+  for (var m = local; m < first; m += WG) { if (ids[m] == id) { seenBefore = 1.0; } }
+  if (workgroupMax(local, seenBefore) > 0.0) { return; }
+  let isRow = id >= 0 && u32(id) < params.rows;
+  for (var base = first; base < params.count; base += WG) {
+    if (local == 0u) { atomicStore(&matchCount, 0u); }
+    workgroupBarrier();
+    let m = base + local;
+    var isMatch = 0u;
+    if (m < params.count && isRow) { isMatch = select(0u, 1u, ids[m] == id); }
+    matches[local] = isMatch;
+    if (isMatch == 1u) { atomicAdd(&matchCount, 1u); }
+    workgroupBarrier();
+    var left = atomicLoad(&matchCount);
+    for (var i = 0u; left > 0u; i++) {
+      if (matches[i] == 0u) { continue; }
+      left--;
+      for (var j = local; j < params.cols; j += WG) {
+        dx[u32(id) * params.cols + j] += dy[(base + i) * params.cols + j];
+      }
+    }
+    workgroupBarrier();
+  }
+}`,
+    },
     cpu({ ids, dy, dx }, { count, cols }) {
       for (let m = 0; m < count; m++) {
         const row = ids[m]! * cols;

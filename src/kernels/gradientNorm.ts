@@ -7,6 +7,7 @@
 
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { workgroupSum } from "./wgsl/reduce.ts";
 
 /**
  * Elements summed into one number. Blocks are the pieces that threads and workgroups take, and keep the
@@ -21,6 +22,22 @@ export const sumOfSquaresKernel = defineKernel({
   // writes one element of sums for each block, from `first` on
   params: { size: "u32", block: "u32", first: "u32" },
   wasm: { name: "sumOfSquares", range: ({ size, block }) => Math.ceil(size! / block!) },
+  wgsl: {
+    uses: [workgroupSum],
+    workgroups: ({ size, block }) => Math.ceil(size / block),
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let b = groupIndex(group);
+  let begin = b * params.block;
+  if (begin >= params.size) { return; }
+  let end = min(begin + params.block, params.size);
+  var squares = 0.0;
+  for (var i = begin + local; i < end; i += WG) { squares += x[i] * x[i]; }
+  let total = workgroupSum(local, squares);
+  if (local == 0u) { sums[params.first + b] = total; }
+}`,
+  },
   cpu({ x, sums }, { size, block, first }) {
     for (let b = 0; b * block < size; b++) {
       let total = 0;
@@ -36,6 +53,21 @@ export const clipScaleKernel = defineKernel({
   inputs: { sums: "float" },
   outputs: { norm: "float", scale: "float" },
   params: { count: "u32", maxNorm: "f32" },
+  wgsl: {
+    uses: [workgroupSum],
+    workgroups: () => 1,
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  var part = 0.0;
+  for (var i = local; i < params.count; i += WG) { part += sums[i]; }
+  let total = sqrt(workgroupSum(local, part));
+  if (local == 0u) {
+    norm[0] = total;
+    scale[0] = min(1.0, params.maxNorm / (total + 1e-6));
+  }
+}`,
+  },
   cpu({ sums, norm, scale }, { count, maxNorm }) {
     let total = 0;
     for (let i = 0; i < count; i++) total += sums[i]!;

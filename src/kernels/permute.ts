@@ -14,7 +14,7 @@ import {
 } from "../tensor/shape.ts";
 import { alias, empty, type Tensor } from "../tensor/tensor.ts";
 import { defineKernel, launch } from "./kernel.ts";
-import { movedName, movedType, perMovedType } from "./moves.ts";
+import { movedName, movedType, moveShader, perMovedType } from "./moves.ts";
 import { axisParams, axisValues, collapseAxes } from "./stridedAxes.ts";
 
 const permuteKernels = perMovedType((type) =>
@@ -24,6 +24,18 @@ const permuteKernels = perMovedType((type) =>
     outputs: { y: type },
     // y is [n0, n1, n2, n3], row-major
     params: { ...axisParams("n"), ...axisParams("s") },
+    wgsl: moveShader(type, {
+      size: ({ n0, n1, n2, n3 }) => n0 * n1 * n2 * n3,
+      wgslSize: "params.n0 * params.n1 * params.n2 * params.n3",
+      source: /* wgsl */ `
+fn sourceOf(i: u32) -> u32 {
+  let l = i % params.n3;
+  let k = i / params.n3 % params.n2;
+  let j = i / (params.n3 * params.n2) % params.n1;
+  let outermost = i / (params.n3 * params.n2 * params.n1);
+  return outermost * params.s0 + j * params.s1 + k * params.s2 + l * params.s3;
+}`,
+    }),
     cpu({ x, y }, p) {
       let out = 0;
       for (let i = 0; i < p.n0; i++) {

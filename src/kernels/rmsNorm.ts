@@ -7,7 +7,12 @@
 import { ShapeError } from "../tensor/errors.ts";
 import { formatShape } from "../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../tensor/tensor.ts";
+import type { WgslShader } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { workgroupSum } from "./wgsl/reduce.ts";
+
+/** Invocations that share a row on the GPU: T5's rows have 512 to 2048 elements. */
+const ROW_WORKGROUP = 128;
 
 export const rmsNormForwardKernel = defineKernel({
   name: "rmsNormForward",
@@ -15,6 +20,23 @@ export const rmsNormForwardKernel = defineKernel({
   outputs: { y: "float", rrms: "float" },
   params: { rows: "u32", cols: "u32", eps: "f32" },
   wasm: { name: "rmsNormForward", range: ({ rows }) => rows! },
+  wgsl: {
+    uses: [workgroupSum],
+    workgroupSize: ROW_WORKGROUP,
+    workgroups: ({ rows }) => rows,
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = groupIndex(group);
+  if (row >= params.rows) { return; }
+  let begin = row * params.cols;
+  var squares = 0.0;
+  for (var j = local; j < params.cols; j += WG) { squares += x[begin + j] * x[begin + j]; }
+  let scale = inverseSqrt(workgroupSum(local, squares) / f32(params.cols) + params.eps);
+  for (var j = local; j < params.cols; j += WG) { y[begin + j] = weight[j] * x[begin + j] * scale; }
+  if (local == 0u) { rrms[row] = scale; }
+}`,
+  },
   cpu({ x, weight, y, rrms }, { rows, cols, eps }) {
     for (let i = 0; i < rows; i++) {
       const row = i * cols;
@@ -64,6 +86,28 @@ export const rmsNormBackwardKernel = defineKernel({
   params: { rows: "u32", cols: "u32" },
   constants: { ACCUMULATE: "u32" },
   wasm: { name: "rmsNormBackward", range: ({ rows }) => rows! },
+  wgsl: {
+    uses: [workgroupSum],
+    workgroupSize: ROW_WORKGROUP,
+    workgroups: ({ rows }) => rows,
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = groupIndex(group);
+  if (row >= params.rows) { return; }
+  let begin = row * params.cols;
+  var products = 0.0;
+  for (var j = local; j < params.cols; j += WG) {
+    products += dy[begin + j] * weight[j] * x[begin + j];
+  }
+  let r = rrms[row];
+  let shrink = workgroupSum(local, products) * r * r / f32(params.cols);
+  for (var j = local; j < params.cols; j += WG) {
+    let part = r * (dy[begin + j] * weight[j] - x[begin + j] * shrink);
+    if (ACCUMULATE == 1u) { dx[begin + j] += part; } else { dx[begin + j] = part; }
+  }
+}`,
+  },
   cpu({ x, weight, rrms, dy, dx }, { rows, cols }, { ACCUMULATE }) {
     for (let i = 0; i < rows; i++) {
       const row = i * cols;
@@ -79,6 +123,46 @@ export const rmsNormBackwardKernel = defineKernel({
   },
 });
 
+const WEIGHT_CHUNK = 32;
+const WEIGHT_COLUMNS = 64;
+
+const weightPartial: WgslShader = {
+  name: "partial",
+  workgroupSize: WEIGHT_COLUMNS,
+  writes: ["partial"],
+  source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let columnGroups = (params.cols + WG - 1u) / WG;
+  let chunk = groupIndex(group) / columnGroups;
+  let j = (groupIndex(group) % columnGroups) * WG + local;
+  let begin = chunk * ${WEIGHT_CHUNK}u;
+  if (begin >= params.rows || j >= params.cols) { return; }
+  let end = min(begin + ${WEIGHT_CHUNK}u, params.rows);
+  var total = 0.0;
+  for (var i = begin; i < end; i++) {
+    total += dy[i * params.cols + j] * x[i * params.cols + j] * rrms[i];
+  }
+  partial[chunk * params.cols + j] = total;
+}`,
+};
+
+const weightTotal: WgslShader = {
+  name: "total",
+  workgroupSize: 64,
+  reads: ["partial"],
+  params: { chunks: "u32" },
+  source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let j = globalIndex(group, local);
+  if (j >= params.cols) { return; }
+  var total = dweight[j];
+  for (var chunk = 0u; chunk < params.chunks; chunk++) { total += partial[chunk * params.cols + j]; }
+  dweight[j] = total;
+}`,
+};
+
 export const rmsNormBackwardWeightKernel = defineKernel({
   name: "rmsNormBackwardWeight",
   inputs: { x: "float", rrms: "float", dy: "float" },
@@ -86,6 +170,19 @@ export const rmsNormBackwardWeightKernel = defineKernel({
   params: { rows: "u32", cols: "u32" },
   // Pieces are columns, so that two threads never add into one element.
   wasm: { name: "rmsNormBackwardWeight", range: ({ cols }) => cols! },
+  wgsl: {
+    // Few columns, many rows: chunks of rows are summed side by side, then the chunks.
+    plan({ params: { rows, cols } }) {
+      const chunks = Math.ceil(rows / WEIGHT_CHUNK);
+      return {
+        temporaries: { partial: { type: "f32", size: chunks * cols } },
+        passes: [
+          { shader: weightPartial, workgroups: chunks * Math.ceil(cols / WEIGHT_COLUMNS) },
+          { shader: weightTotal, invocations: cols, params: { chunks } },
+        ],
+      };
+    },
+  },
   cpu({ x, rrms, dy, dweight }, { rows, cols }) {
     for (let i = 0; i < rows; i++) {
       for (let j = 0; j < cols; j++) {

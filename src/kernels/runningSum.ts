@@ -15,6 +15,20 @@ export const addToSumKernel = defineKernel({
   inputs: { x: "float" },
   outputs: { total: "float" },
   params: { weight: "f32", substitute: "u32" },
+  wgsl: {
+    workgroupSize: 1,
+    workgroups: () => 1,
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main() {
+  let value = params.weight * x[0];
+  // Comparisons with infinity and NaN may be assumed away; their bits may not.
+  let isFinite = (bitcast<u32>(value) & 0x7f800000u) != 0x7f800000u;
+  let before = total[0];
+  if (isFinite || params.substitute == 0u) { total[0] = before + value; }
+  else { total[0] = before + before / f32(params.substitute); }
+}`,
+  },
   cpu({ x, total }, { weight, substitute }) {
     const value = weight * x[0]!;
     const before = total[0]!;

@@ -9,6 +9,18 @@ export const shiftRightKernel = defineKernel({
   inputs: { labels: "i32" },
   outputs: { y: "i32" },
   params: { size: "u32", cols: "u32", start: "i32", ignored: "i32", pad: "i32" },
+  wgsl: {
+    invocations: ({ size }) => size,
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = globalIndex(group, local);
+  if (i >= params.size) { return; }
+  var label = params.start;
+  if (i % params.cols != 0u) { label = labels[i - 1u]; }
+  y[i] = select(label, params.pad, label == params.ignored);
+}`,
+  },
   cpu({ labels, y }, { size, cols, start, ignored, pad }) {
     for (let i = 0; i < size; i++) {
       const label = i % cols === 0 ? start : labels[i - 1]!;

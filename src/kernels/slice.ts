@@ -6,8 +6,69 @@
 import { ShapeError } from "../tensor/errors.ts";
 import { formatShape, resolveAxis, sizeOf, type Shape } from "../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../tensor/tensor.ts";
+import type { WgslPlanned, WgslShader } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
-import { movedName, movedType, perMovedType } from "./moves.ts";
+import { movedName, movedType, perMovedType, type MovedType } from "./moves.ts";
+
+interface CopyParams {
+  readonly runs: number;
+  readonly run: number;
+  readonly yBegin: number;
+  readonly yStride: number;
+}
+
+/** One invocation for each element that is copied. */
+const copyElements: WgslShader = {
+  name: "elements",
+  views: { x: "u32", y: "u32" },
+  source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = globalIndex(group, local);
+  if (i >= params.runs * params.run) { return; }
+  let r = i / params.run;
+  let at = i % params.run;
+  y[params.yBegin + r * params.yStride + at] = x[params.xBegin + r * params.xStride + at];
+}`,
+};
+
+/**
+ * One invocation for each word of y from the first element copied to the last: halves of it may belong to
+ * two runs, or keep what they hold.
+ */
+const copyHalves: WgslShader = {
+  name: "halves",
+  source: /* wgsl */ `
+fn element(i: u32, old: u32) -> u32 {
+  if (i < params.yBegin) { return old; }
+  let offset = i - params.yBegin;
+  let r = offset / params.yStride;
+  let at = offset % params.yStride;
+  if (r >= params.runs || at >= params.run) { return old; }
+  let source = params.xBegin + r * params.xStride + at;
+  return (x[source >> 1u] >> ((source & 1u) * 16u)) & 0xffffu;
+}
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let word = (params.yBegin >> 1u) + globalIndex(group, local);
+  if (2u * word >= params.yBegin + (params.runs - 1u) * params.yStride + params.run) { return; }
+  let old = y[word];
+  y[word] = element(2u * word, old & 0xffffu) | (element(2u * word + 1u, old >> 16u) << 16u);
+}`,
+};
+
+function copyRunsBody(type: MovedType): WgslPlanned<CopyParams> {
+  const isPacked = type === "f16" || type === "bf16";
+  return {
+    plan({ params: { runs, run, yBegin, yStride } }) {
+      if (runs * run === 0) return { passes: [] };
+      if (!isPacked) return { passes: [{ shader: copyElements, invocations: runs * run }] };
+      const end = yBegin + (runs - 1) * yStride + run;
+      const words = Math.ceil(end / 2) - Math.floor(yBegin / 2);
+      return { passes: [{ shader: copyHalves, invocations: words }] };
+    },
+  };
+}
 
 const copyRunsKernels = perMovedType((type) =>
   defineKernel({
@@ -22,6 +83,7 @@ const copyRunsKernels = perMovedType((type) =>
       yBegin: "u32",
       yStride: "u32",
     },
+    wgsl: copyRunsBody(type),
     cpu({ x, y }, { runs, run, xBegin, xStride, yBegin, yStride }) {
       for (let r = 0; r < runs; r++) {
         const from = xBegin + r * xStride;
