@@ -105,7 +105,10 @@ export class PipelineCache {
     const layoutKey =
       shape.bindings.map(({ access }) => access[0]).join("") + (shape.params.length > 0 ? "p" : "");
     const layout = this.#layout(layoutKey);
+    // The pipeline's error tells the same as the module's, and later.
+    this.#device.pushErrorScope("validation");
     const module = this.#device.createShaderModule({ label, code: source });
+    void this.#device.popErrorScope().catch(() => null);
     const compiling = this.#device.createComputePipelineAsync({
       label,
       layout: layout.pipeline,
