@@ -163,6 +163,8 @@ export class CpuDevice implements Device {
 
   async sync(): Promise<void> {}
 
+  async warmUp(): Promise<void> {}
+
   memory(): MemoryStats {
     return {
       tensors: this.liveTensors,

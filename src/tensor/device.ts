@@ -92,6 +92,11 @@ export interface Device {
   ): void;
   /** Resolves when everything recorded so far has run. */
   sync(): Promise<void>;
+  /**
+   * Prepares the programs that `record` would run, without running them: what it computes is undefined. Worth it where
+   * compiling takes long (webgpu); other devices do nothing.
+   */
+  warmUp(record: () => void): Promise<void>;
   memory(): MemoryStats;
   /** Starts `peakBytes` anew from the bytes live now. */
   resetPeak(): void;

@@ -2,12 +2,18 @@
 // recorded, so what was recorded before still sees the old contents. Only writes from the host could overtake them;
 // the command queue puts those in order too.
 
+import { OutOfMemoryError } from "../errors.ts";
 import { BufferUsage } from "./flags.ts";
 
-/** Smallest class, and what classes are multiples of. */
+/** Smallest class, and what classes are multiples of, in bytes. */
 const GRAIN = 256;
 /** Classes to a power of two: at most an eighth of a buffer is unused. */
 const STEPS = 8;
+/**
+ * Buffers may take this many times the most bytes that were in use at one moment. More would wait for lengths that
+ * do not come again; less would make buffers anew for lengths that do.
+ */
+const SLACK = 1.25;
 
 /** A GPUBuffer and what the device keeps about it. */
 export interface PooledBuffer {
@@ -19,6 +25,16 @@ export interface PooledBuffer {
   lastUse: number;
 }
 
+/** What the pool needs of the rest of the device. */
+export interface PoolOwner {
+  /** Whether every command that uses the buffer has been submitted. */
+  isSubmitted(buffer: PooledBuffer): boolean;
+  /** Called before a buffer is destroyed. */
+  forget(buffer: PooledBuffer): void;
+  /** Called when the GPU has no memory for a buffer, some time after it was made. */
+  fail(error: Error): void;
+}
+
 /** Bytes of the class that holds `bytes`. */
 export function sizeClass(bytes: number): number {
   if (bytes <= GRAIN * STEPS) return Math.max(GRAIN, Math.ceil(bytes / GRAIN) * GRAIN);
@@ -28,12 +44,21 @@ export function sizeClass(bytes: number): number {
 
 export class BufferPool {
   readonly #device: GPUDevice;
-  readonly #free = new Map<number, PooledBuffer[]>();
+  readonly #owner: PoolOwner;
+  /** Of each class the free buffers, by descending id: equal steps then get equal buffers, and bind groups fit again. */
+  readonly #classes = new Map<number, PooledBuffer[]>();
+  /** The free buffers, longest unused first. */
+  readonly #idle = new Set<PooledBuffer>();
+  /** Buffers made and not yet known to have their memory. */
+  readonly #unproven = new Set<Promise<void>>();
   #nextId = 1;
+  #usedBytes = 0;
+  #mostUsedBytes = 0;
   #freeBytes = 0;
 
-  constructor(device: GPUDevice) {
+  constructor(device: GPUDevice, owner: PoolOwner) {
     this.#device = device;
+    this.#owner = owner;
   }
 
   /** Bytes of buffers that wait for their next use. */
@@ -41,28 +66,103 @@ export class BufferPool {
     return this.#freeBytes;
   }
 
-  /** A buffer of at least `bytes`, its contents undefined. */
+  /**
+   * A buffer of at least `bytes`, its contents undefined.
+   * @throws {OutOfMemoryError} for more bytes than a buffer can have
+   */
   take(bytes: number): PooledBuffer {
     const size = sizeClass(bytes);
-    const free = this.#free.get(size)?.pop();
-    if (free !== undefined) {
-      this.#freeBytes -= size;
-      return free;
-    }
-    const id = this.#nextId++;
-    const usage = BufferUsage.storage | BufferUsage.copySource | BufferUsage.copyTarget;
-    return {
-      id,
-      gpu: this.#device.createBuffer({ label: `tensor ${id}`, size, usage }),
-      size,
-      lastUse: 0,
-    };
+    const buffer = this.#takeFree(size) ?? this.#create(size, bytes);
+    this.#usedBytes += buffer.size;
+    this.#mostUsedBytes = Math.max(this.#mostUsedBytes, this.#usedBytes);
+    return buffer;
   }
 
   give(buffer: PooledBuffer): void {
+    this.#usedBytes -= buffer.size;
     this.#freeBytes += buffer.size;
-    const list = this.#free.get(buffer.size);
-    if (list) list.push(buffer);
-    else this.#free.set(buffer.size, [buffer]);
+    this.#idle.add(buffer);
+    const list = this.#classes.get(buffer.size);
+    if (list === undefined) this.#classes.set(buffer.size, [buffer]);
+    else list.splice(descendingPosition(list, buffer.id), 0, buffer);
   }
+
+  /** Resolves when every buffer made so far has its memory, or the owner knows that it has not. */
+  async proven(): Promise<void> {
+    await Promise.all(this.#unproven);
+  }
+
+  #takeFree(size: number): PooledBuffer | undefined {
+    const buffer = this.#classes.get(size)?.pop();
+    if (buffer !== undefined) {
+      this.#idle.delete(buffer);
+      this.#freeBytes -= size;
+    }
+    return buffer;
+  }
+
+  #create(size: number, bytes: number): PooledBuffer {
+    const { maxBufferSize } = this.#device.limits;
+    if (bytes > maxBufferSize) {
+      throw new OutOfMemoryError(
+        `webgpu: a tensor must fit in a buffer of ${maxBufferSize} bytes on this adapter, got ${bytes}. ` +
+          "Use smaller tensors, or the cpu device.",
+      );
+    }
+    const whole = Math.min(size, maxBufferSize - (maxBufferSize % GRAIN));
+    this.#destroyIdle(SLACK * Math.max(this.#mostUsedBytes, this.#usedBytes + whole) - whole);
+    const id = this.#nextId++;
+    this.#device.pushErrorScope("out-of-memory");
+    const gpu = this.#device.createBuffer({
+      label: `tensor ${id}`,
+      size: whole,
+      usage: BufferUsage.storage | BufferUsage.copySource | BufferUsage.copyTarget,
+    });
+    this.#prove(bytes);
+    return { id, gpu, size: whole, lastUse: 0 };
+  }
+
+  #prove(bytes: number): void {
+    const gib = ((this.#usedBytes + bytes) / 2 ** 30).toFixed(2);
+    const proof = this.#device.popErrorScope().then(
+      (error) => {
+        if (error === null) return;
+        this.#owner.fail(
+          new OutOfMemoryError(
+            `webgpu: tensors must fit in the memory of the GPU, got a request for ${bytes} bytes with ${gib} GiB in use. ` +
+              "Use a smaller batch, shorter sequences, gradient checkpointing or LoRA.",
+          ),
+        );
+      },
+      () => undefined, // The device is lost, and tells so itself.
+    );
+    this.#unproven.add(proof);
+    void proof.then(() => this.#unproven.delete(proof));
+  }
+
+  /** Destroys free buffers, longest unused first, until all buffers take no more than `bytes`. */
+  #destroyIdle(bytes: number): void {
+    for (const buffer of this.#idle) {
+      if (this.#usedBytes + this.#freeBytes <= bytes) return;
+      // A buffer destroyed before its commands are submitted would spoil the whole submission.
+      if (!this.#owner.isSubmitted(buffer)) continue;
+      this.#idle.delete(buffer);
+      this.#freeBytes -= buffer.size;
+      const list = this.#classes.get(buffer.size)!;
+      list.splice(list.indexOf(buffer), 1);
+      this.#owner.forget(buffer);
+      buffer.gpu.destroy();
+    }
+  }
+}
+
+/** Where `id` belongs in a list of descending ids. */
+function descendingPosition(list: readonly PooledBuffer[], id: number): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (list[middle]!.id > id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -1,89 +1,98 @@
-// Commands in the order in which ops recorded them. Recording costs no GPU call. Encoding happens where one waits anyway
+// Commands in the order in which ops recorded them. Recording makes no GPU call. Encoding happens where one waits anyway
 // and every FLUSH_AFTER commands, for those in front whose pipelines are compiled; a batch becomes one submission.
 
+import { BindGroups, type BoundBuffer, type Place } from "./bindGroups.ts";
 import type { PooledBuffer } from "./bufferPool.ts";
-import { BufferUsage } from "./flags.ts";
+import { ParamsArena, SLOT_BYTES, type ParamsSlot } from "./paramsArena.ts";
 import type { Pipeline } from "./pipelines.ts";
+import type { Profiler } from "./profiler.ts";
 
 /** Commands after which those that are ready are submitted, so that the GPU works while the host records. */
 const FLUSH_AFTER = 64;
-/** Most dispatches of a submission; their params share one buffer. */
+/** Most dispatches of a submission. */
 const BATCH = 256;
-
-/** Where in a buffer something begins, in bytes. */
-export interface Place {
-  readonly buffer: PooledBuffer;
-  readonly offset: number;
-}
-
-/** A buffer, or a part of it, as a binding of a dispatch. */
-export interface BoundBuffer extends Place {
-  /** Undefined binds all from `offset`. */
-  readonly size: number | undefined;
-}
 
 export type Grid = readonly [number, number, number];
 
-type Command =
-  | {
-      readonly kind: "dispatch";
-      readonly pipeline: Pipeline;
-      readonly bound: readonly BoundBuffer[];
-      readonly params: Uint32Array<ArrayBuffer> | null;
-      readonly grid: Grid;
-    }
-  | { readonly kind: "write"; readonly to: Place; readonly data: Uint8Array<ArrayBuffer> }
-  | { readonly kind: "clear"; readonly at: Place; readonly bytes: number }
-  | {
-      readonly kind: "copy";
-      readonly from: Place;
-      readonly to: GPUBuffer;
-      readonly bytes: number;
-    };
+interface Dispatch {
+  readonly kind: "dispatch";
+  readonly pipeline: Pipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly params: ParamsSlot | null;
+  readonly grid: Grid;
+}
+
+interface Write {
+  readonly kind: "write";
+  readonly to: Place;
+  readonly data: Uint8Array<ArrayBuffer>;
+}
+
+interface Clear {
+  readonly kind: "clear";
+  readonly at: Place;
+  readonly bytes: number;
+}
+
+interface Copy {
+  readonly kind: "copy";
+  readonly from: Place;
+  readonly to: GPUBuffer;
+  readonly bytes: number;
+}
+
+type Command = Dispatch | Write | Clear | Copy;
 
 export class CommandQueue {
+  readonly params: ParamsArena;
+  /** Measures dispatches while it is set. */
+  profiler: Profiler | null = null;
   readonly #device: GPUDevice;
-  readonly #bindGroups = new Map<string, GPUBindGroup>();
-  readonly #paramsBuffer: GPUBuffer;
-  /** Bytes from one dispatch's params to the next. */
-  readonly #paramsStride: number;
-  readonly #paramsBytes: ArrayBuffer;
+  readonly #fail: (error: Error) => void;
+  readonly #bindGroups: BindGroups;
   #commands: Command[] = [];
   /** Commands recorded and submitted so far. */
   #recorded = 0;
   #submitted = 0;
+  /** Submissions whose validity is not known yet. */
+  readonly #unproven = new Set<Promise<void>>();
 
-  constructor(device: GPUDevice) {
+  /** @param fail is told of submissions that turn out invalid */
+  constructor(device: GPUDevice, fail: (error: Error) => void) {
     this.#device = device;
-    this.#paramsStride = Math.max(device.limits.minUniformBufferOffsetAlignment, 256);
-    this.#paramsBytes = new ArrayBuffer(BATCH * this.#paramsStride);
-    this.#paramsBuffer = device.createBuffer({
-      label: "params",
-      size: this.#paramsBytes.byteLength,
-      usage: BufferUsage.uniform | BufferUsage.copyTarget,
-    });
+    this.#fail = fail;
+    this.params = new ParamsArena(device);
+    this.#bindGroups = new BindGroups(device, this.params.buffer, SLOT_BYTES);
+  }
+
+  isSubmitted(buffer: PooledBuffer): boolean {
+    return buffer.lastUse <= this.#submitted;
+  }
+
+  /** Lets go of what is cached for a buffer that is about to be destroyed. */
+  forget(buffer: PooledBuffer): void {
+    this.#bindGroups.forget(buffer);
   }
 
   dispatch(
     pipeline: Pipeline,
     bound: readonly BoundBuffer[],
-    params: Uint32Array<ArrayBuffer> | null,
+    params: ParamsSlot | null,
     grid: Grid,
   ): void {
-    this.#record({ kind: "dispatch", pipeline, bound, params, grid });
+    const bindGroup = this.#bindGroups.get(pipeline, bound);
+    this.#record({ kind: "dispatch", pipeline, bindGroup, params, grid });
     for (const { buffer } of bound) buffer.lastUse = this.#recorded;
-    if (this.#commands.length >= FLUSH_AFTER && this.#commands.length % FLUSH_AFTER === 0) {
-      this.#submitReady();
-    }
+    if (this.#commands.length % FLUSH_AFTER === 0) this.submitReady();
   }
 
-  /** Copies `data` into `to` after all that was recorded. */
-  write(to: Place, data: Uint8Array<ArrayBuffer>): void {
-    if (to.buffer.lastUse <= this.#submitted) {
-      this.#device.queue.writeBuffer(to.buffer.gpu, to.offset, data);
+  /** Puts `data` into a buffer after all that was recorded. */
+  write(to: Place, data: Uint8Array): void {
+    if (this.isSubmitted(to.buffer)) {
+      this.#writeNow(to, data);
       return;
     }
-    this.#record({ kind: "write", to, data });
+    this.#record({ kind: "write", to, data: new Uint8Array(data) });
     to.buffer.lastUse = this.#recorded;
   }
 
@@ -108,8 +117,7 @@ export class CommandQueue {
    */
   async flush(): Promise<void> {
     const target = this.#recorded;
-    while (this.#submitted < target) {
-      this.#submitReady();
+    for (this.submitReady(); this.#submitted < target; this.submitReady()) {
       const next = this.#commands[0];
       if (next?.kind !== "dispatch") continue;
       await next.pipeline.ready;
@@ -117,101 +125,137 @@ export class CommandQueue {
     }
   }
 
+  /** Resolves when everything submitted so far is known to be valid, or `fail` was told. */
+  async proven(): Promise<void> {
+    await Promise.all(this.#unproven);
+  }
+
+  /** Submits commands up to the first whose pipeline is not compiled. */
+  submitReady(): void {
+    const commands = this.#commands;
+    let ready = commands.findIndex(isWaiting);
+    if (ready < 0) ready = commands.length;
+    for (let at = 0; at < ready;) {
+      const first = commands[at]!;
+      const end = first.kind === "write" ? at + 1 : this.#submitBatch(commands, at, ready);
+      if (first.kind === "write") this.#writeNow(first.to, first.data);
+      this.#submitted += end - at;
+      at = end;
+    }
+    this.#commands = commands.slice(ready);
+    if (this.#commands.length === 0) this.params.reset();
+  }
+
   #record(command: Command): void {
     this.#commands.push(command);
     this.#recorded++;
   }
 
-  #submitReady(): void {
-    let ready = this.#commands.findIndex(
-      (command) => command.kind === "dispatch" && command.pipeline.compiled === null,
-    );
-    if (ready < 0) ready = this.#commands.length;
-    const commands = this.#commands.splice(0, ready);
-    for (let at = 0; at < commands.length;) at = this.#submitBatch(commands, at);
+  #writeNow(
+    { buffer, offset }: Place,
+    { buffer: bytes, byteOffset, byteLength }: Uint8Array,
+  ): void {
+    this.#device.queue.writeBuffer(buffer.gpu, offset, bytes, byteOffset, byteLength);
   }
 
   /** Submits commands from `at` on, as many as one submission can take. @returns where the next one begins */
-  #submitBatch(commands: readonly Command[], at: number): number {
-    const first = commands[at]!;
-    if (first.kind === "write") {
-      this.#device.queue.writeBuffer(first.to.buffer.gpu, first.to.offset, first.data);
-      this.#submitted++;
-      return at + 1;
-    }
+  #submitBatch(commands: readonly Command[], at: number, ready: number): number {
+    const end = batchEnd(commands, at, ready);
+    this.#device.pushErrorScope("validation");
     const encoder = this.#device.createCommandEncoder({ label: "batch" });
-    let pass: GPUComputePassEncoder | null = null;
-    let slot = 0;
-    let end = at;
-    for (; end < commands.length && slot < BATCH; end++) {
-      const command = commands[end]!;
-      if (command.kind === "write") break;
-      if (command.kind === "dispatch") {
-        pass ??= encoder.beginComputePass({ label: "batch" });
-        this.#encode(pass, command, slot);
-        if (command.params) slot++;
-        continue;
-      }
-      pass?.end();
-      pass = null;
-      if (command.kind === "clear") {
-        const { at, bytes } = command;
-        encoder.clearBuffer(at.buffer.gpu, at.offset, bytes);
-      } else {
-        const { from, to, bytes } = command;
-        encoder.copyBufferToBuffer(from.buffer.gpu, from.offset, to, 0, bytes);
-      }
-    }
-    pass?.end();
-    const used = slot * this.#paramsStride;
-    if (used > 0) this.#device.queue.writeBuffer(this.#paramsBuffer, 0, this.#paramsBytes, 0, used);
-    this.#device.queue.submit([encoder.finish()]);
-    this.#submitted += end - at;
+    this.#encode(encoder, commands.slice(at, end));
+    const buffer = encoder.finish({ label: "batch" });
+    this.#device.queue.submit([buffer]);
+    this.#prove();
     return end;
   }
 
-  #encode(
-    pass: GPUComputePassEncoder,
-    { pipeline, bound, params, grid }: Extract<Command, { kind: "dispatch" }>,
-    slot: number,
-  ): void {
-    pass.setPipeline(pipeline.compiled!);
-    const group = this.#bindGroup(pipeline, bound);
-    if (params) {
-      const offset = slot * this.#paramsStride;
-      new Uint32Array(this.#paramsBytes, offset, params.length).set(params);
-      pass.setBindGroup(0, group, [offset]);
-    } else pass.setBindGroup(0, group);
-    pass.dispatchWorkgroups(...grid);
+  #encode(encoder: GPUCommandEncoder, commands: readonly Command[]): void {
+    let pass: GPUComputePassEncoder | null = null;
+    let pipeline: GPUComputePipeline | null = null;
+    const slots = commands.flatMap((command) =>
+      command.kind === "dispatch" && command.params ? [command.params] : [],
+    );
+    if (slots.length > 0) {
+      this.params.send(slots[0]!.chunk, slots[0]!.slot, slots.at(-1)!.slot + 1);
+    }
+    for (const command of commands) {
+      if (command.kind === "dispatch") {
+        if (this.profiler) {
+          this.profiler.measure(encoder, command.pipeline.label, (timed) =>
+            encodeDispatch(timed, command, null),
+          );
+          continue;
+        }
+        pass ??= encoder.beginComputePass({ label: "batch" });
+        pipeline = encodeDispatch(pass, command, pipeline);
+        continue;
+      }
+      pass?.end();
+      [pass, pipeline] = [null, null];
+      encodeTransfer(encoder, command);
+    }
+    pass?.end();
+    this.profiler?.resolve(encoder);
   }
 
-  #bindGroup(pipeline: Pipeline, bound: readonly BoundBuffer[]): GPUBindGroup {
-    let key = pipeline.layoutKey;
-    for (const { buffer, offset, size } of bound) {
-      key += size === undefined ? `,${buffer.id}` : `,${buffer.id}:${offset}:${size}`;
-    }
-    let group = this.#bindGroups.get(key);
-    if (group === undefined) {
-      group = this.#createBindGroup(pipeline, bound);
-      this.#bindGroups.set(key, group);
-    }
-    return group;
+  #prove(): void {
+    const proof = this.#device.popErrorScope().then(
+      (error) => {
+        if (error) this.#fail(new Error(`internal: webgpu: ${error.message}`));
+      },
+      () => undefined, // The device is lost, and tells so itself.
+    );
+    this.#unproven.add(proof);
+    void proof.then(() => this.#unproven.delete(proof));
   }
+}
 
-  #createBindGroup(pipeline: Pipeline, bound: readonly BoundBuffer[]): GPUBindGroup {
-    const entries: GPUBindGroupEntry[] = bound.map(({ buffer, offset, size }, binding) => ({
-      binding,
-      resource:
-        size === undefined ? { buffer: buffer.gpu, offset } : { buffer: buffer.gpu, offset, size },
-    }));
-    if (pipeline.shape.params.length > 0) {
-      const resource = { buffer: this.#paramsBuffer, size: this.#paramsStride };
-      entries.push({ binding: bound.length, resource });
+function isWaiting(command: Command): boolean {
+  return command.kind === "dispatch" && command.pipeline.compiled === null;
+}
+
+/** Where a submission ends: before a write, which goes by another way, and where its params lie in another chunk. */
+function batchEnd(commands: readonly Command[], at: number, ready: number): number {
+  let chunk: ParamsSlot["chunk"] | null = null;
+  let end = at;
+  for (; end < Math.min(ready, at + BATCH); end++) {
+    const command = commands[end]!;
+    if (command.kind === "write") break;
+    if (command.kind !== "dispatch" || command.params === null) continue;
+    chunk ??= command.params.chunk;
+    if (command.params.chunk !== chunk) break;
+  }
+  return end;
+}
+
+/** @param current the pipeline that is set already @returns the one that is set now */
+function encodeDispatch(
+  pass: GPUComputePassEncoder,
+  { pipeline, bindGroup, params, grid: [x, y, z] }: Dispatch,
+  current: GPUComputePipeline | null,
+): GPUComputePipeline {
+  const { compiled } = pipeline;
+  if (compiled !== current) pass.setPipeline(compiled!);
+  if (params) pass.setBindGroup(0, bindGroup, [params.slot * SLOT_BYTES]);
+  else pass.setBindGroup(0, bindGroup);
+  pass.dispatchWorkgroups(x, y, z);
+  return compiled!;
+}
+
+function encodeTransfer(encoder: GPUCommandEncoder, command: Write | Clear | Copy): void {
+  switch (command.kind) {
+    case "clear": {
+      const { at, bytes } = command;
+      encoder.clearBuffer(at.buffer.gpu, at.offset, bytes);
+      return;
     }
-    return this.#device.createBindGroup({
-      label: pipeline.label,
-      layout: pipeline.bindGroupLayout,
-      entries,
-    });
+    case "copy": {
+      const { from, to, bytes } = command;
+      encoder.copyBufferToBuffer(from.buffer.gpu, from.offset, to, 0, bytes);
+      return;
+    }
+    case "write":
+      throw new Error("internal: writes go through the queue");
   }
 }

@@ -1,5 +1,5 @@
 // The webgpu device: storage is a GPU buffer from a pool, a kernel's dispatch is recorded in the command queue, and values
-// come back through a staging buffer. Nothing waits for the GPU but read and sync.
+// come back through a staging buffer. Nothing waits for the GPU but read and sync; there errors surface, too.
 
 import type {
   Device,
@@ -9,61 +9,26 @@ import type {
   MemoryStats,
   Storage,
 } from "../device.ts";
-import { SLICE_ALIGNMENT } from "../device.ts";
 import type { DataArray, Dtype, StorageArray } from "../dtype.ts";
 import { byteLength, fromStorage, storageView } from "../dtype.ts";
-import { DeviceError, DtypeError, KernelError, MissingKernelError, invariant } from "../errors.ts";
-import type { AdapterFacts, BoundTensor, WgslCall, WgslPass, WgslPlan } from "../wgsl.ts";
+import { DeviceError, DeviceLostError, KernelError } from "../errors.ts";
+import type { AdapterFacts, WgslPass, WgslPlan } from "../wgsl.ts";
+import type { BoundBuffer } from "./bindGroups.ts";
 import { BufferPool, type PooledBuffer } from "./bufferPool.ts";
-import { CommandQueue, type BoundBuffer, type Grid } from "./commandQueue.ts";
-import { BufferUsage, MAP_READ } from "./flags.ts";
-import { PipelineCache } from "./pipelines.ts";
-import { GRID_WIDTH, workgroupSizeOf, type ShaderInterface } from "./shaderSource.ts";
+import { CommandQueue } from "./commandQueue.ts";
+import { gridOf, packParams, planOf, refuseDoubles } from "./launch.ts";
+import { patiently } from "./patience.ts";
+import { PipelineCache, type Pipeline } from "./pipelines.ts";
+import { Profiler, type DispatchTime } from "./profiler.ts";
+import { Readback } from "./readback.ts";
+import { WebGpuStorage, webGpuStorage } from "./storage.ts";
 
-class WebGpuStorage implements Storage {
-  readonly buffer: PooledBuffer;
-  /** In bytes. */
-  readonly offset: number;
-  readonly byteLength: number;
-  readonly #free: (storage: WebGpuStorage) => void;
-  #references = 1;
-
-  constructor(
-    buffer: PooledBuffer,
-    offset: number,
-    bytes: number,
-    free: (storage: WebGpuStorage) => void,
-  ) {
-    this.buffer = buffer;
-    this.offset = offset;
-    this.byteLength = bytes;
-    this.#free = free;
-  }
-
-  get shared(): boolean {
-    return this.#references > 1;
-  }
-
-  retain(): void {
-    this.#references++;
-  }
-
-  release(): void {
-    invariant(this.#references > 0, () => "storage released more often than retained");
-    if (--this.#references === 0) this.#free(this);
-  }
-
-  slice(byteOffset: number, byteLength: number): WebGpuStorage {
-    const fits = byteOffset % SLICE_ALIGNMENT === 0 && byteOffset + byteLength <= this.byteLength;
-    invariant(fits, () => `no slice of ${byteLength} bytes at ${byteOffset} of ${this.byteLength}`);
-    this.retain();
-    const offset = this.offset + byteOffset;
-    return new WebGpuStorage(this.buffer, offset, byteLength, () => this.release());
-  }
-}
-
-/** Storage bindings of null tensors: one to read, and places of their own for those that are written. */
+/** Room for the bindings of null tensors: those that are written need a place of their own each. */
 const ABSENT_BYTES = 256;
+const MOST_BINDINGS = 8;
+
+/** Storage that a call brings along: temporaries, and copies of inputs. */
+type Extra = ReadonlyMap<string, WebGpuStorage>;
 
 export class WebGpuDevice implements Device {
   readonly kind = "webgpu";
@@ -75,24 +40,41 @@ export class WebGpuDevice implements Device {
   readonly #pool: BufferPool;
   readonly #pipelines: PipelineCache;
   readonly #queue: CommandQueue;
+  readonly #readback: Readback;
   readonly #absentRead: PooledBuffer;
   readonly #absentWrite: PooledBuffer;
   #bytes = 0;
   #peakBytes = 0;
   #failure: Error | null = null;
   #closed = false;
+  /** While set, dispatches compile their pipelines and do not run. */
+  #warming: Set<Pipeline> | null = null;
 
   constructor(device: GPUDevice, adapter: AdapterFacts) {
     this.#device = device;
     this.adapter = adapter;
-    this.#pool = new BufferPool(device);
+    const fail = (error: Error): void => this.#fail(error);
+    this.#queue = new CommandQueue(device, fail);
+    this.#pool = new BufferPool(device, {
+      isSubmitted: (buffer) => this.#queue.isSubmitted(buffer),
+      forget: (buffer) => this.#queue.forget(buffer),
+      fail,
+    });
     this.#pipelines = new PipelineCache(device);
-    this.#queue = new CommandQueue(device);
+    this.#readback = new Readback(device);
     this.#absentRead = this.#pool.take(ABSENT_BYTES);
-    this.#absentWrite = this.#pool.take(8 * ABSENT_BYTES);
-    device.onuncapturederror = ({ error }) => {
-      this.#failure ??= new DeviceError(`webgpu: ${error.message}`);
-    };
+    this.#absentWrite = this.#pool.take(MOST_BINDINGS * ABSENT_BYTES);
+    device.addEventListener("uncapturederror", ({ error }) => {
+      fail(new Error(`internal: webgpu: ${error.message}`));
+    });
+    void device.lost.then(({ message }) => {
+      if (this.#closed) return;
+      fail(
+        new DeviceLostError(
+          `webgpu: the GPU must stay with us, got it lost: ${message || "no reason given"}. Open the device again and reload the model.`,
+        ),
+      );
+    });
   }
 
   /** Pipelines compiled so far, or being compiled. */
@@ -102,25 +84,18 @@ export class WebGpuDevice implements Device {
 
   allocate(bytes: number): Storage {
     this.#check();
-    const buffer = this.#pool.take(bytes);
-    this.#bytes += bytes;
-    this.#peakBytes = Math.max(this.#peakBytes, this.#bytes);
-    return new WebGpuStorage(buffer, 0, bytes, (storage) => {
-      this.#bytes -= storage.byteLength;
-      this.#pool.give(storage.buffer);
-    });
+    return this.#allocate(bytes);
   }
 
   write(storage: Storage, dtype: Dtype, values: StorageArray): void {
     this.#check();
     refuseDoubles("tensor", dtype);
-    if (values.length === 0) return;
-    this.#queue.write(placeOf(storage), wholeWords(values));
+    if (values.length > 0) this.#queue.write(webGpuStorage(storage), wholeWords(values));
   }
 
   fillZero(storage: Storage): void {
     this.#check();
-    if (storage.byteLength > 0) this.#queue.clear(placeOf(storage), storage.byteLength);
+    if (storage.byteLength > 0) this.#queue.clear(webGpuStorage(storage), storage.byteLength);
   }
 
   async read(storage: Storage, dtype: Dtype, size: number): Promise<DataArray> {
@@ -131,20 +106,9 @@ export class WebGpuDevice implements Device {
     this.#check();
     const bytes = byteLength(dtype, size);
     if (bytes === 0) return storageView(dtype, new ArrayBuffer(0), 0, 0);
-    const staging = this.#device.createBuffer({
-      label: "staging",
-      size: bytes,
-      usage: BufferUsage.mapRead | BufferUsage.copyTarget,
-    });
-    try {
-      this.#queue.copyOut(placeOf(storage), staging, bytes);
-      await this.#flush();
-      await staging.mapAsync(MAP_READ);
-      this.#check();
-      return storageView(dtype, staging.getMappedRange().slice(0), 0, size);
-    } finally {
-      staging.destroy();
-    }
+    const source = webGpuStorage(storage);
+    const read = this.#readback.read(source, bytes, this.#queue, () => this.#queue.flush());
+    return storageView(dtype, await this.#settle(read), 0, size);
   }
 
   dispatch(
@@ -154,35 +118,64 @@ export class WebGpuDevice implements Device {
     constants: KernelParams,
   ): void {
     this.#check();
-    const plan = this.#plan(kernel, tensors, params, constants);
+    const plan = planOf(kernel, tensors, params, constants, this.adapter);
     this.dispatches++;
-    const temporaries = this.#takeTemporaries(plan);
-    const inputs = this.#apartFromOutputs(kernel, tensors);
+    const extra = this.#extraStorage(kernel, tensors, plan);
     for (const pass of plan.passes) {
       const grid = gridOf(kernel, pass);
       if (grid === null) continue;
       const pipeline = this.#pipelines.get(kernel, pass, constants, tensors, plan.temporaries);
-      let absent = 0;
-      const bound = pipeline.shape.bindings.map(({ name, access, element }): BoundBuffer => {
-        const x = tensors[name] ?? null;
-        const storage = temporaries.get(name) ?? inputs.get(name) ?? x?.storage;
-        if (storage !== undefined)
-          return this.#bind(kernel, pass, name, storage, x?.dtype ?? element);
-        if (access === "read") return { buffer: this.#absentRead, offset: 0, size: undefined };
-        const offset = ABSENT_BYTES * absent++;
-        return { buffer: this.#absentWrite, offset, size: ABSENT_BYTES };
-      });
-      this.#queue.dispatch(pipeline, bound, packParams(kernel, pipeline.shape, pass, params), grid);
+      if (this.#warming) {
+        this.#warming.add(pipeline);
+        continue;
+      }
+      const bound = this.#bindings(kernel, pipeline, pass, tensors, extra);
+      const packed = packParams(kernel, pipeline.shape, pass, params, this.#queue.params);
+      this.#queue.dispatch(pipeline, bound, packed, grid);
     }
-    for (const storage of temporaries.values()) storage.release();
-    for (const storage of inputs.values()) storage.release();
+    for (const storage of extra?.values() ?? []) storage.release();
   }
 
   async sync(): Promise<void> {
     this.#check();
-    await this.#flush();
-    await this.#device.queue.onSubmittedWorkDone();
+    await this.#settle(this.#queue.flush().then(() => this.#device.queue.onSubmittedWorkDone()));
+  }
+
+  async warmUp(record: () => void): Promise<void> {
     this.#check();
+    const pipelines = new Set<Pipeline>();
+    this.#warming = pipelines;
+    try {
+      record();
+    } finally {
+      this.#warming = null;
+    }
+    await this.#settle(Promise.all([...pipelines].map(({ ready }) => ready)));
+    for (const { error } of pipelines) if (error) this.#fail(error);
+    this.#check();
+  }
+
+  /**
+   * Runs `work` and gives the GPU time of each of its dispatches, in order. Meanwhile no two dispatches share a compute
+   * pass, which costs time of its own.
+   * @throws {DeviceError} where the adapter has no timestamps
+   */
+  async profile(work: () => Promise<void> | void): Promise<DispatchTime[]> {
+    if (!this.adapter.features.has("timestamp-query")) {
+      throw new DeviceError(
+        "profile: the adapter must have timestamp-query, got one without. Measure with sync() instead.",
+      );
+    }
+    await this.sync();
+    const profiler = new Profiler(this.#device);
+    this.#queue.profiler = profiler;
+    try {
+      await work();
+      await this.sync();
+    } finally {
+      this.#queue.profiler = null;
+    }
+    return this.#settle(profiler.finish());
   }
 
   memory(): MemoryStats {
@@ -209,85 +202,85 @@ export class WebGpuDevice implements Device {
     if (this.#failure) throw this.#failure;
   }
 
-  async #flush(): Promise<void> {
+  #fail(error: Error): void {
+    this.#failure ??= error;
+  }
+
+  /** Waits for work of the GPU, and until it is known whether what was submitted was valid. */
+  async #settle<T>(work: Promise<T>): Promise<T> {
     try {
-      await this.#queue.flush();
+      const result = await patiently(work);
+      await patiently(Promise.all([this.#queue.proven(), this.#pool.proven()]));
+      this.#check();
+      return result;
     } catch (error) {
-      this.#failure ??= error instanceof Error ? error : new DeviceError(String(error));
+      // What was reported first is the cause; a map that was cut off by it only follows.
+      await patiently(Promise.all([this.#queue.proven(), this.#pool.proven()]));
+      this.#fail(error instanceof Error ? error : new DeviceError(String(error)));
+      this.#check();
       throw error;
     }
   }
 
-  #plan(
-    kernel: KernelDescription,
-    tensors: KernelTensors,
-    params: KernelParams,
-    constants: KernelParams,
-  ): WgslPlan {
-    const body = kernel.wgsl;
-    if (body === undefined) {
-      throw new MissingKernelError(
-        kernel.name,
-        "must have a WGSL body to run on webgpu, got none. Use the cpu device.",
-      );
-    }
-    const bound: Record<string, BoundTensor | null> = {};
-    for (const name in tensors) {
-      const x = tensors[name];
-      if (x) refuseDoubles(kernel.name, x.dtype);
-      bound[name] = x ? { dtype: x.dtype, size: x.size, bytes: x.storage.byteLength } : null;
-    }
-    if ("plan" in body) {
-      const call: WgslCall = { params, constants, tensors: bound, adapter: this.adapter };
-      return body.plan(call);
-    }
-    const invocations = body.invocations?.(params, constants);
-    const workgroups = body.workgroups?.(params, constants);
-    return {
-      passes: [
-        {
-          shader: body,
-          ...(invocations === undefined ? {} : { invocations }),
-          ...(workgroups === undefined ? {} : { workgroups }),
-        },
-      ],
-    };
+  #allocate(bytes: number): WebGpuStorage {
+    const buffer = this.#pool.take(bytes);
+    this.#bytes += bytes;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#bytes);
+    return new WebGpuStorage(buffer, 0, bytes, (storage) => {
+      this.#bytes -= storage.byteLength;
+      this.#pool.give(storage.buffer);
+    });
   }
 
-  #takeTemporaries(plan: WgslPlan): Map<string, Storage> {
-    const entries = Object.entries(plan.temporaries ?? {});
-    return new Map(entries.map(([name, { size }]) => [name, this.allocate(4 * size)]));
-  }
-
-  /** WebGPU does not bind a buffer to read and to write at once: such inputs are copied first. */
-  #apartFromOutputs(kernel: KernelDescription, tensors: KernelTensors): Map<string, Storage> {
-    const copies = new Map<string, Storage>();
+  /**
+   * Temporaries of the plan, and copies of inputs that share a buffer with an output: WebGPU does not bind a buffer to
+   * read and to write at once.
+   */
+  #extraStorage(kernel: KernelDescription, tensors: KernelTensors, plan: WgslPlan): Extra | null {
+    let extra: Map<string, WebGpuStorage> | null = null;
+    for (const name in plan.temporaries) {
+      extra ??= new Map();
+      extra.set(name, this.#allocate(4 * plan.temporaries[name]!.size));
+    }
     for (const input in kernel.inputs) {
-      const storage = tensors[input]?.storage;
-      if (storage === undefined) continue;
-      for (const output in kernel.outputs) {
-        const written = tensors[output]?.storage;
-        if (written === undefined) continue;
-        if (placeOf(written).buffer !== placeOf(storage).buffer) continue;
-        const copy = this.allocate(storage.byteLength);
-        this.#queue.copy(placeOf(storage), placeOf(copy).buffer, copy.byteLength);
-        copies.set(input, copy);
-        break;
-      }
+      const x = tensors[input];
+      if (!x || !isAlsoWritten(kernel, tensors, webGpuStorage(x.storage))) continue;
+      const copy = this.#allocate(x.storage.byteLength);
+      this.#queue.copy(webGpuStorage(x.storage), copy.buffer, copy.byteLength);
+      extra ??= new Map();
+      extra.set(input, copy);
     }
-    return copies;
+    return extra;
+  }
+
+  #bindings(
+    kernel: KernelDescription,
+    { shape }: Pipeline,
+    pass: WgslPass,
+    tensors: KernelTensors,
+    extra: Extra | null,
+  ): BoundBuffer[] {
+    let absent = 0;
+    return shape.bindings.map(({ name, access }) => {
+      const x = tensors[name];
+      const storage = extra?.get(name) ?? (x && webGpuStorage(x.storage));
+      if (storage) return this.#bind(kernel, pass, name, storage, x?.dtype);
+      if (access === "read") return { buffer: this.#absentRead, offset: 0, size: undefined };
+      const offset = ABSENT_BYTES * absent++;
+      return { buffer: this.#absentWrite, offset, size: ABSENT_BYTES };
+    });
   }
 
   #bind(
     kernel: KernelDescription,
     pass: WgslPass,
     name: string,
-    storage: Storage,
-    type: string,
+    { buffer, offset, byteLength }: WebGpuStorage,
+    dtype: Dtype | undefined,
   ): BoundBuffer {
-    const { buffer, offset } = placeOf(storage);
     const range = pass.ranges?.[name];
-    const bytes = range ? elementBytes(type) * range.size : storage.byteLength;
+    const elementBytes = dtype === "f16" || dtype === "bf16" ? 2 : 4;
+    const bytes = range ? elementBytes * range.size : byteLength;
     if (bytes > this.adapter.bindingBytes) {
       throw new KernelError(
         kernel.name,
@@ -295,74 +288,31 @@ export class WebGpuDevice implements Device {
           "Use the cpu device, or an adapter with larger limits.",
       );
     }
-    if (range === undefined && offset === 0 && buffer.size <= this.adapter.bindingBytes) {
+    if (!range && offset === 0 && buffer.size <= this.adapter.bindingBytes) {
       return { buffer, offset, size: undefined };
     }
-    const start = offset + (range ? elementBytes(type) * range.offset : 0);
-    return { buffer, offset: start, size: roundUp(bytes, 16) };
+    const start = offset + (range ? elementBytes * range.offset : 0);
+    return { buffer, offset: start, size: Math.ceil(bytes / 16) * 16 };
   }
 }
 
-function elementBytes(type: string): number {
-  return type === "f16" || type === "bf16" ? 2 : 4;
-}
-
-function roundUp(n: number, multiple: number): number {
-  return Math.ceil(n / multiple) * multiple;
-}
-
-function placeOf(storage: Storage): WebGpuStorage {
-  invariant(storage instanceof WebGpuStorage, () => "storage of another device");
-  return storage;
-}
-
-function refuseDoubles(op: string, dtype: Dtype): void {
-  if (dtype === "f64") {
-    throw new DtypeError(`${op}: webgpu has no f64, got f64. Use f32, or the cpu device.`);
-  }
-}
-
-/** Bytes of the elements, as whole 32-bit words. */
-function wholeWords(values: StorageArray): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(roundUp(values.byteLength, 4));
-  bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-  return bytes;
-}
-
-/** Workgroups of a pass; null where there is nothing to do. */
-function gridOf(kernel: KernelDescription, pass: WgslPass): Grid | null {
-  const workgroups = pass.workgroups ?? Math.ceil((pass.invocations ?? 0) / workgroupSizeOf(pass));
-  if (typeof workgroups === "number") {
-    if (workgroups === 0) return null;
-    if (workgroups <= 65535) return [workgroups, 1, 1];
-    return [GRID_WIDTH, Math.ceil(workgroups / GRID_WIDTH), 1];
-  }
-  if (workgroups.includes(0)) return null;
-  invariant(
-    workgroups.every((n) => n <= 65535),
-    () =>
-      `kernel ${kernel.name}: at most 65535 workgroups in a dimension, got ${workgroups.join()}`,
-  );
-  return workgroups;
-}
-
-const scratch = new DataView(new ArrayBuffer(4));
-
-function packParams(
+function isAlsoWritten(
   kernel: KernelDescription,
-  { params: declared }: ShaderInterface,
-  pass: WgslPass,
-  params: KernelParams,
-): Uint32Array<ArrayBuffer> | null {
-  if (declared.length === 0) return null;
-  const words = new Uint32Array(declared.length);
-  declared.forEach(([name, type], i) => {
-    const value = pass.params?.[name] ?? params[name];
-    invariant(value !== undefined, () => `kernel ${kernel.name}: param ${name} has no value`);
-    if (type === "f32") {
-      scratch.setFloat32(0, value);
-      words[i] = scratch.getUint32(0);
-    } else words[i] = value;
-  });
-  return words;
+  tensors: KernelTensors,
+  { buffer }: WebGpuStorage,
+): boolean {
+  for (const output in kernel.outputs) {
+    const written = tensors[output];
+    if (written && webGpuStorage(written.storage).buffer === buffer) return true;
+  }
+  return false;
+}
+
+/** The bytes of the elements, as whole 32-bit words. */
+function wholeWords(values: StorageArray): Uint8Array {
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  if (bytes.length % 4 === 0) return bytes;
+  const padded = new Uint8Array(bytes.length + 4 - (bytes.length % 4));
+  padded.set(bytes);
+  return padded;
 }

@@ -1,0 +1,89 @@
+// From a call of a kernel to the passes that run it: plan, grid, params.
+
+import type { KernelDescription, KernelParams, KernelTensors } from "../device.ts";
+import { DtypeError, MissingKernelError, invariant } from "../errors.ts";
+import type { AdapterFacts, BoundTensor, WgslPass, WgslPlan, WgslSingle } from "../wgsl.ts";
+import type { Grid } from "./commandQueue.ts";
+import { setFloat, setWord, type ParamsArena, type ParamsSlot } from "./paramsArena.ts";
+import { GRID_WIDTH, workgroupSizeOf, type ShaderInterface } from "./shaderSource.ts";
+
+/** WebGPU's default maxComputeWorkgroupsPerDimension; no adapter offers more. */
+const MOST_WORKGROUPS = 65535;
+
+/**
+ * The passes of a call.
+ * @throws {MissingKernelError} for a kernel without WGSL body
+ * @throws {DtypeError} for f64 tensors
+ */
+export function planOf(
+  kernel: KernelDescription,
+  tensors: KernelTensors,
+  params: KernelParams,
+  constants: KernelParams,
+  adapter: AdapterFacts,
+): WgslPlan {
+  const body = kernel.wgsl;
+  if (body === undefined) {
+    throw new MissingKernelError(
+      kernel.name,
+      "must have a WGSL body to run on webgpu, got none. Use the cpu device.",
+    );
+  }
+  for (const name in tensors) {
+    if (tensors[name]) refuseDoubles(kernel.name, tensors[name].dtype);
+  }
+  if (!("plan" in body)) return { passes: [passOf(body, params, constants)] };
+  const bound: Record<string, BoundTensor | null> = {};
+  for (const name in tensors) {
+    const x = tensors[name];
+    bound[name] = x ? { dtype: x.dtype, size: x.size, bytes: x.storage.byteLength } : null;
+  }
+  return body.plan({ params, constants, tensors: bound, adapter });
+}
+
+function passOf(body: WgslSingle, params: KernelParams, constants: KernelParams): WgslPass {
+  if (body.workgroups) return { shader: body, workgroups: body.workgroups(params, constants) };
+  return { shader: body, invocations: body.invocations?.(params, constants) ?? 0 };
+}
+
+export function refuseDoubles(op: string, dtype: string): void {
+  if (dtype === "f64") {
+    throw new DtypeError(`${op}: webgpu has no f64, got f64. Use f32, or the cpu device.`);
+  }
+}
+
+/** Workgroups of a pass; null where there is nothing to do. */
+export function gridOf(kernel: KernelDescription, pass: WgslPass): Grid | null {
+  const workgroups = pass.workgroups ?? Math.ceil((pass.invocations ?? 0) / workgroupSizeOf(pass));
+  if (typeof workgroups === "number") {
+    if (workgroups === 0) return null;
+    if (workgroups <= MOST_WORKGROUPS) return [workgroups, 1, 1];
+    return [GRID_WIDTH, Math.ceil(workgroups / GRID_WIDTH), 1];
+  }
+  if (workgroups.includes(0)) return null;
+  invariant(
+    workgroups.every((n) => n <= MOST_WORKGROUPS),
+    () => `kernel ${kernel.name}: too many workgroups in a dimension: ${workgroups.join()}`,
+  );
+  return workgroups;
+}
+
+/** Writes the params of a pass into a slot; null for a shader without any. */
+export function packParams(
+  kernel: KernelDescription,
+  { params: declared }: ShaderInterface,
+  pass: WgslPass,
+  params: KernelParams,
+  arena: ParamsArena,
+): ParamsSlot | null {
+  if (declared.length === 0) return null;
+  const slot = arena.take();
+  for (let i = 0; i < declared.length; i++) {
+    const [name, type] = declared[i]!;
+    const value = pass.params?.[name] ?? params[name];
+    invariant(value !== undefined, () => `kernel ${kernel.name}: param ${name} has no value`);
+    if (type === "f32") setFloat(slot, i, value);
+    else setWord(slot, i, value);
+  }
+  return slot;
+}
