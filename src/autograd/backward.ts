@@ -1,7 +1,7 @@
 // backward: gradients of a tensor with respect to the leaves it was computed from.
 
 import { addInPlace } from "../kernels/accumulate.ts";
-import { AutogradError, invariant, ShapeError } from "../tensor/errors.ts";
+import { AutogradError, ShapeError } from "../tensor/errors.ts";
 import { formatShape, sameShape } from "../tensor/shape.ts";
 import { keep, scope } from "../tensor/scope.ts";
 import { alias, full, type Tensor } from "../tensor/tensor.ts";
@@ -16,7 +16,8 @@ type Target = TapeNode | Tensor;
  * @param targets leaves or intermediate results; every leaf that requires a gradient when left out
  * @param seed gradient of whatever follows, of output's shape; ones by default
  * @param into for leaves whose gradients are added to tensors that exist (gradients of earlier batches, parts
- *   of one large buffer): those tensors, of the gradients' shape and dtype, viewed by nobody else
+ *   of one large buffer): those tensors, of the gradients' shape and dtype. One that something else views as
+ *   well is left alone and disposed; the result tells where the sum is
  * @returns gradient of each target, of its shape and dtype (f32 for 16-bit targets). Targets that the
  *   output does not depend on are absent.
  * @throws {AutogradError} when nothing in `output` requires a gradient, or its graph was used before
@@ -157,7 +158,6 @@ function checkDestination(leaf: Tensor, x: Tensor): void {
       `backward: into must hold ${dtype} ${formatShape(leaf.shape)} for a leaf of that shape, got ${x.dtype} ${formatShape(x.shape)}`,
     );
   }
-  invariant(!x.storage.shared, () => "backward: a tensor of into is viewed by another");
 }
 
 /** present + gradient, into present's storage when nothing else views it. Takes over both handles. */

@@ -74,6 +74,7 @@ export function createMemory(): WebAssembly.Memory {
 
 export class CpuDevice implements Device {
   readonly kind = "cpu";
+  readonly packBytes = null;
   liveTensors = 0;
   dispatches = 0;
   readonly #memory: WebAssembly.Memory;

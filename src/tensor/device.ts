@@ -75,6 +75,12 @@ export interface Device {
   readonly threads: number;
   /** Kernels dispatched since the device opened. */
   readonly dispatches: number;
+  /**
+   * Bytes of the largest storage that a kernel can bind at once. Where a dispatch costs as much as it may do
+   * (GPUs), tensors that are updated together should lie together, in storages up to this size; null where
+   * that gains nothing.
+   */
+  readonly packBytes: number | null;
   /** @throws {DeviceError} when there is not that much memory */
   allocate(bytes: number): Storage;
   /** Fills storage with elements already in their stored form. */

@@ -73,6 +73,15 @@ export class Tensor {
     return (await this.data())[0]!;
   }
 
+  /**
+   * @internal Lets the tensor stand for bytes that lie elsewhere, where its elements were copied.
+   * @param storage takes over one reference
+   */
+  moveTo(storage: Storage): void {
+    this.storage.release();
+    this.#storage = storage;
+  }
+
   /** Frees the tensor: its memory once nothing else views it, and its graph if nothing else uses it. Safe to repeat. */
   dispose(): void {
     if (this.#storage === null) return;

@@ -3,8 +3,6 @@
 import { backward } from "../autograd/backward.ts";
 import { crossEntropy } from "../autograd/ops/crossEntropy.ts";
 import { mulScalar } from "../autograd/ops/pointwise.ts";
-import { addInPlace } from "../kernels/accumulate.ts";
-import { add } from "../kernels/pointwise.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { scope } from "../tensor/scope.ts";
 import { tensor, type Tensor } from "../tensor/tensor.ts";
@@ -46,6 +44,7 @@ export function batchLoss(model: TrainableModel, batch: Batch, labelSmoothing: n
 /**
  * Gradients of `share` times the loss of a batch.
  * @param share 1 / number of batches of the update
+ * @param into what to add them to, by parameter (see `backward`): those of earlier batches
  * @param onLoss gets that share of the loss, one element, before it is freed
  */
 export function lossGradients(
@@ -53,32 +52,13 @@ export function lossGradients(
   batch: Batch,
   labelSmoothing: number,
   share: number,
+  into: ReadonlyMap<Tensor, Tensor>,
   onLoss: (loss: Tensor) => void,
 ): Map<Tensor, Tensor> {
   return scope(() => {
     const mean = batchLoss(model, batch, labelSmoothing);
     const loss = share === 1 ? mean : mulScalar(mean, share);
     onLoss(loss);
-    return backward(loss);
+    return backward(loss, undefined, undefined, into);
   });
-}
-
-/** Adds gradients to those of earlier batches. Takes over both. */
-export function accumulateGradients(
-  earlier: Map<Tensor, Tensor>,
-  gradients: ReadonlyMap<Tensor, Tensor>,
-): void {
-  for (const [parameter, gradient] of gradients) {
-    const before = earlier.get(parameter);
-    if (before === undefined) {
-      earlier.set(parameter, gradient);
-      continue;
-    }
-    if (before.storage.shared) {
-      // Two parameters may have one gradient between them: then neither may be overwritten.
-      earlier.set(parameter, add(before, gradient));
-      before.dispose();
-    } else addInPlace(before, gradient);
-    gradient.dispose();
-  }
 }

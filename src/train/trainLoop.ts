@@ -13,7 +13,7 @@ import { loadCheckpoint, loadWeights } from "./checkpoint.ts";
 import { epochOrder } from "./dataOrder.ts";
 import { countWithoutEmbeddings, trainingFlos } from "./flos.ts";
 import { RunningLoss } from "./log.ts";
-import { accumulateGradients, lossGradients } from "./loss.ts";
+import { lossGradients } from "./loss.ts";
 import { logEvaluateSave, type LastStep } from "./stepEnd.ts";
 import { nextTurn } from "./nextTurn.ts";
 import { planRun } from "./plan.ts";
@@ -111,14 +111,16 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
         await trainer.notify("onStepBegin");
 
         // gradients of the mean over the batches that are really there
+        const destinations = optimizer.openGradients();
         for (const [i, batch] of group.entries()) {
           signal?.throwIfAborted();
           model.train();
           const share = 1 / group.length;
-          const more = lossGradients(model, batch, args.labelSmoothingFactor, share, (loss) =>
+          const into = new Map([...destinations, ...gradients]);
+          const sums = lossGradients(model, batch, args.labelSmoothingFactor, share, into, (loss) =>
             runningLoss.add(loss, state.globalStep),
           );
-          accumulateGradients(gradients, more);
+          for (const [parameter, gradient] of sums) gradients.set(parameter, gradient);
           state.totalFlos += trainingFlos(batch.inputIds, countedWeights);
           if (i < group.length - 1) await trainer.notify("onSubstepEnd");
           await nextTurn();
@@ -130,11 +132,12 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
         last.learningRate = learningRate;
         last.gradientNorm?.dispose();
         last.gradientNorm = scope(() => {
-          const clip = clipping(gradients, args.maxGradNorm);
+          const clip = clipping(optimizer.gather(gradients), args.maxGradNorm);
           optimizer.step(gradients, learningRate, clip?.scale ?? null);
           return clip && keep(clip.norm);
         });
         disposeAll(gradients);
+        optimizer.closeGradients();
         await trainer.notify("onOptimizerStep");
 
         // what the step leads to
@@ -172,8 +175,11 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
   }
 }
 
-function clipping(gradients: ReadonlyMap<Tensor, Tensor>, maxNorm: number) {
-  return maxNorm > 0 && gradients.size > 0 ? gradientNorm([...gradients.values()], maxNorm) : null;
+/** Takes over the gradients' handles. */
+function clipping(gradients: readonly Tensor[], maxNorm: number) {
+  const clip = maxNorm > 0 && gradients.length > 0 ? gradientNorm(gradients, maxNorm) : null;
+  for (const gradient of gradients) gradient.dispose();
+  return clip;
 }
 
 function disposeAll(gradients: Map<Tensor, Tensor>): void {

@@ -44,6 +44,17 @@ describe("backward into tensors that exist", () => {
     expect([...gradients.keys()]).toEqual([x]);
   });
 
+  it("overwrites nothing that two leaves share", async () => {
+    const [a, b] = memory.run(() => [leaf([1], [1]), leaf([2], [1])]);
+    const run = (into?: ReadonlyMap<Tensor, Tensor>) =>
+      memory.run(() => backward(sum(add(a!, b!)), undefined, undefined, into));
+    const once = run();
+    expect(once.get(a!)!.storage).toBe(once.get(b!)!.storage);
+    const twice = run(once);
+    expect(await twice.get(a!)!.item()).toBe(2);
+    expect(await twice.get(b!)!.item()).toBe(2);
+  });
+
   it("refuses a tensor of another shape", () => {
     const x = memory.run(() => leaf([1, 2], [2]));
     const into = memory.run(() => new Map([[x, full([3], 0, { device: cpu })]]));

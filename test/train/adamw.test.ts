@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { addInPlace } from "../../src/kernels/accumulate.ts";
 import { adamw as adamwStep, type AdamWSettings } from "../../src/kernels/adamw.ts";
 import { gradientNorm } from "../../src/kernels/gradientNorm.ts";
 import type { Device } from "../../src/tensor/device.ts";
@@ -8,10 +9,12 @@ import { DtypeError, ShapeError } from "../../src/tensor/errors.ts";
 import { bfloat16ToFloat32, float32ToBfloat16 } from "../../src/tensor/half.ts";
 import { tensor, zeros, type Tensor } from "../../src/tensor/tensor.ts";
 import { AdamW, decays } from "../../src/train/adamw.ts";
+import { planPacks } from "../../src/train/pack.ts";
 import { scheduleFactor } from "../../src/train/schedule.ts";
 import { adamw as reference } from "../reference/adamw.ts";
 import { distance } from "../support/describeOp.ts";
 import { cpu, plain } from "../support/device.ts";
+import { gpu } from "../support/gpu.ts";
 import { seed, values } from "../support/random.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";
 
@@ -250,6 +253,82 @@ describe("AdamW", () => {
   });
 });
 
+describe("packed parameters", () => {
+  const sizes = {
+    ...{ "a.weight": 300, "b.weight": 8, "norm.weight": 12, "c.weight": 132 },
+    "odd.weight": 5,
+  };
+  const make = (device: Device) =>
+    new Map(
+      Object.entries(sizes).map(([name, size], i) => [
+        name,
+        tensor(Float32Array.from(values(size, i)), [size], { device, requiresGrad: true }),
+      ]),
+    );
+  /** Three updates; from the second on b has no gradient. */
+  async function train(device: Device) {
+    const parameters = make(device);
+    const before = device.dispatches;
+    const optimizer = new AdamW(parameters, { weightDecay: 0.1 });
+    const atStart = device.dispatches;
+    for (let step = 0; step < 3; step++) {
+      const gradients = new Map(optimizer.openGradients());
+      for (const [name, p] of parameters) {
+        const gradient = tensor(Float32Array.from(values(p.size, 10 + step)), [p.size], { device });
+        if (step > 0 && name.startsWith("b")) gradients.delete(p);
+        else if (gradients.has(p)) addInPlace(gradients.get(p)!, gradient);
+        else gradients.set(p, gradient);
+      }
+      optimizer.step(gradients, 0.1, null);
+    }
+    const read = (x: Tensor) => x.data();
+    const result = {
+      parameters: await Promise.all([...parameters.values()].map(read)),
+      state: await Promise.all([...optimizer.state().values()].map(read)),
+      names: [...optimizer.state().keys()].sort(),
+      dispatches: device.dispatches - atStart,
+      moves: atStart - before,
+    };
+    optimizer.dispose();
+    for (const p of parameters.values()) p.dispose();
+    return result;
+  }
+
+  it("are updated as they would be one by one", async () => {
+    const [packed, single] = [await train(gpu), await train(cpu)];
+    expect(packed.names).toEqual(single.names);
+    for (const kind of ["parameters", "state"] as const) {
+      single[kind].forEach((expected, i) =>
+        expect(distance(packed[kind][i]!, expected)).toBeLessThan(1e-6),
+      );
+    }
+    expect(packed.moves).toBe(5);
+  });
+
+  it("take one dispatch for each run of them", async () => {
+    const { dispatches } = await train(gpu);
+    const additions = 5 + 4 + 4;
+    // The weights that decay, the odd one, the norm; without b, a and c lie apart.
+    expect(dispatches - additions).toBe(3 + 4 + 4);
+  });
+
+  it("are split where a storage would grow too large", async () => {
+    const limit = vi.spyOn(gpu, "packBytes", "get").mockReturnValue(2048);
+    try {
+      const parameters = make(gpu);
+      const packs = planPacks(parameters);
+      expect(packs.map(({ entries }) => entries.map(({ name }) => name))).toEqual([
+        ["a.weight", "b.weight"],
+        ["norm.weight", "c.weight"],
+        ["odd.weight"],
+      ]);
+      for (const p of parameters.values()) p.dispose();
+    } finally {
+      limit.mockRestore();
+    }
+  });
+});
+
 interface Golden {
   readonly betas: [number, number];
   readonly eps: number;
@@ -265,6 +344,7 @@ describe.skipIf(!hasShared)(needsShared("golden/adamw.json"), () => {
   it.each([
     ["plain", plain],
     ["WebAssembly", cpu],
+    ["webgpu, packed", gpu],
   ])("clip, AdamW and schedule give PyTorch's parameters (%s)", async (_, device) => {
     const golden = JSON.parse(await readFile(shared("golden", "adamw.json"), "utf8")) as Golden;
     const make = (x: number[], requiresGrad = true): Tensor =>
@@ -284,8 +364,14 @@ describe.skipIf(!hasShared)(needsShared("golden/adamw.json"), () => {
     for (const [i, step] of golden.steps.entries()) {
       const rate = golden.lr * scheduleFactor(schedule, i);
       expect(Math.abs(rate - step.lr)).toBeLessThanOrEqual(1e-12);
-      const gradients = new Map(parameters.map((p, k) => [p, make(step.grads[k]!, false)]));
-      const { norm, scale } = gradientNorm([...gradients.values()], golden.max_grad_norm);
+      const gradients = new Map(optimizer.openGradients());
+      for (const [k, p] of parameters.entries()) {
+        const gradient = make(step.grads[k]!, false);
+        const opened = gradients.get(p);
+        if (opened) addInPlace(opened, gradient);
+        else gradients.set(p, gradient);
+      }
+      const { norm, scale } = gradientNorm(optimizer.gather(gradients), golden.max_grad_norm);
       expect(Math.abs((await norm.item()) / step.grad_norm - 1)).toBeLessThan(1e-5);
       optimizer.step(gradients, rate, scale);
       for (const [k, p] of parameters.entries()) {

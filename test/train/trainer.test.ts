@@ -4,7 +4,7 @@ import { T5Config } from "../../src/t5/config.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
 import { ArgumentError, DatasetError } from "../../src/tensor/errors.ts";
 import { Scope, scope } from "../../src/tensor/scope.ts";
-import { alias, full, tensor } from "../../src/tensor/tensor.ts";
+import { full, tensor } from "../../src/tensor/tensor.ts";
 import type { TrainingArgumentsInput } from "../../src/train/arguments.ts";
 import type { IndexedDataset } from "../../src/train/batches.ts";
 import { EarlyStoppingCallback, type TrainerCallback } from "../../src/train/callbacks.ts";
@@ -12,7 +12,7 @@ import type { Example } from "../../src/train/collate.ts";
 import { epochOrder } from "../../src/train/dataOrder.ts";
 import { countWithoutEmbeddings } from "../../src/train/flos.ts";
 import { RunningLoss } from "../../src/train/log.ts";
-import { accumulateGradients, batchLoss } from "../../src/train/loss.ts";
+import { batchLoss } from "../../src/train/loss.ts";
 import { Trainer, type TrainerOptions } from "../../src/train/trainer.ts";
 import { cpu } from "../support/device.ts";
 import { TinyModel, tinyRows } from "../support/tinyModel.ts";
@@ -119,25 +119,6 @@ describe("Trainer", () => {
       expect(record.loss).toBeCloseTo(byHand.loss, 5);
       expect(record.grad_norm).toBeCloseTo(byHand.norm, 5);
     }
-  });
-
-  it("adds up gradients that two parameters share without mixing them", async () => {
-    const make = (value: number) => full([2], value, { device: cpu });
-    const [a, b, common] = [make(0), make(0), make(1)];
-    const gradients = new Map([
-      [a, common],
-      [b, alias(common)],
-    ]);
-    accumulateGradients(
-      gradients,
-      new Map([
-        [a, make(10)],
-        [b, make(20)],
-      ]),
-    );
-    expect(await gradients.get(a)!.data()).toEqual(Float32Array.of(11, 11));
-    expect(await gradients.get(b)!.data()).toEqual(Float32Array.of(21, 21));
-    for (const x of [a, b, ...gradients.values()]) x.dispose();
   });
 
   it("takes the data order from dataSeed, else from seed", async () => {

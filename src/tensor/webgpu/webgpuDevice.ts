@@ -77,6 +77,10 @@ export class WebGpuDevice implements Device {
     });
   }
 
+  get packBytes(): number {
+    return this.adapter.bindingBytes;
+  }
+
   /** Pipelines compiled so far, or being compiled. */
   get pipelines(): number {
     return this.#pipelines.size;
