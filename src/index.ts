@@ -16,6 +16,7 @@ export { full, Tensor, tensor, zeros, type TensorOptions } from "./tensor/tensor
 
 export * from "./autograd/index.ts";
 
+export type { DownloadProgress, HubOptions } from "./t5/hub/options.ts";
 export { T5Config } from "./t5/config.ts";
 export { T5ForConditionalGeneration, type PretrainedOptions } from "./t5/model.ts";
 export type { ForwardInputs, ForwardOutputs } from "./t5/network.ts";

@@ -10,8 +10,8 @@ import {
 import type { Shape } from "../tensor/shape.ts";
 import { openModelFolder, type ModelFolder, type ModelSource } from "./modelFolder.ts";
 
-const WEIGHTS = "model.safetensors";
-const INDEX = "model.safetensors.index.json";
+export const WEIGHTS = "model.safetensors";
+export const INDEX = "model.safetensors.index.json";
 
 /** Names that an index may list though no shard holds them: other names of the embedding (FLAN-T5-XL has them). */
 const ALIASES: ReadonlySet<string> = new Set([
@@ -104,8 +104,11 @@ async function openShards(folder: ModelFolder): Promise<Checkpoint> {
   }
 }
 
-/** Tensor to file, as the index says. */
-function readWeightMap(source: string, index: Record<string, unknown>): Map<string, string> {
+/**
+ * Tensor to file, as the index says.
+ * @throws {CheckpointError} when it is no such map, or names a file outside the folder
+ */
+export function readWeightMap(source: string, index: Record<string, unknown>): Map<string, string> {
   const { weight_map: weightMap } = index;
   if (typeof weightMap !== "object" || weightMap === null || Array.isArray(weightMap)) {
     throw new CheckpointError(

@@ -13,7 +13,9 @@ import {
   type Activation,
 } from "./configRules.ts";
 import { JsonFields, type JsonObject } from "./jsonFields.ts";
+import type { HubOptions } from "./hub/options.ts";
 import { openModelFolder, type ModelSource } from "./modelFolder.ts";
+import { locateModel } from "./pretrained.ts";
 
 export type { Activation };
 
@@ -101,11 +103,16 @@ export class T5Config {
   }
 
   /**
-   * Reads config.json of a model folder.
+   * Reads config.json of a model folder, or of a repository of the Hub (nothing else is downloaded).
    * @throws {ConfigError} as fromJSON, and when there is no such folder or file
+   * @throws {HubError} when the repository or its file cannot be had
    */
-  static async fromPretrained(source: ModelSource, overrides?: JsonObject): Promise<T5Config> {
-    const folder = await openModelFolder(source, ConfigError);
+  static async fromPretrained(
+    source: ModelSource,
+    overrides?: JsonObject,
+    hub?: HubOptions,
+  ): Promise<T5Config> {
+    const folder = await openModelFolder(await locateModel(source, ["config"], hub), ConfigError);
     folder.require("config.json", "Pass the folder of a T5 model in Hugging Face's format.");
     const object = await folder.json("config.json");
     return T5Config.fromJSON(object, { source: folder.path("config.json"), overrides });

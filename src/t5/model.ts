@@ -15,15 +15,17 @@ import { openSession } from "./decoderSession.ts";
 import { GenerationConfig } from "./generationConfig.ts";
 import { runGeneration, type GenerationResult } from "./generation/generate.ts";
 import { generationDefaults, type GenerationOptions } from "./generation/options.ts";
+import type { HubOptions } from "./hub/options.ts";
 import { loadWeights } from "./loadWeights.ts";
 import { T5Network } from "./network.ts";
+import { locateModel } from "./pretrained.ts";
 import { buildWeights, type T5Weights } from "./weights.ts";
 
 /** Dtype names as transformers spells them. */
 export type TorchDtype = "float32" | "float16" | "bfloat16";
 const STORED_AS = { float32: "f32", float16: "f16", bfloat16: "bf16" } as const;
 
-export interface PretrainedOptions {
+export interface PretrainedOptions extends HubOptions {
   readonly device: Device;
   /** How weights are stored; "float32" whatever config.json says. Arithmetic is f32 in any case. */
   readonly dtype?: TorchDtype;
@@ -50,15 +52,18 @@ export class T5ForConditionalGeneration extends T5Network {
   }
 
   /**
-   * Loads config.json, generation_config.json and the safetensors weights of a model folder. The model
-   * is in evaluation mode.
+   * Loads config.json, generation_config.json and the safetensors weights of a model folder, or of a repository of the
+   * Hub, through the cache that Python's libraries use too. The model is in evaluation mode.
+   * @param source path of a folder, else a Hub id such as google/flan-t5-base
    * @throws {ConfigError} for a field that cannot be used
    * @throws {CheckpointError} for a missing file, or weights that do not fit the configuration
+   * @throws {HubError} when the repository or a file of it cannot be had
    */
   static async fromPretrained(
-    folder: string,
+    source: string,
     options: PretrainedOptions,
   ): Promise<T5ForConditionalGeneration> {
+    const folder = await locateModel(source, ["config", "generationConfig", "weights"], options);
     const config = await T5Config.fromPretrained(folder, options.config);
     const generationConfig = await GenerationConfig.fromPretrained(folder, config);
     const stored = STORED_AS[options.dtype ?? "float32"];

@@ -109,7 +109,7 @@ export async function openModelFolder(
   if (typeof source !== "string") {
     return new ModelFolder("model files", [...source.keys()].sort(), source, error);
   }
-  const { readdir } = await import("node:fs/promises");
+  const { readdir } = await nodeFiles(source, error);
   try {
     const files = await readdir(source);
     return new ModelFolder(source.replace(/(.)\/+$/, "$1"), files.sort(), source, error);
@@ -118,7 +118,19 @@ export async function openModelFolder(
     const actual =
       code === "ENOENT" ? "nothing there" : code === "ENOTDIR" ? "a file" : `an error (${code})`;
     throw new error(
-      `${source}: must be a model folder with config.json, model.safetensors and tokenizer.json, got ${actual}. Check the path.`,
+      `${source}: must be a model folder with config.json, model.safetensors and tokenizer.json, or a Hub id such as google/flan-t5-base, got ${actual}. Check the path.`,
+      { cause },
+    );
+  }
+}
+
+/** Imported on use, so that this module also loads in a browser. */
+async function nodeFiles(source: string, error: ErrorClass) {
+  try {
+    return await import("node:fs/promises");
+  } catch (cause) {
+    throw new error(
+      `${source}: a folder or Hub id needs Node. In a browser, pass the files as a Map from name to Blob.`,
       { cause },
     );
   }

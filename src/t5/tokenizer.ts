@@ -3,12 +3,11 @@
 
 import { ArgumentError, TokenizerError } from "../tensor/errors.ts";
 import { writeAtomically } from "../tensor/writeAtomically.ts";
+import type { HubOptions } from "./hub/options.ts";
 import { openModelFolder, type ModelFolder, type ModelSource } from "./modelFolder.ts";
+import { locateModel } from "./pretrained.ts";
+import { OPTIONAL_FILES, REQUIRED_FILES } from "./tokenizerFiles.ts";
 import { buildPipeline, type Pipeline } from "./tokenizerPipeline.ts";
-
-const REQUIRED_FILES = ["tokenizer.json", "tokenizer_config.json"];
-/** Also copied by `savePretrained`: the slow tokenizer's files, for those who convert the model further. */
-const OPTIONAL_FILES = ["special_tokens_map.json", "added_tokens.json", "spiece.model"];
 
 /** Configurations say 1e30 for "no limit"; transformers takes everything above this for it. */
 const NO_LIMIT = 1e20;
@@ -70,11 +69,13 @@ export class Tokenizer {
   }
 
   /**
-   * Reads tokenizer.json and tokenizer_config.json of a model folder.
+   * Reads tokenizer.json and tokenizer_config.json of a model folder, or of a repository of the Hub.
    * @throws {TokenizerError} when a file is missing or cannot be used
+   * @throws {HubError} when the repository or a file of it cannot be had
    */
-  static async fromPretrained(source: ModelSource): Promise<Tokenizer> {
-    const folder = await openModelFolder(source, TokenizerError);
+  static async fromPretrained(source: ModelSource, hub?: HubOptions): Promise<Tokenizer> {
+    const place = await locateModel(source, ["tokenizer"], hub);
+    const folder = await openModelFolder(place, TokenizerError);
     for (const file of REQUIRED_FILES) folder.require(file, "Download the tokenizer's files too.");
     const files = new Map<string, Uint8Array>();
     for (const file of [...REQUIRED_FILES, ...OPTIONAL_FILES]) {

@@ -43,6 +43,17 @@ export class ConfigError extends GradloomError {}
 export class CheckpointError extends GradloomError {}
 /** A tokenizer file that cannot be read, or a vocabulary that does not fit the model. */
 export class TokenizerError extends GradloomError {}
+/** Why the Hub did not give what was asked for. */
+export type HubFailure = "missing" | "refused" | "unreachable" | "corrupt" | "disk";
+/** A repository or file of the Hugging Face Hub that cannot be found, read, trusted or kept. */
+export class HubError extends GradloomError {
+  readonly failure: HubFailure;
+
+  constructor(failure: HubFailure, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.failure = failure;
+  }
+}
 /** A dataset that is missing, empty, or lacks a column. */
 export class DatasetError extends GradloomError {}
 /** An argument out of its range (training arguments, generation options, command-line flags). */

@@ -1,0 +1,45 @@
+// Models and datasets by Hub id: the flag for their revision, and the bar while they are downloaded.
+
+import { Option } from "commander";
+import type { HubOptions } from "../t5/hub/options.ts";
+import { locateModel, type ModelPart } from "../t5/pretrained.ts";
+import { startProgress, type Progress } from "./progress.ts";
+
+const MEGABYTE = 1e6;
+const WHOLE_MODEL: readonly ModelPart[] = ["config", "generationConfig", "weights", "tokenizer"];
+
+/** What --model takes. */
+export const MODEL_HELP = "model folder, or Hub id such as google/flan-t5-base";
+
+export const revisionOption = (): Option =>
+  new Option("--revision <name>", "branch, tag or commit of a model from the Hub (default: main)");
+
+/** The folder of a model on this disk; downloads what is missing, with a bar. */
+export async function fetchModel(
+  model: string,
+  options: Pick<HubOptions, "revision" | "signal"> = {},
+  parts = WHOLE_MODEL,
+): Promise<string> {
+  const bar = downloadBar(model);
+  try {
+    return await locateModel(model, parts, { ...options, onProgress: bar.onProgress });
+  } finally {
+    bar.stop();
+  }
+}
+
+/** A bar in megabytes that appears with the first byte; another one when more files turn out to be wanted (shards). */
+export function downloadBar(
+  name: string,
+): Required<Pick<HubOptions, "onProgress">> & { stop(): void } {
+  const bars = new Map<number, Progress>();
+  return {
+    onProgress: ({ file, loaded, total }) => {
+      const megabytes = Math.ceil(total / MEGABYTE);
+      const bar = bars.get(total) ?? startProgress(`download ${name} (MB)`, megabytes);
+      bars.set(total, bar);
+      bar.update(loaded === total ? megabytes : Math.floor(loaded / MEGABYTE), file);
+    },
+    stop: () => bars.forEach((bar) => bar.stop()),
+  };
+}
