@@ -8,6 +8,7 @@ import { Tokenizer } from "../t5/tokenizer.ts";
 import { DatasetError } from "../tensor/errors.ts";
 import { loadDataset, SPLITS, type Split } from "../train/csvDataset.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
+import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
 import { deviceOption, interruptSignal, jsonOption, wholeNumber } from "./options.ts";
 import { Output } from "./output.ts";
 import { startProgress } from "./progress.ts";
@@ -16,6 +17,7 @@ import { Option } from "commander";
 
 interface EvaluateOptions {
   readonly model: string;
+  readonly revision?: string;
   readonly dataset: string;
   readonly split: Split;
   readonly rows?: number;
@@ -29,7 +31,8 @@ interface EvaluateOptions {
 export function evaluateCommand(): Command {
   return new Command("evaluate")
     .description("ROUGE of a model's summaries on a split of a dataset")
-    .option("--model <folder>", "model folder", EXAMPLE_MODEL)
+    .option("--model <name>", MODEL_HELP, EXAMPLE_MODEL)
+    .addOption(revisionOption())
     .option(
       "--dataset <folder>",
       "folder with train.csv, validation.csv, test.csv",
@@ -54,14 +57,16 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
     );
   }
   const rows = dataset.rows.slice(0, options.rows);
+  const signal = interruptSignal();
+  const folder = await fetchModel(options.model, { revision: options.revision, signal });
   const device = await openDevice(options.device);
-  const tokenizer = await Tokenizer.fromPretrained(options.model);
-  const model = await T5ForConditionalGeneration.fromPretrained(options.model, { device });
+  const tokenizer = await Tokenizer.fromPretrained(folder);
+  const model = await T5ForConditionalGeneration.fromPretrained(folder, { device });
   const progress = startProgress("summaries", rows.length);
   const predictions = await summarizeRows(model, tokenizer, rows, {
     batchSize: options.batchSize,
     generation: { maxNewTokens: options.maxNewTokens, numBeams: options.numBeams },
-    signal: interruptSignal(),
+    signal,
     onProgress: (done) => progress.update(done),
   });
   progress.stop();

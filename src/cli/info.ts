@@ -3,11 +3,13 @@
 import { Command } from "commander";
 import { T5Config } from "../t5/config.ts";
 import { EXAMPLE_MODEL } from "./example.ts";
+import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
 import { jsonOption } from "./options.ts";
 import { Output } from "./output.ts";
 
 interface InfoOptions {
   readonly model: string;
+  readonly revision?: string;
   readonly json: boolean;
 }
 
@@ -19,14 +21,15 @@ export function infoCommand(): Command {
     .description(
       "configuration, parameter count and memory estimate of a model, from its config.json",
     )
-    .option("--model <folder>", "model folder", EXAMPLE_MODEL)
+    .option("--model <name>", MODEL_HELP, EXAMPLE_MODEL)
+    .addOption(revisionOption())
     .addOption(jsonOption())
     .action((options: InfoOptions) => info(options));
 }
 
-async function info({ model, json }: InfoOptions): Promise<void> {
+async function info({ model, revision, json }: InfoOptions): Promise<void> {
   const output = new Output(json);
-  const config = await T5Config.fromPretrained(model);
+  const config = await T5Config.fromPretrained(await fetchModel(model, { revision }, ["config"]));
   const parameters = config.numParameters();
   const memory = estimateMemory(parameters);
   const activation = `${config.isGated ? "gated " : ""}${config.activation}`;

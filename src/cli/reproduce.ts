@@ -4,12 +4,14 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { deviceOption, interruptSignal, jsonOption, number, wholeNumber } from "./options.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
+import { MODEL_HELP, revisionOption } from "./hub.ts";
 import { runNotebook } from "./notebook/run.ts";
 import type { NotebookSettings } from "./notebook/settings.ts";
 import { Output } from "./output.ts";
 
 interface ReproduceFlags {
   readonly model?: string;
+  readonly revision?: string;
   readonly dataset?: string;
   readonly device: "cpu" | "webgpu" | "auto";
   readonly faithful: boolean;
@@ -35,7 +37,8 @@ const EXAMPLE = { learningRate: 1e-3, warmupSteps: 10 };
 export function reproduceCommand(): Command {
   return new Command("reproduce")
     .description("the notebook: summarise, fine-tune, summarise again, ROUGE before and after")
-    .option("--model <folder>", "model folder (default: the example's small T5)")
+    .option("--model <name>", `${MODEL_HELP} (default: the example's small T5)`)
+    .addOption(revisionOption())
     .option(
       "--dataset <folder>",
       "folder with train.csv, validation.csv, test.csv (default: the example's)",

@@ -9,11 +9,13 @@ import { Tokenizer } from "../t5/tokenizer.ts";
 import { DatasetError } from "../tensor/errors.ts";
 import { fillTemplate, INFERENCE_TEMPLATE } from "../train/prompt.ts";
 import { EXAMPLE_MODEL } from "./example.ts";
+import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
 import { deviceOption, interruptSignal, jsonOption, wholeNumber } from "./options.ts";
 import { Output } from "./output.ts";
 
 interface SummarizeOptions {
   readonly model: string;
+  readonly revision?: string;
   readonly device: "cpu" | "webgpu" | "auto";
   readonly maxNewTokens: number;
   readonly numBeams: number;
@@ -25,7 +27,8 @@ export function summarizeCommand(): Command {
   return new Command("summarize")
     .description("summarise dialogues from files, or from stdin")
     .argument("[files...]", "text files with one dialogue each; stdin when left out")
-    .option("--model <folder>", "model folder", EXAMPLE_MODEL)
+    .option("--model <name>", MODEL_HELP, EXAMPLE_MODEL)
+    .addOption(revisionOption())
     .addOption(deviceOption())
     .option("--max-new-tokens <n>", "longest summary in tokens", wholeNumber(1), 200)
     .option("--num-beams <n>", "beams; 1 is greedy", wholeNumber(1), 1)
@@ -37,10 +40,11 @@ export function summarizeCommand(): Command {
 async function summarize(files: readonly string[], options: SummarizeOptions): Promise<void> {
   const output = new Output(options.json);
   const dialogues = await readDialogues(files);
-  const device = await openDevice(options.device);
-  const tokenizer = await Tokenizer.fromPretrained(options.model);
-  const model = await T5ForConditionalGeneration.fromPretrained(options.model, { device });
   const signal = interruptSignal();
+  const folder = await fetchModel(options.model, { revision: options.revision, signal });
+  const device = await openDevice(options.device);
+  const tokenizer = await Tokenizer.fromPretrained(folder);
+  const model = await T5ForConditionalGeneration.fromPretrained(folder, { device });
   const summaries: { source: string; summary: string }[] = [];
   for (const { source, dialogue } of dialogues) {
     const prompt = fillTemplate(options.template, dialogue);

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import type { TorchDtype } from "../t5/model.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
+import { MODEL_HELP, revisionOption } from "./hub.ts";
 import { deviceOption, interruptSignal, jsonOption, number, wholeNumber } from "./options.ts";
 import { Output } from "./output.ts";
 import { argumentOptions, argumentsOf } from "./train/argumentFlags.ts";
@@ -13,6 +14,7 @@ import type { TrainSettings } from "./train/settings.ts";
 /** Flags that are no TrainingArguments, as commander files them. */
 interface OwnFlags extends Record<string, unknown> {
   readonly model: string;
+  readonly revision?: string;
   readonly dtype: TorchDtype;
   readonly dropout?: number;
   readonly device: "cpu" | "webgpu" | "auto";
@@ -48,7 +50,8 @@ export function trainCommand(): Command {
 
 const modelOptions = (): Option[] =>
   group("Model:", [
-    new Option("--model <folder>", "model folder to start from").default(EXAMPLE_MODEL),
+    new Option("--model <name>", MODEL_HELP).default(EXAMPLE_MODEL),
+    revisionOption(),
     new Option("--dtype <name>", "how weights and optimizer state are stored (docs/precision.md)")
       .choices(["float32", "bfloat16", "float16"])
       .default("float32"),

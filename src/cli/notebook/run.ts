@@ -9,6 +9,7 @@ import { T5ForConditionalGeneration } from "../../t5/model.ts";
 import { DatasetError } from "../../tensor/errors.ts";
 import { formatDatasetDict, loadDataset, type DatasetDict } from "../../train/csvDataset.ts";
 import { modeNote, preprocessSplits, shapesCell } from "../../train/preprocess.ts";
+import { fetchModel } from "../hub.ts";
 import type { Output } from "../output.ts";
 import { startProgress } from "../progress.ts";
 import { summarizeRows } from "../summaries.ts";
@@ -33,13 +34,14 @@ export async function runNotebook(settings: NotebookSettings, output: Output, si
   const testRows = neededSplits(dataset, settings.dataset);
   output.print(formatDatasetDict(dataset));
   const device = await openDevice(settings.device);
-  const tokenizer = await Tokenizer.fromPretrained(settings.model);
+  const modelFolder = await fetchModel(settings.model, { revision: settings.revision, signal });
+  const tokenizer = await Tokenizer.fromPretrained(modelFolder);
   const load = (folder: string) =>
     T5ForConditionalGeneration.fromPretrained(folder, {
       device,
       ...(settings.dropout === undefined ? {} : { config: { dropout_rate: settings.dropout } }),
     });
-  const model = await load(settings.model);
+  const model = await load(modelFolder);
   checkVocabulary(tokenizer, model.config);
   const parameters = model.numParameters();
   const trainable = model.numParameters({ trainableOnly: true });

@@ -1,8 +1,10 @@
 // What a run of the notebook can be told.
 
 export interface NotebookSettings {
-  /** Folder of the model to start from. */
+  /** The model to start from: folder or Hub id. */
   readonly model: string;
+  /** Of a model from the Hub. */
+  readonly revision?: string;
   /** Folder with train.csv, validation.csv and test.csv. */
   readonly dataset: string;
   readonly device: "cpu" | "webgpu" | "auto";

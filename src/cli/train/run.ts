@@ -15,6 +15,7 @@ import { loadDataset, type Row } from "../../train/csvDataset.ts";
 import { modeNote, preprocess } from "../../train/preprocess.ts";
 import { rougeMetrics } from "../../train/rougeMetrics.ts";
 import { Trainer } from "../../train/trainer.ts";
+import { fetchModel } from "../hub.ts";
 import type { Output } from "../output.ts";
 import { clearBar, startProgress } from "../progress.ts";
 import { summarizeRows } from "../summaries.ts";
@@ -37,8 +38,9 @@ export async function runTraining(settings: TrainSettings, output: Output, signa
   const rows = await loadRows(settings, args);
   const { threads } = settings;
   const device = await openDevice(settings.device, threads === undefined ? {} : { threads });
-  const tokenizer = await Tokenizer.fromPretrained(settings.model);
-  const model = await T5ForConditionalGeneration.fromPretrained(settings.model, {
+  const modelFolder = await fetchModel(settings.model, { revision: settings.revision, signal });
+  const tokenizer = await Tokenizer.fromPretrained(modelFolder);
+  const model = await T5ForConditionalGeneration.fromPretrained(modelFolder, {
     device,
     dtype: settings.dtype,
     ...(settings.dropout === undefined ? {} : { config: { dropout_rate: settings.dropout } }),

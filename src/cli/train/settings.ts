@@ -4,8 +4,10 @@ import type { TorchDtype } from "../../t5/model.ts";
 import type { TrainingArgumentsInput } from "../../train/arguments.ts";
 
 export interface TrainSettings {
-  /** Folder of the model to start from. */
+  /** The model to start from: folder or Hub id. */
   readonly model: string;
+  /** Of a model from the Hub. */
+  readonly revision?: string;
   readonly dtype: TorchDtype;
   /** Replaces the dropout rate of config.json. */
   readonly dropout?: number;

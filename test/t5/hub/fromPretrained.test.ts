@@ -13,6 +13,7 @@ import { T5ForConditionalGeneration } from "../../../src/t5/model.ts";
 import { Tokenizer } from "../../../src/t5/tokenizer.ts";
 import { HubError } from "../../../src/tensor/errors.ts";
 import { readSafetensors, writeSafetensors } from "../../../src/tensor/safetensors.ts";
+import { gradloom } from "../../support/command.ts";
 import { cpu } from "../../support/device.ts";
 import { COMMIT, FakeHub, type FakeRepository } from "../../support/fakeHub.ts";
 import { temporaryFolder } from "../../support/folder.ts";
@@ -141,7 +142,7 @@ describe("fromPretrained of a Hub id", () => {
   it("says that a text is neither a folder nor an id", async () => {
     for (const text of ["nothing", "./google/flan", "a/b/c", "google/--flan"]) {
       await expect(Tokenizer.fromPretrained(text)).rejects.toThrow(
-        /must be a model folder .*or a Hub id such as google\/flan-t5-base, got nothing there/,
+        /must be a model folder .*got nothing there\. Check the path, or give a Hub id such as google\/flan-t5-base/,
       );
     }
     expect(hub.seen).toEqual([]);
@@ -158,6 +159,18 @@ function downloadElsewhere(): { readonly pid: number; readonly code: Promise<num
   const code = new Promise<number | null>((resolve) => child.on("close", resolve));
   return { pid: child.pid!, code };
 }
+
+describe("the command", () => {
+  it("takes a Hub id, says on stderr what it downloads, and names the revision that is none", async () => {
+    const { code, stdout, stderr } = await gradloom(["info", "--model", ID, "--json"]);
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ model: ID });
+    expect(stderr).toMatch(/^download google\/flan-t5-example \(MB\): 1\/1 after .*config\.json\n/);
+    const refused = await gradloom(["info", "--model", ID, "--revision", "v9"]);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/^error: google\/flan-t5-example: revision v9 must be .*\n$/);
+  });
+});
 
 describe("two processes", () => {
   it("that download at once fetch each byte once", async () => {
