@@ -118,7 +118,7 @@ export async function openModelFolder(
     const actual =
       code === "ENOENT" ? "nothing there" : code === "ENOTDIR" ? "a file" : `an error (${code})`;
     throw new error(
-      `${source}: must be a model folder with config.json, model.safetensors and tokenizer.json, got ${actual}. Check the path, or give a Hub id such as google/flan-t5-base.`,
+      `${source}: must be a model folder with config.json, model.safetensors and tokenizer.json, got ${actual}. Check the path. A Hub id reads organisation/name, as google/flan-t5-base.`,
       { cause },
     );
   }
