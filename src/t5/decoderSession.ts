@@ -5,19 +5,27 @@ import { embedding } from "../autograd/ops/embedding.ts";
 import { add } from "../autograd/ops/pointwise.ts";
 import { relativePositionBias } from "../autograd/ops/relativePositionBias.ts";
 import { noGrad } from "../autograd/tape.ts";
-import { argmax } from "../kernels/argmax.ts";
+import { argmax, topk } from "../kernels/argmax.ts";
+import { concat } from "../kernels/concat.ts";
 import { decodeAttention } from "../kernels/decodeAttention.ts";
 import { copyInto, gatherRows } from "../kernels/gatherRows.ts";
+import { logSoftmaxForward } from "../kernels/softmax.ts";
 import { reshape } from "../autograd/ops/shape.ts";
+import { invariant } from "../tensor/errors.ts";
 import { scope, Scope } from "../tensor/scope.ts";
 import { empty, tensor, type Tensor } from "../tensor/tensor.ts";
-import type { DecoderSession } from "./generation/session.ts";
+import type { DecoderSession, TopScores } from "./generation/session.ts";
 import { maskTensor, tokenTensor } from "./inputs.ts";
 import { asFloat, feedForward, linear, norm, projectKeysValues, type Context } from "./layers.ts";
 import type { KeysValues } from "./layers.ts";
 import type { T5Network } from "./network.ts";
 import type { AttentionWeights, BlockWeights } from "./weights.ts";
 
+/**
+ * Tokens that greedy search on a GPU takes between two looks at them. A look costs a round trip of about a
+ * millisecond (in browsers several); tokens past the end of all rows are lost work.
+ */
+const GPU_LOOKAHEAD = 8;
 /** Positions that a new cache holds; it doubles when full. */
 const FIRST_CAPACITY = 32;
 
@@ -69,6 +77,7 @@ function impliedMask(
 
 class CachedSession implements DecoderSession {
   readonly vocabSize: number;
+  readonly lookahead: number;
   readonly #network: T5Network;
   readonly #context: Context;
   /** Owns everything that lives from step to step. */
@@ -80,6 +89,8 @@ class CachedSession implements DecoderSession {
   #self: KeysValues[] = [];
   #capacity = 0;
   #length = 0;
+  /** [rows, V], of the tokens fed last. */
+  #logits: Tensor | null = null;
 
   constructor(
     network: T5Network,
@@ -89,6 +100,7 @@ class CachedSession implements DecoderSession {
     rows: number,
   ) {
     this.vocabSize = network.config.vocabSize;
+    this.lookahead = network.device.kind === "webgpu" ? GPU_LOOKAHEAD : 1;
     this.#network = network;
     this.#context = { config: network.config, random: null };
     this.#memory = memory;
@@ -97,18 +109,41 @@ class CachedSession implements DecoderSession {
     this.#rows = rows;
   }
 
-  async step(tokens: ArrayLike<number>): Promise<Float32Array> {
-    const logits = this.#advance(tokens, (x) => x);
-    const values = await logits.data();
-    logits.dispose();
-    return values as Float32Array;
+  feed(tokens: ArrayLike<number>): void {
+    this.#logits?.dispose();
+    const ids = this.#memory.run(() => this.#tokenTensor(tokens));
+    this.#logits = this.#memory.run(() => this.#advance(ids, (logits) => logits));
+    ids.dispose();
   }
 
-  async stepGreedy(tokens: ArrayLike<number>): Promise<Int32Array> {
-    const best = this.#advance(tokens, argmax);
-    const ids = await best.data();
-    best.dispose();
-    return ids as Int32Array;
+  async logits(): Promise<Float32Array> {
+    return (await this.#fed().data()) as Float32Array;
+  }
+
+  async top(k: number, scores: "logits" | "logProbabilities"): Promise<TopScores> {
+    const logits = this.#fed();
+    const best = this.#memory.run(() =>
+      scope(() => topk(scores === "logits" ? logits : logSoftmaxForward(logits), k)),
+    );
+    const [values, indices] = await Promise.all([best.values.data(), best.indices.data()]);
+    best.values.dispose();
+    best.indices.dispose();
+    return { values: values as Float32Array, indices: indices as Int32Array };
+  }
+
+  async greedy(tokens: ArrayLike<number>, count: number): Promise<Int32Array[]> {
+    const chosen = this.#memory.run(() =>
+      scope(() => {
+        const steps = [];
+        let ids = this.#tokenTensor(tokens);
+        for (let i = 0; i < count; i++) steps.push((ids = this.#advance(ids, argmax)));
+        return concat(steps, 0);
+      }),
+    );
+    const ids = (await chosen.data()) as Int32Array;
+    chosen.dispose();
+    const rows = this.#rows;
+    return Array.from({ length: count }, (_, i) => ids.subarray(i * rows, (i + 1) * rows));
   }
 
   reorder(rows: readonly number[]): void {
@@ -123,17 +158,25 @@ class CachedSession implements DecoderSession {
     this.#memory.dispose();
   }
 
-  /** Runs the decoder on one new token per row: fn of logits [rows, V]. */
-  #advance(tokens: ArrayLike<number>, fn: (logits: Tensor) => Tensor): Tensor {
+  #tokenTensor(tokens: ArrayLike<number>): Tensor {
+    return tensor(Int32Array.from(tokens), [this.#rows], { device: this.#network.device });
+  }
+
+  #fed(): Tensor {
+    invariant(this.#logits, () => "session: feed() comes first");
+    return this.#logits;
+  }
+
+  /** Runs the decoder on one new token per row, ids [rows]: fn of logits [rows, V]. */
+  #advance(ids: Tensor, fn: (logits: Tensor) => Tensor): Tensor {
     if (this.#length === this.#capacity) this.#grow();
-    const result = scope(() => noGrad(() => fn(this.#decodeStep(tokens))));
+    const result = scope(() => noGrad(() => fn(this.#decodeStep(ids))));
     this.#length++;
     return result;
   }
 
-  #decodeStep(tokens: ArrayLike<number>): Tensor {
-    const { weights, device, config } = this.#network;
-    const ids = tensor(Int32Array.from(tokens), [this.#rows], { device });
+  #decodeStep(ids: Tensor): Tensor {
+    const { weights, config } = this.#network;
     const bias = relativePositionBias(asFloat(weights.decoder.relativeAttentionBias), {
       queryLength: 1,
       keyLength: this.#length + 1,

@@ -6,7 +6,7 @@ import type { GenerationPlan } from "./options.ts";
 import type { ScoreProcessor } from "./processors.ts";
 import { processorsFor } from "./processors.ts";
 import { drawDistinct, type Uniforms } from "./sampling.ts";
-import { logSoftmax, topIndices } from "./scores.ts";
+import { checkFinite, logSoftmax, topIndices } from "./scores.ts";
 import { betweenTokens, type DecoderSession, type GenerationTask } from "./session.ts";
 
 const REJECTED = -1e9;
@@ -32,24 +32,84 @@ export async function beamSearch(
 ): Promise<BeamSearchResult> {
   const processors = processorsFor(plan, task.eosTokenIds);
   const items = Array.from({ length: task.batchSize }, () => new ItemSearch(task, plan));
-  const itemSize = plan.numBeams * session.vocabSize;
+  // Nothing looks at the scores but the choice of the best: the others may stay on the device.
+  const needsAll = plan.doSample || processors.length > 0;
   for (let step = 0; ; step++) {
     await betweenTokens(plan.signal);
-    const scores = await session.step(items.flatMap((item) => item.lastTokens()));
-    for (const [i, item] of items.entries()) {
-      const itemScores = scores.subarray(i * itemSize, (i + 1) * itemSize);
-      item.accumulate(itemScores, processors);
-      const chosen = plan.doSample
-        ? drawDistinct(itemScores, item.candidateCount, (index) => uniforms(i, step, index))
-        : topIndices(itemScores, item.candidateCount);
-      item.advance(itemScores, chosen);
-    }
+    session.feed(items.flatMap((item) => item.lastTokens()));
+    const candidates = needsAll
+      ? await chooseFromAll(session, items, processors, (i, index) =>
+          plan.doSample ? uniforms(i, step, index) : null,
+        )
+      : await chooseFromBest(session, items);
+    for (const [i, item] of items.entries()) item.advance(candidates[i]!);
     if (isOver(items, plan)) break;
     session.reorder(
       items.flatMap((item, i) => item.origins.map((beam) => i * plan.numBeams + beam)),
     );
   }
   return collect(items, task, plan);
+}
+
+/** A beam continued by a token. */
+interface Continuation {
+  readonly beam: number;
+  readonly token: number;
+  /** Sum of the log-probabilities. */
+  readonly score: number;
+}
+
+/**
+ * Candidates of every item from the scores of all tokens.
+ * @param uniform for candidate `index` of item i, to draw them at random; null to take the best
+ */
+async function chooseFromAll(
+  session: DecoderSession,
+  items: readonly ItemSearch[],
+  processors: readonly ScoreProcessor[],
+  uniform: (i: number, index: number) => number | null,
+): Promise<Continuation[][]> {
+  const { vocabSize } = session;
+  const scores = await session.logits();
+  const itemSize = scores.length / items.length;
+  return items.map((item, i) => {
+    const itemScores = scores.subarray(i * itemSize, (i + 1) * itemSize);
+    item.accumulate(itemScores, processors);
+    const chosen =
+      uniform(i, 0) === null
+        ? topIndices(itemScores, item.candidateCount)
+        : drawDistinct(itemScores, item.candidateCount, (index) => uniform(i, index)!);
+    return chosen.map((index) => ({
+      beam: Math.floor(index / vocabSize),
+      token: index % vocabSize,
+      score: itemScores[index]!,
+    }));
+  });
+}
+
+/** The same from the best tokens of every beam: the best of an item are among them. */
+async function chooseFromBest(
+  session: DecoderSession,
+  items: readonly ItemSearch[],
+): Promise<Continuation[][]> {
+  const k = Math.min(items[0]!.candidateCount, session.vocabSize);
+  const { values, indices } = await session.top(k, "logProbabilities");
+  const perItem = values.length / items.length;
+  return items.map((item, i) => {
+    const beams = item.scores();
+    const all = beams.flatMap((before, beam): Continuation[] => {
+      const begin = i * perItem + beam * k;
+      checkFinite(values[begin]!);
+      return Array.from(values.subarray(begin, begin + k), (score, j) => ({
+        beam,
+        token: indices[begin + j]!,
+        score: f32(score + before),
+      }));
+    });
+    // Of equal scores the first beam's first token comes first, as among all of them.
+    all.sort((a, b) => b.score - a.score || a.beam - b.beam || a.token - b.token);
+    return all.slice(0, item.candidateCount);
+  });
 }
 
 /** A sequence that may still grow. */
@@ -109,6 +169,11 @@ class ItemSearch {
     return this.#running.map((beam) => beam.ids.at(-1)!);
   }
 
+  /** [numBeams] Sums of the running beams' log-probabilities. */
+  scores(): number[] {
+    return this.#running.map((beam) => beam.score);
+  }
+
   /** Turns logits [numBeams, V] in place into scores of each beam continued by each token. */
   accumulate(scores: Float32Array, processors: readonly ScoreProcessor[]): void {
     const vocabSize = scores.length / this.#running.length;
@@ -120,12 +185,9 @@ class ItemSearch {
     }
   }
 
-  /** Moves on by one token. @param chosen indices into `scores` [numBeams x V], best (or drawn) first */
-  advance(scores: Float32Array, chosen: readonly number[]): void {
-    const vocabSize = scores.length / this.#running.length;
-    const candidates = chosen.map((index) =>
-      this.#continueBeam(Math.floor(index / vocabSize), index % vocabSize, scores[index]!),
-    );
+  /** Moves on by one token. @param chosen best (or drawn) first */
+  advance(chosen: readonly Continuation[]): void {
+    const candidates = chosen.map((continuation) => this.#continueBeam(continuation));
     this.exhausted = candidates.every((candidate) => candidate.complete);
     this.pool = this.#mergeIntoPool(candidates);
     const next = best(
@@ -139,7 +201,7 @@ class ItemSearch {
     this.improvable &&= this.#canImprove();
   }
 
-  #continueBeam(origin: number, token: number, score: number): Candidate {
+  #continueBeam({ beam: origin, token, score }: Continuation): Candidate {
     const ids = [...this.#running[origin]!.ids, token];
     const complete = this.#task.eosTokenIds.includes(token) || ids.length >= this.#plan.maxLength;
     return { ids, score, origin, complete };

@@ -27,44 +27,85 @@ export async function greedySearch(
   const ended = new Array<boolean>(rows).fill(false);
   const choose = nextTokens(session, task, plan, uniforms);
   let tokens: number[] = new Array<number>(rows).fill(task.startTokenId);
-  for (let length = 1; length < plan.maxLength && ended.includes(false); length++) {
+  for (let length = 1; length < plan.maxLength && ended.includes(false);) {
     await betweenTokens(plan.signal);
-    const chosen = await choose(tokens, sequences, ended);
-    tokens = chosen.map((token, row) => (ended[row] ? task.padTokenId : token));
-    for (const [row, token] of tokens.entries()) {
-      sequences[row]!.push(token);
-      ended[row] ||= task.eosTokenIds.includes(token);
+    for (const chosen of await choose(tokens, {
+      sequences,
+      ended,
+      left: plan.maxLength - length,
+    })) {
+      if (!ended.includes(false)) break; // chosen ahead, past the end of every row
+      tokens = Array.from(chosen, (token, row) => (ended[row] ? task.padTokenId : token));
+      for (const [row, token] of tokens.entries()) {
+        sequences[row]!.push(token);
+        ended[row] ||= task.eosTokenIds.includes(token);
+      }
+      length++;
+      await plan.streamer?.put([...tokens]);
     }
-    await plan.streamer?.put([...tokens]);
   }
   await plan.streamer?.end();
   return sequences;
 }
 
-/** How this plan goes from the last token of every row to the next; entries of ended rows mean nothing. */
+interface Progress {
+  readonly sequences: readonly (readonly number[])[];
+  readonly ended: readonly boolean[];
+  /** Tokens that may still be chosen. */
+  readonly left: number;
+}
+
+/** From the last token of every row to the next, or the next few. Entries of ended rows mean nothing. */
+type Choose = (tokens: number[], progress: Progress) => Promise<readonly ArrayLike<number>[]>;
+
 function nextTokens(
   session: DecoderSession,
   task: GenerationTask,
   plan: GenerationPlan,
   uniforms: Uniforms,
-): (tokens: number[], sequences: number[][], ended: boolean[]) => Promise<number[]> {
+): Choose {
   const processors = processorsFor(plan, task.eosTokenIds);
   // Nothing looks at the logits but the argmax: they may stay on the device.
   if (!plan.doSample && processors.length === 0) {
-    return async (tokens) => [...(await session.stepGreedy(tokens))];
+    return (tokens, { left }) => session.greedy(tokens, Math.min(session.lookahead, left));
   }
   const chooser: Chooser = plan.doSample
     ? (scores, row, step) => drawToken(scores, uniforms(row, step, 0))
     : argmax;
-  return async (tokens, sequences, ended) => {
-    const scores = await session.step(tokens);
-    return sequences.map((ids, row) => {
+  return async (tokens, { sequences, ended }) => {
+    session.feed(tokens);
+    const scores = await neededScores(session, plan);
+    const chosen = sequences.map((ids, row) => {
       if (ended[row]) return task.padTokenId;
       const rowScores = scores.subarray(row * session.vocabSize, (row + 1) * session.vocabSize);
       process(rowScores, ids, processors);
       return chooser(rowScores, row, ids.length - 1);
     });
+    return [chosen];
   };
+}
+
+/**
+ * Logits [rows, V] for the processors of `plan`. Where all they keep is the k best, the others need not leave the
+ * device and are -Infinity, as keepTopK would make them.
+ */
+async function neededScores(session: DecoderSession, plan: GenerationPlan): Promise<Float32Array> {
+  const { vocabSize } = session;
+  const readsOthers =
+    plan.repetitionPenalty !== 1 || plan.noRepeatNgramSize > 0 || plan.minLength > 0;
+  if (!plan.doSample || readsOthers || plan.topK === 0 || plan.topK >= vocabSize) {
+    return session.logits();
+  }
+  const count = plan.topK + 1;
+  const { values, indices } = await session.top(count, "logits");
+  const scores = new Float32Array((values.length / count) * vocabSize).fill(-Infinity);
+  for (let at = 0; at < values.length; at++) {
+    // What ties with the last of the k best stays too, and there may be more of it than came.
+    const isNext = at % count === plan.topK;
+    if (isNext && values[at] === values[at - 1]) return session.logits();
+    scores[Math.floor(at / count) * vocabSize + indices[at]!] = values[at]!;
+  }
+  return scores;
 }
 
 function process(

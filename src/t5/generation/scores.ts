@@ -70,12 +70,7 @@ function replaceTop(heap: number[], item: number, weaker: (a: number, b: number)
 function largestOf(scores: Float32Array): number {
   let largest = -Infinity;
   for (const score of scores) {
-    if (!(score < Infinity)) {
-      throw new GradloomError(
-        `generate: logits must be finite, got ${score}. The weights are damaged or overflow their dtype; ` +
-          "load them as float32.",
-      );
-    }
+    checkFinite(score);
     if (score > largest) largest = score;
   }
   if (largest === -Infinity) {
@@ -84,4 +79,13 @@ function largestOf(scores: Float32Array): number {
     );
   }
   return largest;
+}
+
+/** @throws {GradloomError} for NaN or +Infinity, which no logit may be */
+export function checkFinite(score: number): void {
+  if (score < Infinity) return;
+  throw new GradloomError(
+    `generate: logits must be finite, got ${score}. The weights are damaged or overflow their dtype; ` +
+      "load them as float32.",
+  );
 }

@@ -5,17 +5,34 @@
 export interface DecoderSession {
   readonly vocabSize: number;
   /**
-   * Feeds the last token of every row.
-   * @param tokens [rows] token ids
-   * @returns [rows, vocabSize] next-token logits, row-major: a fresh array that the caller may overwrite
+   * Steps of `greedy` worth taking before anybody looks whether the rows have ended: 1, and more where each look
+   * waits for the device.
    */
-  step(tokens: readonly number[] | Int32Array): Promise<Float32Array>;
-  /** Feeds the last tokens and gives the argmax of every row, the first index on ties. @returns [rows] */
-  stepGreedy(tokens: readonly number[] | Int32Array): Promise<Int32Array>;
+  readonly lookahead: number;
+  /** Feeds the last token of every row. @param tokens [rows] token ids */
+  feed(tokens: readonly number[] | Int32Array): void;
+  /** Next-token logits after `feed`: [rows, vocabSize], a fresh array that the caller may overwrite. */
+  logits(): Promise<Float32Array>;
+  /** The k best next tokens of every row after `feed`; only these leave the device. @param k 1..vocabSize */
+  top(k: number, scores: "logits" | "logProbabilities"): Promise<TopScores>;
+  /**
+   * Feeds the last tokens, and then `count` - 1 times what was best: the argmax of every row, the first index on ties.
+   * @param count 1 or more
+   * @returns [count][rows]
+   */
+  greedy(tokens: readonly number[] | Int32Array, count: number): Promise<Int32Array[]>;
   /** Row i goes on from what was row `rows[i]`; both belong to the same item, so the encoder side stays. */
   reorder(rows: readonly number[]): void;
   /** Frees the caches. */
   close(): void;
+}
+
+/** The best tokens of every row, best first, of equal ones the first. NaN counts as best. */
+export interface TopScores {
+  /** [rows, k] */
+  readonly values: Float32Array;
+  /** [rows, k] token ids */
+  readonly indices: Int32Array;
 }
 
 /** Runs the encoder and opens a session of batch x `rowsPerItem` rows. */

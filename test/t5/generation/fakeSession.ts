@@ -2,7 +2,11 @@
 // reordering rows changes what comes out. It keeps the true histories and refuses misuse.
 
 import { expect } from "vitest";
-import type { DecoderSession, GenerationTask } from "../../../src/t5/generation/session.ts";
+import type {
+  DecoderSession,
+  GenerationTask,
+  TopScores,
+} from "../../../src/t5/generation/session.ts";
 import { values } from "../../support/random.ts";
 
 /** Logits [V] after a history, start token first. */
@@ -53,9 +57,14 @@ export class FakeSession implements DecoderSession {
   readonly vocabSize: number;
   /** What each row was fed, start token first. */
   histories: number[][];
+  lookahead = 1;
+  /** Calls of `feed`. */
   steps = 0;
+  /** Times that all logits were read. */
+  fullReads = 0;
   greedySteps = 0;
   closed = 0;
+  #logits: Float32Array | null = null;
   readonly #table: Table;
   readonly #rowsPerItem: number;
 
@@ -66,20 +75,44 @@ export class FakeSession implements DecoderSession {
     this.histories = Array.from({ length: batchSize * rowsPerItem }, () => []);
   }
 
-  step(tokens: readonly number[] | Int32Array): Promise<Float32Array> {
+  feed(tokens: readonly number[] | Int32Array): void {
     this.steps++;
-    return Promise.resolve(this.#feed(tokens));
+    this.#logits = this.#feed(tokens);
   }
 
-  stepGreedy(tokens: readonly number[] | Int32Array): Promise<Int32Array> {
-    this.greedySteps++;
-    const logits = this.#feed(tokens);
-    return Promise.resolve(
-      Int32Array.from(tokens, (_, row) => {
+  logits(): Promise<Float32Array> {
+    this.fullReads++;
+    return Promise.resolve(Float32Array.from(this.#fed()));
+  }
+
+  top(k: number, kind: "logits" | "logProbabilities"): Promise<TopScores> {
+    const { vocabSize } = this;
+    const rows = Array.from({ length: this.histories.length }, (_, row) => {
+      const logits = this.#fed().subarray(row * vocabSize, (row + 1) * vocabSize);
+      const order = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b);
+      return order.slice(0, k).map((token) => ({
+        token,
+        value: kind === "logits" ? logits[token]! : logProbability(logits, token),
+      }));
+    }).flat();
+    return Promise.resolve({
+      values: Float32Array.from(rows, ({ value }) => value),
+      indices: Int32Array.from(rows, ({ token }) => token),
+    });
+  }
+
+  greedy(tokens: readonly number[] | Int32Array, count: number): Promise<Int32Array[]> {
+    let ids = Int32Array.from(tokens);
+    const steps = Array.from({ length: count }, () => {
+      this.greedySteps++;
+      const logits = this.#feed(ids);
+      ids = ids.map((_, row) => {
         const scores = logits.subarray(row * this.vocabSize, (row + 1) * this.vocabSize);
         return scores.indexOf(Math.max(...scores));
-      }),
-    );
+      });
+      return ids;
+    });
+    return Promise.resolve(steps);
   }
 
   reorder(rows: readonly number[]): void {
@@ -91,6 +124,11 @@ export class FakeSession implements DecoderSession {
 
   close(): void {
     this.closed++;
+  }
+
+  #fed(): Float32Array {
+    expect(this.#logits, "feed() comes first").not.toBeNull();
+    return this.#logits!;
   }
 
   #feed(tokens: readonly number[] | Int32Array): Float32Array {

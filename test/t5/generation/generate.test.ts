@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { runGeneration } from "../../../src/t5/generation/generate.ts";
 import type { GenerationOptions } from "../../../src/t5/generation/options.ts";
@@ -41,8 +42,8 @@ describe("runGeneration", () => {
       expect(session.closed).toBe(1);
 
       const failing = new FakeSession(endless, 2, numBeams);
-      failing.step = () => Promise.reject(new Error("device lost"));
-      failing.stepGreedy = failing.step as never;
+      failing.top = () => Promise.reject(new Error("device lost"));
+      failing.greedy = failing.top as never;
       await expect(runGeneration(() => failing, task(2), { numBeams })).rejects.toThrowError(
         "device lost",
       );
@@ -153,5 +154,43 @@ describe("streamer", () => {
     await expect(result).rejects.toThrowError("the pipe broke");
     expect(ended).toBe(false);
     expect(session.closed).toBe(1);
+  });
+});
+
+describe("what leaves the device", () => {
+  // A processor that never acts, but wants to see every score.
+  const seeingAll: GenerationOptions = { noRepeatNgramSize: 50 };
+
+  it.each<[string, GenerationOptions]>([
+    ["beam search", { numBeams: 3, numReturnSequences: 2 }],
+    ["sampling among the best", { doSample: true, topK: 4, topP: 0.9, temperature: 0.8, seed: 5 }],
+  ])("%s reads only candidates, and gives what it would from all scores", (_, options) =>
+    fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 1 << 30 }), async (seed) => {
+        const run = async (more: GenerationOptions) => {
+          let session!: FakeSession;
+          const open = (rows: number) => (session = new FakeSession(randomTable(9, seed), 2, rows));
+          const result = await runGeneration(open, task(2), {
+            ...{ maxNewTokens: 6, ...options, ...more },
+          });
+          return { result, reads: session.fullReads };
+        };
+        const [few, all] = [await run({}), await run(seeingAll)];
+        expect(few.reads).toBe(0);
+        expect(all.reads).toBeGreaterThan(0);
+        expect(few.result.sequences).toEqual(all.result.sequences);
+        few.result.sequencesScores?.forEach((score, i) =>
+          expect(score).toBeCloseTo(all.result.sequencesScores![i]!, 5),
+        );
+      }),
+    ),
+  );
+
+  it("sampling reads all scores where others tie with the k-th", async () => {
+    let session!: FakeSession;
+    const tied: Table = () => Float32Array.of(1, -9, 3, 2, 2, 2);
+    const open = (rows: number) => (session = new FakeSession(tied, 1, rows));
+    await runGeneration(open, task(), { doSample: true, topK: 2, maxNewTokens: 3 });
+    expect(session.fullReads).toBe(3);
   });
 });

@@ -57,6 +57,24 @@ describe("greedy search", () => {
       }),
     ));
 
+  it("gives the same sequences when it looks only every few tokens", () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.record({ ...cases, lookahead: fc.integer({ min: 2, max: 5 }) }),
+        async ({ seed, batchSize, maxNewTokens, lookahead }) => {
+          const table = randomTable(5, seed);
+          const streamed: number[][] = [];
+          const streamer = { put: (tokens: number[]) => void streamed.push(tokens), end: () => {} };
+          const open = (rows: number) =>
+            Object.assign(new FakeSession(table, batchSize, rows), { lookahead });
+          const ahead = await runGeneration(open, task(batchSize), { maxNewTokens, streamer });
+          const { sequences } = await greedy(table, batchSize, { maxNewTokens });
+          expect(ahead.sequences).toEqual(sequences);
+          expect(streamed.length).toBe(sequences[0]!.length - 1);
+        },
+      ),
+    ));
+
   it("bans the end token for minNewTokens", () =>
     fc.assert(
       fc.asyncProperty(fc.record(cases), async ({ seed, maxNewTokens }) => {
