@@ -4,7 +4,8 @@
 import { CpuDevice, createMemory } from "../tensor/cpuDevice.ts";
 import type { Device } from "../tensor/device.ts";
 import { DeviceError } from "../tensor/errors.ts";
-import { openWebGpu } from "../tensor/webgpu/open.ts";
+import type { AdapterOptions } from "../tensor/webgpu/adapter.ts";
+import { openHardwareWebGpu, openWebGpu } from "../tensor/webgpu/open.ts";
 import {
   bindWasm,
   compileWasm,
@@ -18,26 +19,38 @@ const MAX_THREADS = 64;
 export type DeviceKind = "cpu" | "webgpu" | "auto";
 
 export interface DeviceOptions {
-  /** Threads of the cpu device, 1..64; default: the machine's cores. Plain kernels run on one. */
+  /** cpu: threads, 1..64; default: the machine's cores. Plain kernels run on one. */
   readonly threads?: number;
-  /** "plain" runs every kernel's TypeScript body, as tests of those bodies do. Default "wasm". */
+  /** cpu: "plain" runs every kernel's TypeScript body, as tests of those bodies do. Default "wasm". */
   readonly kernels?: "wasm" | "plain";
-  /** Which build of the kernels; the fastest that this runtime has unless given. */
+  /** cpu: which build of the kernels; the fastest that this runtime has unless given. */
   readonly wasmVariant?: WasmVariant;
+  /** webgpu, in Node: part of the adapter's name, where there are several. A name that fits none is answered with all. */
+  readonly adapter?: string;
+  /** webgpu: which of two adapters. Default "high-performance". */
+  readonly powerPreference?: "high-performance" | "low-power";
 }
+
+const CPU_OPTIONS = ["threads", "kernels", "wasmVariant"];
+const WEBGPU_OPTIONS = ["adapter", "powerPreference"];
 
 /**
  * Opens a device. Tensors of two devices do not mix.
- * @param kind "auto" is the cpu device in this version
+ * @param kind "auto" is webgpu where there is a GPU, else cpu; a CPU that plays a GPU does not count
  * @throws {DeviceError} for an unknown kind or option, or a device that is not here
  */
 export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}): Promise<Device> {
   switch (kind) {
     case "cpu":
-    case "auto":
+      checkNames(kind, options, CPU_OPTIONS);
       return openCpu(options);
     case "webgpu":
-      return openWebGpu();
+      checkNames(kind, options, WEBGPU_OPTIONS);
+      return openWebGpu(webGpuOptions(options));
+    case "auto":
+      checkNames(kind, options, [...CPU_OPTIONS, ...WEBGPU_OPTIONS]);
+      checkCpuOptions(options);
+      return (await openHardwareWebGpu(webGpuOptions(options))) ?? openCpu(options);
     default:
       throw new DeviceError(
         `openDevice: the kind must be "cpu", "webgpu" or "auto", got ${format(kind)}`,
@@ -46,13 +59,40 @@ export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}):
 }
 
 async function openCpu(options: DeviceOptions): Promise<Device> {
-  checkOptions(options);
+  checkCpuOptions(options);
   const memory = createMemory();
   if (options.kernels === "plain") return new CpuDevice(memory, null);
   const module = await compileWasm(options.wasmVariant ?? fastestVariant());
   const device = new CpuDevice(memory, await bindWasm(module, memory));
   await device.startThreads(options.threads ?? (await defaultThreads()), module);
   return device;
+}
+
+function webGpuOptions({ adapter, powerPreference }: DeviceOptions): AdapterOptions {
+  if (adapter !== undefined && (typeof adapter !== "string" || adapter === "")) {
+    throw new DeviceError(
+      `openDevice: adapter must be part of an adapter's name, got ${format(adapter)}`,
+    );
+  }
+  const known = [undefined, "high-performance", "low-power"].includes(powerPreference);
+  if (!known) {
+    throw new DeviceError(
+      `openDevice: powerPreference must be "high-performance" or "low-power", got ${format(powerPreference)}`,
+    );
+  }
+  return {
+    ...(adapter === undefined ? {} : { adapter }),
+    ...(powerPreference === undefined ? {} : { powerPreference }),
+  };
+}
+
+/** @throws {DeviceError} for an option that the kind of device does not have */
+function checkNames(kind: DeviceKind, options: DeviceOptions, names: readonly string[]): void {
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  throw new DeviceError(
+    `openDevice: options of ${kind} must be ${names.join(", ")}, got ${format(unknown)}`,
+  );
 }
 
 /** All cores, or 1 where a page may not share memory with its workers. */
@@ -64,13 +104,7 @@ async function defaultThreads(): Promise<number> {
   return globalThis.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency, MAX_THREADS) : 1;
 }
 
-function checkOptions({ threads, kernels, wasmVariant, ...others }: DeviceOptions): void {
-  const unknown = Object.keys(others)[0];
-  if (unknown !== undefined) {
-    throw new DeviceError(
-      `openDevice: options must be threads, kernels or wasmVariant, got ${format(unknown)}`,
-    );
-  }
+function checkCpuOptions({ threads, kernels, wasmVariant }: DeviceOptions): void {
   const isCount = (n: number) => Number.isInteger(n) && n >= 1 && n <= MAX_THREADS;
   if (threads !== undefined && !isCount(threads)) {
     throw new DeviceError(

@@ -75,6 +75,8 @@ export interface AdapterFacts {
   readonly workgroupInvocations: number;
   /** Most bytes that one binding can have; `ranges` bind a larger tensor in pieces. */
   readonly bindingBytes: number;
+  /** Most bytes that one tensor can have. */
+  readonly bufferBytes: number;
   /** Offsets of `ranges` are multiples of this many bytes. */
   readonly offsetAlignment: number;
 }

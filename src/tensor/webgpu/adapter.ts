@@ -25,26 +25,88 @@ const LIMITS = [
   "minStorageBufferOffsetAlignment",
 ] as const;
 
+const isNode = typeof process === "object" && process.versions?.node !== undefined;
+
 /** What Dawn would refuse or round otherwise: experimental features, f16 on NVIDIA, exact timestamps. */
 const DAWN_OPTIONS = [
   "enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia",
   "disable-dawn-features=timestamp_quantization",
 ];
 
-/** Held for good: when Dawn's object is collected, the process aborts. */
-let dawn: GPU | null = null;
+/** Dawn's objects by the adapter asked for. Held for good: when one is collected, the process aborts. */
+const dawns = new Map<string, GPU>();
+
+export interface AdapterOptions {
+  /** Part of the adapter's name, in Node where there are several. */
+  readonly adapter?: string;
+  /** Which of two adapters; default "high-performance". */
+  readonly powerPreference?: GPUPowerPreference;
+}
+
+/** @throws {DeviceError} where there is no WebGPU, or no such adapter */
+export async function requestAdapter(options: AdapterOptions): Promise<GPUAdapter> {
+  const gpu = await findGpu(options.adapter ?? "");
+  const { powerPreference = "high-performance" } = options;
+  // Dawn rejects where a name fits no adapter, and lists the names in its message.
+  const answer = await gpu.requestAdapter({ powerPreference }).catch((error: unknown) => error);
+  if (isAdapter(answer)) return answer;
+  if (options.adapter === undefined) {
+    throw new DeviceError(
+      'openDevice: webgpu needs a graphics adapter, got none. Install a Vulkan driver, or use "cpu".',
+      { cause: answer },
+    );
+  }
+  const names = [...String(answer).matchAll(/name: '([^']*)'/g)].map(([, name]) => name);
+  throw new DeviceError(
+    `openDevice: adapter must be part of the name of an adapter (${names.join(", ") || "there is none"}), ` +
+      `got ${JSON.stringify(options.adapter)}`,
+  );
+}
+
+function isAdapter(answer: unknown): answer is GPUAdapter {
+  return typeof answer === "object" && answer !== null && !(answer instanceof Error);
+}
+
+/** Every adapter that can be told apart by the ways of asking for one; none where there is no WebGPU. */
+export async function listAdapters(): Promise<GPUAdapter[]> {
+  const gpu = await findGpu("").catch(() => null);
+  if (gpu === null) return [];
+  const asked = [
+    await gpu.requestAdapter({ powerPreference: "high-performance" }),
+    await gpu.requestAdapter({ powerPreference: "low-power" }),
+    await gpu.requestAdapter({ forceFallbackAdapter: true }),
+  ];
+  const byName = new Map<string, GPUAdapter>();
+  for (const adapter of asked) if (adapter) byName.set(nameOf(adapter.info), adapter);
+  return [...byName.values()];
+}
+
+/**
+ * Whether there may be a GPU here. On Linux every driver has a device file, and without one Dawn is not worth loading:
+ * it would only complain on stderr.
+ */
+export async function mayHaveHardware(): Promise<boolean> {
+  if (!isNode || process.platform !== "linux") return true;
+  const { existsSync } = await import("node:fs");
+  return ["/dev/dri", "/dev/nvidiactl", "/dev/dxg", "/dev/mali0", "/dev/kgsl-3d0"].some((path) =>
+    existsSync(path),
+  );
+}
 
 /** @throws {DeviceError} where there is no WebGPU */
-export async function findGpu(): Promise<GPU> {
-  if (typeof process !== "object" || process.versions?.node === undefined) {
-    if (globalThis.navigator?.gpu) return navigator.gpu;
+async function findGpu(adapter: string): Promise<GPU> {
+  const here = globalThis.navigator?.gpu as GPU | undefined;
+  if (here !== undefined) return here;
+  if (!isNode) {
     throw new DeviceError(
       'openDevice: webgpu must be in this browser, got no navigator.gpu. Use a recent browser over https, or "cpu".',
     );
   }
-  if (dawn === null) {
+  let dawn = dawns.get(adapter);
+  if (dawn === undefined) {
     const { create } = await importDawn();
-    dawn = create(DAWN_OPTIONS);
+    dawn = create(adapter === "" ? DAWN_OPTIONS : [...DAWN_OPTIONS, `adapter=${adapter}`]);
+    dawns.set(adapter, dawn);
   }
   return dawn;
 }
@@ -59,22 +121,6 @@ async function importDawn(): Promise<{ create(options: string[]): GPU }> {
       { cause },
     );
   }
-}
-
-export interface AdapterOptions {
-  readonly powerPreference?: GPUPowerPreference;
-}
-
-/** @throws {DeviceError} without an adapter */
-export async function requestAdapter(options: AdapterOptions): Promise<GPUAdapter> {
-  const gpu = await findGpu();
-  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance", ...options });
-  if (adapter === null) {
-    throw new DeviceError(
-      'openDevice: webgpu needs a graphics adapter, got none. Install a Vulkan driver, or use "cpu".',
-    );
-  }
-  return adapter;
 }
 
 /** A device with the adapter's own limits and every feature that kernels can use. */
@@ -96,7 +142,7 @@ export function adapterFacts(adapter: GPUAdapter, device: GPUDevice): AdapterFac
   const features: ReadonlySet<string> = new Set(device.features);
   const subgroups = features.has("subgroups");
   return {
-    name: [info.vendor, info.architecture, info.device].filter(Boolean).join(" ") || "unknown",
+    name: nameOf(info),
     vendor: info.vendor,
     architecture: info.architecture,
     software: isSoftware(adapter),
@@ -108,8 +154,14 @@ export function adapterFacts(adapter: GPUAdapter, device: GPUDevice): AdapterFac
     workgroupBytes: limits.maxComputeWorkgroupStorageSize,
     workgroupInvocations: limits.maxComputeInvocationsPerWorkgroup,
     bindingBytes: limits.maxStorageBufferBindingSize,
+    bufferBytes: limits.maxBufferSize,
     offsetAlignment: limits.minStorageBufferOffsetAlignment,
   };
+}
+
+function nameOf({ vendor, architecture, device, description }: GPUAdapterInfo): string {
+  const parts = [vendor, architecture, device || description].filter((part) => part !== "");
+  return parts.join(" ") || "unknown";
 }
 
 /** Whether a CPU plays this adapter. */

@@ -1,6 +1,15 @@
 // Opens the webgpu device.
 
-import { adapterFacts, requestAdapter, requestGpuDevice, type AdapterOptions } from "./adapter.ts";
+import { DeviceError } from "../errors.ts";
+import {
+  adapterFacts,
+  isSoftware,
+  listAdapters,
+  mayHaveHardware,
+  requestAdapter,
+  requestGpuDevice,
+  type AdapterOptions,
+} from "./adapter.ts";
 import { WebGpuDevice } from "./webgpuDevice.ts";
 
 export interface WebGpuOptions extends AdapterOptions {
@@ -10,8 +19,28 @@ export interface WebGpuOptions extends AdapterOptions {
 
 /** Opens the webgpu device on the adapter that the options choose. @throws {DeviceError} without an adapter */
 export async function openWebGpu(options: WebGpuOptions = {}): Promise<WebGpuDevice> {
-  const { bindingBytes, ...adapterOptions } = options;
-  const adapter = await requestAdapter(adapterOptions);
+  return openOn(await requestAdapter(options), options);
+}
+
+/** Opens the webgpu device if the adapter that the options choose is a GPU and no program that plays one; null otherwise. */
+export async function openHardwareWebGpu(options: AdapterOptions): Promise<WebGpuDevice | null> {
+  if (!(await mayHaveHardware())) return null;
+  try {
+    const adapter = await requestAdapter(options);
+    return isSoftware(adapter) ? null : await openOn(adapter, {});
+  } catch (error) {
+    if (error instanceof DeviceError) return null;
+    throw error;
+  }
+}
+
+/** Opens a device on every adapter of this machine; none where there is no WebGPU. */
+export async function openAllWebGpu(): Promise<WebGpuDevice[]> {
+  const adapters = await listAdapters();
+  return Promise.all(adapters.map((adapter) => openOn(adapter, {})));
+}
+
+async function openOn(adapter: GPUAdapter, { bindingBytes }: WebGpuOptions): Promise<WebGpuDevice> {
   const device = await requestGpuDevice(adapter);
   const facts = adapterFacts(adapter, device);
   return new WebGpuDevice(device, bindingBytes === undefined ? facts : { ...facts, bindingBytes });

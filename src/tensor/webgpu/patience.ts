@@ -6,7 +6,9 @@ const EAGER_TURNS = 20;
 /** Longest sleep of a turn, in ms: how late timers and input may be while one waits. */
 const LONGEST_SLEEP = 1;
 
-const isNode = typeof process === "object" && process.versions?.node !== undefined;
+/** Deno has Node's globals and its own WebGPU. */
+const isNode =
+  typeof process === "object" && process.versions?.node !== undefined && !("Deno" in globalThis);
 
 /** `promise`, without keeping a core busy until it settles. */
 export async function patiently<T>(promise: Promise<T>): Promise<T> {

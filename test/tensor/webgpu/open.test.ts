@@ -1,0 +1,90 @@
+// Choosing a device, and letting go of it.
+
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { openDevice, type DeviceOptions } from "../../../src/kernels/openDevice.ts";
+import { DeviceError } from "../../../src/tensor/errors.ts";
+import { openAllWebGpu } from "../../../src/tensor/webgpu/open.ts";
+import { gpu } from "../../support/gpu.ts";
+
+describe("openDevice", () => {
+  it("takes webgpu for auto where there is a GPU, and no program that plays one", async () => {
+    const device = await openDevice("auto");
+    expect(device.kind).toBe(gpu.adapter.software ? "cpu" : "webgpu");
+    await device.close();
+  });
+
+  it("takes any adapter for webgpu, also by a name that a wrong name is answered with", async () => {
+    const error = (await openDevice("webgpu", { adapter: "no such card" }).catch(
+      (reason: unknown) => reason,
+    )) as Error;
+    expect(error).toBeInstanceOf(DeviceError);
+    const [, names] = /name of an adapter \((.*)\), got "no such card"$/.exec(error.message)!;
+    const adapter = names!.split(", ")[0]!;
+    const device = await openDevice("webgpu", { adapter, powerPreference: "low-power" });
+    expect(device.kind).toBe("webgpu");
+    expect(device.threads).toBe(1);
+    await device.close();
+  });
+
+  it.each<[string, "cpu" | "webgpu" | "auto", DeviceOptions, string]>([
+    ["an empty name", "webgpu", { adapter: "" }, "adapter must be part of an adapter's name"],
+    ["another preference", "webgpu", { powerPreference: "fast" as never }, '"high-performance" or'],
+    [
+      "threads on webgpu",
+      "webgpu",
+      { threads: 2 },
+      'must be adapter, powerPreference, got "threads"',
+    ],
+    ["an adapter on cpu", "cpu", { adapter: "x" }, 'kernels, wasmVariant, got "adapter"'],
+    ["no threads", "auto", { threads: 0 }, "threads must be a whole number of 1 to 64, got 0"],
+  ])("refuses %s", async (_, kind, options, message) => {
+    const error: unknown = await openDevice(kind, options).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(DeviceError);
+    expect((error as Error).message).toContain(message);
+  });
+
+  it("lists every adapter", async () => {
+    const devices = await openAllWebGpu();
+    const names = devices.map(({ adapter }) => adapter.name);
+    expect(names).toContain(gpu.adapter.name);
+    expect(new Set(names).size).toBe(names.length);
+    for (const device of devices) await device.close();
+  });
+
+  it("asks for the adapter's own limits", () => {
+    const { adapter } = gpu;
+    expect(adapter.bindingBytes).toBeGreaterThanOrEqual(128 * 2 ** 20);
+    expect(adapter.workgroupBytes).toBeGreaterThanOrEqual(16384);
+    if (adapter.software) expect(adapter.workgroupBytes).toBe(32768); // SwiftShader's and lavapipe's; WebGPU's default is half
+    expect(adapter.subgroupSize === null).toBe(!adapter.features.has("subgroups"));
+  });
+});
+
+describe("the process", () => {
+  const main = fileURLToPath(new URL("../../../dist/index.js", import.meta.url));
+
+  it.each([
+    ["after close()", "await device.close();"],
+    ["without close()", ""],
+  ])(
+    "ends by itself %s",
+    async (_, ending) => {
+      const script = `
+      import { openDevice, tensor, exp } from ${JSON.stringify(main)};
+      const device = await openDevice("webgpu");
+      const x = tensor([0, 1], [2], { device });
+      console.log((await exp(x).data())[0]);
+      ${ending}`;
+      const child = spawn(process.execPath, ["--input-type=module", "-e", script]);
+      let output = "";
+      child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+      child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+      const code = await new Promise((resolve) => child.on("close", resolve));
+      expect(output).toBe("1\n");
+      expect(code).toBe(0);
+    },
+    20_000,
+  );
+});
