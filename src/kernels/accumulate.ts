@@ -2,6 +2,7 @@
 
 import type { Tensor } from "../tensor/tensor.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { elementPieces } from "./wgsl/pieces.ts";
 
 export const accumulateKernel = defineKernel({
   name: "accumulate",
@@ -12,6 +13,7 @@ export const accumulateKernel = defineKernel({
   wgsl: {
     views: { x: "vec4<f32>", y: "vec4<f32>" },
     invocations: ({ size }) => Math.ceil(size / 4),
+    pieces: () => elementPieces(["x", "y"]),
     source: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {

@@ -23,6 +23,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { WgslSingle, WgslSnippet } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
 import { bf16, f16 } from "./wgsl/halfs.ts";
+import { elementPieces } from "./wgsl/pieces.ts";
 
 /** `rest` is 1 - beta: in f32 the difference would lose four digits of beta2's. */
 const paramTypes = {
@@ -62,6 +63,7 @@ function wgslHalves(codec: WgslSnippet, unpack: string, pack: string): WgslSingl
     uses: [codec, updated2],
     views: { gradient: "vec2<f32>" },
     invocations: ({ size }) => Math.ceil(size / 2),
+    pieces: () => elementPieces(["gradient", "p", "m", "v"]),
     source: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
@@ -117,6 +119,7 @@ export const adamwKernel = defineKernel({
     uses: [updated4],
     views: { gradient: "vec4<f32>", p: "vec4<f32>", m: "vec4<f32>", v: "vec4<f32>" },
     invocations: ({ size }) => Math.ceil(size / 4),
+    pieces: () => elementPieces(["gradient", "p", "m", "v"]),
     source: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {

@@ -16,6 +16,7 @@ import { alias, empty, Tensor } from "../tensor/tensor.ts";
 import type { WgslSingle, WgslSnippet } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
 import { bf16, f16 } from "./wgsl/halfs.ts";
+import { elementPieces } from "./wgsl/pieces.ts";
 
 interface Conversion {
   /** Binding of the converted elements. */
@@ -62,6 +63,7 @@ function conversionShader(expression: string, conversion: Conversion): WgslSingl
         : { x: "vec2<f32>" }
       : {},
     invocations: ({ size }) => Math.ceil(size / perInvocation),
+    pieces: () => elementPieces(["x", "y"]),
     source: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {

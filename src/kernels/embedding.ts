@@ -10,7 +10,7 @@ import { ShapeError } from "../tensor/errors.ts";
 import { bfloat16ToFloat32, float16ToFloat32 } from "../tensor/half.ts";
 import { formatShape } from "../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../tensor/tensor.ts";
-import { checkIds, defineGather, defineScatterAdd } from "./gatherRows.ts";
+import { checkIds, defineGather, defineScatterAdd, rowOfPiece, tablePieces } from "./gatherRows.ts";
 import type { WgslSingle, WgslSnippet } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
 import { bf16, f16 } from "./wgsl/halfs.ts";
@@ -20,20 +20,23 @@ const params = { count: "u32", rows: "u32", cols: "u32" } as const;
 /** WGSL body that widens elements of rows stored in 16 bits; the cure for an id outside is NaN, as in gathers. */
 function wideningShader(codec: WgslSnippet, unpack: string): WgslSingle<Sizes> {
   return {
-    uses: [codec],
+    uses: [codec, rowOfPiece],
     views: { y: "u32" },
     invocations: ({ count, cols }) => count * cols,
+    params: { firstRow: "u32" },
+    pieces: (params) => tablePieces(["x"], params),
     source: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let i = globalIndex(group, local);
   if (i >= params.count * params.cols) { return; }
-  let id = ids[i / params.cols];
-  if (id < 0 || u32(id) >= params.rows) {
+  let row = rowOfPiece(ids[i / params.cols]);
+  if (row == 0xfffffffeu) { return; }
+  if (row == 0xffffffffu) {
     y[i] = 0x7fc00000u;
     return;
   }
-  let at = u32(id) * params.cols + i % params.cols;
+  let at = row * params.cols + i % params.cols;
   y[i] = bitcast<u32>(${unpack}(x[at >> 1u])[at & 1u]);
 }`,
   };

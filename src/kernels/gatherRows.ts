@@ -5,6 +5,7 @@
 import { ArgumentError, AutogradError, ShapeError } from "../tensor/errors.ts";
 import { formatShape, resolveAxis, sameShape, sizeOf } from "../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../tensor/tensor.ts";
+import type { WgslPieces, WgslSnippet } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
 import { movedName, movedType, moveShader, perMovedType, type MovedType } from "./moves.ts";
 import { copyRange, withDim } from "./slice.ts";
@@ -24,6 +25,35 @@ export function checkIds(op: string, ids: ArrayLike<number>, rows: number): void
   }
 }
 
+/**
+ * How a gather or scatter falls into pieces where its table is larger than a binding: rows `firstRow` and after, `rows` of
+ * them.
+ * @param tables bindings of `cols` elements a row; none where pairs of 16-bit elements would have parts in two pieces
+ */
+export function tablePieces(
+  tables: readonly string[],
+  { cols }: { readonly cols: number },
+): WgslPieces {
+  return {
+    param: "rows",
+    elements: Object.fromEntries(tables.map((table) => [table, cols])),
+    params: (firstRow) => ({ firstRow }),
+  };
+}
+
+/**
+ * WGSL: the row of an id in the piece that is bound. An id outside the table is MISSING in the first piece, an id of another
+ * piece ELSEWHERE in all but the first, which writes everything.
+ */
+export const rowOfPiece: WgslSnippet = {
+  source: /* wgsl */ `
+fn rowOfPiece(id: i32) -> u32 {
+  let row = u32(id) - params.firstRow;
+  if (id >= 0 && row < params.rows) { return row; }
+  return select(0xffffffffu, 0xfffffffeu, params.firstRow > 0u);
+}`,
+};
+
 /** Declares the copy of rows for one element type; `embedding` is the same for a table. */
 export function defineGather(op: string, type: MovedType) {
   return defineKernel({
@@ -31,16 +61,21 @@ export function defineGather(op: string, type: MovedType) {
     inputs: { x: type, ids: "i32" },
     outputs: { y: type },
     params: { count: "u32", rows: "u32", cols: "u32" },
-    wgsl: moveShader(type, {
-      size: ({ count, cols }) => count * cols,
-      wgslSize: "params.count * params.cols",
-      source: /* wgsl */ `
+    wgsl: {
+      ...moveShader<{ count: number; cols: number }>(type, {
+        size: ({ count, cols }) => count * cols,
+        wgslSize: "params.count * params.cols",
+        source: /* wgsl */ `
 fn sourceOf(i: u32) -> u32 {
-  let id = ids[i / params.cols];
-  if (id < 0 || u32(id) >= params.rows) { return MISSING; }
-  return u32(id) * params.cols + i % params.cols;
+  let row = rowOfPiece(ids[i / params.cols]);
+  if (row >= ELSEWHERE) { return row; }
+  return row * params.cols + i % params.cols;
 }`,
-    }),
+      }),
+      uses: [rowOfPiece],
+      params: { firstRow: "u32" },
+      pieces: (params) => tablePieces(type === "f16" || type === "bf16" ? [] : ["x"], params),
+    },
     cpu({ x, ids, y }, { count, rows, cols }) {
       checkIds(op, ids, rows);
       for (let m = 0; m < count; m++) {
@@ -62,6 +97,8 @@ export function defineScatterAdd(name: string) {
     wgsl: {
       uses: [workgroupMax],
       workgroups: ({ count }) => count,
+      params: { firstRow: "u32" },
+      pieces: (params) => tablePieces(["dx"], params),
       source: /* wgsl */ `
 /** Whether the position that each invocation looks at has this workgroup's id. */
 var<workgroup> matches: array<u32, WG>;
@@ -74,7 +111,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var seenBefore = 0.0;
   for (var m = local; m < first; m += WG) { if (ids[m] == id) { seenBefore = 1.0; } }
   if (workgroupMax(local, seenBefore) > 0.0) { return; }
-  let isRow = id >= 0 && u32(id) < params.rows;
+  let row = u32(id) - params.firstRow;
+  let isRow = id >= 0 && row < params.rows;
   for (var base = first; base < params.count; base += WG) {
     if (local == 0u) { atomicStore(&matchCount, 0u); }
     workgroupBarrier();
@@ -89,7 +127,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       if (matches[i] == 0u) { continue; }
       left--;
       for (var j = local; j < params.cols; j += WG) {
-        dx[u32(id) * params.cols + j] += dy[(base + i) * params.cols + j];
+        dx[row * params.cols + j] += dy[(base + i) * params.cols + j];
       }
     }
     workgroupBarrier();

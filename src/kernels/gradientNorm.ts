@@ -7,6 +7,7 @@
 
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { elementPieces } from "./wgsl/pieces.ts";
 import { workgroupSum } from "./wgsl/reduce.ts";
 
 /**
@@ -25,6 +26,11 @@ export const sumOfSquaresKernel = defineKernel({
   wgsl: {
     uses: [workgroupSum],
     workgroups: ({ size, block }) => Math.ceil(size / block),
+    pieces: ({ first, block }) => ({
+      ...elementPieces(["x"]),
+      multiple: block,
+      params: (start) => ({ first: first + start / block }),
+    }),
     source: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {

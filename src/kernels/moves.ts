@@ -37,7 +37,7 @@ interface Move<P> {
   size(params: P): number;
   /** The same in WGSL. */
   readonly wgslSize: string;
-  /** WGSL: `fn sourceOf(i: u32) -> u32`, the index in x of element i of y, or MISSING. */
+  /** WGSL: `fn sourceOf(i: u32) -> u32`, the index in x of element i of y, or MISSING, or ELSEWHERE for none to write. */
   readonly source: string;
 }
 
@@ -59,12 +59,13 @@ export function moveShader<P>(type: MovedType, { size, wgslSize, source }: Move<
   var word = element(first);
   if (first + 1u < size) { word |= element(first + 1u) << 16u; }
   y[i] = word;`
-    : "if (i < size) { y[i] = element(i); }";
+    : "if (i < size && sourceOf(i) != ELSEWHERE) { y[i] = element(i); }";
   return {
     views: { x: "u32", y: "u32" },
     invocations: (params) => (isPacked ? Math.ceil(size(params) / 2) : size(params)),
     source: /* wgsl */ `
 const MISSING = 0xffffffffu;
+const ELSEWHERE = 0xfffffffeu;
 ${source}
 fn element(i: u32) -> u32 {
   let at = sourceOf(i);

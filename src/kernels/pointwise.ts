@@ -11,6 +11,7 @@ import { empty, type Tensor } from "../tensor/tensor.ts";
 import type { WgslSingle, WgslSnippet } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
 import { axisParams, axisValues, collapseAxes } from "./stridedAxes.ts";
+import { elementPieces } from "./wgsl/pieces.ts";
 import { gelu, safeTanh, sigmoid as wgslSigmoid } from "./wgsl/math.ts";
 
 // ---------------------------------------------------------------------------------------------
@@ -130,6 +131,7 @@ function elementwise(
     uses,
     views: Object.fromEntries([...inputs, output].map((name) => [name, "vec4<f32>"])),
     invocations: ({ size }) => Math.ceil(size / 4),
+    pieces: () => elementPieces([...inputs, output]),
     source: /* wgsl */ `
 fn f(${parameters}) -> f32 { return ${expression}; }
 @compute @workgroup_size(WG)

@@ -124,10 +124,24 @@ export interface WgslPlan {
   readonly temporaries?: Readonly<Record<string, WgslTemporary>>;
 }
 
+/** How a call falls into calls of the same kernel on parts of its tensors, each with fewer units of work. */
+export interface WgslPieces {
+  /** The param that counts units: elements, rows. A piece gets a smaller one. */
+  readonly param: string;
+  /** Elements for each unit, of the bindings that are cut. The others are bound whole. */
+  readonly elements: Readonly<Record<string, number>>;
+  /** Pieces begin at multiples of this many units. Default 1. */
+  readonly multiple?: number;
+  /** Other params of the piece that begins at unit `start`; also asked for the whole call, with 0. */
+  params?(start: number): Scalars;
+}
+
 /** The whole body is one shader, its grid a function of the call. */
 export interface WgslSingle<P = Scalars, C = Scalars> extends WgslShader {
   invocations?(params: P, constants: C): number;
   workgroups?(params: P, constants: C): Workgroups;
+  /** Lets tensors be larger than the adapter's bindings: such a call runs piece by piece. */
+  pieces?(params: P): WgslPieces;
 }
 
 /** The body is chosen for each call. */

@@ -1,8 +1,18 @@
 // From a call of a kernel to the passes that run it: plan, grid, params.
 
 import type { KernelDescription, KernelParams, KernelTensors } from "../device.ts";
+import { SLICE_ALIGNMENT } from "../device.ts";
+import type { Dtype } from "../dtype.ts";
 import { DtypeError, MissingKernelError, invariant } from "../errors.ts";
-import type { AdapterFacts, BoundTensor, WgslPass, WgslPlan, WgslSingle } from "../wgsl.ts";
+import type {
+  AdapterFacts,
+  BindingRange,
+  BoundTensor,
+  WgslPass,
+  WgslPieces,
+  WgslPlan,
+  WgslSingle,
+} from "../wgsl.ts";
 import type { Grid } from "./commandQueue.ts";
 import { setFloat, setWord, type ParamsArena, type ParamsSlot } from "./paramsArena.ts";
 import { GRID_WIDTH, workgroupSizeOf, type ShaderInterface } from "./shaderSource.ts";
@@ -32,7 +42,11 @@ export function planOf(
   for (const name in tensors) {
     if (tensors[name]) refuseDoubles(kernel.name, tensors[name].dtype);
   }
-  if (!("plan" in body)) return { passes: [passOf(body, params, constants)] };
+  if (!("plan" in body)) {
+    const pieces = body.pieces?.(params);
+    if (pieces === undefined) return { passes: [passOf(body, params, constants)] };
+    return { passes: passesOf(body, pieces, params, constants, tensors, adapter.bindingBytes) };
+  }
   const bound: Record<string, BoundTensor | null> = {};
   for (const name in tensors) {
     const x = tensors[name];
@@ -44,6 +58,61 @@ export function planOf(
 function passOf(body: WgslSingle, params: KernelParams, constants: KernelParams): WgslPass {
   if (body.workgroups) return { shader: body, workgroups: body.workgroups(params, constants) };
   return { shader: body, invocations: body.invocations?.(params, constants) ?? 0 };
+}
+
+/** The passes of a body that says how it falls into pieces: one, unless a tensor is larger than a binding. */
+function passesOf(
+  body: WgslSingle,
+  pieces: WgslPieces,
+  params: KernelParams,
+  constants: KernelParams,
+  tensors: KernelTensors,
+  bindingBytes: number,
+): WgslPass[] {
+  const total = params[pieces.param]!;
+  const most = unitsPerPiece(pieces, total, tensors, bindingBytes);
+  if (most >= total) {
+    const pass = passOf(body, params, constants);
+    return [pieces.params ? { ...pass, params: pieces.params(0) } : pass];
+  }
+  const passes: WgslPass[] = [];
+  for (let start = 0; start < total; start += most) {
+    const units = Math.min(most, total - start);
+    const own = { ...pieces.params?.(start), [pieces.param]: units };
+    const ranges: Record<string, BindingRange> = {};
+    for (const [name, elements] of Object.entries(pieces.elements)) {
+      ranges[name] = { offset: start * elements, size: units * elements };
+    }
+    passes.push({ ...passOf(body, { ...params, ...own }, constants), params: own, ranges });
+  }
+  return passes;
+}
+
+/**
+ * Units whose elements fit in a binding. Where they do not all, pieces of that many units begin at aligned bytes, for
+ * every binding.
+ */
+function unitsPerPiece(
+  { elements, multiple = 1 }: WgslPieces,
+  total: number,
+  tensors: KernelTensors,
+  bindingBytes: number,
+): number {
+  let most = total;
+  for (const name in elements) {
+    const x = tensors[name];
+    if (!x) continue;
+    most = Math.min(most, Math.floor(bindingBytes / (elements[name]! * elementBytes(x.dtype))));
+  }
+  if (most >= total) return total;
+  const aligned = SLICE_ALIGNMENT / 2; // elements of 2 bytes, the smallest there are
+  const step = multiple % aligned === 0 ? multiple : multiple * aligned;
+  // Where not even `step` units fit, the binding will be refused by name.
+  return Math.max(step, most - (most % step));
+}
+
+export function elementBytes(dtype: Dtype | undefined): number {
+  return dtype === "f16" || dtype === "bf16" ? 2 : 4;
 }
 
 export function refuseDoubles(op: string, dtype: string): void {

@@ -16,7 +16,7 @@ import type { AdapterFacts, WgslPass, WgslPlan } from "../wgsl.ts";
 import type { BoundBuffer } from "./bindGroups.ts";
 import { BufferPool, type PooledBuffer } from "./bufferPool.ts";
 import { CommandQueue } from "./commandQueue.ts";
-import { gridOf, packParams, planOf, refuseDoubles } from "./launch.ts";
+import { elementBytes, gridOf, packParams, planOf, refuseDoubles } from "./launch.ts";
 import { patiently } from "./patience.ts";
 import { PipelineCache, type Pipeline } from "./pipelines.ts";
 import { Profiler, type DispatchTime } from "./profiler.ts";
@@ -78,7 +78,7 @@ export class WebGpuDevice implements Device {
   }
 
   get packBytes(): number {
-    return this.adapter.bindingBytes;
+    return Math.min(this.adapter.bindingBytes, this.adapter.bufferBytes);
   }
 
   /** Pipelines compiled so far, or being compiled. */
@@ -283,8 +283,8 @@ export class WebGpuDevice implements Device {
     dtype: Dtype | undefined,
   ): BoundBuffer {
     const range = pass.ranges?.[name];
-    const elementBytes = dtype === "f16" || dtype === "bf16" ? 2 : 4;
-    const bytes = range ? elementBytes * range.size : byteLength;
+    const perElement = elementBytes(dtype);
+    const bytes = range ? perElement * range.size : byteLength;
     if (bytes > this.adapter.bindingBytes) {
       throw new KernelError(
         kernel.name,
@@ -295,7 +295,7 @@ export class WebGpuDevice implements Device {
     if (!range && offset === 0 && buffer.size <= this.adapter.bindingBytes) {
       return { buffer, offset, size: undefined };
     }
-    const start = offset + (range ? elementBytes * range.offset : 0);
+    const start = offset + (range ? perElement * range.offset : 0);
     return { buffer, offset: start, size: Math.ceil(bytes / 16) * 16 };
   }
 }
