@@ -17,6 +17,7 @@ import {
 } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { planProduct } from "./matmul/plan.ts";
 import { axisParams, axisValues, collapseAxes } from "./stridedAxes.ts";
 
 // A piece of work is a block of this size of one matrix of c. The WebAssembly packs B for a block of
@@ -55,6 +56,7 @@ function defineMatmul(
         (batch0! * batch1! * batch2! * batch3!),
       scratch: () => GEMM_SCRATCH,
     },
+    wgsl: { plan: (call) => planProduct(call, type === "float" ? "f32" : type) },
     cpu({ a, b, c }, p, { TRANSPOSE_A, TRANSPOSE_B, ACCUMULATE }) {
       const { m, n, k } = p;
       const strides = {

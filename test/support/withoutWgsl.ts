@@ -13,8 +13,6 @@ const missing: Readonly<Record<string, readonly string[]>> = {
 
   decodeAttention: ["decodeAttention"],
 
-  matmul: ["matmul", "matmulBf16", "matmulF16"],
-
   relativePositionBias: ["relativePositionBias", "relativePositionBiasBackward"],
 
   softmax: ["logSoftmaxBackward", "logSoftmaxForward", "softmaxBackward", "softmaxForward"],

@@ -1,0 +1,103 @@
+// How a shader of the matmul family reads a, b and writes c: the text of readA4, readA1, readB4, readB1 and of put4, put1.
+//
+// `at` is an element's index. The wide forms touch four neighbours at once; they may reach past the end of a
+// row into the next, so their callers keep out what they must not see.
+
+import type { WgslSnippet } from "../../tensor/wgsl.ts";
+import { bf16, f16 } from "../wgsl/halfs.ts";
+
+/** How b is stored. */
+export type StoredB = "f32" | "bf16" | "f16";
+
+/** What a shader of the family is made for. Each combination is one shader object. */
+export interface Operands {
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  readonly b: StoredB;
+  /** Rows of a, b and c as they are stored, and everything added to their indices, are multiples of 4. */
+  readonly aligned: boolean;
+}
+
+export const LANES = ["x", "y", "z", "w"] as const;
+
+/** Text for each of 0..count-1. */
+export function each(count: number, text: (i: number) => string, separator = "\n"): string {
+  return Array.from({ length: count }, (_, i) => text(i)).join(separator);
+}
+
+const unpackers: Readonly<Record<"bf16" | "f16", { snippet: WgslSnippet; call: string }>> = {
+  bf16: { snippet: bf16, call: "unpackBf16" },
+  f16: { snippet: f16, call: "unpackF16" },
+};
+
+/** Element types of the bindings, where they are not those declared. */
+export function viewsOf(operands: Operands, output: string): Readonly<Record<string, string>> {
+  const { aligned, b } = operands;
+  if (!aligned) return {};
+  return {
+    a: "vec4<f32>",
+    b: b === "f32" ? "vec4<f32>" : "vec2<u32>",
+    ...(writesVectors(operands) ? { [output]: "vec4<f32>" } : {}),
+  };
+}
+
+/** With b along k, an invocation's columns lie apart; and writing one component may write its whole vector. */
+function writesVectors({ aligned, transposeB }: Operands): boolean {
+  return aligned && !transposeB;
+}
+
+export function snippetsOf({ b }: Operands): readonly WgslSnippet[] {
+  return b === "f32" ? [] : [unpackers[b].snippet];
+}
+
+const readers = { a: "readA", b: "readB" } as const;
+
+const fourScalars = (name: "a" | "b"): string => /* wgsl */ `
+fn ${readers[name]}1(at: u32) -> f32 { return ${name}[at]; }
+fn ${readers[name]}4(at: u32) -> vec4<f32> {
+  return vec4<f32>(${name}[at], ${name}[at + 1u], ${name}[at + 2u], ${name}[at + 3u]);
+}`;
+
+const oneVector = (name: "a" | "b"): string => /* wgsl */ `
+fn ${readers[name]}4(at: u32) -> vec4<f32> { return ${name}[at >> 2u]; }
+fn ${readers[name]}1(at: u32) -> f32 { return ${name}[at >> 2u][at & 3u]; }`;
+
+function halfs(call: string, aligned: boolean): string {
+  if (aligned) {
+    return /* wgsl */ `
+fn readB4(at: u32) -> vec4<f32> {
+  let words = b[at >> 2u];
+  return vec4<f32>(${call}(words.x), ${call}(words.y));
+}
+fn readB1(at: u32) -> f32 { return readB4(at)[at & 3u]; }`;
+  }
+  return /* wgsl */ `
+fn readB1(at: u32) -> f32 { return ${call}(b[at >> 1u])[at & 1u]; }
+fn readB4(at: u32) -> vec4<f32> { return vec4<f32>(readB1(at), readB1(at + 1u), readB1(at + 2u), readB1(at + 3u)); }`;
+}
+
+/** readA1, readA4, readB1 and readB4. */
+export function reading({ aligned, b }: Operands): string {
+  const plain = aligned ? oneVector : fourScalars;
+  return plain("a") + (b === "f32" ? plain("b") : halfs(unpackers[b].call, aligned));
+}
+
+/**
+ * put1 (where columns lie apart) and put4, which write to `output` or, where the kernel's ACCUMULATE says so, add to it.
+ * @param adds false for parts that are added up later
+ */
+export function writing(operands: Operands, output: string, adds: boolean): string {
+  const store = (place: string, value: string): string =>
+    adds
+      ? `if (ACCUMULATE == 1u) { ${place} += ${value}; } else { ${place} = ${value}; }`
+      : `${place} = ${value};`;
+  if (writesVectors(operands)) {
+    return /* wgsl */ `
+fn put4(at: u32, values: vec4<f32>, count: u32) { ${store(`${output}[at >> 2u]`, "values")} }`;
+  }
+  return /* wgsl */ `
+fn put1(at: u32, value: f32) { ${store(`${output}[at]`, "value")} }
+fn put4(at: u32, values: vec4<f32>, count: u32) {
+${each(4, (e) => `  if (count > ${e}u) { put1(at + ${e}u, values.${LANES[e]}); }`)}
+}`;
+}
