@@ -312,11 +312,11 @@ function isAlsoWritten(
   return false;
 }
 
-/** The bytes of the elements, as whole 32-bit words. */
+/** The bytes of the elements, as whole 32-bit words in memory of their own: Dawn takes no shared memory. */
 function wholeWords(values: StorageArray): Uint8Array {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  if (bytes.length % 4 === 0) return bytes;
-  const padded = new Uint8Array(bytes.length + 4 - (bytes.length % 4));
+  if (bytes.length % 4 === 0 && values.buffer instanceof ArrayBuffer) return bytes;
+  const padded = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
   padded.set(bytes);
   return padded;
 }

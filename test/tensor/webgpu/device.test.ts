@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { addInPlace } from "../../../src/kernels/accumulate.ts";
-import { Tensor, tensor } from "../../../src/tensor/tensor.ts";
+import { empty, Tensor, tensor } from "../../../src/tensor/tensor.ts";
 import { gpu } from "../../support/gpu.ts";
 
 it("adds in place", async () => {
@@ -29,4 +29,15 @@ it("works on parts of a storage, also when one is read and another written", asy
   expect(await second!.data()).toEqual(new Float32Array(64).fill(7));
   gpu.fillZero(second!.storage);
   expect((await whole.data()).slice(62, 66)).toEqual(Float32Array.of(188, 190, 0, 0));
+});
+
+it("takes elements from shared memory, and an odd number of 16-bit ones", async () => {
+  const x = empty(gpu, [3], "f32");
+  gpu.write(x.storage, "f32", new Float32Array(new SharedArrayBuffer(12)).fill(4));
+  expect(await x.data()).toEqual(Float32Array.of(4, 4, 4));
+  const half = tensor([1, -2, 0.5], [3], { device: gpu, dtype: "f16" });
+  expect(await half.data()).toEqual(Float32Array.of(1, -2, 0.5));
+  expect(await gpu.readStored(half.storage, "f16", 3)).toEqual(
+    Uint16Array.of(0x3c00, 0xc000, 0x3800),
+  );
 });
