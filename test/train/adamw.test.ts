@@ -177,31 +177,6 @@ describe("the AdamW kernel", () => {
   });
 });
 
-describe("gradientNorm", () => {
-  it.each([
-    ["plain", plain],
-    ["WebAssembly", cpu],
-  ])("is the norm of all gradients together (%s)", async (_, device) => {
-    for (const sizes of [[1], [3, 5], [4096, 1, 4097], [70_001, 13]]) {
-      const arrays = sizes.map((size, i) => values(size, i + 1, 3));
-      const gradients = arrays.map((x) => tensor(x, [x.length], { device, dtype: "f32" }));
-      const expected = Math.sqrt(arrays.reduce((sum, x) => x.reduce((s, g) => s + g * g, sum), 0));
-      const { norm, scale } = gradientNorm(gradients, 1);
-      expect(Math.abs((await norm.item()) / expected - 1)).toBeLessThan(1e-6);
-      expect(Math.abs((await scale.item()) / Math.min(1, 1 / (expected + 1e-6)) - 1)).toBeLessThan(
-        1e-6,
-      );
-    }
-  });
-
-  it("does not enlarge small gradients", async () => {
-    const x = tensor([0.3, 0.4], [2], { device: cpu });
-    const { norm, scale } = gradientNorm([x], 1);
-    expect(await norm.item()).toBeCloseTo(0.5, 6);
-    expect(await scale.item()).toBe(1);
-  });
-});
-
 describe("AdamW", () => {
   it("exempts norms and biases from decay by name", () => {
     const decayed = [
