@@ -53,7 +53,7 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   const dataset = (await loadDataset(options.dataset))[options.split];
   if (dataset === undefined) {
     throw new DatasetError(
-      `evaluate: ${options.dataset} must hold ${options.split}.csv, and does not`,
+      `evaluate: ${options.dataset} must hold ${options.split}.csv, and does not. Choose another --split.`,
     );
   }
   const rows = dataset.rows.slice(0, options.rows);

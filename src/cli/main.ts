@@ -48,10 +48,19 @@ function report(error: unknown): number {
     process.stderr.write("interrupted\n");
     return INTERRUPTED;
   }
+  if (isSystemError(error)) {
+    process.stderr.write(`error: ${error.message}\n`);
+    return 1;
+  }
   process.stderr.write(
     `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
   );
   return 1;
+}
+
+/** A full disk, a lost permission: nothing of ours to mend, and the system's own line says what. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "syscall" in error && "code" in error;
 }
 
 // A reader that goes away (`gradloom info | head`) is no failure.

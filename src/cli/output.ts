@@ -2,6 +2,9 @@
 
 import Table from "cli-table3";
 
+/** Cells of one line need no rule between them. */
+const WITHOUT_LINES_BETWEEN_ROWS = { mid: "", "left-mid": "", "mid-mid": "", "right-mid": "" };
+
 export class Output {
   readonly json: boolean;
 
@@ -30,6 +33,7 @@ export class Output {
     const table = new Table({
       head: [...head],
       style: { head: [], border: [] },
+      ...(wrap ? {} : { chars: WITHOUT_LINES_BETWEEN_ROWS }),
       ...(wrap ? { wordWrap: true, colWidths: head.map(() => column) } : {}),
     });
     table.push(...rows.map((row) => [...row]));

@@ -5,6 +5,7 @@ import { openByteSource, type ByteSource } from "./byteSource.ts";
 import { SafetensorsError } from "./errors.ts";
 import { arrayTypeOf, type SafetensorsData, type SafetensorsDtype } from "./safetensorsDtype.ts";
 import {
+  DAMAGED,
   MAX_HEADER_BYTES,
   parseHeader,
   quoted,
@@ -114,7 +115,7 @@ export async function readSafetensors(source: string | Uint8Array | Blob): Promi
 async function readHeaderLength(bytes: ByteSource): Promise<number> {
   if (bytes.size < 8) {
     throw new SafetensorsError(
-      `safetensors: ${bytes.name}: the file must hold at least 8 bytes, got ${bytes.size}`,
+      `safetensors: ${bytes.name}: the file must hold at least 8 bytes, got ${bytes.size}. ${DAMAGED}`,
     );
   }
   const start = await bytes.read(0, Math.min(bytes.size, 64));
@@ -145,7 +146,7 @@ function decodeUtf8(file: string, buffer: ArrayBuffer): string {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(buffer);
   } catch (error) {
     throw new SafetensorsError(
-      `safetensors: ${file}: the header must be UTF-8 text, got other bytes. The file is damaged: download or write it again.`,
+      `safetensors: ${file}: the header must be UTF-8 text, got other bytes. ${DAMAGED}`,
       { cause: error },
     );
   }

@@ -29,6 +29,9 @@ export interface SafetensorsHeader {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** The cure for a file that breaks the rules of the format. */
+export const DAMAGED = "The file is damaged: download or write it again.";
+
 /** A name as messages show it: quoted, on one line, not endless. */
 export function quoted(name: string): string {
   return JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}...` : name);
@@ -55,7 +58,7 @@ export function parseHeader(file: string, json: string, dataBytes: number): Safe
 function parseJson(file: string, json: string): Record<string, unknown> {
   if (!json.startsWith("{")) {
     throw new SafetensorsError(
-      `safetensors: ${file}: the header must begin with "{", got ${quoted(json.slice(0, 20))}`,
+      `safetensors: ${file}: the header must begin with "{", got ${quoted(json.slice(0, 20))}. ${DAMAGED}`,
     );
   }
   let parsed: unknown;
@@ -64,14 +67,14 @@ function parseJson(file: string, json: string): Record<string, unknown> {
   } catch (error) {
     const reason = (error as Error).message.replace(/\s+/g, " ");
     throw new SafetensorsError(
-      `safetensors: ${file}: the header must be JSON, got ${reason}. The file is damaged: download or write it again.`,
+      `safetensors: ${file}: the header must be JSON, got ${reason}. ${DAMAGED}`,
       { cause: error },
     );
   }
   const duplicate = findDuplicateKey(json);
   if (duplicate !== null) {
     throw new SafetensorsError(
-      `safetensors: ${file}: every key of the header must be unique, got ${quoted(duplicate)} twice`,
+      `safetensors: ${file}: every key of the header must be unique, got ${quoted(duplicate)} twice. ${DAMAGED}`,
     );
   }
   return parsed as Record<string, unknown>;
@@ -83,7 +86,7 @@ function parseEntry(file: string, name: string, value: unknown): SafetensorsEntr
       .slice(1, -1)
       .replaceAll('\\"', '"');
     throw new SafetensorsError(
-      `safetensors: ${file}: tensor ${quoted(name)}: ${what}, got ${shown}`,
+      `safetensors: ${file}: tensor ${quoted(name)}: ${what}, got ${shown}. ${DAMAGED}`,
     );
   };
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -122,7 +125,7 @@ function checkCoverage(
     if (entry.begin !== end) {
       const fault = entry.begin < end ? "overlaps" : "leaves unused bytes after";
       throw new SafetensorsError(
-        `safetensors: ${file}: tensor ${quoted(name)} ${fault} ${before}: data_offsets must begin at ${end}, got [${entry.begin}, ${entry.end}]`,
+        `safetensors: ${file}: tensor ${quoted(name)} ${fault} ${before}: data_offsets must begin at ${end}, got [${entry.begin}, ${entry.end}]. ${DAMAGED}`,
       );
     }
     end = entry.end;
@@ -135,7 +138,7 @@ function checkCoverage(
   }
   if (end !== dataBytes) {
     throw new SafetensorsError(
-      `safetensors: ${file}: the file must end with ${before}, got ${dataBytes - end} bytes more. The file is damaged: download or write it again.`,
+      `safetensors: ${file}: the file must end with ${before}, got ${dataBytes - end} bytes more. ${DAMAGED}`,
     );
   }
 }
@@ -144,13 +147,13 @@ function parseMetadata(file: string, value: unknown): Record<string, string> {
   if (value === undefined) return {};
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new SafetensorsError(
-      `safetensors: ${file}: __metadata__ must be an object of texts, got ${quoted(JSON.stringify(value))}`,
+      `safetensors: ${file}: __metadata__ must be an object of texts, got ${quoted(JSON.stringify(value))}. ${DAMAGED}`,
     );
   }
   for (const [key, text] of Object.entries(value)) {
     if (typeof text !== "string") {
       throw new SafetensorsError(
-        `safetensors: ${file}: __metadata__: ${quoted(key)} must be a text, got ${quoted(JSON.stringify(text))}`,
+        `safetensors: ${file}: __metadata__: ${quoted(key)} must be a text, got ${quoted(JSON.stringify(text))}. ${DAMAGED}`,
       );
     }
   }

@@ -174,7 +174,7 @@ function checkHeader(features: readonly string[], file: string, needed: readonly
   for (const name of needed) {
     if (features.includes(name)) continue;
     throw new DatasetError(
-      `${file}: must have a column ${name}, got ${oneLine(features.join(", "))}. Name the columns to use with sourceColumn and targetColumn.`,
+      `${file}: must have a column ${name}, got ${oneLine(features.join(", "))}. Rename a column, or name those to use with sourceColumn and targetColumn.`,
     );
   }
   const twice = features.find((name, i) => features.indexOf(name) !== i);

@@ -60,7 +60,7 @@ describe("parseDataset", () => {
     [
       "a missing column",
       "id,text\n1,a\n",
-      "x.csv: must have a column dialogue, got id, text. Name the columns to use with sourceColumn and targetColumn.",
+      "x.csv: must have a column dialogue, got id, text. Rename a column, or name those to use with sourceColumn and targetColumn.",
     ],
     [
       "a column twice",

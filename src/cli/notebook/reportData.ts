@@ -1,10 +1,11 @@
 // From a run's result to what the report page shows.
 
-import type { ReportData } from "../../eval/report/page.ts";
+import { relative } from "node:path";
+import type { ReportData, ReportTile } from "../../eval/report/page.ts";
 import type { NotebookResult } from "./run.ts";
 
 export function reportData(result: NotebookResult, note: string): ReportData {
-  const { settings, training, rouge } = result;
+  const { settings, training, rouge, example } = result;
   const types = Object.keys(rouge.original) as (keyof typeof rouge.original)[];
   const curve = (key: "loss" | "learning_rate") =>
     training.logHistory.flatMap((record) => {
@@ -13,24 +14,50 @@ export function reportData(result: NotebookResult, note: string): ReportData {
     });
   return {
     title: "Fine-tuning T5 for dialogue summarisation",
-    facts: {
-      model: settings.model,
-      dataset: settings.dataset,
-      device: training.device,
-      parameters: result.parameters.toLocaleString("en-US"),
-      "training loss": training.trainingLoss.toFixed(4),
-      "training time": `${training.metrics.train_runtime} s, ${training.metrics.train_samples_per_second} samples/s`,
-      "whole run": `${result.seconds.toFixed(1)} s`,
-    },
+    lead: `${shortPath(settings.model)} fine-tuned on ${shortPath(settings.dataset)}, device ${training.device}`,
+    tiles: tiles(result),
     note,
     arguments: training.arguments,
-    loss: [{ name: "loss", points: curve("loss") }],
+    loss: { name: "loss", points: curve("loss") },
     learningRate: { name: "learning rate", points: curve("learning_rate") },
     rouge: {
       types,
       original: types.map((type) => rouge.original[type]),
       instruct: types.map((type) => rouge.instruct[type]),
     },
+    example,
     summaries: result.summaries,
   };
+}
+
+function tiles({ settings, training, rouge, parameters, seconds }: NotebookResult): ReportTile[] {
+  const { metrics, globalStep } = training;
+  return [
+    {
+      label: "ROUGE-1",
+      value: `${rouge.original.rouge1.toFixed(3)} → ${rouge.instruct.rouge1.toFixed(3)}`,
+      detail: `first ${settings.rougeRows} rows of the test split`,
+    },
+    {
+      label: "Training loss",
+      value: training.trainingLoss.toFixed(3),
+      detail: `mean of ${globalStep} steps of ${settings.batchSize} dialogues`,
+    },
+    {
+      label: "Training time",
+      value: `${metrics.train_runtime!.toFixed(1)} s`,
+      detail: `${metrics.train_samples_per_second!.toFixed(1)} dialogues a second`,
+    },
+    {
+      label: "Parameters",
+      value: parameters.toLocaleString("en-US"),
+      detail: `whole run ${seconds.toFixed(1)} s`,
+    },
+  ];
+}
+
+/** A path as one would type it: relative where that leads down from the working folder. */
+function shortPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short === "" || short.startsWith("..") ? path : short;
 }

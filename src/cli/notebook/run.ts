@@ -1,6 +1,5 @@
 // The notebook as one script, read from top to bottom. Section numbers are the notebook's.
 
-import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { renderReport } from "../../eval/report/page.ts";
 import { openDevice } from "../../kernels/openDevice.ts";
@@ -11,6 +10,7 @@ import { formatDatasetDict, loadDataset, type DatasetDict } from "../../train/cs
 import { modeNote, preprocessSplits, shapesCell } from "../../train/preprocess.ts";
 import { fetchModel } from "../hub.ts";
 import type { Output } from "../output.ts";
+import { makeOutputFolder, writeReport } from "../outputFolder.ts";
 import { startProgress } from "../progress.ts";
 import { summarizeRows } from "../summaries.ts";
 import { improvementLines, scoreSummaries } from "./scores.ts";
@@ -43,6 +43,7 @@ export async function runNotebook(settings: NotebookSettings, output: Output, si
     });
   const model = await load(modelFolder);
   checkVocabulary(tokenizer, model.config);
+  await makeOutputFolder(settings.output);
   const parameters = model.numParameters();
   const trainable = model.numParameters({ trainableOnly: true });
   output.print(`trainable model parameters: ${trainable}`);
@@ -131,7 +132,12 @@ export async function runNotebook(settings: NotebookSettings, output: Output, si
   const result = {
     settings,
     parameters,
-    example: { human: exampleRow.summary, original: original.example, instruct: instruct.example },
+    example: {
+      dialogue: exampleRow.dialogue!,
+      human: exampleRow.summary!,
+      original: original.example,
+      instruct: instruct.example,
+    },
     training,
     rouge: scores,
     summaries: scoredRows.map((row, i) => ({
@@ -143,8 +149,8 @@ export async function runNotebook(settings: NotebookSettings, output: Output, si
     seconds: (performance.now() - started) / 1000,
     report: join(settings.output, "report.html"),
   };
-  await mkdir(settings.output, { recursive: true });
-  await writeFile(result.report, renderReport(reportData(result, modeNote(settings.faithful))));
+  const page = reportData(result, modeNote(settings.faithful));
+  await writeReport(settings.output, renderReport(page));
   output.print(`\nreport: ${result.report}`);
   output.print(`checkpoint: ${training.checkpoint}`);
   output.print(`done in ${result.seconds.toFixed(1)} s`);
@@ -161,7 +167,7 @@ function neededSplits(dataset: DatasetDict, folder: string) {
   if (train === undefined || test === undefined) {
     const missing = train === undefined ? "train.csv" : "test.csv";
     throw new DatasetError(
-      `reproduce: ${folder} must hold train.csv and test.csv, got no ${missing}`,
+      `reproduce: ${folder} must hold train.csv and test.csv, got no ${missing}. Add the file.`,
     );
   }
   return test.rows;

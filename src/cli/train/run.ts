@@ -1,6 +1,5 @@
 // gradloom train as one script, read from top to bottom.
 
-import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { rouge } from "../../eval/rouge.ts";
 import { renderTrainingReport } from "../../eval/report/trainingPage.ts";
@@ -17,6 +16,7 @@ import { rougeMetrics } from "../../train/rougeMetrics.ts";
 import { Trainer } from "../../train/trainer.ts";
 import { fetchModel } from "../hub.ts";
 import type { Output } from "../output.ts";
+import { makeOutputFolder, writeReport } from "../outputFolder.ts";
 import { clearBar, startProgress } from "../progress.ts";
 import { summarizeRows } from "../summaries.ts";
 import { trainingProgress } from "./progressBar.ts";
@@ -46,6 +46,7 @@ export async function runTraining(settings: TrainSettings, output: Output, signa
     ...(settings.dropout === undefined ? {} : { config: { dropout_rate: settings.dropout } }),
   });
   checkVocabulary(tokenizer, model.config);
+  await makeOutputFolder(args.outputDir);
   const tokenized = await tokenize(rows, tokenizer, settings, signal);
   const summarize = (which: readonly Row[], onProgress?: (done: number) => void) =>
     summarizeRows(model, tokenizer, which, {
@@ -109,8 +110,7 @@ export async function runTraining(settings: TrainSettings, output: Output, signa
     throughput: progress.throughput,
     ...{ sampleRows, samples: samples.records },
   });
-  await mkdir(args.outputDir, { recursive: true });
-  await writeFile(result.report, renderTrainingReport(page));
+  await writeReport(args.outputDir, renderTrainingReport(page));
   if (bestModelCheckpoint !== null) output.print(`best model: ${bestModelCheckpoint}`);
   output.print(`report: ${result.report}`);
   output.print(`done in ${result.seconds.toFixed(1)} s`);

@@ -1,5 +1,5 @@
 // Charts as SVG text: no scripts and no fonts to load, so that a report opens from disk anywhere.
-// Colours come from CSS variables of the page (see page.ts), so both light and dark themes work.
+// Colours come from classes of the page (see style.ts), so both light and dark themes work.
 
 export interface Point {
   readonly x: number;
@@ -11,9 +11,11 @@ export interface Series {
   readonly points: readonly Point[];
 }
 
-const WIDTH = 640;
-const HEIGHT = 280;
-const MARGIN = { top: 16, right: 16, bottom: 40, left: 56 };
+const WIDTH = 560;
+const HEIGHT = 300;
+const MARGIN = { top: 36, right: 16, bottom: 44, left: 48 };
+/** Least radius at which a point is easily hit by the pointer. */
+const HIT_RADIUS = 10;
 const PLOT = {
   width: WIDTH - MARGIN.left - MARGIN.right,
   height: HEIGHT - MARGIN.top - MARGIN.bottom,
@@ -31,40 +33,58 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character]!);
 }
 
-/** A line per series over a common x axis; points carry tooltips. Non-finite values are left out. */
+/** Values past this have diverged and would leave nothing to see of the others. */
+const LARGEST = 1e30;
+
+/** A line per series over an x axis from 0; points carry tooltips. NaN and what is past 1e30 are left out. */
 export function lineChart(
   series: readonly Series[],
   labels: { readonly x: string; readonly y: string },
 ): string {
   const drawn = series.map(({ name, points }) => ({
     name,
-    points: points.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y)),
+    points: points.filter(({ x, y }) => Math.abs(x) <= LARGEST && Math.abs(y) <= LARGEST),
   }));
   const all = drawn.flatMap(({ points }) => points);
   if (all.length === 0) return "<p>No points were logged.</p>";
-  const x = scale(extent(all.map((p) => p.x)), [MARGIN.left, MARGIN.left + PLOT.width]);
+  const last = Math.max(...all.map((p) => p.x));
+  const x = scale([0, last], [MARGIN.left, MARGIN.left + PLOT.width]);
   const y = scale(padded(all.map((p) => p.y)), [MARGIN.top + PLOT.height, MARGIN.top]);
   const lines = drawn.map(({ name, points }, i) => {
     const path = points.map((p) => `${round(x.at(p.x))},${round(y.at(p.y))}`).join(" ");
-    const dots = points.map(
-      (p) =>
-        `<circle class="s${i}" cx="${round(x.at(p.x))}" cy="${round(y.at(p.y))}" r="3"><title>${escapeHtml(name)}: ${labels.x} ${p.x}, ${format(p.y)}</title></circle>`,
-    );
+    const dots = points.map((p) => {
+      const at = `cx="${round(x.at(p.x))}" cy="${round(y.at(p.y))}"`;
+      const title = `<title>${escapeHtml(name)} ${format(p.y)} at ${labels.x} ${p.x}</title>`;
+      return `<circle class="s${i}" ${at} r="3"/><circle class="hit" ${at} r="${HIT_RADIUS}">${title}</circle>`;
+    });
     return `<polyline class="line s${i}" points="${path}"/>${dots.join("")}`;
   });
   return figure(
     labels,
     yAxis(y, labels.y) + xAxis(x, labels.x) + lines.join(""),
-    legend(drawn.map(({ name }) => name)),
+    legend(
+      drawn.map(({ name }) => name),
+      drawn.map((_, i) => `s${i}`),
+    ),
   );
+}
+
+export interface Bars {
+  readonly name: string;
+  /** One value for each group. */
+  readonly values: readonly number[];
+  /** Grey instead of a colour: what the other bars are to be compared with. */
+  readonly muted?: boolean;
 }
 
 /** Groups of bars, one bar of each series in every group, with their values above them. */
 export function barChart(
   groups: readonly string[],
-  series: readonly { readonly name: string; readonly values: readonly number[] }[],
+  series: readonly Bars[],
   yLabel: string,
 ): string {
+  const coloured = series.filter(({ muted }) => !muted);
+  const classes = series.map((each) => (each.muted ? "muted" : `s${coloured.indexOf(each)}`));
   const top = Math.max(...series.flatMap(({ values }) => values), 1e-9) * 1.15;
   const y = scale([0, top], [MARGIN.top + PLOT.height, MARGIN.top]);
   const groupWidth = PLOT.width / groups.length;
@@ -76,19 +96,22 @@ export function barChart(
       const middle = round(left + barWidth / 2);
       const title = `<title>${escapeHtml(name)} ${escapeHtml(group)}: ${format(values[g]!)}</title>`;
       return (
-        `<rect class="bar s${s}" x="${round(left)}" y="${round(y.at(values[g]!))}" width="${round(barWidth - 2)}" height="${round(height)}">${title}</rect>` +
+        `<rect class="${classes[s]}" x="${round(left + 1)}" y="${round(y.at(values[g]!))}" width="${round(barWidth - 2)}" height="${round(height)}" rx="2">${title}</rect>` +
         `<text class="value" x="${middle}" y="${round(y.at(values[g]!) - 4)}" text-anchor="middle">${values[g]!.toFixed(3)}</text>`
       );
     }),
   );
   const names = groups.map(
     (group, g) =>
-      `<text x="${round(MARGIN.left + (g + 0.5) * groupWidth)}" y="${HEIGHT - 20}" text-anchor="middle">${escapeHtml(group)}</text>`,
+      `<text x="${round(MARGIN.left + (g + 0.5) * groupWidth)}" y="${HEIGHT - MARGIN.bottom + 20}" text-anchor="middle">${escapeHtml(group)}</text>`,
   );
   return figure(
     { x: groups.join(", "), y: yLabel },
     yAxis(y, yLabel) + bars.join("") + names.join(""),
-    legend(series.map(({ name }) => name)),
+    legend(
+      series.map(({ name }) => name),
+      classes,
+    ),
   );
 }
 
@@ -103,7 +126,7 @@ function scale(domain: readonly [number, number], range: readonly [number, numbe
   return { at, ticks: ticksOf(domain[0], domain[0] + span) };
 }
 
-/** Four to eight round numbers inside [from, to]. */
+/** Three to six round numbers inside [from, to]. */
 function ticksOf(from: number, to: number): number[] {
   const rough = (to - from) / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -126,27 +149,25 @@ function padded(values: readonly number[]): [number, number] {
 function yAxis(y: Scale, label: string): string {
   const rows = y.ticks.map((tick) => {
     const at = round(y.at(tick));
-    return `<line class="grid" x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${at}" y2="${at}"/><text x="${MARGIN.left - 8}" y="${at + 4}" text-anchor="end">${format(tick)}</text>`;
+    return `<line class="grid" x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${at}" y2="${at}"/><text class="tick" x="${MARGIN.left - 8}" y="${at + 4}" text-anchor="end">${format(tick)}</text>`;
   });
-  const middle = MARGIN.top + PLOT.height / 2;
-  return `${rows.join("")}<text transform="translate(14 ${middle}) rotate(-90)" text-anchor="middle">${escapeHtml(label)}</text>`;
+  return `${rows.join("")}<text class="title" x="0" y="14">${escapeHtml(label)}</text>`;
 }
 
 function xAxis(x: Scale, label: string): string {
   const ticks = x.ticks.map(
     (tick) =>
-      `<text x="${round(x.at(tick))}" y="${HEIGHT - MARGIN.bottom + 16}" text-anchor="middle">${format(tick)}</text>`,
+      `<text class="tick" x="${round(x.at(tick))}" y="${HEIGHT - MARGIN.bottom + 20}" text-anchor="middle">${format(tick)}</text>`,
   );
-  const middle = MARGIN.left + PLOT.width / 2;
-  return `${ticks.join("")}<text x="${middle}" y="${HEIGHT - 6}" text-anchor="middle">${escapeHtml(label)}</text>`;
+  return `${ticks.join("")}<text class="tick" x="${WIDTH - MARGIN.right}" y="${HEIGHT - 6}" text-anchor="end">${escapeHtml(label)}</text>`;
 }
 
-function legend(names: readonly string[]): string {
+function legend(names: readonly string[], classes: readonly string[]): string {
   if (names.length < 2) return "";
   const items = names.map(
-    (name, i) => `<span><i class="swatch b${i}"></i>${escapeHtml(name)}</span>`,
+    (name, i) => `<span><i class="swatch ${classes[i]}"></i>${escapeHtml(name)}</span>`,
   );
-  return `<figcaption>${items.join(" ")}</figcaption>`;
+  return `<figcaption>${items.join("")}</figcaption>`;
 }
 
 function figure(labels: { x: string; y: string }, content: string, caption: string): string {
@@ -158,7 +179,8 @@ function round(value: number): number {
   return Math.round(value * 10) / 10;
 }
 
-/** Up to four significant digits, without trailing zeros. */
+/** Up to four significant digits, without trailing zeros; small numbers as 5e-5. */
 function format(value: number): string {
-  return String(Number(value.toPrecision(4)));
+  const rounded = Number(value.toPrecision(4));
+  return rounded !== 0 && Math.abs(rounded) < 0.01 ? rounded.toExponential() : String(rounded);
 }

@@ -1,22 +1,26 @@
 // report.html: everything a run of the notebook has to show, on one self-contained page.
 
 import { barChart, escapeHtml, lineChart, type Series } from "./charts.ts";
+import { STYLE } from "./style.ts";
+import { exampleSection, summaryTable, type ReportSummary } from "./summaries.ts";
 
-export interface ReportSummary {
-  readonly dialogue: string;
-  readonly human: string;
-  readonly original: string;
-  readonly instruct: string;
+/** A figure at the head of the page. */
+export interface ReportTile {
+  readonly label: string;
+  readonly value: string;
+  /** A few words below the value. */
+  readonly detail?: string;
 }
 
 export interface ReportData {
   readonly title: string;
-  /** Facts for the head of the page: model, dataset, device, parameters, time. */
-  readonly facts: Readonly<Record<string, string>>;
+  /** What was trained on what, and where. */
+  readonly lead: string;
+  readonly tiles: readonly ReportTile[];
   /** What a reader must know about how the data was prepared. */
   readonly note: string;
   readonly arguments: Readonly<Record<string, unknown>>;
-  readonly loss: readonly Series[];
+  readonly loss: Series;
   readonly learningRate: Series;
   /** ROUGE types, then their values (0..1) before and after training. */
   readonly rouge: {
@@ -24,37 +28,21 @@ export interface ReportData {
     readonly original: readonly number[];
     readonly instruct: readonly number[];
   };
+  /** The dialogue that the notebook shows in full. */
+  readonly example: ReportSummary;
   readonly summaries: readonly ReportSummary[];
 }
-
-const STYLE = `
-:root { color-scheme: light dark; --ink: #1c2430; --paper: #fff; --soft: #f3f5f8; --rule: #d8dee6;
-  --c0: #2563eb; --c1: #d9730d; --c2: #0f9d76; --c3: #9333ea; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6eaf0; --paper: #14181f; --soft: #1d232c; --rule: #333c48;
-  --c0: #6ea0ff; --c1: #f0a04b; --c2: #3ecf9f; --c3: #c084fc; } }
-body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { margin-bottom: 0.25rem; } h2 { margin-top: 2.5rem; }
-figure { margin: 0; } svg { width: 100%; height: auto; font-size: 12px; fill: var(--ink); }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(22rem, 1fr)); gap: 1.5rem; }
-.grid { stroke: var(--rule); } .line { fill: none; stroke-width: 2; }
-.line.s0 { stroke: var(--c0); } .line.s1 { stroke: var(--c1); } .line.s2 { stroke: var(--c2); } .line.s3 { stroke: var(--c3); }
-circle.s0, .bar.s0, .b0 { fill: var(--c0); background: var(--c0); } circle.s1, .bar.s1, .b1 { fill: var(--c1); background: var(--c1); }
-circle.s2, .bar.s2, .b2 { fill: var(--c2); background: var(--c2); } circle.s3, .bar.s3, .b3 { fill: var(--c3); background: var(--c3); }
-.swatch { display: inline-block; width: 0.8em; height: 0.8em; margin: 0 0.4em 0 1em; border-radius: 2px; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; vertical-align: top; padding: 0.5rem 0.7rem; border-bottom: 1px solid var(--rule); }
-td.number { font-variant-numeric: tabular-nums; text-align: right; } .note { background: var(--soft); padding: 0.8rem 1rem; border-radius: 6px; }
-pre { white-space: pre-wrap; margin: 0; font: inherit; } details summary { cursor: pointer; }
-`;
 
 /** A self-contained page: nothing to load from elsewhere. */
 export function htmlPage(title: string, body: string): string {
   return `<!doctype html>
 <html lang="en">
+<head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(title)}</title>
 <style>${STYLE}</style>
+</head>
 <body>
 <h1>${escapeHtml(title)}</h1>
 ${body}
@@ -67,30 +55,58 @@ ${body}
 export function renderReport(data: ReportData): string {
   return htmlPage(
     data.title,
-    `${keyValueTable(data.facts)}
-<h2>ROUGE</h2>
+    `<p class="lead">${escapeHtml(data.lead)}</p>
+${tiles(data.tiles)}
+<h2>ROUGE before and after</h2>
 <div class="charts">
 ${barChart(
   data.rouge.types,
   [
-    { name: "original", values: data.rouge.original },
+    { name: "original", values: data.rouge.original, muted: true },
     { name: "fine-tuned", values: data.rouge.instruct },
   ],
-  "ROUGE F",
+  "ROUGE F measure",
 )}
 ${rougeTable(data.rouge)}
 </div>
 <h2>Training</h2>
 <p class="note">${escapeHtml(data.note)}</p>
 <div class="charts">
-${lineChart(data.loss, { x: "step", y: "loss" })}
-${lineChart([data.learningRate], { x: "step", y: "learning rate" })}
+${lineChart([data.loss], { x: "step", y: "Training loss" })}
+${lineChart([data.learningRate], { x: "step", y: "Learning rate" })}
 </div>
-<h2>Summaries</h2>
+<h2>One dialogue</h2>
+${exampleSection(data.example)}
+<h2>${data.summaries.length} summaries</h2>
 ${summaryTable(data.summaries)}
 <h2>Arguments</h2>
 ${keyValueTable(data.arguments)}`,
   );
+}
+
+function tiles(list: readonly ReportTile[]): string {
+  const items = list.map(({ label, value, detail }) => {
+    const below = detail === undefined ? "" : `<small>${escapeHtml(detail)}</small>`;
+    return `<div><dt>${escapeHtml(label)}</dt><dd>${escapeHtml(value)}${below}</dd></div>`;
+  });
+  return `<dl class="tiles">${items.join("\n")}</dl>`;
+}
+
+function rougeTable({ types, original, instruct }: ReportData["rouge"]): string {
+  const rows = types.map((type, i) => {
+    const change = 100 * (instruct[i]! - original[i]!);
+    const sign = change < 0 ? "" : "+";
+    const cells = [
+      `<td class="number">${original[i]!.toFixed(4)}</td>`,
+      `<td class="number">${instruct[i]!.toFixed(4)}</td>`,
+      `<td class="number ${change < 0 ? "worse" : "better"}">${sign}${change.toFixed(2)}</td>`,
+    ];
+    return `<tr><th scope="row">${escapeHtml(type)}</th>${cells.join("")}</tr>`;
+  });
+  const head = ["original", "fine-tuned", "change in points"]
+    .map((name) => `<th scope="col" class="number">${name}</th>`)
+    .join("");
+  return `<div class="scroll"><table><thead><tr><td></td>${head}</tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
 }
 
 export function keyValueTable(values: Readonly<Record<string, unknown>>): string {
@@ -98,24 +114,5 @@ export function keyValueTable(values: Readonly<Record<string, unknown>>): string
     const text = typeof value === "string" ? value : JSON.stringify(value);
     return `<tr><th scope="row">${escapeHtml(key)}</th><td>${escapeHtml(text ?? "")}</td></tr>`;
   });
-  return `<div class="scroll"><table>${rows.join("")}</table></div>`;
-}
-
-function rougeTable({ types, original, instruct }: ReportData["rouge"]): string {
-  const rows = types.map((type, i) => {
-    const cells = [original[i]!, instruct[i]!].map((v) => v.toFixed(4));
-    const change = (100 * (instruct[i]! - original[i]!)).toFixed(2);
-    cells.push(`${change.startsWith("-") ? "" : "+"}${change}`);
-    return `<tr><th scope="row">${escapeHtml(type)}</th>${cells.map((cell) => `<td class="number">${cell}</td>`).join("")}</tr>`;
-  });
-  return `<div class="scroll"><table><tr><th></th><th>original</th><th>fine-tuned</th><th>change, points</th></tr>${rows.join("")}</table></div>`;
-}
-
-function summaryTable(summaries: readonly ReportSummary[]): string {
-  const rows = summaries.map(({ dialogue, human, original, instruct }, i) => {
-    const folded = `<details><summary>dialogue ${i + 1}</summary><pre>${escapeHtml(dialogue)}</pre></details>`;
-    const cells = [human, original, instruct].map((text) => `<td>${escapeHtml(text)}</td>`);
-    return `<tr><td>${folded}</td>${cells.join("")}</tr>`;
-  });
-  return `<div class="scroll"><table><tr><th>dialogue</th><th>human</th><th>original model</th><th>fine-tuned model</th></tr>${rows.join("")}</table></div>`;
+  return `<div class="scroll"><table><tbody>${rows.join("\n")}</tbody></table></div>`;
 }
