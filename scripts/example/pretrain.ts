@@ -1,5 +1,5 @@
 // Pre-trains the example's checkpoint with this engine and writes it to examples/model in bf16:
-//   node --import ./scripts/example/runTypeScript.mjs scripts/example/pretrain.ts [steps]
+//   node --import ./scripts/example/runTypeScript.mjs scripts/example/pretrain.ts [steps] [steps done]
 // The model learns the language of the dialogues and to find things in them (generatePretraining.ts), not the
 // summaries that fine-tuning teaches.
 
@@ -18,7 +18,9 @@ import { generatePretraining } from "./generatePretraining.ts";
 
 const SEED = 7;
 const BATCH = 16;
-const steps = Number(process.argv[2] ?? 1500);
+const steps = Number(process.argv[2] ?? 2500);
+/** Steps of the run in gradloom-output/pretraining that this one takes up; 0 begins anew. */
+const stepsDone = Number(process.argv[3] ?? 0);
 const folder = fileURLToPath(new URL("../../examples/model", import.meta.url));
 
 const device = await openDevice("cpu");
@@ -42,7 +44,9 @@ await startHeadAtEmbedding();
 
 /** Examples as they are generated; the Trainer takes them in this order. */
 async function* examples(): AsyncGenerator<Example, void, undefined> {
+  let index = 0;
   for (const { input, target } of generatePretraining(SEED)) {
+    if (index++ < stepsDone * BATCH) continue;
     const { inputIds, attentionMask } = tokenizer.encode(input, {
       truncation: true,
       maxLength: 256,
@@ -82,7 +86,7 @@ const trainer = new Trainer({
   },
   trainDataset: { [Symbol.asyncIterator]: examples },
 });
-const output = await trainer.train();
+const output = await trainer.train({ resumeFromCheckpoint: stepsDone > 0 });
 console.error(output);
 
 const stored = new Map<string, { dtype: "BF16"; shape: readonly number[]; data: Uint16Array }>();
