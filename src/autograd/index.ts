@@ -12,6 +12,7 @@ export * from "./ops/pointwise.ts";
 export { mean, sum } from "./ops/reduce.ts";
 export { relativePositionBias } from "./ops/relativePositionBias.ts";
 export { rmsNorm } from "./ops/rmsNorm.ts";
+export { roundTo } from "./ops/roundTo.ts";
 export * from "./ops/shape.ts";
 export { logSoftmax, softmax } from "./ops/softmax.ts";
 

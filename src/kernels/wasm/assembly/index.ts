@@ -11,6 +11,7 @@ export * from "./dropout";
 export * from "./gatedGelu";
 export { expForward, tanhForward } from "./math";
 export * from "./rmsNorm";
+export * from "./roundTo";
 export * from "./softmax";
 
 /** First address that no static data uses. */

@@ -1,0 +1,42 @@
+// Numbers rounded to what a 16-bit float can hold, kept in their own dtype: the operands and results of mixed precision.
+//
+//   y = widen(narrow(x))      to nearest, ties to even; above the largest number infinity; NaN stays NaN
+
+import {
+  bfloat16ToFloat32,
+  float16ToFloat32,
+  float32ToBfloat16,
+  float32ToFloat16,
+} from "../tensor/half.ts";
+import { empty, type Tensor } from "../tensor/tensor.ts";
+import { defineKernel, launch } from "./kernel.ts";
+
+/** The 16-bit floats that mixed precision rounds to. */
+export type HalfDtype = "f16" | "bf16";
+
+function defineRounding(name: string, round: (x: number) => number) {
+  return defineKernel({
+    name,
+    inputs: { x: "float" },
+    outputs: { y: "float" },
+    params: { size: "u32" },
+    wasm: { name, range: ({ size }) => size! },
+    cpu({ x, y }, { size }) {
+      for (let i = 0; i < size; i++) y[i] = round(x[i]!);
+    },
+  });
+}
+
+export const roundToBf16Kernel = defineRounding("roundToBf16", (x) =>
+  bfloat16ToFloat32(float32ToBfloat16(x)),
+);
+export const roundToF16Kernel = defineRounding("roundToF16", (x) =>
+  float16ToFloat32(float32ToFloat16(x)),
+);
+
+/** x rounded to `dtype`, in x's own dtype (f32 or f64). */
+export function roundTo(x: Tensor, dtype: HalfDtype): Tensor {
+  const y = empty(x.device, x.shape, x.dtype);
+  launch(dtype === "bf16" ? roundToBf16Kernel : roundToF16Kernel, { x, y }, { size: x.size });
+  return y;
+}
