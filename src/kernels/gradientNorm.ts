@@ -2,8 +2,10 @@
 // (torch.nn.utils.clip_grad_norm_; hf-semantics 3.3).
 //
 //   sums_b = sum of x_i^2 over block b of a gradient
-//   norm   = sqrt( sum_b sums_b )            over the blocks of all gradients
-//   scale  = min(1, maxNorm / (norm + 1e-6))
+//   norm   = u sqrt( sum_b sums_b )          over the blocks of all gradients
+//   scale  = u min(1, maxNorm / (norm + 1e-6))
+//
+// u undoes a factor that the loss was multiplied by (mixed precision in f16); 1 elsewhere.
 
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import { defineKernel, launch } from "./kernel.ts";
@@ -58,7 +60,7 @@ export const clipScaleKernel = defineKernel({
   name: "clipScale",
   inputs: { sums: "float" },
   outputs: { norm: "float", scale: "float" },
-  params: { count: "u32", maxNorm: "f32" },
+  params: { count: "u32", maxNorm: "f32", unscale: "f32" },
   wgsl: {
     uses: [workgroupSum],
     workgroups: () => 1,
@@ -67,30 +69,32 @@ export const clipScaleKernel = defineKernel({
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   var part = 0.0;
   for (var i = local; i < params.count; i += WG) { part += sums[i]; }
-  let total = sqrt(workgroupSum(local, part));
+  let total = params.unscale * sqrt(workgroupSum(local, part));
   if (local == 0u) {
     norm[0] = total;
-    scale[0] = min(1.0, params.maxNorm / (total + 1e-6));
+    scale[0] = params.unscale * min(1.0, params.maxNorm / (total + 1e-6));
   }
 }`,
   },
-  cpu({ sums, norm, scale }, { count, maxNorm }) {
+  cpu({ sums, norm, scale }, { count, maxNorm, unscale }) {
     let total = 0;
     for (let i = 0; i < count; i++) total += sums[i]!;
-    norm[0] = Math.sqrt(total);
-    scale[0] = Math.min(1, maxNorm / (norm[0] + 1e-6));
+    norm[0] = unscale * Math.sqrt(total);
+    scale[0] = unscale * Math.min(1, maxNorm / (norm[0] + 1e-6));
   },
 });
 
 /**
  * Norm of all gradients together, and what to multiply them by so that it is at most `maxNorm`.
  * @param gradients at least one, of one dtype (f32 or f64)
- * @param maxNorm > 0
+ * @param maxNorm > 0; Infinity leaves the gradients as they are
+ * @param unscale 1 / factor that the loss was multiplied by, default 1
  * @returns norm [1] before clipping and scale [1], both still on the device
  */
 export function gradientNorm(
   gradients: readonly Tensor[],
   maxNorm: number,
+  unscale = 1,
 ): { norm: Tensor; scale: Tensor } {
   const { device, dtype } = gradients[0]!;
   const blocks = gradients.map(({ size }) => Math.ceil(size / BLOCK));
@@ -103,7 +107,7 @@ export function gradientNorm(
   });
   const norm = empty(device, [1], dtype);
   const scale = empty(device, [1], dtype);
-  launch(clipScaleKernel, { sums, norm, scale }, { count, maxNorm });
+  launch(clipScaleKernel, { sums, norm, scale }, { count, maxNorm, unscale });
   sums.dispose();
   return { norm, scale };
 }

@@ -9,28 +9,47 @@ import {
   float32ToFloat16,
 } from "../tensor/half.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
+import type { WgslSnippet } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { bf16, f16 } from "./wgsl/halfs.ts";
 
 /** The 16-bit floats that mixed precision rounds to. */
 export type HalfDtype = "f16" | "bf16";
 
-function defineRounding(name: string, round: (x: number) => number) {
+/** The same body for both, each with its own `nearest`. */
+const shader = /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = globalIndex(group, local);
+  if (i < params.size) { y[i] = nearest(x[i]); }
+}`;
+const nearestBf16: WgslSnippet = {
+  source: "fn nearest(x: f32) -> f32 { return roundBf16(x); }",
+  uses: [bf16],
+};
+const nearestF16: WgslSnippet = {
+  source: "fn nearest(x: f32) -> f32 { return roundF16(x); }",
+  uses: [f16],
+};
+
+function defineRounding(name: string, nearest: WgslSnippet, round: (x: number) => number) {
   return defineKernel({
     name,
     inputs: { x: "float" },
     outputs: { y: "float" },
     params: { size: "u32" },
     wasm: { name, range: ({ size }) => size! },
+    wgsl: { uses: [nearest], invocations: ({ size }) => size, source: shader },
     cpu({ x, y }, { size }) {
       for (let i = 0; i < size; i++) y[i] = round(x[i]!);
     },
   });
 }
 
-export const roundToBf16Kernel = defineRounding("roundToBf16", (x) =>
+export const roundToBf16Kernel = defineRounding("roundToBf16", nearestBf16, (x) =>
   bfloat16ToFloat32(float32ToBfloat16(x)),
 );
-export const roundToF16Kernel = defineRounding("roundToF16", (x) =>
+export const roundToF16Kernel = defineRounding("roundToF16", nearestF16, (x) =>
   float16ToFloat32(float32ToFloat16(x)),
 );
 

@@ -52,9 +52,10 @@ export function openSession(
         const given = inputs.attentionMask ?? impliedMask(inputs.inputIds, config);
         const mask = maskTensor(given, ids.shape, device);
         const cross = scope(() => {
-          const encoded = network.encode(ids, mask, false, { config, random: null }).output;
+          const context = plainContext(network);
+          const encoded = network.encode(ids, mask, false, context).output;
           return network.weights.decoder.blocks.map((block) =>
-            projectKeysValues(block.crossAttention!, encoded),
+            projectKeysValues(context, block.crossAttention!, encoded),
           );
         });
         return new CachedSession(network, memory, cross, mask, ids.shape[0]! * rowsPerItem);
@@ -64,6 +65,11 @@ export function openSession(
     memory.dispose();
     throw error;
   }
+}
+
+/** Generation runs without dropout and in f32, whatever the model does in training. */
+function plainContext({ config }: T5Network): Context {
+  return { config, random: null, autocast: null };
 }
 
 /** transformers hides pads when no mask is given and some id is the pad (hf-semantics 4.1). */
@@ -102,7 +108,7 @@ class CachedSession implements DecoderSession {
     this.vocabSize = network.config.vocabSize;
     this.lookahead = network.device.kind === "webgpu" ? GPU_LOOKAHEAD : 1;
     this.#network = network;
-    this.#context = { config: network.config, random: null };
+    this.#context = plainContext(network);
     this.#memory = memory;
     this.#cross = cross;
     this.#mask = mask;
@@ -184,11 +190,11 @@ class CachedSession implements DecoderSession {
       bidirectional: false,
       maxDistance: config.relativeAttentionMaxDistance,
     });
-    let x = embedding(asFloat(weights.shared), ids);
+    let x = embedding(weights.shared, ids);
     weights.decoder.blocks.forEach((block, i) => {
       x = scope(() => this.#block(block, i, x, bias));
     });
-    return this.#network.project(norm(this.#context, x, weights.decoder.finalNorm));
+    return this.#network.project(norm(this.#context, x, weights.decoder.finalNorm), this.#context);
   }
 
   /** One decoder block on one position: [rows, C] -> [rows, C]. */
@@ -196,7 +202,7 @@ class CachedSession implements DecoderSession {
     const own = this.#self[i]!;
     const length = this.#length + 1;
     const normed = norm(this.#context, x, block.selfAttention.norm);
-    const { k, v } = projectKeysValues(block.selfAttention, normed);
+    const { k, v } = projectKeysValues(this.#context, block.selfAttention, normed);
     this.#append(own.k, k);
     this.#append(own.v, v);
     const afterSelf = add(x, this.#attend(block.selfAttention, normed, own, length, bias));
@@ -219,13 +225,13 @@ class CachedSession implements DecoderSession {
     bias?: Tensor,
     mask?: Tensor,
   ): Tensor {
-    const heads = decodeAttention(linear(w.q, normed), k, v, {
+    const heads = decodeAttention(linear(this.#context, w.q, normed), k, v, {
       heads: this.#context.config.numHeads,
       length,
       ...(bias ? { bias } : {}),
       mask,
     });
-    return linear(w.o, heads);
+    return linear(this.#context, w.o, heads);
   }
 
   /** Writes the new position [rows, H*D] behind the filled ones. */

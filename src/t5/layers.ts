@@ -10,6 +10,8 @@ import { gatedGelu } from "../autograd/ops/gatedGelu.ts";
 import { matmul } from "../autograd/ops/matmul.ts";
 import { add, gelu, mul, relu, silu, tanh } from "../autograd/ops/pointwise.ts";
 import { rmsNorm } from "../autograd/ops/rmsNorm.ts";
+import { roundTo } from "../autograd/ops/roundTo.ts";
+import type { HalfDtype } from "../kernels/roundTo.ts";
 import { isHalf } from "../tensor/dtype.ts";
 import type { Generator } from "../tensor/philox.ts";
 import { scope } from "../tensor/scope.ts";
@@ -22,6 +24,8 @@ export interface Context {
   readonly config: T5Config;
   /** Source of dropout masks; null switches dropout off (evaluation). */
   readonly random: Generator | null;
+  /** What matrix products and attention round their operands and results to; null computes in f32. */
+  readonly autocast: HalfDtype | null;
 }
 
 /** The keys and values of one attention, [B, L, H*D] each. */
@@ -36,8 +40,21 @@ export function asFloat(weight: Tensor): Tensor {
 }
 
 /** y = x W^T: [..., in] -> [..., out]. */
-export function linear(layer: Linear, x: Tensor): Tensor {
-  return matmul(x, asFloat(layer.weight), { transposeB: true });
+export function linear(context: Context, layer: Linear, x: Tensor): Tensor {
+  return applyWeight(context, layer.weight, x);
+}
+
+/**
+ * x W^T with W [out, in], which is read as it is stored. Under autocast both operands and the result are rounded, and in
+ * backward their gradients, as torch.autocast does; sums stay f32 (docs/precision.md).
+ */
+export function applyWeight({ autocast }: Context, weight: Tensor, x: Tensor): Tensor {
+  if (autocast === null) return matmul(x, weight, { transposeB: true });
+  return scope(() => {
+    const stored = weight.dtype === autocast;
+    const narrow = stored ? weight : cast(roundTo(asFloat(weight), autocast), autocast);
+    return roundTo(matmul(roundTo(x, autocast), narrow, { transposeB: true }), autocast);
+  });
 }
 
 export function norm(context: Context, x: Tensor, weight: Tensor): Tensor {
@@ -75,9 +92,9 @@ export function selfAttention(
 ): Tensor {
   return scope(() => {
     const normed = norm(context, x, w.norm);
-    const { k, v } = projectKeysValues(w, normed);
-    const heads = attend(context, linear(w.q, normed), { k, v }, inputs);
-    return addResidual(context, x, linear(w.o, heads));
+    const { k, v } = projectKeysValues(context, w, normed);
+    const heads = attend(context, linear(context, w.q, normed), { k, v }, inputs);
+    return addResidual(context, x, linear(context, w.o, heads));
   });
 }
 
@@ -90,14 +107,18 @@ export function crossAttention(
   mask: Tensor | undefined,
 ): Tensor {
   return scope(() => {
-    const q = linear(w.q, norm(context, x, w.norm));
-    const heads = attend(context, q, projectKeysValues(w, encoded), { mask });
-    return addResidual(context, x, linear(w.o, heads));
+    const q = linear(context, w.q, norm(context, x, w.norm));
+    const heads = attend(context, q, projectKeysValues(context, w, encoded), { mask });
+    return addResidual(context, x, linear(context, w.o, heads));
   });
 }
 
-export function projectKeysValues(w: AttentionWeights, source: Tensor): KeysValues {
-  return { k: linear(w.k, source), v: linear(w.v, source) };
+export function projectKeysValues(
+  context: Context,
+  w: AttentionWeights,
+  source: Tensor,
+): KeysValues {
+  return { k: linear(context, w.k, source), v: linear(context, w.v, source) };
 }
 
 function attend(
@@ -106,8 +127,8 @@ function attend(
   { k, v }: KeysValues,
   inputs: AttentionInputs,
 ): Tensor {
-  const { config, random } = context;
-  return attention(q, k, v, {
+  const { config, random, autocast } = context;
+  const heads = attention(q, k, v, {
     heads: config.numHeads,
     causal: inputs.causal ?? false,
     ...(inputs.bias ? { bias: inputs.bias } : {}),
@@ -116,23 +137,25 @@ function attend(
       ? { dropout: { p: config.dropoutRate, ...random.next() } }
       : {}),
   });
+  return autocast === null ? heads : roundTo(heads, autocast);
 }
 
 /** x + dropout( wo( dropout( act(wi n) * (gate n) ) ) ) with n = norm x; without the gate in ungated models. */
 export function feedForward(context: Context, w: FeedForwardWeights, x: Tensor): Tensor {
   return scope(() => {
     const normed = norm(context, x, w.norm);
-    const hidden = activate(context.config.activation, w, normed);
-    return addResidual(context, x, linear(w.wo, applyDropout(context, hidden)));
+    const hidden = activate(context, w, normed);
+    return addResidual(context, x, linear(context, w.wo, applyDropout(context, hidden)));
   });
 }
 
 const activations: Record<Activation, (x: Tensor) => Tensor> = { relu, gelu, silu, tanh };
 
-function activate(activation: Activation, w: FeedForwardWeights, normed: Tensor): Tensor {
-  const projected = linear(w.wi, normed);
+function activate(context: Context, w: FeedForwardWeights, normed: Tensor): Tensor {
+  const { activation } = context.config;
+  const projected = linear(context, w.wi, normed);
   if (w.gate === null) return activations[activation](projected);
-  const gate = linear(w.gate, normed);
+  const gate = linear(context, w.gate, normed);
   return activation === "gelu"
     ? gatedGelu(projected, gate)
     : mul(activations[activation](projected), gate);

@@ -5,6 +5,7 @@ import { crossEntropy } from "../autograd/ops/crossEntropy.ts";
 import { embedding } from "../autograd/ops/embedding.ts";
 import { mulScalar } from "../autograd/ops/pointwise.ts";
 import { relativePositionBias } from "../autograd/ops/relativePositionBias.ts";
+import type { HalfDtype } from "../kernels/roundTo.ts";
 import type { Device } from "../tensor/device.ts";
 import { Generator } from "../tensor/philox.ts";
 import { scope } from "../tensor/scope.ts";
@@ -57,6 +58,8 @@ export class T5Network {
   /** Source of dropout masks; its offset is part of a training checkpoint. */
   random = new Generator(42);
   training = false;
+  /** Mixed precision of `forward`; the Trainer sets it for fp16 and bf16. Generation does not look at it. */
+  autocast: HalfDtype | null = null;
 
   constructor(config: T5Config, generationConfig: GenerationConfig, weights: T5Weights) {
     this.config = config;
@@ -77,7 +80,8 @@ export class T5Network {
 
   /** @internal */
   get context(): Context {
-    return { config: this.config, random: this.training ? this.random : null };
+    const { config, autocast } = this;
+    return { config, random: this.training ? this.random : null, autocast };
   }
 
   /**
@@ -160,13 +164,14 @@ export class T5Network {
   }
 
   /** Logits [..., V] of decoder outputs [..., C]; tied models scale by C^-0.5 first (hf-semantics 1.1). */
-  project(x: Tensor): Tensor {
+  project(x: Tensor, context = this.context): Tensor {
     const { scaleDecoderOutputs, dModel } = this.config;
-    return linear(this.weights.lmHead, scaleDecoderOutputs ? mulScalar(x, dModel ** -0.5) : x);
+    const scaled = scaleDecoderOutputs ? mulScalar(x, dModel ** -0.5) : x;
+    return linear(context, this.weights.lmHead, scaled);
   }
 
   #embed(context: Context, ids: Tensor): Tensor {
-    return scope(() => applyDropout(context, embedding(asFloat(this.weights.shared), ids)));
+    return scope(() => applyDropout(context, embedding(this.weights.shared, ids)));
   }
 }
 
