@@ -24,6 +24,9 @@ export function checkFields(args: Readonly<Record<Field, unknown>>): void {
 /** @throws {ArgumentError} for fields that contradict each other (transformers' __post_init__) */
 export function checkCombinations(args: TrainingArguments): void {
   const { evalStrategy, evalSteps, saveStrategy, saveSteps } = args;
+  if (args.fp16 && args.bf16) {
+    throw new ArgumentError("fp16: must be false beside bf16, got true for both. Choose one.");
+  }
   if (args.loadBestModelAtEnd && saveStrategy !== "best") {
     if (evalStrategy !== saveStrategy) {
       throw new ArgumentError(

@@ -83,9 +83,6 @@ function notYet(cure: string): Rule {
   };
 }
 
-const computesInF32 =
-  'arithmetic is f32; load the model with dtype "bfloat16" to store it in 16 bits';
-
 export const argumentRules: Readonly<Record<Field, Rule>> = {
   outputDir: text,
   perDeviceTrainBatchSize: whole(1),
@@ -111,8 +108,8 @@ export const argumentRules: Readonly<Record<Field, Rule>> = {
   adamEpsilon: above(0),
   maxGradNorm: atLeast(0),
   labelSmoothingFactor: shareBelow1,
-  fp16: notYet(computesInF32),
-  bf16: notYet(computesInF32),
+  fp16: flag,
+  bf16: flag,
   gradientCheckpointing: notYet("use a smaller batch and gradientAccumulationSteps"),
   loggingStrategy: oneOf("no", "steps", "epoch"),
   loggingSteps: steps,

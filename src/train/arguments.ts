@@ -45,8 +45,9 @@ export interface TrainingArguments {
   /** Share of the target spread over the vocabulary. Default 0. */
   readonly labelSmoothingFactor: number;
 
-  /** Mixed precision; not in this version, which computes in f32. Default false. */
+  /** Mixed precision in f16 with a dynamic loss scale; weights must be f32 (docs/precision.md). Default false. */
   readonly fp16: boolean;
+  /** Mixed precision in bf16 (docs/precision.md). Default false. */
   readonly bf16: boolean;
   /** Recomputes activations in the backward pass; not in this version. Default false. */
   readonly gradientCheckpointing: boolean;

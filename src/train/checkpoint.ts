@@ -6,6 +6,7 @@
 //   optimizer.safetensors      AdamW's moments
 //   scheduler.json             updates so far
 //   rng_state.json             where the dropout masks continue
+//   scaler.json                the loss scale, with fp16
 //   running_loss.json          the part of the logged loss that no log record shows yet
 
 import { CheckpointError } from "../tensor/errors.ts";
@@ -15,6 +16,7 @@ import type { TrainingArguments } from "./arguments.ts";
 import { writeFolderAtomically } from "./atomicFolder.ts";
 import type { CallbackHandler } from "./callbacks.ts";
 import type { RunningLoss } from "./log.ts";
+import { LOSS_SCALE, type LossScale } from "./precision.ts";
 import { sortedJson } from "./sortedJson.ts";
 import { parseObject, toSnake, TrainerState } from "./state.ts";
 import { readTensors, writeTensors } from "./tensorFiles.ts";
@@ -28,6 +30,8 @@ export interface CheckpointParts {
   readonly callbacks: CallbackHandler;
   readonly optimizer: AdamW;
   readonly runningLoss: RunningLoss;
+  /** With fp16. */
+  readonly lossScale: LossScale | null;
 }
 
 /**
@@ -40,7 +44,7 @@ export async function saveCheckpoint(
   parts: CheckpointParts,
   writeTokenizer: ((folder: string) => Promise<void>) | undefined,
 ): Promise<void> {
-  const { model, args, state, callbacks, optimizer, runningLoss } = parts;
+  const { model, args, state, callbacks, optimizer, runningLoss, lossScale } = parts;
   state.statefulCallbacks = callbacks.exportState();
   const { writeFile } = await import("node:fs/promises");
   await writeFolderAtomically(folder, async (temporary) => {
@@ -59,6 +63,7 @@ export async function saveCheckpoint(
       lr_scheduler_type: args.lrSchedulerType,
     });
     await writeJson("rng_state.json", { dropout: { seed, offset } });
+    if (lossScale !== null) await writeJson("scaler.json", scalerJson(lossScale));
     await writeJson("running_loss.json", snakeKeys(await runningLoss.state()));
   });
 }
@@ -68,24 +73,46 @@ export async function saveCheckpoint(
  * @throws {CheckpointError} for a file that is missing, damaged, or of another model
  */
 export async function loadCheckpoint(folder: string, parts: CheckpointParts): Promise<void> {
-  const { model, state, callbacks, optimizer, runningLoss } = parts;
+  const { model, state, callbacks, optimizer, runningLoss, lossScale } = parts;
   // All small files first, so that a folder that is no checkpoint changes nothing.
   const stateText = await readText(folder, "trainer_state.json");
   const restored = TrainerState.fromText(stateText, `${folder}/trainer_state.json`);
   const scheduler = await readNumbers(folder, "scheduler.json", ["last_epoch"]);
   const dropout = await readNumbers(folder, "rng_state.json", ["seed", "offset"], "dropout");
   const loss = await readNumbers(folder, "running_loss.json", ["sum", "logged", "logged_step"]);
+  const scaler = lossScale && (await readNumbers(folder, "scaler.json", SCALER_KEYS));
   await readTensors(`${folder}/optimizer.safetensors`, optimizer.state());
   await loadWeights(folder, model);
   Object.assign(state, restored);
   callbacks.importState(state.statefulCallbacks);
   optimizer.steps = scheduler.last_epoch!;
   model.random = new Generator(dropout.seed!, dropout.offset!);
+  if (scaler !== null) {
+    lossScale!.restore({
+      scale: scaler.scale!,
+      growthTracker: scaler._growth_tracker!,
+      skippedSteps: scaler.skipped_steps!,
+    });
+  }
   runningLoss.restore({
     sum: loss.sum!,
     logged: loss.logged!,
     loggedStep: loss.logged_step!,
   });
+}
+
+const SCALER_KEYS = ["scale", "_growth_tracker", "skipped_steps"] as const;
+
+/** GradScaler.state_dict's keys, and how many updates were left out. */
+function scalerJson({ state }: LossScale): Record<string, number> {
+  return {
+    scale: state.scale,
+    growth_factor: LOSS_SCALE.growthFactor,
+    backoff_factor: LOSS_SCALE.backoffFactor,
+    growth_interval: LOSS_SCALE.growthInterval,
+    _growth_tracker: state.growthTracker,
+    skipped_steps: state.skippedSteps,
+  };
 }
 
 /** Overwrites the model's parameters with those of a checkpoint. @throws {CheckpointError} */

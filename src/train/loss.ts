@@ -41,17 +41,23 @@ export function batchLoss(model: TrainableModel, batch: Batch, labelSmoothing: n
   return scope(() => modelLoss(model, batch, labelSmoothing).loss);
 }
 
+export interface LossFactors {
+  readonly labelSmoothing: number;
+  /** 1 / number of batches of the update. */
+  readonly share: number;
+  /** The loss scale of fp16, else 1. */
+  readonly scale: number;
+}
+
 /**
- * Gradients of `share` times the loss of a batch.
- * @param share 1 / number of batches of the update
+ * Gradients of `share * scale` times the loss of a batch.
  * @param into what to add them to, by parameter (see `backward`): those of earlier batches
- * @param onLoss gets that share of the loss, one element, before it is freed
+ * @param onLoss gets `share` times the loss, one element, before it is freed
  */
 export function lossGradients(
   model: TrainableModel,
   batch: Batch,
-  labelSmoothing: number,
-  share: number,
+  { labelSmoothing, share, scale }: LossFactors,
   into: ReadonlyMap<Tensor, Tensor>,
   onLoss: (loss: Tensor) => void,
 ): Map<Tensor, Tensor> {
@@ -59,6 +65,6 @@ export function lossGradients(
     const mean = batchLoss(model, batch, labelSmoothing);
     const loss = share === 1 ? mean : mulScalar(mean, share);
     onLoss(loss);
-    return backward(loss, undefined, undefined, into);
+    return backward(scale === 1 ? loss : mulScalar(loss, scale), undefined, undefined, into);
   });
 }

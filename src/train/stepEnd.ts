@@ -12,7 +12,7 @@ import type { Trainer } from "./trainer.ts";
 /** What the log says about the last update. */
 export interface LastStep {
   learningRate: number;
-  /** [1], before clipping; null without clipping. */
+  /** [1], before clipping and without the loss scale; null without clipping. */
   gradientNorm: Tensor | null;
 }
 

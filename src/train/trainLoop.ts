@@ -17,6 +17,7 @@ import { lossGradients } from "./loss.ts";
 import { logEvaluateSave, type LastStep } from "./stepEnd.ts";
 import { nextTurn } from "./nextTurn.ts";
 import { planRun } from "./plan.ts";
+import { checkMasterWeights, LossScale } from "./precision.ts";
 import { checkpointIn, checkpointToResume, keepOnly } from "./rotation.ts";
 import { scheduleFactor } from "./schedule.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
@@ -58,6 +59,7 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
     totalSteps: plan.maxSteps,
   };
   const countedWeights = countWithoutEmbeddings(model.parameters());
+  checkMasterWeights(model, args);
 
   // what every step changes and a checkpoint holds
   model.random = new Generator(args.seed);
@@ -67,7 +69,8 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
     weightDecay: args.weightDecay,
   });
   const runningLoss = new RunningLoss(model.device, args.loggingNanInfFilter);
-  const parts = { model, args, state, callbacks, optimizer, runningLoss };
+  const lossScale = args.fp16 ? new LossScale() : null;
+  const parts = { model, args, state, callbacks, optimizer, runningLoss, lossScale };
   const last: LastStep = { learningRate: 0, gradientNorm: null };
   const gradients = new Map<Tensor, Tensor>();
 
@@ -115,9 +118,13 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
         for (const [i, batch] of group.entries()) {
           signal?.throwIfAborted();
           model.train();
-          const share = 1 / group.length;
+          const factors = {
+            labelSmoothing: args.labelSmoothingFactor,
+            share: 1 / group.length,
+            scale: lossScale?.scale ?? 1,
+          };
           const into = new Map([...destinations, ...gradients]);
-          const sums = lossGradients(model, batch, args.labelSmoothingFactor, share, into, (loss) =>
+          const sums = lossGradients(model, batch, factors, into, (loss) =>
             runningLoss.add(loss, state.globalStep),
           );
           for (const [parameter, gradient] of sums) gradients.set(parameter, gradient);
@@ -131,11 +138,15 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
         const learningRate = args.learningRate * scheduleFactor(schedule, optimizer.steps);
         last.learningRate = learningRate;
         last.gradientNorm?.dispose();
-        last.gradientNorm = scope(() => {
-          const clip = clipping(optimizer.gather(gradients), args.maxGradNorm);
-          optimizer.step(gradients, learningRate, clip?.scale ?? null);
-          return clip && keep(clip.norm);
-        });
+        const clip = clipping(optimizer, gradients, args.maxGradNorm, lossScale);
+        last.gradientNorm = clip && clip.norm;
+        // With a loss scale the norm tells whether to leave the update out, schedule included.
+        const overflowed = lossScale !== null && !Number.isFinite(await clip?.norm.item());
+        if (!overflowed) {
+          scope(() => optimizer.step(gradients, learningRate, clip?.scale ?? null));
+        }
+        lossScale?.update(overflowed);
+        clip?.scale.dispose();
         disposeAll(gradients);
         optimizer.closeGradients();
         await trainer.notify("onOptimizerStep");
@@ -166,7 +177,12 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
     });
     if (args.saveTotalLimit === 1 && best !== null) await keepOnly(args.outputDir, best);
     await trainer.notify("onTrainEnd");
-    return { globalStep: state.globalStep, trainingLoss, skippedSteps: 0, metrics };
+    return {
+      globalStep: state.globalStep,
+      trainingLoss,
+      skippedSteps: lossScale?.skippedSteps ?? 0,
+      metrics,
+    };
   } finally {
     optimizer.dispose();
     runningLoss.dispose();
@@ -175,11 +191,24 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
   }
 }
 
-/** Takes over the gradients' handles. */
-function clipping(gradients: readonly Tensor[], maxNorm: number) {
-  const clip = maxNorm > 0 && gradients.length > 0 ? gradientNorm(gradients, maxNorm) : null;
-  for (const gradient of gradients) gradient.dispose();
-  return clip;
+/**
+ * Norm of the gradients, and the factor that takes back the loss scale and clips; null when nothing does either. The
+ * scale goes into the factor, which costs no pass over the gradients and rounds nothing: it is a power of two.
+ */
+function clipping(
+  optimizer: AdamW,
+  gradients: ReadonlyMap<Tensor, Tensor>,
+  maxNorm: number,
+  lossScale: LossScale | null,
+): { readonly norm: Tensor; readonly scale: Tensor } | null {
+  if (gradients.size === 0 || (maxNorm === 0 && lossScale === null)) return null;
+  return scope(() => {
+    const all = optimizer.gather(gradients);
+    const limit = maxNorm > 0 ? maxNorm : Infinity;
+    const { norm, scale } = gradientNorm(all, limit, 1 / (lossScale?.scale ?? 1));
+    for (const x of all) x.dispose();
+    return { norm: keep(norm), scale: keep(scale) };
+  });
 }
 
 function disposeAll(gradients: Map<Tensor, Tensor>): void {

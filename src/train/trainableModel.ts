@@ -1,5 +1,6 @@
 // What the Trainer needs of a model. T5ForConditionalGeneration is one; tests bring smaller ones.
 
+import type { HalfDtype } from "../kernels/roundTo.ts";
 import type { Device } from "../tensor/device.ts";
 import type { Generator } from "../tensor/philox.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -11,6 +12,8 @@ export interface TrainableModel {
   training: boolean;
   /** Source of dropout masks; the Trainer seeds it, and checkpoints hold its offset. */
   random: Generator;
+  /** What products are rounded to in `forward`; a model without this property has no mixed precision. */
+  autocast?: HalfDtype | null;
   train(): void;
   eval(): void;
   /** @returns loss, one element: the mean over the batch's labels; logits [B, T, V] for label smoothing */

@@ -22,6 +22,7 @@ import {
   type TrainerCallback,
 } from "./callbacks.ts";
 import { evaluationLoop, type ComputeMetrics, type EvalPrediction } from "./evaluate.ts";
+import { withPrecision } from "./precision.ts";
 import { reportersOf } from "./reporters.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
 import { TrainerState } from "./state.ts";
@@ -105,7 +106,7 @@ export class Trainer {
     this.state = new TrainerState();
     const wasTraining = this.model.training;
     try {
-      return await trainLoop(this, options);
+      return await withPrecision(this.model, this.args, () => trainLoop(this, options));
     } finally {
       if (!wasTraining) this.model.eval();
     }
@@ -162,15 +163,17 @@ export class Trainer {
     await this.#initialised;
     const batchSize = args.perDeviceEvalBatchSize;
     const started = performance.now();
-    const { loss, samples, predictions, labelIds } = await evaluationLoop(model, dataset, {
-      ...{ batchSize, collate, predict, signal },
-      labelSmoothing: args.labelSmoothingFactor,
-      generation: {
-        maxLength: args.generationMaxLength ?? undefined,
-        numBeams: args.generationNumBeams ?? undefined,
-      },
-      onBatch: () => this.notify("onPredictionStep"),
-    });
+    const { loss, samples, predictions, labelIds } = await withPrecision(model, args, () =>
+      evaluationLoop(model, dataset, {
+        ...{ batchSize, collate, predict, signal },
+        labelSmoothing: args.labelSmoothingFactor,
+        generation: {
+          maxLength: args.generationMaxLength ?? undefined,
+          numBeams: args.generationNumBeams ?? undefined,
+        },
+        onBatch: () => this.notify("onPredictionStep"),
+      }),
+    );
     const own = predict && computeMetrics ? await computeMetrics({ predictions, labelIds }) : {};
     const seconds = (performance.now() - started) / 1000;
     const metrics = {

@@ -105,10 +105,6 @@ describe("trainingArguments", () => {
       'reportTo: must be one of "none", "all", "jsonl", "tensorboard", got "wandb"',
     ],
     [
-      { fp16: true },
-      'fp16: must be false in this version (arithmetic is f32; load the model with dtype "bfloat16" to store it in 16 bits), got true',
-    ],
-    [
       { gradientCheckpointing: true },
       "gradientCheckpointing: must be false in this version (use a smaller batch and gradientAccumulationSteps), got true",
     ],
@@ -148,6 +144,7 @@ describe("trainingArguments", () => {
       "saveSteps must be a multiple of evalSteps, got 10 and 0.1",
     ],
     [{ saveStrategy: "best" }, '"best" needs metricForBestModel'],
+    [{ fp16: true, bf16: true }, "fp16: must be false beside bf16, got true for both"],
   ])("refuses the combination %j", (input, message) => {
     expect(() => trainingArguments(input as TrainingArgumentsInput)).toThrow(message);
   });

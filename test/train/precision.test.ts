@@ -1,0 +1,256 @@
+// Mixed precision against PyTorch's autocast on the CPU, and the loss scale of fp16.
+//
+// Figures: torch 2.13.0 and transformers 5.17.0, golden/run-masked's model, rows and arguments, each forward inside
+// torch.autocast("cpu", dtype), AdamW at 3e-3 after a warmup of ten, clipping to 1, GradScaler("cpu") for float16; one thread.
+
+import { readFile, writeFile } from "node:fs/promises";
+import { beforeAll, describe, expect, it } from "vitest";
+import { openDevice } from "../../src/kernels/openDevice.ts";
+import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
+import { ArgumentError } from "../../src/tensor/errors.ts";
+import { readSafetensors } from "../../src/tensor/safetensors.ts";
+import { scope } from "../../src/tensor/scope.ts";
+import type { TrainingArgumentsInput } from "../../src/train/arguments.ts";
+import type { TrainerCallback } from "../../src/train/callbacks.ts";
+import type { Example } from "../../src/train/collate.ts";
+import { LossScale } from "../../src/train/precision.ts";
+import { Trainer } from "../../src/train/trainer.ts";
+import { distance } from "../support/describeOp.ts";
+import { temporaryFolder } from "../support/folder.ts";
+import { hasShared, needsShared, shared } from "../support/shared.ts";
+import { TinyModel, tinyRows } from "../support/tinyModel.ts";
+
+const folder = temporaryFolder();
+/** One thread, as torch had: small models only wait for others. */
+const cpu = await openDevice("cpu", { threads: 1 });
+
+/** Mean losses of each ten updates, and the gradient norm of every tenth. */
+const TORCH = {
+  bf16: {
+    losses: [7.14103379, 5.75758457, 5.05776906],
+    norms: [7.81567097, 3.07797408, 2.09784198],
+  },
+  fp16: {
+    losses: [7.13903055, 5.75935411, 5.05893154],
+    norms: [7.81294346, 3.08950353, 2.09903789],
+  },
+} as const;
+
+/** First eight logits of the first row of the first batch before training, in f32 and under autocast. */
+const LOGITS = {
+  f32: [
+    -0.54328328, -1.72674143, -2.15033507, 0.32652, 1.51910579, 2.18882892, -0.18742599, -0.2312014,
+  ],
+  bf16: [
+    -0.5390625, -1.7421875, -2.171875, 0.337890625, 1.5234375, 2.203125, -0.171875, -0.23828125,
+  ],
+  f16: [
+    -0.54345703, -1.72851562, -2.1484375, 0.32836914, 1.51757812, 2.1875, -0.1871337890625,
+    -0.23095703,
+  ],
+} as const;
+
+interface GoldenRun {
+  readonly arguments: Readonly<Record<string, number>>;
+  readonly train: readonly {
+    readonly input_ids: number[];
+    readonly attention_mask: number[];
+    readonly labels: number[];
+  }[];
+  readonly batches: readonly (readonly number[])[];
+}
+
+describe.skipIf(!hasShared)(needsShared("autocast"), () => {
+  let golden: GoldenRun;
+  let rows: Example[];
+  beforeAll(async () => {
+    golden = JSON.parse(
+      await readFile(shared("golden", "run-masked", "run.json"), "utf8"),
+    ) as GoldenRun;
+    rows = golden.train.map(({ input_ids, attention_mask, labels }) => ({
+      ...{ inputIds: input_ids, attentionMask: attention_mask, labels },
+    }));
+  });
+  const load = (dtype: "float32" | "float16" = "float32") =>
+    T5ForConditionalGeneration.fromPretrained(shared("golden", "run-masked", "initial"), {
+      ...{ device: cpu, dtype },
+    });
+  const makeTrainer = (
+    model: T5ForConditionalGeneration,
+    args: TrainingArgumentsInput,
+    callbacks: readonly TrainerCallback[] = [],
+  ) =>
+    new Trainer({
+      model,
+      args: {
+        ...{ learningRate: 0.003, warmupSteps: 10, perDeviceTrainBatchSize: 6, loggingSteps: 10 },
+        ...{ disableTqdm: true, saveStrategy: "no", ...args },
+      },
+      ...{ trainDataset: rows, callbacks },
+    });
+
+  it.each(["bf16", "f16"] as const)("rounds what torch rounds in %s", async (dtype) => {
+    const model = await load();
+    model.autocast = dtype;
+    const batch = golden.batches[0]!.map((i) => rows[i]!);
+    const inputs = {
+      inputIds: batch.map(({ inputIds }) => [...inputIds]),
+      attentionMask: batch.map(({ attentionMask }) => [...attentionMask!]),
+      labels: batch.map(({ labels }) => [...labels]),
+    };
+    const logits = await scope(() => [model.forward(inputs).logits.data()])[0]!;
+    const first = Array.from(logits.subarray(0, 8));
+    // Every logit is a 16-bit number, as torch's; attention and GELU round less often here.
+    const exact = distance(LOGITS.f32, LOGITS[dtype]);
+    expect(distance(first, LOGITS[dtype])).toBeLessThan(1.5 * exact);
+    expect(distance(first, LOGITS.f32)).toBeGreaterThan(0.2 * exact);
+    const unit = dtype === "bf16" ? 2 ** -8 : 2 ** -11;
+    for (const value of first) {
+      const scale = 2 ** Math.floor(Math.log2(Math.abs(value)));
+      expect(Number.isInteger(value / (2 * unit * scale))).toBe(true);
+    }
+    model.dispose();
+  });
+
+  it.each(["bf16", "fp16"] as const)("trains as torch does with %s", async (precision) => {
+    const model = await load();
+    const trainer = makeTrainer(model, {
+      maxSteps: 30,
+      [precision]: true,
+      lrSchedulerType: "constant_with_warmup",
+    });
+    const { skippedSteps } = await trainer.train();
+    const history = trainer.state.logHistory.filter(({ loss }) => loss !== undefined);
+    const { losses, norms } = TORCH[precision];
+    for (const [i, { loss, grad_norm }] of history.entries()) {
+      expect(Math.abs(loss! / losses[i]! - 1), `loss ${i}`).toBeLessThan(1e-3);
+      expect(Math.abs(grad_norm! / norms[i]! - 1), `norm ${i}`).toBeLessThan(1e-2);
+    }
+    expect(history).toHaveLength(3);
+    expect(skippedSteps).toBe(0);
+    expect(model.autocast).toBeNull(); // put back
+    expect([...model.parameters().values()].every(({ dtype }) => dtype === "f32")).toBe(true);
+    model.dispose();
+  });
+
+  it("leaves updates out that overflow, schedule included, and resumes the scale", async () => {
+    const outputDir = folder();
+    const args = { fp16: true, maxSteps: 10, saveSteps: 2, loggingSteps: 1, outputDir };
+    const saved = { ...args, saveStrategy: "steps" } as const;
+    const first = await load();
+    const stop: TrainerCallback = {
+      onStepEnd(_args, state, control) {
+        if (state.globalStep === 2) control.shouldTrainingStop = true;
+      },
+    };
+    await makeTrainer(first, saved, [stop]).train();
+    const path = `${outputDir}/checkpoint-2/scaler.json`;
+    const scaler = JSON.parse(await readFile(path, "utf8")) as Record<string, number>;
+    expect(scaler).toEqual({
+      ...{ scale: 65536, growth_factor: 2, backoff_factor: 0.5, growth_interval: 2000 },
+      ...{ _growth_tracker: 2, skipped_steps: 0 },
+    });
+    await writeFile(path, JSON.stringify({ ...scaler, scale: 2 ** 20, skipped_steps: 5 }));
+
+    const model = await load();
+    const weights: Float32Array[] = [];
+    const scales: number[] = [];
+    const observe: TrainerCallback = {
+      async onStepEnd() {
+        weights.push((await model.parameters().get("lm_head.weight")!.data()) as Float32Array);
+      },
+      async onSave(_args, state) {
+        const file = `${outputDir}/checkpoint-${state.globalStep}/scaler.json`;
+        scales.push((JSON.parse(await readFile(file, "utf8")) as { scale: number }).scale);
+      },
+    };
+    const trainer = makeTrainer(model, { ...saved, saveSteps: 1 }, [observe]);
+    const { skippedSteps, globalStep } = await trainer.train({ resumeFromCheckpoint: true });
+    expect(globalStep).toBe(10);
+    const halved = scales.filter((scale, i) => scale < (scales[i - 1] ?? 2 ** 20)).length;
+    expect(halved).toBeGreaterThanOrEqual(2);
+    expect(halved).toBeLessThan(8);
+    expect(skippedSteps).toBe(5 + halved);
+    // While updates overflow, neither weights nor learning rate move; then both do.
+    const records = trainer.state.logHistory.filter(
+      ({ step, loss }) => step > 2 && loss !== undefined,
+    );
+    for (let i = 1; i < halved; i++) {
+      expect(weights[i]).toEqual(weights[0]);
+      expect(records[i]!.learning_rate).toBe(records[0]!.learning_rate);
+      expect(Number.isFinite(records[i]!.grad_norm)).toBe(false);
+    }
+    expect(weights[halved]).not.toEqual(weights[0]);
+    expect(records[halved + 1]!.learning_rate).toBeGreaterThan(records[0]!.learning_rate!);
+    expect(Number.isFinite(records[halved]!.grad_norm)).toBe(true);
+    first.dispose();
+    model.dispose();
+  });
+
+  it("takes the loss scale back from gradients, with clipping and without", async () => {
+    const firstStep = async (args: TrainingArgumentsInput) => {
+      const model = await load();
+      const outputDir = folder();
+      const all = {
+        maxSteps: 1,
+        loggingSteps: 1,
+        saveStrategy: "steps",
+        outputDir,
+        ...args,
+      } as const;
+      const trainer = makeTrainer(model, all);
+      await trainer.train();
+      const { tensors } = await readSafetensors(`${outputDir}/checkpoint-1/optimizer.safetensors`);
+      model.dispose();
+      const moment = tensors.get("lm_head.weight.exp_avg")!.data as Float32Array;
+      return { norm: trainer.state.logHistory[0]!.grad_norm!, moment };
+    };
+    for (const maxGradNorm of [0, 1]) {
+      const mixed = await firstStep({ maxGradNorm, fp16: true });
+      const { moment } = await firstStep({ maxGradNorm });
+      const largest = moment.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      expect(distance(mixed.moment, moment)).toBeLessThan(0.02 * largest);
+      expect(mixed.norm).toBeCloseTo(9.058, 2); // torch's
+    }
+  });
+
+  it("refuses weights in 16 bits with fp16", async () => {
+    const model = await load("float16");
+    await expect(makeTrainer(model, { fp16: true, maxSteps: 1 }).train()).rejects.toThrow(
+      /^fp16: trained weights must be f32, got f16 \(shared\.weight\)/,
+    );
+    model.dispose();
+  });
+});
+
+describe("the loss scale", () => {
+  it("halves on overflow and doubles after 2000 updates without one, as GradScaler", () => {
+    const scale = new LossScale();
+    expect(scale.scale).toBe(65536);
+    scale.update(true);
+    scale.update(true);
+    expect(scale.state).toEqual({ scale: 16384, growthTracker: 0, skippedSteps: 2 });
+    for (let i = 0; i < 1999; i++) scale.update(false);
+    expect(scale.state).toEqual({ scale: 16384, growthTracker: 1999, skippedSteps: 2 });
+    scale.update(false);
+    expect(scale.state).toEqual({ scale: 32768, growthTracker: 0, skippedSteps: 2 });
+    for (let i = 0; i < 1000; i++) scale.update(false);
+    scale.update(true);
+    expect(scale.state).toEqual({ scale: 16384, growthTracker: 0, skippedSteps: 3 });
+    scale.restore({ scale: 2 ** 127, growthTracker: 1999, skippedSteps: 3 });
+    scale.update(false);
+    expect(scale.scale).toBe(2 ** 127); // the next power is not a finite f32
+  });
+
+  it("is asked of models that have mixed precision only", async () => {
+    const trainer = (args: TrainingArgumentsInput) =>
+      new Trainer({
+        ...{ model: new TinyModel(), trainDataset: tinyRows(4) },
+        args: { saveStrategy: "no", maxSteps: 1, disableTqdm: true, ...args },
+      });
+    await expect(trainer({ bf16: true }).train()).rejects.toThrow(
+      /^bf16: needs a model with mixed/,
+    );
+    expect(() => trainer({ bf16: true, fp16: true })).toThrow(ArgumentError);
+  });
+});
