@@ -171,18 +171,18 @@ describe.skipIf(!hasShared)(needsShared("autocast"), () => {
     expect(halved).toBeGreaterThanOrEqual(2);
     expect(halved).toBeLessThan(8);
     expect(skippedSteps).toBe(5 + halved);
-    // While updates overflow, neither weights nor learning rate move; then both do.
+    // An update that overflows moves neither weights nor learning rate; every other one moves both.
     const records = trainer.state.logHistory.filter(
       ({ step, loss }) => step > 2 && loss !== undefined,
     );
-    for (let i = 1; i < halved; i++) {
-      expect(weights[i]).toEqual(weights[0]);
-      expect(records[i]!.learning_rate).toBe(records[0]!.learning_rate);
-      expect(Number.isFinite(records[i]!.grad_norm)).toBe(false);
+    const isSkipped = records.map(({ grad_norm }) => !Number.isFinite(grad_norm));
+    expect(isSkipped.filter(Boolean)).toHaveLength(halved);
+    expect(isSkipped[0]).toBe(true);
+    for (let i = 1; i < records.length; i++) {
+      expect(distance(weights[i]!, weights[i - 1]!) > 0).toBe(!isSkipped[i]);
+      const rates = [records[i - 1]!.learning_rate!, records[i]!.learning_rate!] as const;
+      expect(rates[1] > rates[0]).toBe(!isSkipped[i - 1]);
     }
-    expect(weights[halved]).not.toEqual(weights[0]);
-    expect(records[halved + 1]!.learning_rate).toBeGreaterThan(records[0]!.learning_rate!);
-    expect(Number.isFinite(records[halved]!.grad_norm)).toBe(true);
     first.dispose();
     model.dispose();
   });
