@@ -27,8 +27,11 @@ export type { GenerationOptions } from "./t5/generation/options.ts";
 
 export { rouge, rougeScores, type RougeScore } from "./eval/rouge.ts";
 
-export { loadDataset } from "./train/csvDataset.ts";
+export type { Columns, Dataset, DatasetDict, Row } from "./train/dataset.ts";
+export { loadDataset, streamDataset, type LoadDatasetOptions } from "./train/loadDataset.ts";
 export { preprocess } from "./train/preprocess.ts";
+export { shuffle, tokenizedStream } from "./train/streams.ts";
+export { preprocessCached } from "./train/tokenCache.ts";
 export { seq2seqCollate } from "./train/collate.ts";
 export {
   Trainer,

@@ -142,7 +142,7 @@ function countWords(): Map<string, number> {
     }
   };
   for (const { dialogue, summary } of generateSplits().train) {
-    add(fillTemplate(TRAINING_TEMPLATE, dialogue));
+    add(fillTemplate(TRAINING_TEMPLATE, { dialogue }));
     add(summary);
   }
   const pairs = generatePretraining(CORPUS_SEED, CORPUS_WEIGHTS);

@@ -6,7 +6,15 @@ import { openDevice } from "../kernels/openDevice.ts";
 import { T5ForConditionalGeneration } from "../t5/model.ts";
 import { Tokenizer } from "../t5/tokenizer.ts";
 import { DatasetError } from "../tensor/errors.ts";
-import { loadDataset, SPLITS, type Split } from "../train/csvDataset.ts";
+import { SPLITS, type Split } from "../train/dataset.ts";
+import { targetText } from "../train/prompt.ts";
+import {
+  columnOptions,
+  columnsOf,
+  DATASET_HELP,
+  fetchDataset,
+  type DatasetFlags,
+} from "./datasetOptions.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
 import { deviceOption, interruptSignal, jsonOption, wholeNumber } from "./options.ts";
@@ -15,10 +23,9 @@ import { startProgress } from "./progress.ts";
 import { summarizeRows } from "./summaries.ts";
 import { Option } from "commander";
 
-interface EvaluateOptions {
+interface EvaluateOptions extends DatasetFlags {
   readonly model: string;
   readonly revision?: string;
-  readonly dataset: string;
   readonly split: Split;
   readonly rows?: number;
   readonly batchSize: number;
@@ -29,15 +36,11 @@ interface EvaluateOptions {
 }
 
 export function evaluateCommand(): Command {
-  return new Command("evaluate")
+  const command = new Command("evaluate")
     .description("ROUGE of a model's summaries on a split of a dataset")
     .option("--model <name>", MODEL_HELP, EXAMPLE_MODEL)
     .addOption(revisionOption())
-    .option(
-      "--dataset <folder>",
-      "folder with train.csv, validation.csv, test.csv",
-      EXAMPLE_DATASET,
-    )
+    .option("--dataset <name>", DATASET_HELP, EXAMPLE_DATASET)
     .addOption(new Option("--split <name>", "which split").choices(SPLITS).default("test"))
     .option("--rows <n>", "only the first rows of the split", wholeNumber(1))
     .option("--batch-size <n>", "dialogues generated side by side", wholeNumber(1), 8)
@@ -46,18 +49,21 @@ export function evaluateCommand(): Command {
     .option("--num-beams <n>", "beams; 1 is greedy", wholeNumber(1), 1)
     .addOption(jsonOption())
     .action((options: EvaluateOptions) => evaluate(options));
+  for (const option of columnOptions()) command.addOption(option);
+  return command;
 }
 
 async function evaluate(options: EvaluateOptions): Promise<void> {
   const output = new Output(options.json);
-  const dataset = (await loadDataset(options.dataset))[options.split];
+  const signal = interruptSignal();
+  const columns = columnsOf(options);
+  const dataset = (await fetchDataset(options, signal))[options.split];
   if (dataset === undefined) {
     throw new DatasetError(
-      `evaluate: ${options.dataset} must hold ${options.split}.csv, and does not. Choose another --split.`,
+      `evaluate: ${options.dataset} must hold the split ${options.split}, and does not. Choose another --split.`,
     );
   }
   const rows = dataset.rows.slice(0, options.rows);
-  const signal = interruptSignal();
   const folder = await fetchModel(options.model, { revision: options.revision, signal });
   const device = await openDevice(options.device);
   const tokenizer = await Tokenizer.fromPretrained(folder);
@@ -65,12 +71,13 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   const progress = startProgress("summaries", rows.length);
   const predictions = await summarizeRows(model, tokenizer, rows, {
     batchSize: options.batchSize,
+    columns,
     generation: { maxNewTokens: options.maxNewTokens, numBeams: options.numBeams },
     signal,
     onProgress: (done) => progress.update(done),
   });
   progress.stop();
-  const references = rows.map((row) => row.summary ?? "");
+  const references = rows.map((row) => targetText(row, columns));
   const samples = rougeSamples(predictions, references, { useStemmer: true });
   const means = rougeMeans(samples);
   const intervals = bootstrapAggregate(samples);

@@ -5,14 +5,15 @@ import { Command } from "commander";
 import { deviceOption, interruptSignal, jsonOption, number, wholeNumber } from "./options.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import { MODEL_HELP, revisionOption } from "./hub.ts";
+import { cacheOption, columnOptions, DATASET_HELP, type DatasetFlags } from "./datasetOptions.ts";
 import { runNotebook } from "./notebook/run.ts";
 import type { NotebookSettings } from "./notebook/settings.ts";
 import { Output } from "./output.ts";
 
-interface ReproduceFlags {
+interface ReproduceFlags extends Partial<DatasetFlags> {
   readonly model?: string;
   readonly revision?: string;
-  readonly dataset?: string;
+  readonly cache: boolean;
   readonly device: "cpu" | "webgpu" | "auto";
   readonly faithful: boolean;
   readonly maxSteps: number;
@@ -35,14 +36,11 @@ const NOTEBOOK = { learningRate: 5e-5, warmupSteps: 100 };
 const EXAMPLE = { learningRate: 1e-3, warmupSteps: 10 };
 
 export function reproduceCommand(): Command {
-  return new Command("reproduce")
+  const command = new Command("reproduce")
     .description("the notebook: summarise, fine-tune, summarise again, ROUGE before and after")
     .option("--model <name>", `${MODEL_HELP} (default: the example's small T5)`)
     .addOption(revisionOption())
-    .option(
-      "--dataset <folder>",
-      "folder with train.csv, validation.csv, test.csv (default: the example's)",
-    )
+    .option("--dataset <name>", `${DATASET_HELP} (default: the example's)`)
     .addOption(deviceOption())
     .option(
       "--faithful",
@@ -71,6 +69,8 @@ export function reproduceCommand(): Command {
     .option("--output <folder>", "where checkpoints and report.html go", "gradloom-output")
     .addOption(jsonOption())
     .action((flags: ReproduceFlags) => reproduce(flags));
+  for (const option of [...columnOptions(), cacheOption()]) command.addOption(option);
+  return command;
 }
 
 async function reproduce(flags: ReproduceFlags): Promise<void> {

@@ -3,29 +3,29 @@
 import type { GenerationOptions } from "../t5/generation/options.ts";
 import type { T5ForConditionalGeneration } from "../t5/model.ts";
 import type { Tokenizer } from "../t5/tokenizer.ts";
-import type { Row } from "../train/csvDataset.ts";
-import { inferencePrompt } from "../train/prompt.ts";
+import type { Columns, Row } from "../train/dataset.ts";
+import { fillTemplate, inferenceTemplate } from "../train/prompt.ts";
 
 export interface SummarizeRowsOptions {
   readonly batchSize: number;
+  readonly columns: Columns;
   readonly generation: GenerationOptions;
   readonly signal: AbortSignal;
   /** Called with the number of rows done after each batch. */
   readonly onProgress?: (done: number) => void;
 }
 
-/** One summary for each row's dialogue; inputs are not truncated, as in the notebook. */
+/** One summary for each row; inputs are not truncated, as in the notebook. */
 export async function summarizeRows(
   model: T5ForConditionalGeneration,
   tokenizer: Tokenizer,
   rows: readonly Row[],
-  { batchSize, generation, signal, onProgress }: SummarizeRowsOptions,
+  { batchSize, columns, generation, signal, onProgress }: SummarizeRowsOptions,
 ): Promise<string[]> {
+  const template = inferenceTemplate(columns);
   const summaries: string[] = [];
   for (let begin = 0; begin < rows.length; begin += batchSize) {
-    const prompts = rows
-      .slice(begin, begin + batchSize)
-      .map((row) => inferencePrompt(row.dialogue ?? ""));
+    const prompts = rows.slice(begin, begin + batchSize).map((row) => fillTemplate(template, row));
     const batch = tokenizer.encode(prompts, { padding: "longest" });
     const ids = await model.generate(batch, { ...generation, signal });
     for (const row of ids) summaries.push(tokenizer.decode(row, { skipSpecialTokens: true }));

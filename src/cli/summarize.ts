@@ -47,7 +47,7 @@ async function summarize(files: readonly string[], options: SummarizeOptions): P
   const model = await T5ForConditionalGeneration.fromPretrained(folder, { device });
   const summaries: { source: string; summary: string }[] = [];
   for (const { source, dialogue } of dialogues) {
-    const prompt = fillTemplate(options.template, dialogue);
+    const prompt = fillTemplate(options.template, { dialogue });
     const { inputIds, attentionMask } = tokenizer.encode(prompt);
     const { maxNewTokens, numBeams } = options;
     const ids = await model.generate(

@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import type { TorchDtype } from "../t5/model.ts";
+import { cacheOption, columnOptions, DATASET_HELP, type DatasetFlags } from "./datasetOptions.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import { MODEL_HELP, revisionOption } from "./hub.ts";
 import { deviceOption, interruptSignal, jsonOption, number, wholeNumber } from "./options.ts";
@@ -12,14 +13,14 @@ import { runTraining } from "./train/run.ts";
 import type { TrainSettings } from "./train/settings.ts";
 
 /** Flags that are no TrainingArguments, as commander files them. */
-interface OwnFlags extends Record<string, unknown> {
+interface OwnFlags extends DatasetFlags, Record<string, unknown> {
   readonly model: string;
   readonly revision?: string;
   readonly dtype: TorchDtype;
   readonly dropout?: number;
   readonly device: "cpu" | "webgpu" | "auto";
   readonly threads?: number;
-  readonly dataset: string;
+  readonly cache: boolean;
   readonly faithful: boolean;
   readonly maxTrainRows?: number;
   readonly maxEvalRows?: number;
@@ -64,17 +65,17 @@ const modelOptions = (): Option[] =>
 
 const dataOptions = (): Option[] =>
   group("Data:", [
-    new Option("--dataset <folder>", "folder with train.csv, validation.csv, test.csv").default(
-      EXAMPLE_DATASET,
-    ),
+    new Option("--dataset <name>", DATASET_HELP).default(EXAMPLE_DATASET),
+    ...columnOptions(),
+    cacheOption(),
     new Option(
       "--faithful",
       "the notebook's preprocessing: padding to --max-length, labels padded with 0, no mask",
     ).default(false),
-    new Option("--max-train-rows <n>", "only the first rows of train.csv").argParser(
+    new Option("--max-train-rows <n>", "only the first rows of the split train").argParser(
       wholeNumber(1),
     ),
-    new Option("--max-eval-rows <n>", "only the first rows of validation.csv").argParser(
+    new Option("--max-eval-rows <n>", "only the first rows of the split validation").argParser(
       wholeNumber(1),
     ),
     new Option("--max-length <n>", "longest prompt and longest summary in tokens, in training")

@@ -135,6 +135,14 @@ export class Tokenizer {
     return rows.map((ids) => this.decode(ids, options));
   }
 
+  /** SHA-256 of the tokenizer's files, in hexadecimal: equal for tokenizers that give the same ids. */
+  async fingerprint(): Promise<string> {
+    const parts = [...this.#files].flatMap(([name, bytes]) => [`${name} ${bytes.length}\n`, bytes]);
+    const all = new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
+    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", all));
+    return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
   /** Copies the tokenizer's files to a folder, which is made when it does not exist. Node only. */
   async savePretrained(folder: string): Promise<void> {
     const { mkdir } = await import("node:fs/promises");

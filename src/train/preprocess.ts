@@ -10,20 +10,25 @@ import {
   type Columns,
   type Dataset,
   type DatasetDict,
+  type Row,
   type Split,
-} from "./csvDataset.ts";
-import { fillTemplate, TRAINING_TEMPLATE } from "./prompt.ts";
+} from "./dataset.ts";
+import { fillTemplate, templateColumns, trainingTemplate } from "./prompt.ts";
 
 /** The one method of a tokenizer that is needed here. */
 export type Encoder = Pick<Tokenizer, "encode">;
 
-export interface PreprocessOptions extends Columns {
+export const DEFAULT_MAX_LENGTH = 512;
+
+/** How a row becomes token ids. */
+export interface RowEncoding extends Columns {
   /** The notebook's way: everything padded to maxLength, labels with id 0, no attention mask. Default false. */
   readonly faithful?: boolean;
-  /** Prompt with `{dialogue}` in it, default the notebook's. */
-  readonly template?: string;
   /** Longest input and label sequence in tokens, the end token included; default 512. */
   readonly maxLength?: number;
+}
+
+export interface PreprocessOptions extends RowEncoding {
   /** Called after every chunk with the number of rows done. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -36,16 +41,36 @@ const CHUNK = 200;
 /**
  * Tokenises one split. By default sequences keep their own length and carry a mask: seq2seqCollate pads each batch.
  * With `faithful`, every sequence has maxLength ids and there is no mask: defaultCollate stacks them.
- * @throws {DatasetError} if a row has no text in the source or target column
- * @throws {ArgumentError} for a template without `{dialogue}` or a maxLength that is not an integer >= 1
+ * @throws {DatasetError} if a row has no text in a column that is used
+ * @throws {ArgumentError} for a template that names no column or a maxLength that is not an integer >= 1
  */
 export async function preprocess(
   { rows }: Pick<Dataset, "rows">,
   tokenizer: Encoder,
   options: PreprocessOptions = {},
 ): Promise<Example[]> {
-  const { faithful = false, template = TRAINING_TEMPLATE, maxLength = 512, onProgress } = options;
-  const { sourceColumn, targetColumn } = { ...DEFAULT_COLUMNS, ...options };
+  const encode = rowEncoder(tokenizer, options);
+  const examples: Example[] = [];
+  for (let start = 0; start < rows.length; start += CHUNK) {
+    examples.push(...encode(rows.slice(start, start + CHUNK), start));
+    options.onProgress?.(examples.length, rows.length);
+    await nextTurn();
+  }
+  return examples;
+}
+
+/**
+ * Rows to examples, `first` being the number of the first row in messages.
+ * @throws {ArgumentError} at once, as `preprocess`
+ */
+export function rowEncoder(
+  tokenizer: Encoder,
+  options: RowEncoding,
+): (rows: readonly Row[], first: number) => Example[] {
+  const { faithful = false, maxLength = DEFAULT_MAX_LENGTH } = options;
+  const { targetColumn = DEFAULT_COLUMNS.targetColumn } = options;
+  const template = trainingTemplate(options);
+  const sources = templateColumns(template);
   if (!Number.isInteger(maxLength) || maxLength < 1) {
     throw new ArgumentError(`maxLength: must be an integer >= 1, got ${maxLength}`);
   }
@@ -54,33 +79,32 @@ export async function preprocess(
     truncation: true,
     maxLength,
   } as const;
-  const examples: Example[] = [];
-  for (let start = 0; start < rows.length; start += CHUNK) {
-    const indices = rows.slice(start, start + CHUNK).map((_, i) => start + i);
-    const text = (i: number, column: string): string => textOf(rows[i]![column], i, column);
-    const inputs = tokenizer.encode(
-      indices.map((i) => fillTemplate(template, text(i, sourceColumn))),
-      encoding,
-    );
-    const labels = tokenizer.encode(
-      indices.map((i) => text(i, targetColumn)),
-      encoding,
-    ).inputIds;
-    for (let i = 0; i < indices.length; i++) {
+  return (rows, first) => {
+    rows.forEach((row, i) => sources.forEach((column) => textOf(row, first + i, column)));
+    const prompts = rows.map((row) => fillTemplate(template, row));
+    const targets = rows.map((row, i) => textOf(row, first + i, targetColumn));
+    const inputs = tokenizer.encode(prompts, encoding);
+    const labels = tokenizer.encode(targets, encoding).inputIds;
+    return rows.map((_, i) => {
       const mask = faithful ? {} : { attentionMask: inputs.attentionMask[i]! };
-      examples.push({ inputIds: inputs.inputIds[i]!, ...mask, labels: labels[i]! });
-    }
-    onProgress?.(examples.length, rows.length);
-    await nextTurn();
-  }
-  return examples;
+      return { inputIds: inputs.inputIds[i]!, ...mask, labels: labels[i]! };
+    });
+  };
 }
 
-/** Tokenises every split that is there; progress counts the rows of all of them. */
-export async function preprocessSplits(
+/**
+ * Tokenises every split that is there; progress counts the rows of all of them.
+ * @param tokenize one split: `preprocess`, or `preprocessCached`
+ */
+export async function preprocessSplits<T extends Encoder>(
   dict: DatasetDict,
-  tokenizer: Encoder,
+  tokenizer: T,
   options: PreprocessOptions = {},
+  tokenize: (
+    dataset: Dataset,
+    tokenizer: T,
+    options: PreprocessOptions,
+  ) => Promise<Example[]> = preprocess,
 ): Promise<TokenizedSplits> {
   const total = SPLITS.reduce((sum, split) => sum + (dict[split]?.rows.length ?? 0), 0);
   const tokenized: { [S in Split]?: Example[] } = {};
@@ -89,7 +113,7 @@ export async function preprocessSplits(
     const dataset = dict[split];
     if (dataset === undefined) continue;
     const onProgress = (done: number): void => options.onProgress?.(before + done, total);
-    tokenized[split] = await preprocess(dataset, tokenizer, { ...options, onProgress });
+    tokenized[split] = await tokenize(dataset, tokenizer, { ...options, onProgress });
     before += dataset.rows.length;
   }
   return tokenized;
@@ -134,7 +158,8 @@ function featuresOf(example: Example | undefined): string[] {
     : ["input_ids", "attention_mask", "labels"];
 }
 
-function textOf(cell: string | null | undefined, index: number, column: string): string {
+function textOf(row: Row, index: number, column: string): string {
+  const cell = row[column];
   if (typeof cell === "string") return cell;
   throw new DatasetError(
     `preprocess: row ${index} must have text in column ${column}, got ${cell === null ? "a missing value" : "no such column"}. ` +

@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DatasetError } from "../../src/tensor/errors.ts";
-import { formatDatasetDict, loadDataset, parseDataset } from "../../src/train/csvDataset.ts";
+import { parseDataset } from "../../src/train/csvDataset.ts";
+import { formatDatasetDict } from "../../src/train/dataset.ts";
+import { loadDataset } from "../../src/train/loadDataset.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";
 
 const HEADER = "id,dialogue,summary,topic\n";

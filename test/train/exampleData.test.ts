@@ -9,7 +9,8 @@ import { Random } from "../../scripts/example/random.ts";
 import type { Ending } from "../../scripts/example/situation.ts";
 import { trainUnigram } from "../../scripts/example/unigram.ts";
 import { Tokenizer } from "../../src/t5/tokenizer.ts";
-import { loadDataset, SPLITS, type DatasetDict } from "../../src/train/csvDataset.ts";
+import { SPLITS, type DatasetDict } from "../../src/train/dataset.ts";
+import { loadDataset } from "../../src/train/loadDataset.ts";
 import { inferencePrompt, trainingPrompt } from "../../src/train/prompt.ts";
 
 const examples = (path: string): string =>

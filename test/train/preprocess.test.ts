@@ -1,40 +1,20 @@
 import { describe, expect, it } from "vitest";
 import { Tokenizer } from "../../src/t5/tokenizer.ts";
 import { ArgumentError, DatasetError } from "../../src/tensor/errors.ts";
-import { loadDataset, type Row } from "../../src/train/csvDataset.ts";
-import {
-  modeNote,
-  preprocess,
-  preprocessSplits,
-  shapesCell,
-  type Encoder,
-} from "../../src/train/preprocess.ts";
+import type { Row } from "../../src/train/dataset.ts";
+import { loadDataset } from "../../src/train/loadDataset.ts";
+import { modeNote, preprocess, preprocessSplits, shapesCell } from "../../src/train/preprocess.ts";
 import {
   fillTemplate,
   inferencePrompt,
+  inferenceTemplate,
+  neededColumns,
   trainingPrompt,
+  trainingTemplate,
   TRAINING_TEMPLATE,
 } from "../../src/train/prompt.ts";
+import { wordLengths as lengths } from "../support/wordLengths.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";
-
-/** One id a word, its length plus ten; then the end token 1. Pads with 0, as T5's tokenizers do. */
-const lengths: Encoder = {
-  encode(texts, { padding = false, truncation = false, maxLength = 512 } = {}) {
-    const rows = [texts].flat().map((text) => {
-      const words = text.split(/\s+/).filter((word) => word !== "");
-      const ids = words
-        .map((word) => word.length + 10)
-        .slice(0, truncation ? maxLength - 1 : undefined);
-      return [...ids, 1];
-    });
-    const fill = (row: number[]) =>
-      new Array<number>(padding === "max_length" ? maxLength - row.length : 0).fill(0);
-    return {
-      inputIds: rows.map((row) => [...row, ...fill(row)]),
-      attentionMask: rows.map((row) => [...row.map(() => 1), ...fill(row)]),
-    };
-  },
-};
 
 const row = (dialogue: string | null, summary: string | null): Row => ({
   id: "0",
@@ -53,18 +33,33 @@ describe("prompts", () => {
     );
   });
 
-  it("take the dialogue as it is, dollar signs and braces too", () => {
-    expect(fillTemplate("<{dialogue}>", "$& {dialogue} $1")).toBe("<$& {dialogue} $1>");
+  it("take texts as they are, dollar signs and braces too", () => {
+    const row = { dialogue: "$& {summary} $1", summary: "s" };
+    expect(fillTemplate("<{dialogue}> {summary} {dialogue}", row)).toBe(
+      "<$& {summary} $1> s $& {summary} $1",
+    );
   });
 
-  it("refuse a template without the placeholder, or with two", () => {
-    for (const template of ["Summarize.", "{dialogue} {dialogue}", "{ dialogue }"]) {
-      expect(() => fillTemplate(template, "Hi.")).toThrow(ArgumentError);
-    }
-    expect(() => fillTemplate("Summarize.", "Hi.")).toThrow(
-      `template: must hold the placeholder {dialogue} once, got "Summarize.". ` +
+  it("go around another source column, or are the caller's", () => {
+    expect(trainingTemplate({ sourceColumn: "article" })).toBe(
+      "Summarize the following conversation.\n\n{article}\n\nSummary: ",
+    );
+    expect(inferenceTemplate({ template: "{a} {b}" })).toBe("{a} {b}");
+    expect(neededColumns({ template: "{a} {b} {a}", targetColumn: "c" })).toEqual(["a", "b", "c"]);
+  });
+
+  it("refuse a template without a column, with another, or with one that is missing", () => {
+    expect(() => fillTemplate("Summarize.", { dialogue: "Hi." })).toThrow(
+      `template: must name a column as in {dialogue}, got "Summarize.". ` +
         `Write for example ${JSON.stringify(TRAINING_TEMPLATE)}.`,
     );
+    expect(() => fillTemplate("{ dialogue }", { dialogue: "Hi.", topic: "t" })).toThrow(
+      "template: must name columns with text, got { dialogue } and only dialogue, topic.",
+    );
+    expect(() => fillTemplate("{topic}", { topic: null })).toThrow(
+      /got \{topic\} and a missing value/,
+    );
+    expect(() => fillTemplate("", {})).toThrow(ArgumentError);
   });
 });
 

@@ -6,8 +6,11 @@ import { openDevice } from "../../kernels/openDevice.ts";
 import { checkVocabulary, Tokenizer } from "../../t5/tokenizer.ts";
 import { T5ForConditionalGeneration } from "../../t5/model.ts";
 import { DatasetError } from "../../tensor/errors.ts";
-import { formatDatasetDict, loadDataset, type DatasetDict } from "../../train/csvDataset.ts";
-import { modeNote, preprocessSplits, shapesCell } from "../../train/preprocess.ts";
+import { formatDatasetDict, type DatasetDict } from "../../train/dataset.ts";
+import { modeNote, preprocess, preprocessSplits, shapesCell } from "../../train/preprocess.ts";
+import { sourceText, targetText } from "../../train/prompt.ts";
+import { preprocessCached } from "../../train/tokenCache.ts";
+import { columnsOf, fetchDataset } from "../datasetOptions.ts";
 import { fetchModel } from "../hub.ts";
 import type { Output } from "../output.ts";
 import { makeOutputFolder, writeReport } from "../outputFolder.ts";
@@ -30,7 +33,8 @@ export async function runNotebook(settings: NotebookSettings, output: Output, si
 
   // 1.2 Dataset and model
   output.heading("1.2 Dataset and model");
-  const dataset = await loadDataset(settings.dataset);
+  const columns = columnsOf(settings);
+  const dataset = await fetchDataset(settings, signal);
   const testRows = neededSplits(dataset, settings.dataset);
   output.print(formatDatasetDict(dataset));
   const device = await openDevice(settings.device);
@@ -60,6 +64,7 @@ export async function runNotebook(settings: NotebookSettings, output: Output, si
     const progress = startProgress(label, scoredRows.length + 1);
     const options = {
       batchSize: settings.batchSize,
+      columns,
       generation: { maxNewTokens: settings.maxNewTokens },
       signal,
     };
@@ -75,21 +80,27 @@ export async function runNotebook(settings: NotebookSettings, output: Output, si
   output.heading("1.3 Zero-shot inference");
   const original = await summarize(model, "summaries of the original model");
   printSections(output, {
-    "INPUT PROMPT": exampleRow.dialogue!,
-    "BASELINE HUMAN SUMMARY": exampleRow.summary!,
+    "INPUT PROMPT": sourceText(exampleRow, columns),
+    "BASELINE HUMAN SUMMARY": targetText(exampleRow, columns),
     "MODEL GENERATION - ZERO SHOT": original.example,
   });
 
   // 2.1 Preprocess
   output.heading("2.1 Preprocess the dataset");
   const tokenizing = startProgress("tokenise", rowCount(dataset));
-  const tokenized = await preprocessSplits(dataset, tokenizer, {
-    faithful: settings.faithful,
-    onProgress: (done) => {
-      signal.throwIfAborted();
-      tokenizing.update(done);
+  const tokenized = await preprocessSplits(
+    dataset,
+    tokenizer,
+    {
+      ...columns,
+      faithful: settings.faithful,
+      onProgress: (done) => {
+        signal.throwIfAborted();
+        tokenizing.update(done);
+      },
     },
-  });
+    settings.cache ? preprocessCached : preprocess,
+  );
   tokenizing.stop();
   output.print(shapesCell(tokenized));
   output.print(`\n${modeNote(settings.faithful)}`);
@@ -104,14 +115,14 @@ export async function runNotebook(settings: NotebookSettings, output: Output, si
   output.heading("2.3 Evaluate the model qualitatively");
   const instruct = await summarize(instructModel, "summaries of the fine-tuned model");
   printSections(output, {
-    "BASELINE HUMAN SUMMARY": exampleRow.summary!,
+    "BASELINE HUMAN SUMMARY": targetText(exampleRow, columns),
     "ORIGINAL MODEL": original.example,
     "INSTRUCT MODEL": instruct.example,
   });
 
   // 2.4 ROUGE
   output.heading("2.4 Evaluate the model quantitatively (with ROUGE)");
-  const human = scoredRows.map((row) => row.summary!);
+  const human = scoredRows.map((row) => targetText(row, columns));
   output.table(
     ["human_baseline_summaries", "original_model_summaries", "instruct_model_summaries"],
     human.map((text, i) => [text, original.summaries[i]!, instruct.summaries[i]!]),
@@ -133,16 +144,16 @@ export async function runNotebook(settings: NotebookSettings, output: Output, si
     settings,
     parameters,
     example: {
-      dialogue: exampleRow.dialogue!,
-      human: exampleRow.summary!,
+      dialogue: sourceText(exampleRow, columns),
+      human: targetText(exampleRow, columns),
       original: original.example,
       instruct: instruct.example,
     },
     training,
     rouge: scores,
     summaries: scoredRows.map((row, i) => ({
-      dialogue: row.dialogue!,
-      human: row.summary!,
+      dialogue: sourceText(row, columns),
+      human: targetText(row, columns),
       original: original.summaries[i]!,
       instruct: instruct.summaries[i]!,
     })),
@@ -165,9 +176,9 @@ export type NotebookResult = Awaited<ReturnType<typeof runNotebook>>;
 function neededSplits(dataset: DatasetDict, folder: string) {
   const { train, test } = dataset;
   if (train === undefined || test === undefined) {
-    const missing = train === undefined ? "train.csv" : "test.csv";
+    const missing = train === undefined ? "train" : "test";
     throw new DatasetError(
-      `reproduce: ${folder} must hold train.csv and test.csv, got no ${missing}. Add the file.`,
+      `reproduce: ${folder} must hold the splits train and test, got no ${missing}. Add its file.`,
     );
   }
   return test.rows;

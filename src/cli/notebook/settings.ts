@@ -1,12 +1,14 @@
 // What a run of the notebook can be told.
 
-export interface NotebookSettings {
+import type { DatasetFlags } from "../datasetOptions.ts";
+
+export interface NotebookSettings extends DatasetFlags {
   /** The model to start from: folder or Hub id. */
   readonly model: string;
   /** Of a model from the Hub. */
   readonly revision?: string;
-  /** Folder with train.csv, validation.csv and test.csv. */
-  readonly dataset: string;
+  /** Whether tokens are kept for the next time. */
+  readonly cache: boolean;
   readonly device: "cpu" | "webgpu" | "auto";
   /** The notebook's preprocessing, which pads labels with 0 and passes no mask. */
   readonly faithful: boolean;

@@ -2,7 +2,8 @@
 
 import type { Point, Series } from "../../eval/report/charts.ts";
 import type { TrainingReport } from "../../eval/report/trainingPage.ts";
-import type { Row } from "../../train/csvDataset.ts";
+import type { Columns, Row } from "../../train/dataset.ts";
+import { sourceText, targetText } from "../../train/prompt.ts";
 import type { LogRecord } from "../../train/state.ts";
 import type { TrainResult } from "./run.ts";
 import type { SampleRecord } from "./samples.ts";
@@ -12,6 +13,7 @@ const ROUGE_TYPES = ["rouge1", "rouge2", "rougeL", "rougeLsum"] as const;
 export interface ReportExtras {
   readonly note: string;
   readonly throughput: readonly Point[];
+  readonly columns: Columns;
   readonly sampleRows: readonly Row[];
   readonly samples: readonly SampleRecord[];
 }
@@ -46,8 +48,8 @@ export function reportData(result: TrainResult, extras: ReportExtras): TrainingR
     })).filter(({ points }) => points.length > 0),
     finalRouge: result.rouge,
     samples: extras.sampleRows.map((row, i) => ({
-      source: row.dialogue ?? "",
-      reference: row.summary ?? "",
+      source: sourceText(row, extras.columns),
+      reference: targetText(row, extras.columns),
       predictions: extras.samples.map(({ step, texts }) => ({ step, text: texts[i] ?? "" })),
     })),
     arguments: { ...result.arguments },

@@ -10,10 +10,13 @@ import { ArgumentError, DatasetError } from "../../tensor/errors.ts";
 import { trainingArguments, type TrainingArguments } from "../../train/arguments.ts";
 import { EarlyStoppingCallback, type TrainerCallback } from "../../train/callbacks.ts";
 import type { Example } from "../../train/collate.ts";
-import { loadDataset, type Row } from "../../train/csvDataset.ts";
+import type { Row } from "../../train/dataset.ts";
 import { modeNote, preprocess } from "../../train/preprocess.ts";
+import { targetText } from "../../train/prompt.ts";
 import { rougeMetrics } from "../../train/rougeMetrics.ts";
+import { preprocessCached } from "../../train/tokenCache.ts";
 import { Trainer } from "../../train/trainer.ts";
+import { columnsOf, fetchDataset } from "../datasetOptions.ts";
 import { fetchModel } from "../hub.ts";
 import type { Output } from "../output.ts";
 import { makeOutputFolder, writeReport } from "../outputFolder.ts";
@@ -35,7 +38,8 @@ export async function runTraining(settings: TrainSettings, output: Output, signa
   checkMetric(args);
 
   // data and model
-  const rows = await loadRows(settings, args);
+  const columns = columnsOf(settings);
+  const rows = await loadRows(settings, args, signal);
   const { threads } = settings;
   const device = await openDevice(settings.device, threads === undefined ? {} : { threads });
   const modelFolder = await fetchModel(settings.model, { revision: settings.revision, signal });
@@ -51,6 +55,7 @@ export async function runTraining(settings: TrainSettings, output: Output, signa
   const summarize = (which: readonly Row[], onProgress?: (done: number) => void) =>
     summarizeRows(model, tokenizer, which, {
       batchSize: args.perDeviceEvalBatchSize,
+      columns,
       generation: { maxNewTokens: settings.maxNewTokens },
       signal,
       ...(onProgress ? { onProgress } : {}),
@@ -83,7 +88,7 @@ export async function runTraining(settings: TrainSettings, output: Output, signa
   const scoring = startProgress("summaries of test rows", rows.test.length);
   const predictions = await summarize(rows.test, (done) => scoring.update(done));
   scoring.stop();
-  const references = rows.test.map((row) => row.summary!);
+  const references = rows.test.map((row) => targetText(row, columns));
   const scores = rows.test.length > 0 ? rouge(predictions, references, { useStemmer: true }) : null;
   if (scores !== null) {
     output.table(Object.keys(scores), [Object.values(scores).map((value) => value.toFixed(6))]);
@@ -108,7 +113,7 @@ export async function runTraining(settings: TrainSettings, output: Output, signa
   const page = reportData(result, {
     note: modeNote(settings.faithful),
     throughput: progress.throughput,
-    ...{ sampleRows, samples: samples.records },
+    ...{ columns, sampleRows, samples: samples.records },
   });
   await writeReport(args.outputDir, renderTrainingReport(page));
   if (bestModelCheckpoint !== null) output.print(`best model: ${bestModelCheckpoint}`);
@@ -139,12 +144,18 @@ interface SplitRows {
   readonly test: readonly Row[];
 }
 
-async function loadRows(settings: TrainSettings, args: TrainingArguments): Promise<SplitRows> {
-  const { train, validation, test } = await loadDataset(settings.dataset);
+async function loadRows(
+  settings: TrainSettings,
+  args: TrainingArguments,
+  signal: AbortSignal,
+): Promise<SplitRows> {
+  const { train, validation, test } = await fetchDataset(settings, signal);
   const isEvaluated = args.evalStrategy !== "no" || args.evalOnStart;
   if (train === undefined || (isEvaluated && validation === undefined)) {
-    const missing = train === undefined ? "train.csv" : "validation.csv";
-    throw new DatasetError(`train: ${settings.dataset} must hold ${missing}, and does not`);
+    const missing = train === undefined ? "train" : "validation";
+    throw new DatasetError(
+      `train: ${settings.dataset} must hold the split ${missing}, and does not`,
+    );
   }
   return {
     train: train.rows.slice(0, settings.maxTrainRows),
@@ -156,13 +167,15 @@ async function loadRows(settings: TrainSettings, args: TrainingArguments): Promi
 async function tokenize(
   rows: SplitRows,
   tokenizer: Tokenizer,
-  { faithful, maxLength }: TrainSettings,
+  settings: TrainSettings,
   signal: AbortSignal,
 ): Promise<Record<"train" | "validation", Example[]>> {
+  const { faithful, maxLength } = settings;
+  const tokenizeSplit = settings.cache ? preprocessCached : preprocess;
   const progress = startProgress("tokenise", rows.train.length + rows.validation.length);
   const encode = (split: readonly Row[], before: number): Promise<Example[]> =>
-    preprocess({ rows: split }, tokenizer, {
-      ...{ faithful, maxLength },
+    tokenizeSplit({ rows: split }, tokenizer, {
+      ...{ ...columnsOf(settings), faithful, maxLength },
       onProgress: (done) => {
         signal.throwIfAborted();
         progress.update(before + done);

@@ -2,8 +2,9 @@
 
 import type { TorchDtype } from "../../t5/model.ts";
 import type { TrainingArgumentsInput } from "../../train/arguments.ts";
+import type { DatasetFlags } from "../datasetOptions.ts";
 
-export interface TrainSettings {
+export interface TrainSettings extends DatasetFlags {
   /** The model to start from: folder or Hub id. */
   readonly model: string;
   /** Of a model from the Hub. */
@@ -13,8 +14,8 @@ export interface TrainSettings {
   readonly dropout?: number;
   readonly device: "cpu" | "webgpu" | "auto";
   readonly threads?: number;
-  /** Folder with train.csv, validation.csv and test.csv. */
-  readonly dataset: string;
+  /** Whether tokens are kept for the next time. */
+  readonly cache: boolean;
   /** The notebook's preprocessing, which pads labels with 0 and passes no mask. */
   readonly faithful: boolean;
   readonly maxTrainRows?: number;

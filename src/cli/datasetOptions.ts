@@ -1,0 +1,60 @@
+// The flags that say which dataset, which columns of it and which prompt: shared by every command that reads one.
+
+import { Option } from "commander";
+import type { Columns, DatasetDict } from "../train/dataset.ts";
+import { loadDataset } from "../train/loadDataset.ts";
+import { downloadBar } from "./hub.ts";
+
+export interface DatasetFlags {
+  readonly dataset: string;
+  readonly datasetRevision?: string;
+  readonly sourceColumn?: string;
+  readonly targetColumn?: string;
+  readonly promptTemplate?: string;
+}
+
+/** What --dataset takes. */
+export const DATASET_HELP =
+  "folder with train, validation and test as .csv, .jsonl or .parquet, or Hub id such as knkarthick/dialogsum";
+
+export const columnOptions = (): Option[] => [
+  new Option(
+    "--dataset-revision <name>",
+    "branch, tag or commit of a dataset from the Hub (default: main)",
+  ),
+  new Option(
+    "--source-column <name>",
+    "column that goes into the notebook's prompt (default: dialogue)",
+  ),
+  new Option("--target-column <name>", "column with the text to write (default: summary)"),
+  new Option(
+    "--prompt-template <text>",
+    "another prompt, with {column} where a column's text goes and \\n for a new line",
+  )
+    .argParser((text) => text.replaceAll("\\n", "\n"))
+    .conflicts("sourceColumn"),
+];
+
+/** Of commands that tokenise whole datasets. */
+export const cacheOption = (): Option =>
+  new Option("--no-cache", "tokenise anew, and keep no tokens for the next time (docs/data.md)");
+
+export function columnsOf(flags: DatasetFlags): Columns {
+  const { sourceColumn, targetColumn, promptTemplate: template } = flags;
+  return { sourceColumn, targetColumn, template };
+}
+
+/** Loads the dataset; what is missing is downloaded with a bar. */
+export async function fetchDataset(flags: DatasetFlags, signal: AbortSignal): Promise<DatasetDict> {
+  const bar = downloadBar(flags.dataset);
+  try {
+    return await loadDataset(flags.dataset, {
+      ...columnsOf(flags),
+      revision: flags.datasetRevision,
+      signal,
+      onProgress: bar.onProgress,
+    });
+  } finally {
+    bar.stop();
+  }
+}

@@ -1,0 +1,53 @@
+// Parquet files, row group by row group, through hyparquet.
+
+import { DatasetError } from "../tensor/errors.ts";
+import type { Row } from "./dataset.ts";
+import { checkFeatures, oneLine, toCell } from "./rowChecks.ts";
+import { readError } from "./textFile.ts";
+
+/**
+ * The rows of a file, one row group in memory at a time.
+ * @param needed columns that must hold text in every row
+ * @throws {DatasetError} naming file, row and column
+ */
+export async function* parquetRows(
+  file: string,
+  needed: readonly string[],
+): AsyncGenerator<Row, void, undefined> {
+  const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } =
+    await import("hyparquet");
+  const { compressors } = await import("hyparquet-compressors");
+  const fail = (error: unknown): never => {
+    throw parquetError(file, error);
+  };
+  const buffer = await asyncBufferFromFile(file).catch(fail);
+  const metadata = await parquetMetadataAsync(buffer).catch(fail);
+  const features = parquetSchema(metadata).children.map(({ element }) => element.name);
+  checkFeatures(features, file, needed);
+  let row = 0;
+  for (const { num_rows: count } of metadata.row_groups) {
+    const range = { rowStart: row, rowEnd: row + Number(count) };
+    const group = await parquetReadObjects({
+      file: buffer,
+      metadata,
+      compressors,
+      ...range,
+    }).catch(fail);
+    for (const object of group as Record<string, unknown>[]) {
+      row++;
+      const cell = (column: string): string | null =>
+        toCell(object[column], needed.includes(column), { file, column, where: `row ${row}` });
+      yield Object.fromEntries(features.map((column) => [column, cell(column)]));
+    }
+  }
+}
+
+function parquetError(file: string, error: unknown): unknown {
+  if (error instanceof DatasetError) return error;
+  if (typeof (error as NodeJS.ErrnoException).code === "string") return readError(file, error);
+  const reason = error instanceof Error ? error.message : String(error);
+  return new DatasetError(
+    `${file}: must be a Parquet file that can be read, got ${oneLine(reason)}. Download or write it again.`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,58 @@
+// Text files piece by piece.
+
+import { createReadStream } from "node:fs";
+import { DatasetError } from "../tensor/errors.ts";
+
+/**
+ * The text of a file in pieces of 64 KiB; a byte order mark is left out.
+ * @throws {DatasetError} when it cannot be read, or is not UTF-8
+ */
+export async function* textPieces(file: string): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  try {
+    for await (const chunk of createReadStream(file)) {
+      const text = decoder.decode(chunk as Buffer, { stream: true });
+      if (text !== "") yield text;
+    }
+    decoder.decode(); // throws for a character that is cut off
+  } catch (error) {
+    throw readError(file, error);
+  }
+}
+
+/** Lines without their ends. `readline` would also end them at U+2028, which JSON allows inside texts. */
+export async function* lines(file: string): AsyncGenerator<string, void, undefined> {
+  let rest = "";
+  for await (const piece of textPieces(file)) {
+    const parts = (rest + piece).split("\n");
+    rest = parts.pop()!;
+    yield* parts;
+  }
+  if (rest !== "") yield rest;
+}
+
+export function readError(file: string, error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (error instanceof DatasetError || code === undefined) return error;
+  if (code === "ERR_ENCODING_INVALID_ENCODED_DATA") {
+    return new DatasetError(
+      `${file}: must be UTF-8 text, got other bytes. Convert it, for example with iconv -t UTF-8.`,
+      { cause: error },
+    );
+  }
+  return new DatasetError(
+    `${file}: must be a file that can be read, got ${code}. Check the path.`,
+    {
+      cause: error,
+    },
+  );
+}
+
+/** The text of a whole file. @throws {DatasetError} when it is not UTF-8 */
+export function decodeUtf8(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw readError(file, error);
+  }
+}
