@@ -77,8 +77,8 @@ export async function* csvRows(
   needed: readonly string[],
 ): AsyncGenerator<Row, void, undefined> {
   const parser = csvParser({ ...CSV_OPTIONS, max_record_size: MAX_RECORD_BYTES, info: true });
-  const fed = pipeline(Readable.from(textPieces(file)), parser);
-  fed.catch(() => undefined); // iterating tells it
+  // What goes wrong with the file ends the parser with that error, which iterating throws.
+  pipeline(Readable.from(textPieces(file)), parser).catch(() => undefined);
   let features: readonly string[] | undefined;
   let count = 0;
   try {
@@ -90,7 +90,6 @@ export async function* csvRows(
         yield toRow({ cells, line: info.lines }, count++, features, file, needed);
       }
     }
-    await fed;
   } catch (error) {
     throw csvError(file, error);
   } finally {

@@ -37,6 +37,8 @@ export interface Faults {
   ignoresRanges?: boolean;
   /** Takes requests for content and never answers them. */
   isSilent?: boolean;
+  /** Says that the second page of a list of files is on another host. */
+  pagesElsewhere?: boolean;
   /** Milliseconds between two pieces of a file. */
   pieceDelay?: number;
 }
@@ -88,7 +90,7 @@ export class FakeHub {
     this.seen.push({ method: request.method!, path: url.pathname, range, authorization, isCdn });
     if (this.faults.status !== undefined) return fail(response, this.faults.status);
     const parts = url.pathname.slice(1).split("/").map(decodeURIComponent);
-    if (isCdn) return this.#content(request, response, parts);
+    if (isCdn && !url.pathname.startsWith("/api/")) return this.#content(request, response, parts);
     const isApi = parts[0] === "api";
     if (isApi) parts.shift();
     const type = ["models", "datasets"].includes(parts[0]!) ? parts.shift()! : "models";
@@ -141,7 +143,8 @@ export class FakeHub {
     const begin = Number(url.searchParams.get("cursor") ?? 0);
     if (begin + 2 < entries.length) {
       url.searchParams.set("cursor", String(begin + 2));
-      response.setHeader("link", `<${url.href}>; rel="next"`);
+      const host = this.faults.pagesElsewhere ? this.#cdn : this.endpoint;
+      response.setHeader("link", `<${host}${url.pathname}${url.search}>; rel="next"`);
     }
     json(response, entries.slice(begin, begin + 2));
   }

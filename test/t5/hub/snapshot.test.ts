@@ -108,6 +108,14 @@ describe("a download", () => {
     expect(hub.seen.every(({ authorization }) => authorization === undefined)).toBe(true);
   });
 
+  it("sends no token where a page of the list says that the next one is", async () => {
+    hub.faults.pagesElsewhere = true;
+    await download();
+    const pages = hub.seen.filter(({ path }) => path.includes("/tree/"));
+    expect(pages.map(({ isCdn }) => isCdn)).toEqual([false, true]);
+    expect(pages[1]!.authorization).toBeUndefined();
+  });
+
   it("is not repeated for what is there", async () => {
     await download();
     hub.seen.length = 0;
@@ -318,7 +326,8 @@ describe("refusals", () => {
 
   it("never follows a name out of the cache", async () => {
     hub.repositories.set("models/org/model", { files: { "../../evil": "x", "a\\b": "x" } });
-    await errorOf(download({}, () => ({ required: ["../../evil"] })));
+    const error = await errorOf(download({}, () => ({ required: ["../../evil"] })));
+    expect(error.message).toMatch(/must hold \.\.\/\.\.\/evil at commit .*got no file/);
     expect(await stat(join(cacheDir, "evil")).catch(() => null)).toBeNull();
   });
 
