@@ -5,6 +5,8 @@ import { cpus } from "node:os";
 import type { Device } from "../tensor/device.ts";
 import { openDevice } from "../kernels/openDevice.ts";
 import { matmul } from "../kernels/matmul.ts";
+import { openAllWebGpu } from "../tensor/webgpu/open.ts";
+import type { WebGpuDevice } from "../tensor/webgpu/webgpuDevice.ts";
 import { scope } from "../tensor/scope.ts";
 import { tensor } from "../tensor/tensor.ts";
 import { jsonOption } from "./options.ts";
@@ -16,33 +18,69 @@ const REPEATS = 7;
 
 export function devicesCommand(): Command {
   return new Command("devices")
-    .description("devices of this machine with the measured speed of a matrix product")
+    .description(
+      "devices of this machine: adapters, features, limits, and the measured speed of a matrix product",
+    )
     .addOption(jsonOption())
     .action(({ json }: { json: boolean }) => devices(json));
 }
 
 async function devices(json: boolean): Promise<void> {
   const output = new Output(json);
+  const cpu = await describeCpu(output);
+  const adapters = await openAllWebGpu();
+  const webgpu = [];
+  for (const device of adapters) webgpu.push(await describeWebGpu(device, output));
+  if (adapters.length === 0) output.print("webgpu   no adapter found");
+  output.result({ devices: [cpu, ...webgpu] });
+}
+
+async function describeCpu(output: Output) {
   const device = await openDevice("cpu");
-  const gflops = await measureMatmul(device);
   const cores = cpus();
   const cpu = {
     kind: "cpu",
     processor: cores[0]?.model.trim() ?? "unknown",
     cores: cores.length,
     threads: device.threads,
-    matmulGflops: Math.round(10 * gflops) / 10,
+    matmulGflops: await measureMatmul(device),
   };
-  output.print(`cpu      ${cpu.processor}, ${cpu.cores} cores, ${cpu.threads} threads used`);
-  output.print(
-    `         matmul ${SIDE}x${SIDE}x${SIDE}: ${cpu.matmulGflops} GFLOP/s (median of ${REPEATS})`,
-  );
-  output.print("webgpu   not in this version");
-  output.result({ devices: [cpu] });
   await device.close();
+  output.print(`cpu      ${cpu.processor}, ${cpu.cores} cores, ${cpu.threads} threads used`);
+  output.print(speedLine(cpu.matmulGflops));
+  return cpu;
 }
 
-/** Median GFLOP/s of a square product. */
+async function describeWebGpu(device: WebGpuDevice, output: Output) {
+  const { adapter } = device;
+  const features = [...adapter.features].sort();
+  const matmulGflops = await measureMatmul(device);
+  await device.close();
+  const { subgroupSize: subgroups, subgroupMatrices } = adapter;
+  const matrices = subgroupMatrices.map(
+    ({ m, n, k, componentType, resultType }) => `${m}x${n}x${k} ${componentType} to ${resultType}`,
+  );
+  output.print(`webgpu   ${adapter.name}${adapter.software ? " (played by the CPU)" : ""}`);
+  output.print(speedLine(matmulGflops));
+  output.print(`         features: ${features.join(", ")}`);
+  if (subgroups) output.print(`         subgroups of ${subgroups.min} to ${subgroups.max}`);
+  if (matrices.length > 0) output.print(`         subgroup matrices: ${matrices.join(", ")}`);
+  output.print(
+    `         limits: bindings of ${inMiB(adapter.bindingBytes)}, buffers of ${inMiB(adapter.bufferBytes)}, ` +
+      `workgroups of ${adapter.workgroupInvocations} with ${adapter.workgroupBytes / 1024} KiB`,
+  );
+  return { kind: "webgpu", ...adapter, features, matmulGflops };
+}
+
+function speedLine(gflops: number): string {
+  return `         matmul ${SIDE}x${SIDE}x${SIDE}: ${gflops} GFLOP/s (median of ${REPEATS})`;
+}
+
+function inMiB(bytes: number): string {
+  return `${Math.floor(bytes / 2 ** 20).toLocaleString("en-US")} MiB`;
+}
+
+/** Median GFLOP/s of a square product, to one decimal. */
 async function measureMatmul(device: Device): Promise<number> {
   const values = Float32Array.from({ length: SIDE * SIDE }, (_, i) => Math.sin(i));
   const x = tensor(values, [SIDE, SIDE], { device });
@@ -56,5 +94,6 @@ async function measureMatmul(device: Device): Promise<number> {
     if (i > 0) seconds.push((performance.now() - begun) / 1000); // the first run warms up
   }
   seconds.sort((a, b) => a - b);
-  return (2 * SIDE ** 3) / seconds[REPEATS >> 1]! / 1e9;
+  x.dispose();
+  return Math.round((2 * SIDE ** 3) / seconds[REPEATS >> 1]! / 1e8) / 10;
 }
