@@ -1,18 +1,21 @@
 // Threads of the cpu device: workers that share its memory, started once, parked between kernels.
 //
-// A job is one kernel call. The calling thread writes it into a control block in the shared memory, bumps a
-// generation counter that the workers wait on, does its own share of the pieces, and waits until the workers
-// have counted themselves out. Nothing else is ever sent to them.
+// A job is one kernel call, cut into chunks of pieces. The calling thread writes it into a control block in the
+// shared memory and sets the count of unclaimed chunks that the workers wait on; then every thread, the calling
+// one included, claims chunks until none is left. The job is done when every chunk is, whoever ran it: a thread
+// whose core another process has taken delays its own chunk and no more, and one that wakes too late finds nothing.
+// Which pieces make a chunk depends on the job alone, so that results do not depend on who was fast.
 
 import { invariant } from "./errors.ts";
 
-/** Control block: four int32 words, then the job's numbers as float64 (exact for every u32 and f32). */
-const GENERATION = 0;
-const PENDING = 1;
+/** Control block: int32 words, then the job's numbers as float64 (exact for every u32 and f32). */
+const UNCLAIMED = 0;
+const UNFINISHED = 1;
 const FAILED = 2;
+const READY = 3;
 const JOB_OFFSET = 64;
-/** Function index, first piece, last piece, bytes of scratch for each thread, scratch address, count of arguments. */
-const HEADER = 6;
+/** Serial number, function index, pieces, pieces of a chunk, bytes of scratch of a thread, scratch address, count of arguments. */
+const HEADER = 7;
 const MAX_ARGUMENTS = 40;
 /** Bytes that the pool needs in the shared memory. */
 export const CONTROL_BYTES = JOB_OFFSET + 8 * (HEADER + MAX_ARGUMENTS);
@@ -22,6 +25,11 @@ export const CONTROL_BYTES = JOB_OFFSET + 8 * (HEADER + MAX_ARGUMENTS);
  * kernel; a few microseconds of spinning bridge the gap between two kernels of a training step.
  */
 const SPINS = 4000;
+
+/** Chunks for each thread: enough that the last ones to finish wait little, few enough that claims cost nothing. */
+const CHUNKS_PER_THREAD = 8;
+/** Large counts are cut at multiples of this: whole vectors, and whole cache lines of f32. */
+const CHUNK_UNIT = 64;
 
 /** A job: the kernel's function by its place in `names`, and its arguments without range and scratch. */
 export interface Job {
@@ -34,49 +42,55 @@ export interface Job {
   readonly scratch: number;
 }
 
-/** What a thread runs: its range of a job's pieces. Plain text in workers, so it closes over nothing. */
-type RunShare = (
+/** Runs chunks until none is unclaimed. Plain text in workers, so it closes over nothing. */
+type WorkOff = (
   functions: readonly ((...args: number[]) => void)[],
+  words: Int32Array,
   job: Float64Array,
   thread: number,
-  threads: number,
 ) => void;
 
-const runShare: RunShare = (functions, job, thread, threads) => {
-  const pieces = job[1]!;
-  const begin = Math.floor((pieces * thread) / threads);
-  const end = Math.floor((pieces * (thread + 1)) / threads);
-  if (begin === end) return;
-  const args = Array.from(job.subarray(6, 6 + job[5]!));
-  args.push(begin, end);
-  if (job[3]! > 0) args.push(job[4]! + thread * job[3]!);
-  functions[job[0]!]!(...args);
+const workOff: WorkOff = (functions, words, job, thread) => {
+  let serial = -1;
+  let args: number[] = [];
+  let run: ((...args: number[]) => void) | undefined;
+  for (;;) {
+    const left = Atomics.load(words, 0);
+    if (left === 0) return;
+    if (Atomics.compareExchange(words, 0, left, left - 1) !== left) continue;
+    // The job stays as it is while a chunk that was claimed from it is unfinished.
+    const [pieces, size, count] = [job[2]!, job[3]!, job[6]!];
+    if (job[0] !== serial) {
+      serial = job[0]!;
+      run = functions[job[1]!];
+      args = Array.from(job.subarray(7, 7 + count));
+      args.push(0, 0, job[5]! + thread * job[4]!);
+    }
+    const begin = (Math.ceil(pieces / size) - left) * size;
+    args[count] = begin;
+    args[count + 1] = Math.min(begin + size, pieces);
+    try {
+      run!(...args);
+    } catch {
+      Atomics.store(words, 2, 1);
+    }
+    if (Atomics.sub(words, 1, 1) === 1) Atomics.notify(words, 1);
+  }
 };
 
-/** Body of a worker. `port` gives it the module, the memory and its number. */
+/** Body of a worker. Its data: the module, the memory and its number. */
 const workerSource = `
-const runShare = ${runShare.toString()};
-const SPINS = ${SPINS};
-const start = async ({ module, memory, control, jobOffset, names, thread, threads }) => {
+const workOff = ${workOff.toString()};
+const start = async ({ module, memory, control, names, thread }) => {
   const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
   const functions = names.map((name) => exports[name]);
   const words = new Int32Array(memory.buffer, control, 4);
-  const job = new Float64Array(memory.buffer, control + jobOffset, ${HEADER + MAX_ARGUMENTS});
-  let seen = 0;
-  const countOut = () => {
-    if (Atomics.sub(words, ${PENDING}, 1) === 1) Atomics.notify(words, ${PENDING});
-  };
-  countOut(); // ready
+  const job = new Float64Array(memory.buffer, control + ${JOB_OFFSET}, ${HEADER + MAX_ARGUMENTS});
+  Atomics.add(words, ${READY}, 1);
   for (;;) {
-    for (let i = 0; i < SPINS && Atomics.load(words, ${GENERATION}) === seen; i++);
-    while (Atomics.load(words, ${GENERATION}) === seen) Atomics.wait(words, ${GENERATION}, seen);
-    seen = Atomics.load(words, ${GENERATION});
-    try {
-      runShare(functions, job, thread, threads);
-    } catch {
-      Atomics.store(words, ${FAILED}, 1);
-    }
-    countOut();
+    for (let i = 0; i < ${SPINS} && Atomics.load(words, ${UNCLAIMED}) === 0; i++);
+    Atomics.wait(words, ${UNCLAIMED}, 0);
+    workOff(functions, words, job, thread);
   }
 };
 `;
@@ -94,6 +108,7 @@ export class ThreadPool {
   readonly #job: Float64Array;
   readonly #functions: readonly ((...args: number[]) => void)[];
   readonly #workers: readonly WorkerHandle[];
+  #serial = 0;
 
   private constructor(
     control: { words: Int32Array; job: Float64Array },
@@ -122,48 +137,49 @@ export class ThreadPool {
     const names = Object.keys(functions);
     const words = new Int32Array(memory.buffer, control, 4);
     const job = new Float64Array(memory.buffer, control + JOB_OFFSET, HEADER + MAX_ARGUMENTS);
-    Atomics.store(words, PENDING, threads - 1);
     const workers = await Promise.all(
       Array.from({ length: threads - 1 }, (_, i) =>
-        startWorker({
-          module,
-          memory,
-          control,
-          jobOffset: JOB_OFFSET,
-          names,
-          thread: i + 1,
-          threads,
-        }),
+        startWorker({ module, memory, control, names, thread: i + 1 }),
       ),
     );
-    while (Atomics.load(words, PENDING) > 0) await new Promise((resume) => setTimeout(resume, 1));
+    while (Atomics.load(words, READY) < threads - 1)
+      await new Promise((resume) => setTimeout(resume, 1));
     return new ThreadPool({ words, job }, Object.values(functions), workers);
   }
 
   /** Runs a job on all threads, this one included, and returns when it is done. */
   run({ functionIndex, args, pieces, scratchBytes, scratch }: Job): void {
     invariant(args.length <= MAX_ARGUMENTS, () => `a kernel with ${args.length} arguments`);
-    this.#job.set([functionIndex, pieces, 0, scratchBytes, scratch, args.length, ...args]);
-    Atomics.store(this.#words, PENDING, this.threads - 1);
-    Atomics.add(this.#words, GENERATION, 1);
-    Atomics.notify(this.#words, GENERATION);
-    runShare(this.#functions, this.#job, 0, this.threads);
+    const size = chunkSize(pieces, this.threads);
+    const chunks = Math.ceil(pieces / size);
+    const header = [this.#serial++, functionIndex, pieces, size, scratchBytes, scratch];
+    this.#job.set([...header, args.length, ...args]);
+    Atomics.store(this.#words, UNFINISHED, chunks);
+    Atomics.store(this.#words, UNCLAIMED, chunks);
+    Atomics.notify(this.#words, UNCLAIMED, chunks - 1);
+    workOff(this.#functions, this.#words, this.#job, 0);
     this.#join();
     invariant(Atomics.load(this.#words, FAILED) === 0, () => "a kernel failed on a worker thread");
   }
 
   #join(): void {
-    for (let i = 0; i < SPINS; i++) if (Atomics.load(this.#words, PENDING) === 0) return;
+    for (let i = 0; i < SPINS; i++) if (Atomics.load(this.#words, UNFINISHED) === 0) return;
     for (;;) {
-      const pending = Atomics.load(this.#words, PENDING);
-      if (pending === 0) return;
-      Atomics.wait(this.#words, PENDING, pending);
+      const unfinished = Atomics.load(this.#words, UNFINISHED);
+      if (unfinished === 0) return;
+      Atomics.wait(this.#words, UNFINISHED, unfinished);
     }
   }
 
   async stop(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
+}
+
+/** Pieces of a chunk. */
+function chunkSize(pieces: number, threads: number): number {
+  const size = Math.ceil(pieces / (threads * CHUNKS_PER_THREAD));
+  return size < CHUNK_UNIT ? size : Math.ceil(size / CHUNK_UNIT) * CHUNK_UNIT;
 }
 
 /** A worker thread in Node, a Web Worker elsewhere; it does not keep the process alive. */

@@ -2,7 +2,10 @@
 //
 // Blocks as in Goto & van de Geijn 2008 (doi 10.1145/1356052.1356053): a block of B of DEPTH x COLS is
 // packed into panels of 8 columns and stays in the second-level cache; blocks of A of ROWS x DEPTH are
-// packed into panels of 4 rows; a panel of each is in the first-level cache while a tile of 4 x 8 is summed.
+// packed into panels of TILE_ROWS rows; a panel of each is in the first-level cache while a tile is summed.
+//
+// What is added to what, and in which order, depends on the depth alone: a part of C comes out the same
+// whatever parts a device's threads divide it into.
 
 import { BF16, F16, F32, shiftOf } from "./elements";
 import { dotProducts, weightedRows } from "./gemmFewRows";
@@ -14,7 +17,7 @@ import { tile, TILE_COLS, TILE_ROWS } from "./gemmTile";
 const DEPTH: usize = 512;
 // @ts-ignore: decorator
 @inline
-const ROWS: usize = 64;
+const ROWS: usize = 60; // a multiple of 5 and of 6
 // @ts-ignore: decorator
 @inline
 const COLS: usize = 256;
@@ -22,13 +25,13 @@ const COLS: usize = 256;
 // Up to this many rows of A, packing B costs more than it gains (measured).
 // @ts-ignore: decorator
 @inline
-const MOST_DOT_ROWS: usize = 16;
+export const MOST_DOT_ROWS: usize = 16;
 // @ts-ignore: decorator
 @inline
 const MOST_WEIGHTED_ROWS: usize = 6;
 
 // A tile at an edge, the packed block of A, the packed block of B.
-const PACKED_A: usize = TILE_ROWS * TILE_COLS << 2;
+const PACKED_A: usize = 6 * TILE_COLS << 2;
 const PACKED_B: usize = PACKED_A + (ROWS * DEPTH << 2);
 
 /** Bytes of scratch that `gemm` needs, at an address that is a multiple of 16. Also in src/kernels/matmul.ts. */
@@ -62,21 +65,41 @@ export function gemm(
   accumulate: bool,
   scratch: usize,
 ): void {
-  if (k == 0) {
-    if (!accumulate) fillZero(m, n, c, rowC);
-    return;
-  }
   const elementB = (<usize>1) << shiftOf(typeB);
-  if (rowB == elementB && colA == 4 && m <= MOST_DOT_ROWS) {
+  if (k > 0 && rowB == elementB && colA == 4 && m <= MOST_DOT_ROWS) {
     if (typeB == F32) dotProducts(F32, m, n, k, a, rowA, b, colB, c, rowC, accumulate);
     else if (typeB == BF16) dotProducts(BF16, m, n, k, a, rowA, b, colB, c, rowC, accumulate);
     else dotProducts(F16, m, n, k, a, rowA, b, colB, c, rowC, accumulate);
     return;
   }
-  if (colB == elementB && m <= MOST_WEIGHTED_ROWS) {
+  if (k > 0 && colB == elementB && m <= MOST_WEIGHTED_ROWS) {
     if (typeB == F32) weightedRows(F32, m, n, k, a, rowA, colA, b, rowB, c, rowC, accumulate);
     else if (typeB == BF16) weightedRows(BF16, m, n, k, a, rowA, colA, b, rowB, c, rowC, accumulate);
     else weightedRows(F16, m, n, k, a, rowA, colA, b, rowB, c, rowC, accumulate);
+    return;
+  }
+  gemmPacked(m, n, k, a, rowA, colA, b, rowB, colB, typeB, c, rowC, accumulate, scratch);
+}
+
+/** `gemm` by packed blocks, however few the rows are. */
+export function gemmPacked(
+  m: usize,
+  n: usize,
+  k: usize,
+  a: usize,
+  rowA: usize,
+  colA: usize,
+  b: usize,
+  rowB: usize,
+  colB: usize,
+  typeB: i32,
+  c: usize,
+  rowC: usize,
+  accumulate: bool,
+  scratch: usize,
+): void {
+  if (k == 0) {
+    if (!accumulate) fillZero(m, n, c, rowC);
     return;
   }
   for (let col: usize = 0; col < n; col += COLS) {

@@ -1,4 +1,4 @@
-// Packing: a panel holds `width` rows of A (4) or columns of B (8), called lanes here, step by step
+// Packing: a panel holds `width` rows of A (5 or 6) or columns of B (8), called lanes here, step by step
 // along the depth, so that the tile reads memory in order. Missing lanes at an edge become zeros.
 
 import { BF16, F16, F32, loadElement, loadVector, shiftOf } from "./elements";
@@ -7,7 +7,7 @@ import { BF16, F16, F32, loadElement, loadVector, shiftOf } from "./elements";
  * Packs ceil(lanes / width) panels.
  * @param lane bytes from one lane to the next
  * @param step bytes from one step of the depth to the next; this or `lane` is one element
- * @param width 4 or 8, a constant
+ * @param width 5, 6 or 8, a constant; type is F32 for 5 and 6
  */
 // @ts-ignore: decorator
 @inline
@@ -45,6 +45,8 @@ function packPanels(
     else {
       packTransposed(type, width, source, lane, depth, target);
       if (width == 8) packTransposed(type, width, source + 4 * lane, lane, depth, target + 16);
+      else if (width == 6) packPair(source + 4 * lane, lane, depth, target + 16);
+      else packOne(source + 4 * lane, depth, target + 16);
     }
     source += width * lane;
     target += depth * width << 2;
@@ -66,6 +68,8 @@ function packAdjacent(
   for (let i: usize = 0; i < depth; i++) {
     v128.store(target, loadVector(type, source));
     if (width == 8) v128.store(target, loadVector(type, source + half), 16);
+    else if (width == 6) store<u64>(target, load<u64>(source, 16), 16);
+    else store<f32>(target, load<f32>(source, 16), 16);
     source += step;
     target += width << 2;
   }
@@ -107,6 +111,42 @@ function packTransposed(
     }
     source += element;
     target += row;
+  }
+}
+
+/** The last two lanes of a panel of 6. */
+// @ts-ignore: decorator
+@inline
+function packPair(source: usize, lane: usize, depth: usize, target: usize): void {
+  let i: usize = 0;
+  for (; i + 4 <= depth; i += 4) {
+    const v0 = v128.load(source);
+    const v1 = v128.load(source + lane);
+    const low = v128.shuffle<f32>(v0, v1, 0, 4, 1, 5);
+    const high = v128.shuffle<f32>(v0, v1, 2, 6, 3, 7);
+    v128.store64_lane(target, low, 0);
+    v128.store64_lane(target, low, 1, 24);
+    v128.store64_lane(target, high, 0, 48);
+    v128.store64_lane(target, high, 1, 72);
+    source += 16;
+    target += 96;
+  }
+  for (; i < depth; i++) {
+    store<f32>(target, load<f32>(source));
+    store<f32>(target, load<f32>(source + lane), 4);
+    source += 4;
+    target += 24;
+  }
+}
+
+/** The last lane of a panel of 5. */
+// @ts-ignore: decorator
+@inline
+function packOne(source: usize, depth: usize, target: usize): void {
+  for (let i: usize = 0; i < depth; i++) {
+    store<f32>(target, load<f32>(source));
+    source += 4;
+    target += 20;
   }
 }
 

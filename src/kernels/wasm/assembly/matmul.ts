@@ -2,7 +2,7 @@
 // batch, row blocks fastest, so that neighbouring pieces share a packed block of B.
 
 import { BF16, F16, F32, shiftOf } from "./elements";
-import { gemm } from "./gemm";
+import { gemm, gemmPacked, MOST_DOT_ROWS } from "./gemm";
 
 // @ts-ignore: decorator
 @inline
@@ -67,7 +67,12 @@ function multiply(
     const fromB = b + offsetB + col * colB;
     const to = c + matrix * m * rowC + row * rowC + (col << 2);
     const adds = accumulate != 0;
-    gemm(rows, cols, k, fromA, rowA, colA, fromB, rowB, colB, typeB, to, rowC, adds, scratch);
+    // The whole matrix decides, not its last rows, so that their sums do not depend on how it is cut.
+    if (m <= MOST_DOT_ROWS) {
+      gemm(rows, cols, k, fromA, rowA, colA, fromB, rowB, colB, typeB, to, rowC, adds, scratch);
+    } else {
+      gemmPacked(rows, cols, k, fromA, rowA, colA, fromB, rowB, colB, typeB, to, rowC, adds, scratch);
+    }
     piece += run;
   }
 }
