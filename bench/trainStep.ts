@@ -1,51 +1,93 @@
-// One training step of flan-t5-small's configuration: random weights, batch 8, 256 source and 64 target
-// tokens, f32, dropout on. Prints forward, backward and memory. Run: node scripts/... see package.json.
+// One training step of FLAN-T5-small's configuration: batch 8, 256 + 64 tokens, f32, dropout, clipping, AdamW.
+// Beside PyTorch's, taking turns, where it is installed.
+//
+//   node --import ./scripts/example/runTypeScript.mjs bench/trainStep.ts [--threads 2] [--steps 5] [--variant simd]
 
+import { parseArgs } from "node:util";
 import { backward } from "../src/autograd/backward.ts";
+import { gradientNorm } from "../src/kernels/gradientNorm.ts";
 import { openDevice } from "../src/kernels/openDevice.ts";
-import { T5Config } from "../src/t5/config.ts";
-import { T5ForConditionalGeneration } from "../src/t5/model.ts";
+import { fastestVariant, type WasmVariant } from "../src/kernels/wasm/load.ts";
 import { Scope } from "../src/tensor/scope.ts";
+import { AdamW } from "../src/train/adamw.ts";
+import { flanT5Small, median, trainingBatch } from "./flanT5Small.ts";
+import { startPyTorch } from "./pytorch.ts";
 
-const flanT5Small = {
-  model_type: "t5",
-  ...{ vocab_size: 32128, d_model: 512, d_kv: 64, d_ff: 1024, num_layers: 8, num_heads: 6 },
-  ...{ feed_forward_proj: "gated-gelu", tie_word_embeddings: false, decoder_start_token_id: 0 },
-};
-const [batch, source, target] = [8, 256, 64];
-const threads = Number(process.argv[2] ?? 2);
-const steps = Number(process.argv[3] ?? 3);
+const { values: options } = parseArgs({
+  options: {
+    threads: { type: "string", default: "2" },
+    steps: { type: "string", default: "5" },
+    variant: { type: "string", default: fastestVariant() },
+    alone: { type: "boolean", default: false },
+  },
+});
+const threads = Number(options.threads);
+const wasmVariant = options.variant as WasmVariant;
+const parts = ["forward", "backward", "optimizer", "total"] as const;
+type Parts = Record<(typeof parts)[number], number>;
 
-const device = await openDevice("cpu", { threads });
-const config = T5Config.fromJSON(flanT5Small, { source: "bench" });
-const model = T5ForConditionalGeneration.fromConfig(config, { device, seed: 1, tied: false });
+const device = await openDevice("cpu", { threads, wasmVariant });
+const model = flanT5Small(device);
 model.train();
-const ids = (rows: number, cols: number) =>
-  Array.from({ length: rows }, (_, i) =>
-    Array.from({ length: cols }, (_, j) => 2 + ((i * 7919 + j * 104729) % 30000)),
-  );
-const inputs = {
-  inputIds: ids(batch, source),
-  attentionMask: ids(batch, source).map((row, i) =>
-    row.map((_, j) => (j < source - 9 * i ? 1 : 0)),
-  ),
-  labels: ids(batch, target),
-};
-for (let step = 0; step < steps; step++) {
-  device.resetPeak();
+const optimizer = new AdamW(model.parameters(), { weightDecay: 0.01 });
+const batch = trainingBatch();
+const losses: number[] = [];
+
+async function step(): Promise<Parts> {
   const memory = new Scope();
   const begun = performance.now();
-  const { loss } = memory.run(() => model.forward(inputs));
-  const value = await loss!.item();
+  const { loss } = memory.run(() => model.forward(batch));
+  losses.push(await loss!.item());
   const forward = performance.now();
   const gradients = memory.run(() => backward(loss!));
   await device.sync();
+  const backwardEnd = performance.now();
+  memory.run(() => {
+    const { scale } = gradientNorm([...gradients.values()], 1);
+    optimizer.step(gradients, 1e-4, scale);
+  });
+  await device.sync();
   const end = performance.now();
-  const peak = device.memory().peakBytes / 2 ** 20;
-  console.log(
-    `loss ${value.toFixed(4)} forward ${(forward - begun).toFixed(0)} ms, backward ${(end - forward).toFixed(0)} ms, ` +
-      `${gradients.size} gradients, peak ${peak.toFixed(0)} MiB, rss ${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB`,
-  );
   memory.dispose();
+  return {
+    forward: forward - begun,
+    backward: backwardEnd - forward,
+    optimizer: end - backwardEnd,
+    total: end - begun,
+  };
 }
+
+const pytorch = options.alone ? null : await startPyTorch(threads);
+const ours: Parts[] = [];
+const theirs: Parts[] = [];
+let theirMemory = 0;
+// The first turn of both warms up: compilers, allocators, pages.
+for (let turn = 0; turn <= Number(options.steps); turn++) {
+  const own = await step();
+  if (turn > 0) ours.push(own);
+  if (pytorch === null) continue;
+  const { rss, ...times } = await pytorch.run("train");
+  theirMemory = rss!;
+  if (turn > 0)
+    theirs.push({ ...(times as Parts), total: Object.values(times).reduce((a, b) => a + b) });
+}
+pytorch?.close();
 await device.close();
+
+const { maxRSS } = process.resourceUsage();
+const row = (name: string, steps: readonly Parts[], memory: number) => ({
+  side: name,
+  ...Object.fromEntries(
+    parts.map((part) => [`${part} ms`, Math.round(median(steps.map((s) => s[part])))]),
+  ),
+  "fastest ms": Math.round(Math.min(...steps.map((s) => s.total))),
+  "peak resident MiB": Math.round(memory),
+});
+console.log(
+  `node ${process.versions.node}, ${wasmVariant}, ${threads} threads, medians of ${ours.length} steps`,
+);
+console.log(`losses ${losses.map((loss) => loss.toFixed(4)).join(" ")}`);
+console.table([
+  row("gradloom", ours, maxRSS / 1024),
+  ...(theirs.length > 0 ? [row("PyTorch", theirs, theirMemory)] : []),
+]);
