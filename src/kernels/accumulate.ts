@@ -9,7 +9,7 @@ export const accumulateKernel = defineKernel({
   inputs: { x: "float" },
   outputs: { y: "float" },
   params: { size: "u32" },
-  wasm: { name: "accumulate", range: ({ size }) => size! },
+  wasm: { name: "accumulate", elementwise: true, range: ({ size }) => size! },
   wgsl: {
     views: { x: "vec4<f32>", y: "vec4<f32>" },
     invocations: ({ size }) => Math.ceil(size / 4),

@@ -114,7 +114,7 @@ export const adamwKernel = defineKernel({
   inputs: { gradient: "float", scale: "float?" },
   outputs: { p: "float", m: "float", v: "float" },
   params: paramTypes,
-  wasm: { name: "adamw", range: ({ size }) => size! },
+  wasm: { name: "adamw", elementwise: true, range: ({ size }) => size! },
   wgsl: {
     uses: [updated4],
     views: { gradient: "vec4<f32>", p: "vec4<f32>", m: "vec4<f32>", v: "vec4<f32>" },
@@ -139,7 +139,7 @@ export const adamwBf16Kernel = defineKernel({
   inputs: { gradient: "f32", scale: "f32?" },
   outputs: { p: "bf16", m: "bf16", v: "bf16" },
   params: paramTypes,
-  wasm: { name: "adamwBf16", range: ({ size }) => size! },
+  wasm: { name: "adamwBf16", elementwise: true, range: ({ size }) => size! },
   wgsl: wgslHalves(bf16, "unpackBf16", "packBf16"),
   cpu: (arrays, params) => update(arrays, params, bf16Codec),
 });

@@ -1,7 +1,8 @@
 // Opens a device with the kernels that run on it. It stands here and not in src/tensor because the
 // cpu device needs the compiled kernels, and that folder knows none.
 
-import { CpuDevice, createMemory } from "../tensor/cpuDevice.ts";
+import { CpuDevice } from "../tensor/cpuDevice.ts";
+import { createMemory, MOST_BYTES } from "../tensor/cpuMemory.ts";
 import type { Device } from "../tensor/device.ts";
 import { DeviceError } from "../tensor/errors.ts";
 import type { AdapterOptions } from "../tensor/webgpu/adapter.ts";
@@ -23,6 +24,11 @@ export interface DeviceOptions {
   readonly threads?: number;
   /** cpu: "plain" runs every kernel's TypeScript body, as tests of those bodies do. Default "wasm". */
   readonly kernels?: "wasm" | "plain";
+  /**
+   * cpu: most bytes of all tensors; default: the memory of the machine, or of the container. Past the 4 GiB of one
+   * WebAssembly memory, what was used longest ago lies in further ones.
+   */
+  readonly memoryBytes?: number;
   /** cpu: which build of the kernels; the fastest that this runtime has unless given. */
   readonly wasmVariant?: WasmVariant;
   /** webgpu, in Node: part of the adapter's name, where there are several. A name that fits none is answered with all. */
@@ -31,7 +37,7 @@ export interface DeviceOptions {
   readonly powerPreference?: "high-performance" | "low-power";
 }
 
-const CPU_OPTIONS = ["threads", "kernels", "wasmVariant"];
+const CPU_OPTIONS = ["threads", "kernels", "memoryBytes", "wasmVariant"];
 const WEBGPU_OPTIONS = ["adapter", "powerPreference"];
 
 /**
@@ -61,9 +67,11 @@ export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}):
 async function openCpu(options: DeviceOptions): Promise<Device> {
   checkCpuOptions(options);
   const memory = createMemory();
-  if (options.kernels === "plain") return new CpuDevice(memory, null);
+  const totalBytes = options.memoryBytes ?? (await machineMemory());
+  const limits = { eachBytes: MOST_BYTES, totalBytes };
+  if (options.kernels === "plain") return new CpuDevice(memory, null, limits);
   const module = await compileWasm(options.wasmVariant ?? fastestVariant());
-  const device = new CpuDevice(memory, await bindWasm(module, memory));
+  const device = new CpuDevice(memory, await bindWasm(module, memory), limits);
   await device.startThreads(options.threads ?? (await defaultThreads()), module);
   return device;
 }
@@ -104,12 +112,26 @@ async function defaultThreads(): Promise<number> {
   return globalThis.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency, MAX_THREADS) : 1;
 }
 
-function checkCpuOptions({ threads, kernels, wasmVariant }: DeviceOptions): void {
+/** Bytes of memory that this process may use; Infinity where nobody says. */
+async function machineMemory(): Promise<number> {
+  if (typeof process !== "object" || process.versions?.node === undefined) return Infinity;
+  const { totalmem } = await import("node:os");
+  // 0 or an absurdly large number where there is no constraint.
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+}
+
+function checkCpuOptions({ threads, kernels, wasmVariant, memoryBytes }: DeviceOptions): void {
   const isCount = (n: number) => Number.isInteger(n) && n >= 1 && n <= MAX_THREADS;
   if (threads !== undefined && !isCount(threads)) {
     throw new DeviceError(
       `openDevice: threads must be a whole number of 1 to ${MAX_THREADS}, got ${format(threads)}. ` +
         "Leave it out for all cores.",
+    );
+  }
+  if (memoryBytes !== undefined && !(memoryBytes > 0)) {
+    throw new DeviceError(
+      `openDevice: memoryBytes must be above 0, got ${format(memoryBytes)}. Leave it out for all of the machine's.`,
     );
   }
   if (kernels === "plain" && threads !== undefined && threads > 1) {

@@ -176,7 +176,7 @@ function defineBinary(name: BinaryName) {
       inputs: { a: "float", b: "float" },
       outputs: { y: "float" },
       params: { size: "u32" },
-      wasm: { name, range: ({ size }) => size! },
+      wasm: { name, elementwise: true, range: ({ size }) => size! },
       wgsl: elementwise(["a", "b"], "y", wgsl),
       cpu({ a, b, y }, { size }) {
         for (let i = 0; i < size; i++) y[i] = f(a[i]!, b[i]!);

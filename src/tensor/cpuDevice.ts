@@ -1,8 +1,8 @@
-// The cpu device: tensors live in one WebAssembly memory, so that WebAssembly kernels read and write
-// them in place, and TypeScript bodies through typed-array views made per call (a view kept across a
-// growth of the memory would be stale).
+// The cpu device: tensors live in WebAssembly memory, so that WebAssembly kernels read and write them in place, and
+// TypeScript bodies through typed-array views made per call (a view kept across a growth of the memory would be
+// stale). What does not fit into one memory lies in others (cpuMemory.ts).
 
-import { Allocator } from "./allocator.ts";
+import { CpuMemory, CpuStorage, MOST_BYTES, type Block, type MemoryLimits } from "./cpuMemory.ts";
 import type {
   Device,
   KernelDescription,
@@ -12,21 +12,17 @@ import type {
   Storage,
   WasmBody,
 } from "./device.ts";
-import { SLICE_ALIGNMENT } from "./device.ts";
 import type { DataArray, Dtype, StorageArray } from "./dtype.ts";
-import { fromStorage, storageView } from "./dtype.ts";
+import { byteLength, fromStorage } from "./dtype.ts";
 import { DeviceError, invariant } from "./errors.ts";
 import type { Tensor } from "./tensor.ts";
 import { CONTROL_BYTES, ThreadPool } from "./threadPool.ts";
 
-const PAGE = 65536;
-/** Pages of a 32-bit WebAssembly memory: 4 GiB. */
-const MAX_PAGES = 65536;
-/**
- * Elements that a kernel must touch before threads share it. Below, waking a thread costs more than it saves
- * (bench/threads.ts).
- */
+/** Elements that a kernel must touch before threads share it. Below, waking a thread costs more than it saves. */
 const WORTH_SHARING = 16384;
+
+/** Elements of a far tensor that a kernel sees at a time: windows of 1 MiB stay in cache between copy and kernel. */
+const WINDOW = 2 ** 18;
 
 /** The compiled kernels and the first address that they leave to tensors. */
 export interface WasmKernels {
@@ -34,42 +30,14 @@ export interface WasmKernels {
   readonly heapBase: number;
 }
 
-class CpuStorage implements Storage {
-  readonly offset: number;
-  readonly byteLength: number;
-  readonly #free: (storage: CpuStorage) => void;
-  #references = 1;
+const NO_LIMITS: MemoryLimits = { eachBytes: MOST_BYTES, totalBytes: Infinity };
 
-  constructor(offset: number, byteLength: number, free: (storage: CpuStorage) => void) {
-    this.offset = offset;
-    this.byteLength = byteLength;
-    this.#free = free;
-  }
-
-  get shared(): boolean {
-    return this.#references > 1;
-  }
-
-  retain(): void {
-    this.#references++;
-  }
-
-  release(): void {
-    invariant(this.#references > 0, () => "storage released more often than retained");
-    if (--this.#references === 0) this.#free(this);
-  }
-
-  slice(byteOffset: number, byteLength: number): CpuStorage {
-    const fits = byteOffset % SLICE_ALIGNMENT === 0 && byteOffset + byteLength <= this.byteLength;
-    invariant(fits, () => `no slice of ${byteLength} bytes at ${byteOffset} of ${this.byteLength}`);
-    this.retain();
-    return new CpuStorage(this.offset + byteOffset, byteLength, () => this.release());
-  }
-}
-
-/** Makes the memory that a CpuDevice and its kernels share. */
-export function createMemory(): WebAssembly.Memory {
-  return new WebAssembly.Memory({ initial: 16, maximum: MAX_PAGES, shared: true });
+/** A kernel call, but for the addresses of its tensors and the pieces to run. */
+interface WasmCall {
+  readonly name: string;
+  readonly scalars: readonly number[];
+  readonly pool: ThreadPool | null;
+  readonly scratchBytes: number;
 }
 
 export class CpuDevice implements Device {
@@ -77,20 +45,20 @@ export class CpuDevice implements Device {
   readonly packBytes = null;
   liveTensors = 0;
   dispatches = 0;
-  readonly #memory: WebAssembly.Memory;
+  readonly #shared: WebAssembly.Memory;
+  readonly #memory: CpuMemory;
   readonly #wasm: WasmKernels | null;
-  readonly #allocator: Allocator;
   readonly #functionIndex: ReadonlyMap<string, number>;
+  readonly #limits: MemoryLimits;
   #pool: ThreadPool | null = null;
-  #bytes = 0;
-  #peakBytes = 0;
   #closed = false;
 
   /** @param wasm null runs every kernel's TypeScript body, as the tests of those bodies do */
-  constructor(memory: WebAssembly.Memory, wasm: WasmKernels | null) {
-    this.#memory = memory;
+  constructor(memory: WebAssembly.Memory, wasm: WasmKernels | null, limits = NO_LIMITS) {
+    this.#shared = memory;
+    this.#memory = new CpuMemory(memory, wasm?.heapBase ?? 64, limits);
     this.#wasm = wasm;
-    this.#allocator = new Allocator(wasm?.heapBase ?? 64, (end) => this.#growTo(end));
+    this.#limits = limits;
     this.#functionIndex = new Map(Object.keys(wasm?.functions ?? {}).map((name, i) => [name, i]));
   }
 
@@ -106,22 +74,26 @@ export class CpuDevice implements Device {
       () => "threads are started once, with WebAssembly kernels",
     );
     if (threads === 1) return;
-    const control = this.#allocator.allocate(CONTROL_BYTES);
+    const control = this.#memory.allocateFixed(CONTROL_BYTES);
     if (control === null) throw this.#outOfMemory(CONTROL_BYTES);
-    new Uint8Array(this.#memory.buffer, control, CONTROL_BYTES).fill(0);
+    new Uint8Array(this.#shared.buffer, control, CONTROL_BYTES).fill(0);
     const { functions } = this.#wasm;
-    this.#pool = await ThreadPool.start(threads, module, this.#memory, control, functions);
+    this.#pool = await ThreadPool.start(threads, module, this.#shared, control, functions);
   }
 
-  allocate(bytes: number): Storage {
-    const offset = this.#closed ? null : this.#allocator.allocate(bytes);
-    if (offset === null) throw this.#outOfMemory(bytes);
-    this.#bytes += bytes;
-    this.#peakBytes = Math.max(this.#peakBytes, this.#bytes);
-    return new CpuStorage(offset, bytes, (storage) => {
-      this.#allocator.free(storage.offset);
-      this.#bytes -= storage.byteLength;
-    });
+  /** Bytes moved between memories so far; 0 while everything fits into the first. */
+  get movedBytes(): number {
+    return this.#memory.movedBytes;
+  }
+
+  allocate(bytes: number): CpuStorage {
+    return this.#allocate(bytes);
+  }
+
+  #allocate(bytes: number, pinned?: ReadonlySet<Block>): CpuStorage {
+    const storage = this.#closed ? null : this.#memory.allocate(bytes, pinned);
+    if (storage === null) throw this.#outOfMemory(bytes);
+    return storage;
   }
 
   write(storage: Storage, dtype: Dtype, values: StorageArray): void {
@@ -169,14 +141,14 @@ export class CpuDevice implements Device {
   memory(): MemoryStats {
     return {
       tensors: this.liveTensors,
-      bytes: this.#bytes,
-      pooledBytes: this.#allocator.freeBytes,
-      peakBytes: this.#peakBytes,
+      bytes: this.#memory.bytes,
+      pooledBytes: this.#memory.freeBytes,
+      peakBytes: this.#memory.peakBytes,
     };
   }
 
   resetPeak(): void {
-    this.#peakBytes = this.#bytes;
+    this.#memory.resetPeak();
   }
 
   async close(): Promise<void> {
@@ -193,58 +165,129 @@ export class CpuDevice implements Device {
     params: KernelParams,
     constants: KernelParams,
   ): void {
-    const run = this.#wasm?.functions[body.name];
-    invariant(run, () => `kernel ${kernel.name}: no WebAssembly function ${body.name}`);
-    const pointer = (x: Tensor | null | undefined): number => (x ? offsetOf(x.storage) : 0);
-    const args = bindings.map((name) => pointer(tensors[name]));
-    for (const name of Object.keys(kernel.params)) args.push(params[name]!);
-    for (const name of Object.keys(kernel.constants)) args.push(constants[name]!);
     const pieces = body.range(params);
-    const touched = bindings.reduce((sum, name) => sum + (tensors[name]?.size ?? 0), 0);
-    const pool = touched >= WORTH_SHARING && pieces > 1 ? this.#pool : null;
-    const scratchBytes = roundToCacheLines(body.scratch?.(params) ?? 0);
-    const scratch = scratchBytes > 0 ? this.allocate(scratchBytes * (pool?.threads ?? 1)) : null;
-    const address = scratch ? offsetOf(scratch) : 0;
-    if (pool) {
-      const functionIndex = this.#functionIndex.get(body.name)!;
-      pool.run({ functionIndex, args, pieces, scratchBytes, scratch: address });
-    } else if (scratch) run(...args, 0, pieces, address);
-    else run(...args, 0, pieces);
+    const bound = bindings.map((name) => tensors[name] ?? null);
+    const touched = bound.reduce((sum, x) => sum + (x?.size ?? 0), 0);
+    const call: WasmCall = {
+      name: body.name,
+      scalars: [
+        ...Object.keys(kernel.params).map((name) => params[name]!),
+        ...Object.keys(kernel.constants).map((name) => constants[name]!),
+      ],
+      pool: touched >= WORTH_SHARING && pieces > 1 ? this.#pool : null,
+      scratchBytes: roundToCacheLines(body.scratch?.(params) ?? 0),
+    };
+    const blocks = new Set(bound.flatMap((x) => (x ? [storageOf(x.storage).block] : [])));
+    this.#memory.touch(blocks);
+    const isFar = (block: Block): boolean => !this.#memory.isNear(block);
+    if (body.elementwise && [...blocks].some(isFar)) {
+      this.#stream(call, bound, Object.keys(kernel.inputs).length, pieces);
+      return;
+    }
+    const scratchBytes = call.scratchBytes * (call.pool?.threads ?? 1);
+    const scratch = scratchBytes > 0 ? this.allocate(scratchBytes) : null;
+    if (scratch) blocks.add(scratch.block);
+    this.#bringNear(blocks);
+    const addresses = bound.map((x) => (x ? storageOf(x.storage).offset : 0));
+    this.#run(call, addresses, pieces, scratch?.offset ?? 0);
     scratch?.release();
   }
 
-  #view(storage: Storage, dtype: Dtype, size: number): StorageArray {
-    return storageView(dtype, this.#memory.buffer, offsetOf(storage), size);
+  #bringNear(blocks: ReadonlySet<Block>): void {
+    const missing = [...blocks].filter((block) => !this.#memory.isNear(block));
+    if (missing.length === 0 || this.#memory.bringNear(blocks)) return;
+    throw this.#outOfMemory(missing.reduce((sum, { byteLength }) => sum + byteLength, 0));
   }
 
-  #growTo(end: number): boolean {
-    const missing = Math.ceil((end - this.#memory.buffer.byteLength) / PAGE);
-    if (missing <= 0) return true;
-    const pages = this.#memory.buffer.byteLength / PAGE;
-    if (pages + missing > MAX_PAGES) return false;
-    // Grow by an eighth at least: growing is a system call, and a training step grows often at first.
-    const step = Math.min(Math.max(missing, pages >> 3), MAX_PAGES - pages);
-    try {
-      this.#memory.grow(step);
-    } catch {
-      return false;
+  /**
+   * Runs an elementwise kernel on tensors of which some lie far, a window at a time: parts of those are copied near,
+   * and outputs back.
+   */
+  #stream(call: WasmCall, bound: readonly (Tensor | null)[], inputs: number, pieces: number): void {
+    const isStreamed = (x: Tensor): boolean =>
+      x.size === pieces && !this.#memory.isNear(storageOf(x.storage).block);
+    const pinned = new Set(
+      bound.flatMap((x) => (x && !isStreamed(x) ? [storageOf(x.storage).block] : [])),
+    );
+    this.#bringNear(pinned);
+    const windows = bound.map((x) => {
+      if (x === null || !isStreamed(x)) return null;
+      const window = this.#allocate(byteLength(x.dtype, Math.min(WINDOW, pieces)), pinned);
+      pinned.add(window.block);
+      return window;
+    });
+    for (let first = 0; first < pieces; first += WINDOW) {
+      const count = Math.min(WINDOW, pieces - first);
+      const part = (x: Tensor): Uint8Array => {
+        const [begin, end] = [byteLength(x.dtype, first), byteLength(x.dtype, first + count)];
+        return this.#memory.bytesOf(storageOf(x.storage)).subarray(begin, end);
+      };
+      const addresses = bound.map((x, i) => {
+        if (x === null) return 0;
+        const window = windows[i];
+        if (window) {
+          this.#memory.bytesOf(window).set(part(x));
+          return window.offset;
+        }
+        return storageOf(x.storage).offset + (x.size === pieces ? byteLength(x.dtype, first) : 0);
+      });
+      this.#run(call, addresses, count, 0);
+      for (let i = inputs; i < bound.length; i++) {
+        const [x, window] = [bound[i], windows[i]];
+        if (!x || !window) continue;
+        const target = part(x);
+        target.set(this.#memory.bytesOf(window).subarray(0, target.length));
+      }
     }
-    return true;
+    for (const window of windows) window?.release();
   }
 
+  /** @param scratch address of the threads' scratch memory, 0 for none */
+  #run(
+    { name, scalars, pool, scratchBytes }: WasmCall,
+    addresses: readonly number[],
+    pieces: number,
+    scratch: number,
+  ): void {
+    const run = this.#wasm?.functions[name];
+    invariant(run, () => `no WebAssembly function ${name}`);
+    const args = [...addresses, ...scalars];
+    if (pool) {
+      const functionIndex = this.#functionIndex.get(name)!;
+      pool.run({ functionIndex, args, pieces, scratchBytes, scratch });
+    } else if (scratch) run(...args, 0, pieces, scratch);
+    else run(...args, 0, pieces);
+  }
+
+  #view(storage: Storage, dtype: Dtype, size: number): StorageArray {
+    return this.#memory.view(storageOf(storage), dtype, size);
+  }
+
+  /** @param bytes that were asked for */
   #outOfMemory(bytes: number): DeviceError {
     if (this.#closed) return new DeviceError("cpu: the device was closed. Open another one.");
-    const held = (this.#bytes / 2 ** 30).toFixed(2);
+    const { eachBytes, totalBytes } = this.#limits;
+    const held = this.#memory.bytes;
+    const limit =
+      held + bytes > totalBytes
+        ? `all tensors must fit in ${binary(totalBytes)}, got ${binary(held + bytes)} (${binary(held)} in use)`
+        : `the tensors of one kernel must fit in ${binary(eachBytes)} of WebAssembly memory, got ${binary(bytes)} more`;
     return new DeviceError(
-      `cpu: tensors must fit in 4 GiB of WebAssembly memory, got a request for ${bytes} bytes with ${held} GiB in use. ` +
-        "Use a smaller batch, shorter sequences, gradient checkpointing or LoRA.",
+      `cpu: ${limit}. Use LoRA, weights in bfloat16, gradient checkpointing, a smaller batch or shorter sequences.`,
     );
   }
 }
 
-function offsetOf(storage: Storage): number {
+function storageOf(storage: Storage): CpuStorage {
   invariant(storage instanceof CpuStorage, () => "storage of another device");
-  return storage.offset;
+  return storage;
+}
+
+function binary(bytes: number): string {
+  if (bytes < 2 ** 20) return `${bytes} bytes`;
+  return bytes < 2 ** 30
+    ? `${(bytes / 2 ** 20).toFixed(1)} MiB`
+    : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 }
 
 /** Threads that write to one cache line slow each other down. */

@@ -22,6 +22,11 @@ export interface WasmBody {
   readonly name: string;
   /** How many independent pieces (rows, heads, tiles) there are; a thread takes a range [begin, end) of them. */
   range(params: KernelParams): number;
+  /**
+   * Pieces are elements: element i of every tensor of that many elements belongs to piece i alone. Such tensors need
+   * not be where the kernel runs: the device may hand it a part at a time.
+   */
+  readonly elementwise?: true;
   /** Bytes of private scratch memory a thread needs; passed as a last argument `scratch` when given. */
   scratch?(params: KernelParams): number;
 }
