@@ -37,7 +37,7 @@ export interface DeviceOptions {
   readonly powerPreference?: "high-performance" | "low-power";
 }
 
-const CPU_OPTIONS = ["threads", "kernels", "memoryBytes", "wasmVariant"];
+const CPU_OPTIONS = ["threads", "memoryBytes", "kernels", "wasmVariant"];
 const WEBGPU_OPTIONS = ["adapter", "powerPreference"];
 
 /**
