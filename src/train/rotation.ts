@@ -1,7 +1,7 @@
 // The checkpoints of an output folder: which there are, and which may go.
 
 import { CheckpointError } from "../tensor/errors.ts";
-import { deleteFolder, isMissing } from "./atomicFolder.ts";
+import { deleteFolder, isMissing, recoverFolders } from "./atomicFolder.ts";
 
 export interface CheckpointFolder {
   readonly path: string;
@@ -78,6 +78,7 @@ export async function checkpointToResume(
 ): Promise<string | null> {
   if (typeof resume === "string") return resume;
   if (resume !== true) return null;
+  await recoverFolders(outputDir);
   const newest = (await listCheckpoints(outputDir)).at(-1);
   if (newest) return newest.path;
   throw new CheckpointError(

@@ -1,8 +1,9 @@
 // A callback that summarises the same few rows at every evaluation and appends them to samples.jsonl, so that the
 // report of a resumed run shows them from the beginning.
 
-import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { writeAtomically } from "../../tensor/writeAtomically.ts";
 import type { TrainerCallback } from "../../train/callbacks.ts";
 
 /** What the model wrote for every sample row after an update. */
@@ -26,7 +27,8 @@ export function sampleRecorder(summarize: () => Promise<string[]>): SampleRecord
       const before = isResumed ? await readRecords(fileIn(outputDir)) : [];
       records.push(...before.filter(({ step }) => step <= state.globalStep));
       await mkdir(outputDir, { recursive: true });
-      await writeFile(fileIn(outputDir), records.map(toLine).join(""));
+      const bytes = new TextEncoder().encode(records.map(toLine).join(""));
+      await writeAtomically(fileIn(outputDir), [bytes]);
     },
     async onEvaluate({ outputDir }, state) {
       const record = { step: state.globalStep, texts: await summarize() };
