@@ -1,8 +1,8 @@
 // The flags that say which dataset, which columns of it and which prompt: shared by every command that reads one.
 
 import { Option } from "commander";
-import type { Columns, DatasetDict } from "../train/dataset.ts";
-import { loadDataset } from "../train/loadDataset.ts";
+import type { Columns, DatasetDict, Row, Split } from "../train/dataset.ts";
+import { loadDataset, streamDataset, type LoadDatasetOptions } from "../train/loadDataset.ts";
 import { downloadBar } from "./hub.ts";
 
 export interface DatasetFlags {
@@ -45,10 +45,31 @@ export function columnsOf(flags: DatasetFlags): Columns {
 }
 
 /** Loads the dataset; what is missing is downloaded with a bar. */
-export async function fetchDataset(flags: DatasetFlags, signal: AbortSignal): Promise<DatasetDict> {
+export function fetchDataset(
+  flags: DatasetFlags,
+  signal: AbortSignal,
+  splits?: readonly Split[],
+): Promise<DatasetDict> {
+  return withBar(flags, signal, (options) => loadDataset(flags.dataset, { ...options, splits }));
+}
+
+/** The rows of one split as a stream; what is missing is downloaded with a bar. */
+export function fetchStream(
+  flags: DatasetFlags,
+  split: Split,
+  signal: AbortSignal,
+): Promise<AsyncIterable<Row>> {
+  return withBar(flags, signal, (options) => streamDataset(flags.dataset, split, options));
+}
+
+async function withBar<T>(
+  flags: DatasetFlags,
+  signal: AbortSignal,
+  read: (options: LoadDatasetOptions) => Promise<T>,
+): Promise<T> {
   const bar = downloadBar(flags.dataset);
   try {
-    return await loadDataset(flags.dataset, {
+    return await read({
       ...columnsOf(flags),
       revision: flags.datasetRevision,
       signal,

@@ -22,6 +22,8 @@ interface OwnFlags extends DatasetFlags, Record<string, unknown> {
   readonly threads?: number;
   readonly cache: boolean;
   readonly faithful: boolean;
+  readonly streaming: boolean;
+  readonly shuffleBuffer: number;
   readonly maxTrainRows?: number;
   readonly maxEvalRows?: number;
   readonly maxLength: number;
@@ -68,6 +70,15 @@ const dataOptions = (): Option[] =>
     new Option("--dataset <name>", DATASET_HELP).default(EXAMPLE_DATASET),
     ...columnOptions(),
     cacheOption(),
+    new Option(
+      "--streaming",
+      "read training rows one after another, from files that may be larger than memory; needs --max-steps",
+    )
+      .default(false)
+      .conflicts("maxTrainRows"),
+    new Option("--shuffle-buffer <n>", "rows of the stream among which the next one is drawn")
+      .argParser(wholeNumber(1))
+      .default(10_000),
     new Option(
       "--faithful",
       "the notebook's preprocessing: padding to --max-length, labels padded with 0, no mask",

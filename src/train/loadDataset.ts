@@ -21,7 +21,10 @@ import { parquetRows } from "./parquet.ts";
 import { neededColumns } from "./prompt.ts";
 import { decodeUtf8 } from "./textFile.ts";
 
-export interface LoadDatasetOptions extends Columns, HubOptions {}
+export interface LoadDatasetOptions extends Columns, HubOptions {
+  /** Splits to read; default all that are there. */
+  readonly splits?: readonly Split[] | undefined;
+}
 
 /**
  * Loads the splits train, validation and test; some may be absent, but not all. A split is CSV, JSON Lines or Parquet,
@@ -36,10 +39,10 @@ export async function loadDataset(
   options: LoadDatasetOptions = {},
 ): Promise<DatasetDict> {
   const needed = neededColumns(options);
-  const splits = await locateSplits(source, options);
+  const found = await locateSplits(source, options);
   const dict: { [S in Split]?: Dataset } = {};
-  for (const split of SPLITS) {
-    const files = splits[split];
+  for (const split of options.splits ?? SPLITS) {
+    const files = found[split];
     if (files !== undefined) dict[split] = await loadFiles(files, needed, options);
   }
   return dict;

@@ -49,6 +49,24 @@ describe("dataset flags", () => {
     expect(result.stderr).toMatch(message);
   });
 
+  it("train on a stream, which needs a number of steps", async () => {
+    const dataset = await questions();
+    const run = (...flags: string[]) =>
+      gradloom([
+        ...["train", "--dataset", dataset, "--output-dir", folder(), "--streaming", "--json"],
+        ...["--rouge-rows", "0", "--save-strategy", "no", ...columns, ...flags],
+      ]);
+    const { code, stdout, stderr } = await run("--max-steps", "2");
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ globalStep: 2, trainRows: null });
+    const endless = await run();
+    expect(endless.code).toBe(1);
+    expect(endless.stderr).toMatch(
+      /error: maxSteps: must be at least 1 when trainDataset is a stream/,
+    );
+    expect((await run("--max-train-rows", "5")).code).toBe(2);
+  });
+
   it("train on other columns and keep the tokens, unless told not to", async () => {
     const dataset = await questions();
     const run = (...flags: string[]) =>

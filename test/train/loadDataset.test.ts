@@ -210,6 +210,9 @@ describe("a stream", () => {
     const stream = await streamDataset(place, "train");
     expect(await rowsOf(stream)).toEqual(["a", "b"].map(rowOf));
     expect(await rowsOf(stream)).toEqual((await loadDataset(place)).train!.rows);
+    expect(Object.keys(await loadDataset(place, { splits: ["test", "validation"] }))).toEqual([
+      "test",
+    ]);
     await expect(streamDataset(place, "validation")).rejects.toThrow(
       /must hold the split validation/,
     );

@@ -26,7 +26,7 @@ export function reportData(result: TrainResult, extras: ReportExtras): TrainingR
     facts: {
       model: result.model,
       dataset: result.dataset,
-      "rows to train on": result.trainRows.toLocaleString("en-US"),
+      "rows to train on": result.trainRows?.toLocaleString("en-US") ?? "a stream",
       device: result.device,
       parameters: result.parameters.toLocaleString("en-US"),
       updates: `${result.globalStep} (skipped for overflow: ${result.skippedSteps})`,

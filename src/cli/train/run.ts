@@ -10,13 +10,15 @@ import { ArgumentError, DatasetError } from "../../tensor/errors.ts";
 import { trainingArguments, type TrainingArguments } from "../../train/arguments.ts";
 import { EarlyStoppingCallback, type TrainerCallback } from "../../train/callbacks.ts";
 import type { Example } from "../../train/collate.ts";
-import type { Row } from "../../train/dataset.ts";
+import type { TrainDataset } from "../../train/batches.ts";
+import { SPLITS, type Row, type Split } from "../../train/dataset.ts";
 import { modeNote, preprocess } from "../../train/preprocess.ts";
 import { targetText } from "../../train/prompt.ts";
 import { rougeMetrics } from "../../train/rougeMetrics.ts";
+import { shuffle, tokenizedStream } from "../../train/streams.ts";
 import { preprocessCached } from "../../train/tokenCache.ts";
 import { Trainer } from "../../train/trainer.ts";
-import { columnsOf, fetchDataset } from "../datasetOptions.ts";
+import { columnsOf, fetchDataset, fetchStream } from "../datasetOptions.ts";
 import { fetchModel } from "../hub.ts";
 import type { Output } from "../output.ts";
 import { makeOutputFolder, writeReport } from "../outputFolder.ts";
@@ -68,7 +70,7 @@ export async function runTraining(settings: TrainSettings, output: Output, signa
   const trainer = new Trainer({
     model,
     args,
-    trainDataset: tokenized.train,
+    trainDataset: await trainingData(settings, args, tokenized.train, tokenizer, signal),
     ...(tokenized.validation.length > 0 ? { evalDataset: tokenized.validation } : {}),
     ...(args.predictWithGenerate ? { computeMetrics: rougeMetrics(tokenizer) } : {}),
     tokenizer,
@@ -101,7 +103,7 @@ export async function runTraining(settings: TrainSettings, output: Output, signa
     dataset: settings.dataset,
     device: `${device.kind}, ${device.threads} threads`,
     parameters: model.numParameters(),
-    trainRows: tokenized.train.length,
+    trainRows: settings.streaming ? null : tokenized.train.length,
     arguments: args,
     ...training,
     ...{ bestMetric, bestGlobalStep, bestModelCheckpoint, logHistory },
@@ -149,16 +151,18 @@ async function loadRows(
   args: TrainingArguments,
   signal: AbortSignal,
 ): Promise<SplitRows> {
-  const { train, validation, test } = await fetchDataset(settings, signal);
+  const splits: readonly Split[] = settings.streaming ? ["validation", "test"] : SPLITS;
+  const { train, validation, test } = await fetchDataset(settings, signal, splits);
   const isEvaluated = args.evalStrategy !== "no" || args.evalOnStart;
-  if (train === undefined || (isEvaluated && validation === undefined)) {
-    const missing = train === undefined ? "train" : "validation";
+  const hasTrain = settings.streaming || train !== undefined;
+  if (!hasTrain || (isEvaluated && validation === undefined)) {
+    const missing = hasTrain ? "validation" : "train";
     throw new DatasetError(
       `train: ${settings.dataset} must hold the split ${missing}, and does not`,
     );
   }
   return {
-    train: train.rows.slice(0, settings.maxTrainRows),
+    train: (train?.rows ?? []).slice(0, settings.maxTrainRows),
     validation: isEvaluated ? validation!.rows.slice(0, settings.maxEvalRows) : [],
     test: (test?.rows ?? []).slice(0, settings.rougeRows),
   };
@@ -185,6 +189,21 @@ async function tokenize(
   const validation = await encode(rows.validation, rows.train.length);
   progress.stop();
   return { train, validation };
+}
+
+/** The tokenised rows; with --streaming a stream that tokenises rows as they come. */
+async function trainingData(
+  settings: TrainSettings,
+  args: TrainingArguments,
+  tokenized: readonly Example[],
+  tokenizer: Tokenizer,
+  signal: AbortSignal,
+): Promise<TrainDataset> {
+  if (!settings.streaming) return tokenized;
+  const { faithful, maxLength, shuffleBuffer: bufferSize } = settings;
+  const rows = await fetchStream(settings, "train", signal);
+  const shuffled = shuffle(rows, { bufferSize, seed: args.dataSeed ?? args.seed });
+  return tokenizedStream(shuffled, tokenizer, { ...columnsOf(settings), faithful, maxLength });
 }
 
 function earlyStopping(settings: TrainSettings): TrainerCallback[] {

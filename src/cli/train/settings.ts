@@ -18,6 +18,10 @@ export interface TrainSettings extends DatasetFlags {
   readonly cache: boolean;
   /** The notebook's preprocessing, which pads labels with 0 and passes no mask. */
   readonly faithful: boolean;
+  /** Training rows are read as a stream and tokenised as they come. */
+  readonly streaming: boolean;
+  /** Rows of the stream held in memory, of which a random one comes next. */
+  readonly shuffleBuffer: number;
   readonly maxTrainRows?: number;
   readonly maxEvalRows?: number;
   /** Longest prompt and summary in training, in tokens. */

@@ -23,7 +23,7 @@ export async function locate(
     const { name } = repository;
     const about = error.message.startsWith(name) ? error.message : `${name}: ${error.message}`;
     const failure = error instanceof HubError ? error.failure : "corrupt";
-    const hint = ["missing", "refused"].includes(failure)
+    const hint = ["missing", "refused", "unreachable"].includes(failure)
       ? ` (There is no folder ${name} here.)`
       : "";
     throw new HubError(failure, about + hint, { cause: error });
