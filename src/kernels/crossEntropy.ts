@@ -10,7 +10,11 @@
 import { ArgumentError, ShapeError } from "../tensor/errors.ts";
 import { formatShape, sameShape } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
+import type { AdapterFacts, WgslPass } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { notANumber, safeExp } from "./wgsl/math.ts";
+import { workgroupSum } from "./wgsl/reduce.ts";
+import { expSums, rowShader, rowShaders, type RowShaders } from "./wgsl/rows.ts";
 
 export interface CrossEntropyOptions {
   /** Rows with this label do not count. */
@@ -23,7 +27,7 @@ const paramTypes = { rows: "u32", cols: "u32", ignoreIndex: "i32", smoothing: "f
 
 /**
  * Throws for a label that is neither in the vocabulary nor ignored. Labels on a device are not read
- * back, so check them on the host, where they are made: WebAssembly gives such rows a loss of NaN.
+ * back, so check them on the host, where they are made: compiled bodies give such rows a loss of NaN.
  * @throws {ArgumentError} naming the first wrong label and its place
  */
 export function checkLabels(ids: ArrayLike<number>, vocabSize: number, ignoreIndex = -100): void {
@@ -36,8 +40,85 @@ export function checkLabels(ids: ArrayLike<number>, vocabSize: number, ignoreInd
   }
 }
 
+/**
+ * A workgroup for each row, in passes over as many rows as one binding can have: logits of T5's vocabulary reach a
+ * binding's 128 MB, the least that every adapter offers, at 1044 rows. The shader's param firstRow is that of its pass.
+ */
+function passesOverRows(
+  shaders: RowShaders,
+  matrices: readonly string[],
+  { rows, cols }: { readonly rows: number; readonly cols: number },
+  { bindingBytes, offsetAlignment }: AdapterFacts,
+): WgslPass[] {
+  if (cols === 0) return [];
+  const aligned = offsetAlignment / 4;
+  const fitting = Math.floor(bindingBytes / (4 * cols * aligned)) * aligned;
+  const step = Math.max(fitting, aligned);
+  const passes: WgslPass[] = [];
+  for (let firstRow = 0; firstRow < rows; firstRow += step) {
+    const workgroups = Math.min(step, rows - firstRow);
+    const range = { offset: firstRow * cols, size: workgroups * cols };
+    passes.push({
+      ...rowShader(shaders, cols),
+      workgroups,
+      params: { firstRow, lastRow: firstRow + workgroups },
+      ...(rows > step ? { ranges: Object.fromEntries(matrices.map((x) => [x, range])) } : {}),
+    });
+  }
+  return passes;
+}
+
 // ---------------------------------------------------------------------------------------------
 // Forward
+
+const rowsShaders = rowShaders(
+  {
+    uses: [expSums, notANumber],
+    params: { firstRow: "u32", lastRow: "u32" },
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = params.firstRow + groupIndex(group);
+  if (row >= params.lastRow) { return; }
+  let label = labels[row];
+  let isLabel = label >= 0 && u32(label) < params.cols;
+  if (label == params.ignoreIndex || !isLabel) {
+    // A label that nobody checked: nothing outside the row is read, and the loss cannot be missed.
+    let nothing = select(notANumber(), 0.0, label == params.ignoreIndex);
+    if (local == 0u) {
+      lse[row] = nothing;
+      losses[row] = nothing;
+    }
+    return;
+  }
+  let parts = params.cols / PART;
+  let begin = groupIndex(group) * parts;
+  var part = NO_TERMS;
+  var entries = 0.0;
+  for (var j = local; j < parts; j += WG) {
+    let x = logits[begin + j];
+    part = withTerms(part, x);
+    entries += sumOf(x);
+  }
+  let sum = workgroupExpSum(local, part);
+  let logarithm = log(sum.total);
+  var loss = (1.0 - params.smoothing) * (logarithm - (labelLogit(begin, u32(label)) - sum.most));
+  // Not added when it is off: the mean may be infinite where the loss is not.
+  if (params.smoothing > 0.0) {
+    let mean = workgroupSum(local, entries / f32(params.cols)) - sum.most;
+    loss += params.smoothing * (logarithm - mean);
+  }
+  if (local == 0u) {
+    lse[row] = sum.most + logarithm;
+    losses[row] = loss;
+  }
+}
+fn labelLogit(begin: u32, label: u32) -> f32 {
+  return partAt(logits[begin + label / PART], label % PART);
+}`,
+  },
+  ["logits"],
+);
 
 export const crossEntropyRowsKernel = defineKernel({
   name: "crossEntropyRows",
@@ -45,6 +126,11 @@ export const crossEntropyRowsKernel = defineKernel({
   outputs: { lse: "float", losses: "float" },
   params: paramTypes,
   wasm: { name: "crossEntropyRows", range: ({ rows }) => rows! },
+  wgsl: {
+    plan: ({ params, adapter }) => ({
+      passes: passesOverRows(rowsShaders, ["logits"], params, adapter),
+    }),
+  },
   cpu({ logits, labels, lse, losses }, { rows, cols, ignoreIndex, smoothing }) {
     checkLabels(labels, cols, ignoreIndex);
     for (let r = 0; r < rows; r++) {
@@ -74,6 +160,29 @@ export const crossEntropyMeanKernel = defineKernel({
   inputs: { losses: "float", labels: "i32" },
   outputs: { loss: "float", count: "float" },
   params: { rows: "u32", ignoreIndex: "i32" },
+  wgsl: {
+    uses: [notANumber, workgroupSum],
+    workgroups: () => 1,
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(local_invocation_index) local: u32) {
+  var lossPart = 0.0;
+  var countPart = 0.0;
+  for (var row = local; row < params.rows; row += WG) {
+    if (labels[row] != params.ignoreIndex) {
+      lossPart += losses[row];
+      countPart += 1.0;
+    }
+  }
+  let total = workgroupSum(local, lossPart);
+  let counted = workgroupSum(local, countPart);
+  if (local == 0u) {
+    // WGSL leaves 0 / 0 to the driver.
+    loss[0] = select(total / counted, notANumber(), counted == 0.0);
+    count[0] = counted;
+  }
+}`,
+  },
   cpu({ losses, labels, loss, count }, { ignoreIndex }) {
     let total = 0;
     let counted = 0;
@@ -127,12 +236,48 @@ export function crossEntropyForward(
 //
 //   dx_rv = dloss / n (exp(x_rv - L_r) - (1 - e) [v = label] - e / V), 0 in ignored rows
 
+const backwardShaders = rowShaders(
+  {
+    uses: [notANumber, safeExp],
+    params: { firstRow: "u32", lastRow: "u32" },
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = params.firstRow + groupIndex(group);
+  if (row >= params.lastRow) { return; }
+  let parts = params.cols / PART;
+  let begin = groupIndex(group) * parts;
+  let label = labels[row];
+  let isLabel = label >= 0 && u32(label) < params.cols;
+  if (label == params.ignoreIndex || !isLabel) {
+    let nothing = select(notANumber(), 0.0, label == params.ignoreIndex);
+    for (var j = local; j < parts; j += WG) { dlogits[begin + j] = Part(nothing); }
+    return;
+  }
+  let scale = dloss[0] / count[0];
+  let spread = params.smoothing / f32(params.cols);
+  for (var j = local; j < parts; j += WG) {
+    let x = logits[begin + j] - lse[row];
+    let hit = select(0.0, 1.0 - params.smoothing, u32(label) / PART == j);
+    let probability = select(exp(x), Part(0.0), x < Part(EXP_UNDERFLOW));
+    dlogits[begin + j] = scale * (probability - spread - hit * unitPart(u32(label) % PART));
+  }
+}`,
+  },
+  ["logits", "dlogits"],
+);
+
 export const crossEntropyBackwardKernel = defineKernel({
   name: "crossEntropyBackward",
   inputs: { logits: "float", labels: "i32", lse: "float", count: "float", dloss: "float" },
   outputs: { dlogits: "float" },
   params: paramTypes,
   wasm: { name: "crossEntropyBackward", range: ({ rows }) => rows! },
+  wgsl: {
+    plan: ({ params, adapter }) => ({
+      passes: passesOverRows(backwardShaders, ["logits", "dlogits"], params, adapter),
+    }),
+  },
   cpu({ logits, labels, lse, count, dloss, dlogits }, { rows, cols, ignoreIndex, smoothing }) {
     const scale = dloss[0]! / count[0]!;
     const spread = smoothing / cols;

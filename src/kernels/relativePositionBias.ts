@@ -8,7 +8,9 @@
 import { ArgumentError, ShapeError } from "../tensor/errors.ts";
 import { formatShape } from "../tensor/shape.ts";
 import { empty, tensor, type Tensor } from "../tensor/tensor.ts";
+import type { WgslShader } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { workgroupSum } from "./wgsl/reduce.ts";
 
 export interface BucketOptions {
   /** Encoder: half of the buckets for keys to the right. Decoder: keys to the right share bucket 0. */
@@ -54,6 +56,20 @@ export const relativePositionBiasKernel = defineKernel({
   inputs: { table: "float", buckets: "i32" },
   outputs: { bias: "float" },
   params,
+  wgsl: {
+    invocations: ({ heads, queries, keys }) => heads * queries * keys,
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let at = globalIndex(group, local);
+  let j = at % params.keys;
+  let i = (at / params.keys) % params.queries;
+  let h = at / params.keys / params.queries;
+  if (h >= params.heads) { return; }
+  // buckets[d] belongs to j - i = d - (queries - 1)
+  bias[at] = table[u32(buckets[j + params.queries - 1u - i]) * params.heads + h];
+}`,
+  },
   cpu({ table, buckets, bias }, { heads, queries, keys }) {
     for (let h = 0, at = 0; h < heads; h++) {
       for (let i = 0; i < queries; i++) {
@@ -66,11 +82,84 @@ export const relativePositionBiasKernel = defineKernel({
   },
 });
 
+// On the GPU a bucket's number is a sum over diagonals: j - i is the same along one. First each diagonal is added up, in
+// chunks of queries side by side, by invocations whose neighbours read neighbouring elements; then those of each
+// bucket. Nothing is added by two invocations, so the sum is the same in every run.
+
+/** Queries whose part of a diagonal one invocation adds up. */
+const DIAGONAL_CHUNK = 64;
+
+const diagonalSums: WgslShader = {
+  name: "diagonals",
+  workgroupSize: 64,
+  reads: ["dbias"],
+  writes: ["diagonals"],
+  params: { chunks: "u32" },
+  source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let at = globalIndex(group, local);
+  let count = params.queries + params.keys - 1u;
+  let d = at % count;
+  let h = (at / count) % params.heads;
+  let chunk = at / count / params.heads;
+  if (chunk >= params.chunks) { return; }
+  // Where 0 <= i < queries and 0 <= j = i + d - (queries - 1) < keys.
+  let shift = params.queries - 1u;
+  let begin = max(chunk * ${DIAGONAL_CHUNK}u, shift - min(d, shift));
+  let end = min(min((chunk + 1u) * ${DIAGONAL_CHUNK}u, params.queries), params.keys + shift - d);
+  var total = 0.0;
+  for (var i = begin; i < end; i++) {
+    total += dbias[(h * params.queries + i) * params.keys + i + d - shift];
+  }
+  diagonals[at] = total;
+}`,
+};
+
+const bucketSums: WgslShader = {
+  name: "buckets",
+  uses: [workgroupSum],
+  workgroupSize: 64,
+  reads: ["buckets", "diagonals"],
+  writes: ["dtable"],
+  params: { chunks: "u32" },
+  source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let bucket = groupIndex(group) / params.heads;
+  let h = groupIndex(group) % params.heads;
+  if (bucket >= params.numBuckets) { return; }
+  let count = params.queries + params.keys - 1u;
+  var part = 0.0;
+  for (var d = local; d < count; d += WG) {
+    if (u32(buckets[d]) != bucket) { continue; }
+    for (var chunk = 0u; chunk < params.chunks; chunk++) {
+      part += diagonals[(chunk * params.heads + h) * count + d];
+    }
+  }
+  let total = workgroupSum(local, part);
+  if (local == 0u) { dtable[bucket * params.heads + h] = total; }
+}`,
+};
+
 export const relativePositionBiasBackwardKernel = defineKernel({
   name: "relativePositionBiasBackward",
   inputs: { dbias: "float", buckets: "i32" },
   outputs: { dtable: "float" },
   params,
+  wgsl: {
+    plan({ params: { numBuckets, heads, queries, keys } }) {
+      const chunks = Math.ceil(queries / DIAGONAL_CHUNK);
+      const size = chunks * heads * (queries + keys - 1);
+      return {
+        temporaries: { diagonals: { type: "f32", size } },
+        passes: [
+          { shader: diagonalSums, invocations: size, params: { chunks } },
+          { shader: bucketSums, workgroups: numBuckets * heads, params: { chunks } },
+        ],
+      };
+    },
+  },
   cpu({ dbias, buckets, dtable }, { numBuckets, heads, queries, keys }) {
     const sums = new Float64Array(numBuckets);
     for (let h = 0, at = 0; h < heads; h++) {

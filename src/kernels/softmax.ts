@@ -6,10 +6,42 @@
 
 import { ShapeError } from "../tensor/errors.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
+import type { WgslPlanned } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { expSums, rowShader, rowShaders, type RowShaders } from "./wgsl/rows.ts";
 
 const params = { rows: "u32", cols: "u32" } as const;
 const range = ({ rows }: Readonly<Record<string, number>>): number => rows!;
+
+/** A workgroup for each row. */
+function alongRows(shaders: RowShaders): WgslPlanned<{ rows: number; cols: number }> {
+  return {
+    plan: ({ params: { rows, cols } }) => ({
+      passes: [{ ...rowShader(shaders, cols), workgroups: cols === 0 ? 0 : rows }],
+    }),
+  };
+}
+
+/** y_j = `result`, where sum.most and sum.total are m and sum_k exp(x_k - m). */
+const forwardShaders = (result: string): RowShaders =>
+  rowShaders(
+    {
+      uses: [expSums],
+      source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = groupIndex(group);
+  if (row >= params.rows) { return; }
+  let parts = params.cols / PART;
+  let begin = row * parts;
+  var part = NO_TERMS;
+  for (var j = local; j < parts; j += WG) { part = withTerms(part, x[begin + j]); }
+  let sum = workgroupExpSum(local, part);
+  for (var j = local; j < parts; j += WG) { y[begin + j] = ${result}; }
+}`,
+    },
+    ["x", "y"],
+  );
 
 export const softmaxForwardKernel = defineKernel({
   name: "softmaxForward",
@@ -17,6 +49,7 @@ export const softmaxForwardKernel = defineKernel({
   outputs: { y: "float" },
   params,
   wasm: { name: "softmaxForward", range },
+  wgsl: alongRows(forwardShaders("safeExpOf(x[begin + j] - sum.most) / sum.total")),
   cpu({ x, y }, { rows, cols }) {
     for (let row = 0; row < rows * cols; row += cols) {
       let most = -Infinity;
@@ -34,6 +67,8 @@ export const logSoftmaxForwardKernel = defineKernel({
   outputs: { y: "float" },
   params,
   wasm: { name: "logSoftmaxForward", range },
+  // As below: next to a large maximum the logarithm would be rounded away.
+  wgsl: alongRows(forwardShaders("(x[begin + j] - sum.most) - log(sum.total)")),
   cpu({ x, y }, { rows, cols }) {
     for (let row = 0; row < rows * cols; row += cols) {
       let most = -Infinity;
@@ -75,12 +110,34 @@ function rowsOf(op: string, x: Tensor): { rows: number; cols: number } {
 //   softmax      dx_j = y_j (dy_j - sum_k dy_k y_k)
 //   logSoftmax   dx_j = dy_j - exp(y_j) sum_k dy_k
 
+/** dx_j = `result`, where `total` is the sum over the row of `term`. */
+const backwardShaders = (term: string, result: string): RowShaders =>
+  rowShaders(
+    {
+      uses: [expSums],
+      source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = groupIndex(group);
+  if (row >= params.rows) { return; }
+  let parts = params.cols / PART;
+  let begin = row * parts;
+  var part = 0.0;
+  for (var j = begin + local; j < begin + parts; j += WG) { part += sumOf(${term}); }
+  let total = workgroupSum(local, part);
+  for (var j = begin + local; j < begin + parts; j += WG) { dx[j] = ${result}; }
+}`,
+    },
+    ["y", "dy", "dx"],
+  );
+
 export const softmaxBackwardKernel = defineKernel({
   name: "softmaxBackward",
   inputs: { y: "float", dy: "float" },
   outputs: { dx: "float" },
   params,
   wasm: { name: "softmaxBackward", range },
+  wgsl: alongRows(backwardShaders("dy[j] * y[j]", "y[j] * (dy[j] - total)")),
   cpu({ y, dy, dx }, { rows, cols }) {
     for (let row = 0; row < rows * cols; row += cols) {
       let dot = 0;
@@ -96,6 +153,7 @@ export const logSoftmaxBackwardKernel = defineKernel({
   outputs: { dx: "float" },
   params,
   wasm: { name: "logSoftmaxBackward", range },
+  wgsl: alongRows(backwardShaders("dy[j]", "dy[j] - safeExpOf(y[j]) * total")),
   cpu({ y, dy, dx }, { rows, cols }) {
     for (let row = 0; row < rows * cols; row += cols) {
       let total = 0;

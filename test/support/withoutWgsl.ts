@@ -9,13 +9,7 @@ const missing: Readonly<Record<string, readonly string[]>> = {
 
   attentionBackward: ["attentionBackwardKeyValue", "attentionBackwardQuery", "attentionStats"],
 
-  crossEntropy: ["crossEntropyBackward", "crossEntropyMean", "crossEntropyRows"],
-
   decodeAttention: ["decodeAttention"],
-
-  relativePositionBias: ["relativePositionBias", "relativePositionBiasBackward"],
-
-  softmax: ["logSoftmaxBackward", "logSoftmaxForward", "softmaxBackward", "softmaxForward"],
 };
 
 export const withoutWgsl: ReadonlySet<string> = new Set(Object.values(missing).flat());

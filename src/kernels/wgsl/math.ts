@@ -29,3 +29,16 @@ export const sigmoid: WgslSnippet = {
   source: /* wgsl */ `
 fn sigmoid(x: f32) -> f32 { return 1.0 / (1.0 + exp(-clamp(x, -87.0, 87.0))); }`,
 };
+
+/** exp for x <= 0, exactly 0 where it underflows, however far below. max would turn NaN into 0; so it stays NaN or infinite. */
+export const safeExp: WgslSnippet = {
+  source: /* wgsl */ `
+const EXP_UNDERFLOW = -104.0;
+fn safeExp(x: f32) -> f32 { return select(exp(x), 0.0, x < EXP_UNDERFLOW); }`,
+};
+
+/** NaN, which WGSL has no literal for; drivers keep its bits. Needs a param `rows`. */
+export const notANumber: WgslSnippet = {
+  source: /* wgsl */ `
+fn notANumber() -> f32 { return bitcast<f32>(0x7fc00000u | params.rows); }`,
+};
