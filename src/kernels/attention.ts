@@ -22,6 +22,17 @@ import {
   type AttentionOptions,
   type AttentionParams,
 } from "./attentionShapes.ts";
+import {
+  headShaders,
+  planQueryTile,
+  queriesOf,
+  tileConstants,
+  tilePass,
+  tileProducts,
+  tileScores,
+  visibleKeys,
+  weightedKeys,
+} from "./attentionTiles.ts";
 import { keepFactors } from "./dropout.ts";
 import { defineKernel, launch } from "./kernel.ts";
 
@@ -73,6 +84,93 @@ export function dropRule(
   return (b, t, s) => (CAUSAL === 1 && s > shift + t) || (keeps !== null && !keeps(b, s));
 }
 
+const forwardShaders = headShaders(
+  {
+    reads: ["q", "k", "v", "bias", "mask"],
+    constants: tileConstants,
+    params: { columnBlocks: "u32" },
+    uses: [
+      tileProducts("q", "k"),
+      tileScores,
+      visibleKeys,
+      weightedKeys("v"),
+      {
+        source: /* wgsl */ `
+fn keepsKey(b: u32, s: u32) -> bool { return mask[b * params.keys + s] != 0; }`,
+      },
+    ],
+    source: /* wgsl */ `
+/** A number for each query and lane: what reduces over the lanes of a query. */
+var<workgroup> laneTile: array<f32, QUERIES * KEY_LANES>;
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let blocks = (params.queries + QUERIES - 1u) / QUERIES;
+  let firstColumn = groupIndex(group) % params.columnBlocks * COLUMNS * KEY_LANES;
+  let block = groupIndex(group) / params.columnBlocks;
+  let head = block / blocks;
+  if (head >= params.batch * params.heads) { return; }
+  var tile = Tile(head / params.heads, head % params.heads, block % blocks * QUERIES, 0u);
+  let lane = laneOf(local);
+  // Largest score so far, the lane's part of the sum of exp(score - most), and of the weighted values.
+  var most: array<f32, PER_LANE>;
+  var total: array<f32, PER_LANE>;
+  var sums: array<vec4<f32>, PER_LANE * COLUMNS>;
+  for (var m = 0u; m < PER_LANE; m++) { most[m] = DROPPED; }
+  let end = visibleKeys(block % blocks * QUERIES + QUERIES);
+  for (var s0 = 0u; s0 < end; s0 += KEYS) {
+    tile.s0 = s0;
+    let s = s0 + 4u * lane.key;
+    var scores: array<vec4<f32>, PER_LANE>;
+    qDotK(&scores, tile, lane);
+    for (var m = 0u; m < PER_LANE; m++) {
+      let i = lane.query * PER_LANE + m;
+      let x = scoresOf(scores[m], tile, tile.t0 + i, s);
+      scores[m] = x;
+      laneTile[i * KEY_LANES + lane.key] = max(max(x.x, x.y), max(x.z, x.w));
+    }
+    workgroupBarrier();
+    for (var m = 0u; m < PER_LANE; m++) {
+      let i = lane.query * PER_LANE + m;
+      var highest = most[m];
+      for (var j = 0u; j < KEY_LANES; j++) { highest = max(highest, laneTile[i * KEY_LANES + j]); }
+      let shrink = safeExp(most[m] - highest);
+      most[m] = highest;
+      // A row of dropped keys has weights of 1; keys that do not exist have none.
+      let isKey = keysFrom(s) < vec4<u32>(params.keys);
+      var weights = select(vec4<f32>(0.0), safeExp4(scores[m] - highest), isKey);
+      total[m] = total[m] * shrink + weights.x + weights.y + weights.z + weights.w;
+      for (var c = 0u; c < COLUMNS; c++) { sums[m * COLUMNS + c] *= shrink; }
+      if (DROPOUT == 1u) { weights *= keepFactors(rowOf(tile, tile.t0 + i), s); }
+      weightTile[i * KEY_LANES + lane.key] = weights;
+    }
+    addWeightedV(&sums, tile, lane, firstColumn);
+  }
+  for (var m = 0u; m < PER_LANE; m++) {
+    laneTile[(lane.query * PER_LANE + m) * KEY_LANES + lane.key] = total[m];
+  }
+  workgroupBarrier();
+  for (var m = 0u; m < PER_LANE; m++) {
+    let i = lane.query * PER_LANE + m;
+    let t = tile.t0 + i;
+    if (t >= params.queries) { continue; }
+    var sum = 0.0;
+    for (var j = 0u; j < KEY_LANES; j++) { sum += laneTile[i * KEY_LANES + j]; }
+    let at = headAt(tile.b, params.queries, t, tile.h);
+    for (var c = 0u; c < COLUMNS; c++) {
+      let column = firstColumn + c * KEY_LANES + lane.key;
+      if (column < headColumns()) { storeY4(at, column, sums[m * COLUMNS + c] / sum); }
+    }
+    if (lane.key == 0u && firstColumn == 0u) {
+      // Left to the adapter's rounding, the backward pass might not know a row of dropped keys again.
+      lse[rowOf(tile, t)] = select(most[m] + log(sum), DROPPED, most[m] == DROPPED);
+    }
+  }
+}`,
+  },
+  ["q", "k", "v"],
+  ["y"],
+);
+
 export const attentionForwardKernel = defineKernel({
   name: "attentionForward",
   inputs: { q: "float", k: "float", v: "float", bias: "float?", mask: "i32?" },
@@ -83,6 +181,14 @@ export const attentionForwardKernel = defineKernel({
     name: "attentionForward",
     range: ({ batch, heads }) => batch! * heads!,
     scratch: (params) => attentionScratch(params, 1),
+  },
+  wgsl: {
+    plan({ params, adapter }) {
+      const tile = planQueryTile(params, adapter);
+      const { batch, heads, queries, width } = params;
+      const blocks = batch * heads * Math.ceil(queries / queriesOf(tile.constants));
+      return { passes: [tilePass(forwardShaders, tile, width, blocks)] };
+    },
   },
   cpu({ q, k, v, bias, mask, y, lse }, p, constants) {
     const keeps = mask && ((b: number, s: number) => mask[b * p.keys + s] !== 0);

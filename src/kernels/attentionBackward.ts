@@ -3,7 +3,7 @@
 //   dP_ij = M_ij dy_i . v_j        delta_i = sum_j P_ij dP_ij = dy_i . y_i
 //   dS_ij = P_ij (dP_ij - delta_i), 0 where key j is dropped
 //   dq_i = scale sum_j dS_ij k_j          dk_j = scale sum_i dS_ij q_i          dv_j = sum_i M_ij P_ij dy_i
-//   dbias_hij = sum_b dS_bhij
+//   dbias_hij = sum_b dS_bhij                added to what dbias holds with ACCUMULATE
 //
 // Dao et al. 2022, arXiv 2205.14135, appendix B.2 (delta also holds with dropout). Two kernels, split by
 // what they sum over, compute S and dP each for themselves: neither adds into what another thread
@@ -21,6 +21,7 @@ import {
   type Row,
   type ScoreInputs,
 } from "./attention.ts";
+import { keyValuePasses, queryPasses, statsPasses } from "./attentionBackwardShaders.ts";
 import {
   attentionScratch,
   constantTypes,
@@ -44,6 +45,7 @@ export const attentionStatsKernel = defineKernel({
   outputs: { stats: "float" },
   params: { batch: "u32", heads: "u32", queries: "u32", keys: "u32", width: "u32" },
   wasm: { name: "attentionStats", range: ({ batch }) => batch! },
+  wgsl: { plan: ({ params }) => ({ passes: statsPasses(params) }) },
   cpu({ y, dy, lse, mask, stats }, p) {
     const rows = p.batch * p.heads * p.queries;
     for (let row = 0; row < rows; row++) {
@@ -113,17 +115,22 @@ export const attentionBackwardQueryKernel = defineKernel({
   inputs,
   outputs: { dq: "float", dbias: "float?" },
   params: paramTypes,
-  constants: constantTypes,
+  constants: { ...constantTypes, ACCUMULATE: "u32" },
   // Heads by blocks of queries, because an element of the bias gradient is a sum over the batch.
   wasm: {
     name: "attentionBackwardQuery",
     range: ({ heads, queries }) => heads! * Math.ceil(queries! / SCORE_BLOCK),
     scratch: (params) => attentionScratch(params, 2),
   },
+  wgsl: {
+    plan: ({ params, tensors, adapter }) => ({
+      passes: queryPasses(params, adapter, tensors["dbias"] !== null),
+    }),
+  },
   cpu({ dq, dbias, ...x }, p, constants) {
     const gradients = rowGradients(x, p, constants);
     dq.fill(0);
-    dbias?.fill(0);
+    if (constants.ACCUMULATE === 0) dbias?.fill(0);
     for (let row = 0; row < p.batch * p.heads * p.queries; row++) {
       const at = rowAt(row, p);
       const { ds } = gradients(at);
@@ -148,6 +155,7 @@ export const attentionBackwardKeyValueKernel = defineKernel({
     range: ({ batch, heads }) => batch! * heads!,
     scratch: (params) => attentionScratch(params, 2),
   },
+  wgsl: { plan: ({ params, adapter }) => ({ passes: keyValuePasses(params, adapter) }) },
   cpu({ dk, dv, ...x }, p, constants) {
     const gradients = rowGradients(x, p, constants);
     dk.fill(0);
@@ -197,12 +205,16 @@ export interface AttentionGradients {
   readonly dbias: Tensor | null;
 }
 
-/** Gradients of what `needs` asks for; each has the shape of its tensor. */
+/**
+ * Gradients of what `needs` asks for; each has the shape of its tensor.
+ * @param ontoBias of the bias' shape: adds its gradient there and returns it, as blocks that share a bias want
+ */
 export function attentionBackward(
   dy: Tensor,
   { q, k, v, bias, mask, y, lse }: AttentionSaved,
   settings: Omit<AttentionOptions, "bias" | "mask">,
   needs: { readonly [K in "q" | "k" | "v" | "bias"]: boolean },
+  ontoBias: Tensor | null = null,
 ): AttentionGradients {
   const options = { ...settings, bias, mask };
   const params = paramsOf(q, k, options);
@@ -213,9 +225,12 @@ export function attentionBackward(
   const x = { q, k, v, bias, dy, stats };
   const like = (wanted: boolean, z: Tensor | null) =>
     wanted && z ? empty(z.device, z.shape, z.dtype) : null;
-  const dbias = like(needs.bias, bias);
+  const dbias = needs.bias && ontoBias ? ontoBias : like(needs.bias, bias);
   const dq = like(needs.q || needs.bias, q);
-  if (dq) launch(attentionBackwardQueryKernel, { ...x, dq, dbias }, params, constants);
+  if (dq) {
+    const ACCUMULATE = dbias === ontoBias && dbias ? 1 : 0;
+    launch(attentionBackwardQueryKernel, { ...x, dq, dbias }, params, { ...constants, ACCUMULATE });
+  }
   const dk = like(needs.k || needs.v, k);
   const dv = like(needs.k || needs.v, v);
   if (dk && dv) launch(attentionBackwardKeyValueKernel, { ...x, dk, dv }, params, constants);

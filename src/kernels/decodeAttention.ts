@@ -8,9 +8,77 @@
 
 import { invariant } from "../tensor/errors.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
+import { headPlaces, headShaders } from "./attentionTiles.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { safeExp } from "./wgsl/math.ts";
+import { workgroupMax, workgroupSum } from "./wgsl/reduce.ts";
 
 const MASKED = -3.4028234663852886e38;
+
+/**
+ * A workgroup for each row and head. It takes as many keys at a time as it has invocations: each scores a key, then all
+ * weigh the values, COLUMN_LANES side by side along a head's columns and the rest along the keys.
+ */
+const shaders = headShaders(
+  {
+    uses: [headPlaces, safeExp, workgroupMax, workgroupSum],
+    constants: { COLUMN_LANES: "u32" },
+    params: { columnBlocks: "u32" },
+    source: /* wgsl */ `
+const MASKED = ${MASKED}f;
+const KEY_LANES = WG / COLUMN_LANES;
+var<workgroup> weights: array<f32, WG>;
+var<workgroup> parts: array<vec4<f32>, WG>;
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = groupIndex(group) / params.columnBlocks / params.heads;
+  let h = groupIndex(group) / params.columnBlocks % params.heads;
+  if (row >= params.rows) { return; }
+  let item = row / params.rowsPerKey;
+  let column = groupIndex(group) % params.columnBlocks * COLUMN_LANES + local % COLUMN_LANES;
+  let query = headAt(row, 1u, 0u, h);
+  var most = MASKED;
+  var total = 0.0;
+  var sum = vec4<f32>(0.0);
+  for (var first = 0u; first < params.length; first += WG) {
+    let score = scoreOf(query, item, h, first + local);
+    let highest = max(most, workgroupMax(local, score));
+    let shrink = safeExp(most - highest);
+    most = highest;
+    let weight = select(0.0, safeExp(score - highest), first + local < params.length);
+    total = total * shrink + weight;
+    weights[local] = weight;
+    workgroupBarrier();
+    sum *= shrink;
+    if (column < headColumns()) {
+      let count = min(WG, params.length - first);
+      for (var i = local / COLUMN_LANES; i < count; i += KEY_LANES) {
+        sum += weights[i] * v4(headAt(item, params.capacity, first + i, h), column);
+      }
+    }
+  }
+  let denominator = workgroupSum(local, total);
+  parts[local] = sum;
+  workgroupBarrier();
+  if (local >= COLUMN_LANES || column >= headColumns()) { return; }
+  for (var i = 1u; i < KEY_LANES; i++) { sum += parts[i * COLUMN_LANES + local]; }
+  storeY4(query, column, sum / denominator);
+}
+fn scoreOf(query: u32, item: u32, h: u32, j: u32) -> f32 {
+  if (j >= params.length) { return MASKED; }
+  if (HAS_MASK) {
+    if (mask[item * params.length + j] == 0) { return MASKED; }
+  }
+  let key = headAt(item, params.capacity, j, h);
+  var score = 0.0;
+  for (var c = 0u; c < headColumns(); c++) { score += dot(q4(query, c), k4(key, c)); }
+  if (HAS_BIAS) { score += bias[h * params.length + j]; }
+  return score;
+}`,
+  },
+  ["q", "k", "v"],
+  ["y"],
+);
 
 export const decodeAttentionKernel = defineKernel({
   name: "decodeAttention",
@@ -20,7 +88,8 @@ export const decodeAttentionKernel = defineKernel({
     rows: "u32",
     rowsPerKey: "u32",
     heads: "u32",
-    headDim: "u32",
+    /** Of one head. */
+    width: "u32",
     length: "u32",
     capacity: "u32",
   },
@@ -29,7 +98,26 @@ export const decodeAttentionKernel = defineKernel({
     range: ({ rows, heads }) => rows! * heads!,
     scratch: ({ length }) => 4 * length!,
   },
-  cpu({ q, k, v, bias, mask, y }, { rows, rowsPerKey, heads, headDim, length, capacity }) {
+  wgsl: {
+    plan({ params: { rows, heads, width, length } }) {
+      const workgroupSize = length <= 64 ? 64 : 128;
+      const vectors = Math.ceil(width / 4);
+      const COLUMN_LANES = Math.min(workgroupSize, 2 ** Math.ceil(Math.log2(vectors)));
+      const columnBlocks = Math.ceil(vectors / COLUMN_LANES);
+      return {
+        passes: [
+          {
+            shader: width % 4 === 0 ? shaders.vector : shaders.scalar,
+            constants: { COLUMN_LANES },
+            params: { columnBlocks },
+            workgroupSize,
+            workgroups: rows * heads * columnBlocks,
+          },
+        ],
+      };
+    },
+  },
+  cpu({ q, k, v, bias, mask, y }, { rows, rowsPerKey, heads, width: headDim, length, capacity }) {
     const width = heads * headDim;
     const scores = new Float64Array(length);
     for (let r = 0; r < rows; r++) {
@@ -88,7 +176,7 @@ export function decodeAttention(
   launch(
     decodeAttentionKernel,
     { q, k, v, bias: bias ?? null, mask: mask ?? null, y },
-    { rows, rowsPerKey: rows / items, heads, headDim: width / heads, length, capacity },
+    { rows, rowsPerKey: rows / items, heads, width: width / heads, length, capacity },
   );
   return y;
 }

@@ -1,68 +1,20 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  attention,
-  attentionComposed,
-  type AttentionOptions,
-} from "../../src/autograd/ops/attention.ts";
+import { attention, attentionComposed } from "../../src/autograd/ops/attention.ts";
 import { backward } from "../../src/autograd/backward.ts";
 import { Scope, scope } from "../../src/tensor/scope.ts";
 import { alias, full, tensor, zeros, type Tensor } from "../../src/tensor/tensor.ts";
-import { attention as reference, type AttentionCase } from "../reference/attention.ts";
+import { attention as reference } from "../reference/attention.ts";
+import { makeCase, randomMask, type AttentionTest } from "../support/attentionCase.ts";
 import {
   checkForward,
   checkGradients,
   describeOp,
   distance,
   type OpCase,
-  type OpInput,
 } from "../support/describeOp.ts";
 import { cpu } from "../support/device.ts";
-import { dim, seed, uniform, values } from "../support/random.ts";
-
-interface Case extends AttentionCase {
-  readonly seed: number;
-  /** Standard deviation of q and k. Default 0.7. */
-  readonly size?: number;
-}
-
-type Op = (q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions) => Tensor;
-
-function makeCase(c: Case, op: Op = attention): OpCase {
-  const { B, T, S, H, D, seed, size = 0.7, bias, mask, causal, scale, dropout } = c;
-  const q = values(B * T * H * D, seed, size);
-  const k = values(B * S * H * D, seed + 1, size);
-  const v = values(B * S * H * D, seed + 2);
-  const inputs: OpInput[] = [
-    { shape: [B, T, H * D], values: q },
-    { shape: [B, S, H * D], values: k },
-    { shape: [B, S, H * D], values: v },
-  ];
-  if (bias) inputs.push({ shape: [H, T, S], values: bias });
-  if (mask) inputs.push({ shape: [B, S], values: mask, kind: "i32" });
-  return {
-    inputs,
-    apply: ([q, k, v, ...rest]) =>
-      op(q!, k!, v!, {
-        heads: H,
-        bias: bias ? rest[0]! : null,
-        mask: mask ? rest.at(-1)! : null,
-        causal: causal ?? false,
-        scale: scale ?? 1,
-        dropout: dropout ?? null,
-      }),
-    expected: { shape: [B, T, H * D], values: reference(q, k, v, c) },
-  };
-}
-
-/** Keeps every key of batch element 0, none of element 1, and about two thirds of the others'. */
-function randomMask(B: number, S: number, seed: number): number[] {
-  const next = uniform(seed);
-  return Array.from({ length: B * S }, (_, i) => {
-    const b = Math.floor(i / S);
-    return b === 0 || (b > 1 && next() < 2 / 3) ? 1 : 0;
-  });
-}
+import { dim, seed, values } from "../support/random.ts";
 
 /** [2, 5] */
 const FEW = [1, 1, 1, 0, 0, 1, 0, 1, 1, 1];
@@ -85,6 +37,8 @@ describeOp({
       dropout: dropped ? { p: 0.3, seed: c.seed, offset: c.T } : null,
     }),
   runs: 60,
+  // Each combination compiles shaders of its own; test/kernels/attentionTiles.test.ts tries shapes by the dozen.
+  webgpuRuns: 2,
   constants: {
     scale: pair({ scale: 1 }, { scale: 0.5 }),
     heads: pair({ H: 2, D: 4 }, { H: 4, D: 2 }),
@@ -143,8 +97,11 @@ describeOp({
 });
 
 /** Two cases that differ only in what is named. */
-function pair(one: Partial<Case>, other: Partial<Case>): readonly [OpCase, OpCase] {
-  const base: Case = { B: 2, T: 3, S: 5, H: 2, D: 4, seed: 17 };
+function pair(
+  one: Partial<AttentionTest>,
+  other: Partial<AttentionTest>,
+): readonly [OpCase, OpCase] {
+  const base: AttentionTest = { B: 2, T: 3, S: 5, H: 2, D: 4, seed: 17 };
   return [makeCase({ ...base, ...one }), makeCase({ ...base, ...other })];
 }
 

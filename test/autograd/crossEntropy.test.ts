@@ -5,8 +5,9 @@ import { checkLabels, crossEntropy } from "../../src/autograd/ops/crossEntropy.t
 import { Scope, scope } from "../../src/tensor/scope.ts";
 import { tensor, zeros } from "../../src/tensor/tensor.ts";
 import { crossEntropy as reference } from "../reference/crossEntropy.ts";
-import { checkForward, describeOp, type OpCase } from "../support/describeOp.ts";
+import { checkForward, checkOnWebGpu, describeOp, type OpCase } from "../support/describeOp.ts";
 import { cpu, plain } from "../support/device.ts";
+import { gpu } from "../support/gpu.ts";
 import { dim, seed, uniform, values, wideDim } from "../support/random.ts";
 
 interface Options {
@@ -68,8 +69,14 @@ describeOp({
 describe("crossEntropy", () => {
   it("stays right with logits of ±10^4 and masked entries", async () => {
     const lowest = -3.4028234663852886e38;
-    await checkForward(fromValues([1e4, -1e4, 9999, 1e4, -1e4, 9999], [1, 2]));
-    await checkForward(fromValues([1, lowest, 2, 3, lowest, lowest], [0, 0]));
+    for (const c of [
+      fromValues([1e4, -1e4, 9999, 1e4, -1e4, 9999], [1, 2]),
+      fromValues([1, lowest, 2, 3, lowest, lowest], [0, 0]),
+      fromValues([1, lowest, 2, 3, 4, lowest, lowest, lowest], [0, 0]),
+    ]) {
+      await checkForward(c);
+      await checkOnWebGpu(c);
+    }
   });
 
   it("takes labels of the logits' leading axes", async () => {
@@ -85,6 +92,7 @@ describe("crossEntropy", () => {
   it.each([
     ["wasm", cpu],
     ["plain", plain],
+    ["webgpu", gpu],
   ])("is NaN with a gradient of zeros when every label is ignored (%s)", async (_name, device) => {
     const memory = new Scope();
     const [loss, dx] = memory.run(() => {
@@ -123,13 +131,14 @@ describe("crossEntropy", () => {
     });
   });
 
-  it.each([4, -1, 2 ** 31 - 1, -(2 ** 31)])(
-    "gives NaN, and writes nowhere else, for a label of %i that nobody checked",
-    async (label) => {
+  const outside = [4, -1, 2 ** 31 - 1, -(2 ** 31)];
+  it.each(outside.flatMap((label) => [cpu, gpu].map((device) => ({ label, device }))))(
+    "gives NaN, and writes nowhere else, for a label of $label that nobody checked ($device.kind)",
+    async ({ label, device }) => {
       const memory = new Scope();
       const [loss, dx] = memory.run(() => {
-        const logits = zeros([1, 4], { device: cpu, requiresGrad: true });
-        const loss = crossEntropy(logits, tensor(Int32Array.of(label), [1], { device: cpu }));
+        const logits = zeros([1, 4], { device, requiresGrad: true });
+        const loss = crossEntropy(logits, tensor(Int32Array.of(label), [1], { device }));
         return [loss.item(), backward(loss).get(logits)!.data()];
       });
       expect(await loss).toBeNaN();

@@ -4,11 +4,13 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { decodeAttention } from "../../src/kernels/decodeAttention.ts";
+import type { Device } from "../../src/tensor/device.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
 import { attention as reference } from "../reference/attention.ts";
 import { distance } from "../support/describeOp.ts";
 import { cpu, plain } from "../support/device.ts";
+import { gpu } from "../support/gpu.ts";
 import { dim, seed, values, wideDim } from "../support/random.ts";
 
 interface Case {
@@ -34,9 +36,36 @@ const cases: fc.Arbitrary<Case> = fc.record({
 });
 
 it("equals attention over the filled part of the cache", () =>
-  fc.assert(fc.asyncProperty(cases, check), { numRuns: 60, seed: 20261123 }));
+  fc.assert(
+    fc.asyncProperty(cases, (c) =>
+      check(c, [
+        [plain, "f64", 1e-12],
+        [plain, "f32", 2e-5],
+        [cpu, "f32", 2e-5],
+      ]),
+    ),
+    { numRuns: 60, seed: 20261123 },
+  ));
 
-async function check(c: Case): Promise<void> {
+it.each([
+  ["scalar heads", [1, 3, 7], [1, 64]],
+  ["T5's width", [64], [1, 63, 130]],
+  ["heads divided among workgroups", [520], [5, 65]],
+])("does so on webgpu, with %s", (_title, headDims, lengths) =>
+  fc.assert(
+    fc.asyncProperty(
+      cases,
+      fc.constantFrom(...headDims),
+      fc.constantFrom(...lengths),
+      (c, headDim, length) => check({ ...c, headDim, length }, [[gpu, "f32", 2e-5]]),
+    ),
+    { numRuns: 6, seed: 20261124 },
+  ),
+);
+
+type Target = readonly [device: Device, dtype: "f32" | "f64", tolerance: number];
+
+async function check(c: Case, targets: readonly Target[]): Promise<void> {
   const { items, beams, heads, headDim, length, spare, masked } = c;
   const width = heads * headDim;
   const capacity = length + spare;
@@ -63,11 +92,7 @@ async function check(c: Case): Promise<void> {
         })
       : null,
   });
-  for (const [device, dtype, tolerance] of [
-    [plain, "f64", 1e-12],
-    [plain, "f32", 2e-5],
-    [cpu, "f32", 2e-5],
-  ] as const) {
+  for (const [device, dtype, tolerance] of targets) {
     const y = scope(() => {
       const make = (data: Float64Array, shape: number[]) => tensor(data, shape, { device, dtype });
       return decodeAttention(

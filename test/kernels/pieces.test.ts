@@ -1,6 +1,7 @@
 // Tensors larger than a binding, on an adapter that is said to bind no more than 32 KiB: the same results as in one piece.
 
 import { afterAll, describe, expect, it } from "vitest";
+import { crossEntropy } from "../../src/autograd/ops/crossEntropy.ts";
 import { embedding } from "../../src/autograd/ops/embedding.ts";
 import { backward } from "../../src/autograd/backward.ts";
 import { adamw } from "../../src/kernels/adamw.ts";
@@ -66,6 +67,20 @@ describe("tensors larger than a binding", () => {
       return [embedding(table, ids)];
     }),
   );
+
+  it("have their cross-entropy taken, and its gradient", () =>
+    compare((device) => {
+      const logits = tensor(values(150 * 80, 1), [150, 80], {
+        ...{ device, dtype: "f32", requiresGrad: true },
+      });
+      const labels = tensor(
+        Int32Array.from({ length: 150 }, (_, i) => (i % 7 === 0 ? -100 : (i * 31) % 80)),
+        [150],
+        { device },
+      );
+      const loss = crossEntropy(logits, labels, { labelSmoothing: 0.1 });
+      return [loss, backward(loss, [logits]).get(logits)!];
+    }));
 
   it("get the gradient of a lookup", () =>
     compare((device) => {

@@ -11,13 +11,12 @@ import { backward } from "../../src/autograd/backward.ts";
 import { gradcheck } from "../../src/autograd/gradcheck.ts";
 import { add } from "../../src/autograd/ops/pointwise.ts";
 import type { Device } from "../../src/tensor/device.ts";
-import { MissingKernelError } from "../../src/tensor/errors.ts";
 import { Scope } from "../../src/tensor/scope.ts";
 import { tensor, type Tensor } from "../../src/tensor/tensor.ts";
+import type { WebGpuDevice } from "../../src/tensor/webgpu/webgpuDevice.ts";
 import { cpu, plain } from "./device.ts";
 import { gpu } from "./gpu.ts";
 import { values as randomValues } from "./random.ts";
-import { withoutWgsl } from "./withoutWgsl.ts";
 
 /** `npm run test:full` tries this many times more random cases. */
 const MORE_RUNS = Number(process.env["GRADLOOM_TEST_MORE"] ?? 1);
@@ -96,46 +95,45 @@ export function describeOp<C>(op: OpDescription<C>): void {
 
 function describeOnWebGpu<C>(op: OpDescription<C>, differentiable: boolean): void {
   const tolerance = op.webgpuTolerance ?? op.tolerance;
-  const check = async (c: OpCase): Promise<void> => {
-    await checkOutput(c, gpu, "f32", tolerance);
-    if (differentiable) await checkGradientsOnWebGpu(c, tolerance);
-  };
-  it("equals the reference on webgpu, forward and backward", ({ skip }) =>
-    skippingWithoutWgsl(skip, () =>
-      fc.assert(
-        fc.asyncProperty(op.arbitrary, (c) => check(op.build(c))),
-        { numRuns: MORE_RUNS * (op.webgpuRuns ?? 8), seed: 20261124 },
-      ),
+  const check = (c: OpCase): Promise<void> => checkOnWebGpu(c, { tolerance, differentiable });
+  it("equals the reference on webgpu, forward and backward", () =>
+    fc.assert(
+      fc.asyncProperty(op.arbitrary, (c) => check(op.build(c))),
+      { numRuns: MORE_RUNS * (op.webgpuRuns ?? 8), seed: 20261124 },
     ));
   for (const [title, example] of Object.entries(op.examples ?? {})) {
-    it(`${title}, on webgpu`, ({ skip }) => skippingWithoutWgsl(skip, () => check(example)));
+    it(`${title}, on webgpu`, () => check(example));
   }
 }
 
-/** Skips the test where a kernel of test/support/withoutWgsl.ts is needed, and only there. */
-async function skippingWithoutWgsl(
-  skip: (note: string) => void,
-  run: () => Promise<void>,
+/** Result against the reference, and gradients against the f64 bodies, on a webgpu device. */
+export async function checkOnWebGpu(
+  c: OpCase,
+  options: {
+    readonly device?: WebGpuDevice;
+    readonly tolerance?: number | undefined;
+    readonly differentiable?: boolean;
+  } = {},
 ): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    const cause = error instanceof Error && error.cause ? error.cause : error;
-    if (!(cause instanceof MissingKernelError) || !withoutWgsl.has(cause.kernel)) throw error;
-    skip(`${cause.kernel} has no WGSL body yet`);
-  }
+  const { device = gpu, tolerance, differentiable = true } = options;
+  await checkOutput(c, device, "f32", tolerance);
+  if (differentiable) await checkGradientsOnWebGpu(c, device, tolerance);
 }
 
-async function checkGradientsOnWebGpu(c: OpCase, tolerance = 2e-5): Promise<void> {
+async function checkGradientsOnWebGpu(
+  c: OpCase,
+  device: WebGpuDevice,
+  tolerance = 2e-5,
+): Promise<void> {
   const exact = await gradientsOf(c, plain, "f64");
-  const single = await gradientsOf(c, gpu, "f32");
+  const single = await gradientsOf(c, device, "f32");
   for (const [i, reference] of exact.entries()) {
     if (reference === null) continue;
     const allowed = 10 * tolerance * Math.max(largest(reference), 1e-3);
     const error = distance(single[i]!, reference);
     expect(error, `webgpu gradient of input ${i}`).toBeLessThanOrEqual(allowed);
   }
-  await checkSums(c, exact, gpu, "f32", tolerance);
+  await checkSums(c, exact, device, "f32", tolerance);
 }
 
 /** Forward pass on both devices against the reference. */
@@ -164,7 +162,7 @@ async function checkOutput(
 }
 
 function nameOf(device: Device): string {
-  if (device === gpu) return "webgpu";
+  if (device.kind === "webgpu") return "webgpu";
   return device === cpu ? "wasm" : "plain";
 }
 
@@ -215,7 +213,8 @@ async function checkSums(
   }
 }
 
-async function gradientsOf(
+/** Gradients of the inputs, null for those that have none; of the output's weighted sum, always the same one. */
+export async function gradientsOf(
   c: OpCase,
   device: Device,
   dtype: "f32" | "f64",

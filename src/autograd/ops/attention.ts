@@ -51,10 +51,11 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
     inputs: [q, k, v, bias],
     output: y,
     saved: { q, k, v, bias, mask, y, lse },
-    backward(dy, saved, needs) {
+    backward(dy, saved, needs, _deliver, onto) {
       const [needsQ = false, needsK = false, needsV = false, needsBias = false] = needs;
       const wanted = { q: needsQ, k: needsK, v: needsV, bias: needsBias };
-      const { dq, dk, dv, dbias } = attentionBackward(dy, saved, settings, wanted);
+      const sum = needsBias ? onto(3) : null;
+      const { dq, dk, dv, dbias } = attentionBackward(dy, saved, settings, wanted, sum);
       return [dq, dk, dv, dbias];
     },
   });
