@@ -2,12 +2,13 @@
 // tables here give them tile shapes so small that a few rows and columns already cross their borders.
 
 import fc from "fast-check";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { matmulInto } from "../../src/kernels/matmul.ts";
 import { setTiles, type MatmulTiles, type Tile } from "../../src/kernels/matmul/tiles.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { Scope } from "../../src/tensor/scope.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
+import { openWebGpu } from "../../src/tensor/webgpu/open.ts";
 import { plain } from "../support/device.ts";
 import { gpu } from "../support/gpu.ts";
 import { seed, uniform } from "../support/random.ts";
@@ -98,14 +99,14 @@ async function multiply(p: Product, { a, b, c }: Values, device: Device): Promis
 }
 
 /** webgpu against the TypeScript body, within what rounding of the products may add up to. */
-async function check(p: Product): Promise<void> {
+async function check(p: Product, device: Device = gpu): Promise<void> {
   const shapes = shapesOf(p);
   const a = operand(sizeOf(shapes.a), p.seed);
   const b = operand(sizeOf(shapes.b), p.seed + 1);
   const c = operand(sizeOf(shapes.c), p.seed + 2);
   const absolute = (values: readonly number[]): number[] => values.map(Math.abs);
   const [ours, expected, magnitudes] = await Promise.all([
-    multiply(p, { a, b, c }, gpu),
+    multiply(p, { a, b, c }, device),
     multiply(p, { a, b, c }, plain),
     multiply(p, { a: absolute(a), b: absolute(b), c: absolute(c) }, plain),
   ]);
@@ -184,4 +185,21 @@ it("gives zeros for an inner size of zero", async () => {
   };
   const c = Array.from({ length: 45 }, () => 7);
   expect(await multiply(empty, { a: [], b: [], c }, gpu)).toEqual(new Float32Array(45));
+});
+
+describe("matmul on webgpu, of tensors larger than a binding", async () => {
+  const small = await openWebGpu({ bindingBytes: 8192 });
+  afterAll(() => small.close());
+
+  const sizes = { m: 70, n: 50, k: 90, batchA: [2], batchB: [2], accumulate: false, seed: 5 };
+  it.each<Omit<Product, keyof typeof sizes>>([
+    { transposeA: false, transposeB: false, b: "f32" },
+    { transposeA: true, transposeB: false, b: "bf16" },
+    { transposeA: false, transposeB: true, b: "f16" },
+    { transposeA: true, transposeB: true, b: "f32" },
+  ])("cuts them (%o)", async (options) => {
+    await check({ ...sizes, ...options }, small);
+    await check({ ...sizes, ...options, m: 3, n: 300, accumulate: true }, small);
+    await check({ ...sizes, ...options, m: 64, n: 48, k: 96 }, small);
+  });
 });

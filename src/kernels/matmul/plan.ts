@@ -1,8 +1,10 @@
 // Which shaders a product runs, in which shape, in how many passes.
 
-import type { WgslCall, WgslPass, WgslPlan } from "../../tensor/wgsl.ts";
+import type { WgslPass, WgslPlan } from "../../tensor/wgsl.ts";
 import { addPartsShader } from "./addParts.ts";
-import type { Operands, StoredB } from "./operands.ts";
+import type { StoredB } from "./operands.ts";
+import { piecesOf } from "./pieces.ts";
+import { productOf, type MatmulCall, type Product } from "./product.ts";
 import { rowsShader } from "./rowsShader.ts";
 import { tiledShader } from "./tiledShader.ts";
 import { tilesOf, type MatmulTiles, type RowsShape, type Tile } from "./tiles.ts";
@@ -15,23 +17,6 @@ const NARROW = 32;
 const SPLIT_STEPS = 256;
 const MOST_SPLITS = 32;
 
-/** What a product is made of, and where its operands begin in what is bound. */
-interface Product {
-  readonly m: number;
-  readonly n: number;
-  readonly k: number;
-  readonly batches: number;
-  readonly operands: Operands;
-  readonly places: Places;
-}
-
-type Places = Readonly<Record<"startA" | "startB" | "startC" | "rowA" | "rowB" | "rowC", number>>;
-
-export type MatmulCall = WgslCall<
-  Readonly<Record<string, number>>,
-  Readonly<Record<"TRANSPOSE_A" | "TRANSPOSE_B" | "ACCUMULATE", number>>
->;
-
 export type Strategy =
   | { readonly kind: "tiles"; readonly tile: Tile; readonly splits: number }
   | { readonly kind: "rows"; readonly shape: RowsShape; readonly subgroups: boolean };
@@ -40,21 +25,25 @@ export type Strategy =
 export function planProduct(call: MatmulCall, b: StoredB, choose = chooseStrategy): WgslPlan {
   const product = productOf(call, b);
   if (product.m * product.n * product.batches === 0) return { passes: [] };
-  return passesOf(product, choose(product, tilesOf(call.adapter), call));
+  const tiles = tilesOf(call.adapter);
+  const pieces = piecesOf(product, call);
+  if (pieces === null) return passesOf(product, choose(product, tiles, call));
+  return {
+    passes: pieces.flatMap(({ product: part, ranges, params, constants }) => {
+      const { passes } = passesOf(part, withoutSplits(choose(part, tiles, call)));
+      return passes.map((pass) => ({
+        ...pass,
+        ranges,
+        params: { ...pass.params, ...params },
+        constants: { ...pass.constants, ...constants },
+      }));
+    }),
+  };
 }
 
-function productOf({ params, constants }: MatmulCall, b: StoredB): Product {
-  const { m, n, k } = params as Record<"m" | "n" | "k", number>;
-  const transposeA = constants.TRANSPOSE_A !== 0;
-  const transposeB = constants.TRANSPOSE_B !== 0;
-  const [rowA, rowB, rowC] = [transposeA ? m : k, transposeB ? k : n, n];
-  const aligned = rowA % 4 === 0 && rowB % 4 === 0 && (transposeB || rowC % 4 === 0);
-  return {
-    ...{ m, n, k },
-    batches: params["batch0"]! * params["batch1"]! * params["batch2"]! * params["batch3"]!,
-    operands: { transposeA, transposeB, b, aligned },
-    places: { startA: 0, startB: 0, startC: 0, rowA, rowB, rowC },
-  };
+/** Parts of a split are as large as c; where that is too large for a binding, k stays whole. */
+function withoutSplits(strategy: Strategy): Strategy {
+  return strategy.kind === "tiles" ? { ...strategy, splits: 1 } : strategy;
 }
 
 export function chooseStrategy(
@@ -68,7 +57,8 @@ export function chooseStrategy(
     return { kind: "rows", shape: tiles.rows, subgroups };
   }
   const tile = chooseTile(product, tiles);
-  return { kind: "tiles", tile, splits: chooseSplits(product, groupsOf(product, tile), tiles) };
+  const splits = chooseSplits(product, groupsOf(product, tile), tiles.groups, adapter.bindingBytes);
+  return { kind: "tiles", tile, splits };
 }
 
 function chooseTile(product: Product, tiles: MatmulTiles): Tile {
@@ -77,9 +67,15 @@ function chooseTile(product: Product, tiles: MatmulTiles): Tile {
   return groupsOf(product, tiles.large) >= tiles.groups ? tiles.large : tiles.small;
 }
 
-function chooseSplits({ k }: Product, groups: number, tiles: MatmulTiles): number {
-  const wanted = Math.ceil(tiles.groups / groups);
-  return Math.max(1, Math.min(wanted, Math.floor(k / SPLIT_STEPS), MOST_SPLITS));
+function chooseSplits(
+  { m, n, k, batches }: Product,
+  groups: number,
+  wanted: number,
+  bindingBytes: number,
+): number {
+  const fitting = Math.floor(bindingBytes / (16 * Math.ceil((batches * m * n) / 4)));
+  const useful = Math.min(Math.ceil(wanted / groups), Math.floor(k / SPLIT_STEPS), MOST_SPLITS);
+  return Math.max(1, Math.min(useful, fitting));
 }
 
 function tilesAlong(size: number, tile: Tile, axis: 0 | 1): number {

@@ -5,6 +5,7 @@
 
 import type { WgslShader } from "../../tensor/wgsl.ts";
 import { each, reading, snippetsOf, viewsOf, writing, type Operands } from "./operands.ts";
+import { placeParams } from "./product.ts";
 
 export interface RowsVariant extends Operands {
   /** Most rows of c: 1, 4 or 8. */
@@ -37,8 +38,7 @@ function makeShader(variant: RowsVariant): WgslShader {
     params: {
       // Workgroups along n, and matrices.
       ...{ groupCols: "u32", layers: "u32" },
-      // Where the operands begin in what is bound, and their rows' lengths.
-      ...{ startA: "u32", startB: "u32", startC: "u32", rowA: "u32", rowB: "u32", rowC: "u32" },
+      ...placeParams,
     },
     source: [
       `const LAST = ${variant.aligned ? 4 : 1}u;`,

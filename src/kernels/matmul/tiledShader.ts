@@ -10,6 +10,7 @@
 
 import type { WgslShader } from "../../tensor/wgsl.ts";
 import { each, LANES, reading, snippetsOf, viewsOf, writing, type Operands } from "./operands.ts";
+import { placeParams } from "./product.ts";
 
 export interface TiledVariant extends Operands {
   /** c's block of an invocation; multiples of 4. */
@@ -44,8 +45,7 @@ function makeShader(variant: TiledVariant): WgslShader {
     params: {
       // Tiles along m and n; matrices times splits of k; steps of k in a split.
       ...{ tileRows: "u32", tileCols: "u32", layers: "u32", chunk: "u32" },
-      // Where the operands begin in what is bound, and their rows' lengths.
-      ...{ startA: "u32", startB: "u32", startC: "u32", rowA: "u32", rowB: "u32", rowC: "u32" },
+      ...placeParams,
       // Elements from one split's parts to the next's.
       ...{ partSize: "u32" },
     },
