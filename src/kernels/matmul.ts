@@ -17,7 +17,7 @@ import {
 } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import { defineKernel, launch } from "./kernel.ts";
-import { planProduct } from "./matmul/plan.ts";
+import { chooseRoundingStrategy, chooseStrategy, planProduct } from "./matmul/plan.ts";
 import { axisParams, axisValues, collapseAxes } from "./stridedAxes.ts";
 
 // A piece of work is a block of one matrix of c. The WebAssembly packs a block of B for each, and a block of A for
@@ -33,14 +33,22 @@ export const GEMM_SCRATCH = 647360;
 
 type ArrayB = Float32Array | Float64Array | Uint16Array;
 
-/** One kernel for each storage type of b. `widen` gives its elements as numbers. */
-function defineMatmul(
-  name: string,
-  type: "float" | "bf16" | "f16",
-  widen: (b: ArrayB) => Float32Array | Float64Array,
-) {
+const widenings = {
+  float: asIs,
+  bf16: (b: ArrayB) => Float32Array.from(b, bfloat16ToFloat32),
+  f16: (b: ArrayB) => Float32Array.from(b, float16ToFloat32),
+} as const;
+
+/**
+ * One kernel for each storage type of b.
+ * @param name of the WebAssembly function too
+ * @param rounds lets matrix units of a GPU round a and b to f16
+ */
+function defineMatmul(name: string, type: "float" | "bf16" | "f16", rounds: boolean) {
+  const stored = type === "float" ? "f32" : type;
+  const choose = rounds ? chooseRoundingStrategy : chooseStrategy;
   return defineKernel({
-    name,
+    name: rounds ? `${name}Rounding` : name,
     inputs: { a: "float", b: type },
     outputs: { c: "float" },
     // c is [batch0, batch1, batch2, batch3, m, n]; matrices of a and b are found by strides, in elements
@@ -60,7 +68,7 @@ function defineMatmul(
         (batch0! * batch1! * batch2! * batch3!),
       scratch: () => GEMM_SCRATCH,
     },
-    wgsl: { plan: (call) => planProduct(call, type === "float" ? "f32" : type) },
+    wgsl: { plan: (call) => planProduct(call, stored, choose) },
     cpu({ a, b, c }, p, { TRANSPOSE_A, TRANSPOSE_B, ACCUMULATE }) {
       const { m, n, k } = p;
       const strides = {
@@ -69,7 +77,7 @@ function defineMatmul(
         rowB: TRANSPOSE_B ? 1 : n,
         colB: TRANSPOSE_B ? k : 1,
       };
-      const wideB = widen(b);
+      const wideB = widenings[type](b);
       let offset = 0;
       for (let w = 0; w < p.batch0; w++)
         for (let x = 0; x < p.batch1; x++)
@@ -117,19 +125,33 @@ function asIs(b: ArrayB): Float32Array | Float64Array {
   return b;
 }
 
-export const matmulKernel = defineMatmul("matmul", "float", asIs);
-export const matmulBf16Kernel = defineMatmul("matmulBf16", "bf16", (b) =>
-  Float32Array.from(b, bfloat16ToFloat32),
-);
-export const matmulF16Kernel = defineMatmul("matmulF16", "f16", (b) =>
-  Float32Array.from(b, float16ToFloat32),
-);
+export const matmulKernel = defineMatmul("matmul", "float", false);
+export const matmulBf16Kernel = defineMatmul("matmulBf16", "bf16", false);
+export const matmulF16Kernel = defineMatmul("matmulF16", "f16", false);
+
+const exact = {
+  f32: matmulKernel,
+  f64: matmulKernel,
+  bf16: matmulBf16Kernel,
+  f16: matmulF16Kernel,
+};
+const rounding = {
+  f32: defineMatmul("matmul", "float", true),
+  f64: matmulKernel,
+  bf16: defineMatmul("matmulBf16", "bf16", true),
+  f16: defineMatmul("matmulF16", "f16", true),
+};
 
 export interface MatmulOptions {
   /** a is stored [..., K, M]. */
   readonly transposeA?: boolean;
   /** b is stored [..., N, K], as the weights of linear layers are. */
   readonly transposeB?: boolean;
+  /**
+   * Lets a GPU's matrix units round a and b to f16 before they are multiplied, as fp16 mixed precision does: elements
+   * beyond 65504 become infinite. Sums stay f32. Devices without such units compute in f32. Default false.
+   */
+  readonly roundToF16?: boolean;
 }
 
 export interface MatmulIntoOptions extends MatmulOptions {
@@ -255,8 +277,8 @@ function run(plan: MatmulPlan, a: Tensor, b: Tensor, c: Tensor, options: MatmulI
     TRANSPOSE_B: options.transposeB ? 1 : 0,
     ACCUMULATE: options.accumulate ? 1 : 0,
   };
-  const kernel =
-    b.dtype === "bf16" ? matmulBf16Kernel : b.dtype === "f16" ? matmulF16Kernel : matmulKernel;
+  const kernels = options.roundToF16 ? rounding : exact;
+  const kernel = kernels[b.dtype as keyof typeof kernels]; // checkDtypes lets no other through
   launch(kernel, { a, b, c }, params, constants);
 }
 

@@ -28,14 +28,14 @@ import { record } from "../tape.ts";
  * @throws {DtypeError} when a is not f32 or f64, or b is another dtype than these
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
-  const { transposeA = false, transposeB = false } = options;
+  const { transposeA = false, transposeB = false, roundToF16 = false } = options;
   return record({
     name: "matmul",
     inputs: [a, b],
     output: product(a, b, options),
     saved: { a: b.requiresGrad ? a : null, b: a.requiresGrad ? b : null },
     backward(dc, saved, needs, _deliver, onto) {
-      const flags = { transposeA, transposeB };
+      const flags = { transposeA, transposeB, roundToF16 };
       const [shapeA, shapeB] = [a.shape, b.shape];
       return [
         needs[0] ? gradientA(dc, saved.b!, { shape: shapeA, onto: onto(0), ...flags }) : null,
@@ -53,6 +53,7 @@ interface GradientOptions {
   /** As the forward product had them. */
   readonly transposeA: boolean;
   readonly transposeB: boolean;
+  readonly roundToF16: boolean;
 }
 
 function gradientA(dc: Tensor, b: Tensor, options: GradientOptions): Tensor {
@@ -79,12 +80,13 @@ function accumulated(
   a: Tensor,
   b: Tensor,
   flags: MatmulOptions,
-  { shape, onto }: Pick<GradientOptions, "shape" | "onto">,
+  { shape, onto, roundToF16 }: Pick<GradientOptions, "shape" | "onto" | "roundToF16">,
 ): Tensor {
+  const options = { ...flags, roundToF16 };
   if (onto === null || !sameShape(productShape(a, b, flags), shape)) {
-    return sumTo(product(a, b, flags), shape);
+    return sumTo(product(a, b, options), shape);
   }
-  matmulInto(a, b, onto, { ...flags, accumulate: true });
+  matmulInto(a, b, onto, { ...options, accumulate: true });
   return onto;
 }
 

@@ -30,14 +30,17 @@ const unpackers: Readonly<Record<"bf16" | "f16", { snippet: WgslSnippet; call: s
   f16: { snippet: f16, call: "unpackF16" },
 };
 
-/** Element types of the bindings, where they are not those declared. */
-export function viewsOf(operands: Operands, output: string): Readonly<Record<string, string>> {
+/** Element types of the bindings, where they are not those declared. No output: its elements are scalars. */
+export function viewsOf(
+  operands: Operands,
+  output: string | null,
+): Readonly<Record<string, string>> {
   const { aligned, b } = operands;
   if (!aligned) return {};
   return {
     a: "vec4<f32>",
     b: b === "f32" ? "vec4<f32>" : "vec2<u32>",
-    ...(writesVectors(operands) ? { [output]: "vec4<f32>" } : {}),
+    ...(output !== null && writesVectors(operands) ? { [output]: "vec4<f32>" } : {}),
   };
 }
 

@@ -1,11 +1,18 @@
 // Which shaders a product runs, in which shape, in how many passes.
 
-import type { WgslPass, WgslPlan } from "../../tensor/wgsl.ts";
+import type { AdapterFacts, SubgroupMatrixShape, WgslPass, WgslPlan } from "../../tensor/wgsl.ts";
 import { addPartsShader } from "./addParts.ts";
-import type { StoredB } from "./operands.ts";
+import type { Operands, StoredB } from "./operands.ts";
 import { piecesOf } from "./pieces.ts";
 import { productOf, type MatmulCall, type Product } from "./product.ts";
 import { rowsShader } from "./rowsShader.ts";
+import {
+  MATRIX_TILE,
+  MATRIX_TILE_K,
+  matrixShape,
+  matrixWorkgroup,
+  subgroupMatrixShader,
+} from "./subgroupMatrixShader.ts";
 import { tiledShader } from "./tiledShader.ts";
 import { tilesOf, type MatmulTiles, type RowsShape, type Tile } from "./tiles.ts";
 
@@ -19,18 +26,29 @@ const MOST_SPLITS = 32;
 
 export type Strategy =
   | { readonly kind: "tiles"; readonly tile: Tile; readonly splits: number }
-  | { readonly kind: "rows"; readonly shape: RowsShape; readonly subgroups: boolean };
+  | { readonly kind: "rows"; readonly shape: RowsShape; readonly subgroups: boolean }
+  | {
+      readonly kind: "matrices";
+      readonly shape: SubgroupMatrixShape;
+      readonly workgroup: number;
+      readonly splits: number;
+    };
+
+/** A strategy whose passes may each sum over a part of k. */
+type Splitting = Exclude<Strategy, { readonly kind: "rows" }>;
+
+/** Chooses how a product runs. */
+export type Choose = (product: Product, call: MatmulCall) => Strategy;
 
 /** The plan of a call, for b stored as said. */
-export function planProduct(call: MatmulCall, b: StoredB, choose = chooseStrategy): WgslPlan {
+export function planProduct(call: MatmulCall, b: StoredB, choose: Choose): WgslPlan {
   const product = productOf(call, b);
   if (product.m * product.n * product.batches === 0) return { passes: [] };
-  const tiles = tilesOf(call.adapter);
   const pieces = piecesOf(product, call);
-  if (pieces === null) return passesOf(product, choose(product, tiles, call));
+  if (pieces === null) return passesOf(product, choose(product, call));
   return {
     passes: pieces.flatMap(({ product: part, ranges, params, constants }) => {
-      const { passes } = passesOf(part, withoutSplits(choose(part, tiles, call)));
+      const { passes } = passesOf(part, withoutSplits(choose(part, call)));
       return passes.map((pass) => ({
         ...pass,
         ranges,
@@ -43,28 +61,42 @@ export function planProduct(call: MatmulCall, b: StoredB, choose = chooseStrateg
 
 /** Parts of a split are as large as c; where that is too large for a binding, k stays whole. */
 function withoutSplits(strategy: Strategy): Strategy {
-  return strategy.kind === "tiles" ? { ...strategy, splits: 1 } : strategy;
+  return strategy.kind === "rows" ? strategy : { ...strategy, splits: 1 };
 }
 
-export function chooseStrategy(
-  product: Product,
-  tiles: MatmulTiles,
-  { adapter }: MatmulCall,
-): Strategy {
+/** Exact: products of f32 and sums in f32. */
+export const chooseStrategy: Choose = (product, { adapter }) => choose(product, adapter, false);
+
+/** Lets matrix units round the operands to f16, where the adapter has them. */
+export const chooseRoundingStrategy: Choose = (product, { adapter }) =>
+  choose(product, adapter, true);
+
+function choose(product: Product, adapter: AdapterFacts, half: boolean): Strategy {
+  const tiles = tilesOf(adapter);
   if (product.m <= FEW_ROWS) {
     const subgroups =
       (adapter.subgroupSize?.min ?? 0) >= tiles.rows.slices && tiles.rows.slices > 1;
     return { kind: "rows", shape: tiles.rows, subgroups };
   }
+  const shape = matrixShape(adapter, half);
+  if (shape && product.m >= NARROW && product.n >= NARROW && product.k >= MATRIX_TILE_K) {
+    const groups = groupsOf(product, [MATRIX_TILE, MATRIX_TILE]);
+    const splits = chooseSplits(product, groups, tiles.groups, adapter.bindingBytes);
+    return { kind: "matrices", shape, workgroup: matrixWorkgroup(adapter), splits };
+  }
   const tile = chooseTile(product, tiles);
-  const splits = chooseSplits(product, groupsOf(product, tile), tiles.groups, adapter.bindingBytes);
-  return { kind: "tiles", tile, splits };
+  const groups = groupsOf(product, extentOf(tile));
+  return {
+    kind: "tiles",
+    tile,
+    splits: chooseSplits(product, groups, tiles.groups, adapter.bindingBytes),
+  };
 }
 
 function chooseTile(product: Product, tiles: MatmulTiles): Tile {
   if (product.n <= NARROW) return tiles.tall;
   if (product.m <= NARROW) return tiles.wide;
-  return groupsOf(product, tiles.large) >= tiles.groups ? tiles.large : tiles.small;
+  return groupsOf(product, extentOf(tiles.large)) >= tiles.groups ? tiles.large : tiles.small;
 }
 
 function chooseSplits(
@@ -78,53 +110,78 @@ function chooseSplits(
   return Math.max(1, Math.min(useful, fitting));
 }
 
-function tilesAlong(size: number, tile: Tile, axis: 0 | 1): number {
-  return Math.ceil(size / (tile.threads[axis] * tile.block[axis]));
+/** Rows and columns of c that a workgroup computes. */
+type Extent = readonly [rows: number, cols: number];
+
+function extentOf({ threads, block }: Tile): Extent {
+  return [threads[0] * block[0], threads[1] * block[1]];
 }
 
 /** Workgroups of a product without splits. */
-function groupsOf({ m, n, batches }: Product, tile: Tile): number {
-  return tilesAlong(m, tile, 0) * tilesAlong(n, tile, 1) * batches;
+function groupsOf({ m, n, batches }: Product, [rows, cols]: Extent): number {
+  return Math.ceil(m / rows) * Math.ceil(n / cols) * batches;
 }
 
 function passesOf(product: Product, strategy: Strategy): WgslPlan {
   if (strategy.kind === "rows") return { passes: [rowsPass(product, strategy)] };
-  const { tile } = strategy;
-  const chunk = Math.ceil(product.k / strategy.splits / tile.tileK) * tile.tileK;
-  const splits = chunk === 0 ? 1 : Math.ceil(product.k / chunk);
-  if (splits === 1) return { passes: [tiledPass(product, tile, null)] };
-  const quads = Math.ceil((product.batches * product.m * product.n) / 4);
+  const { m, n, k, batches } = product;
+  const step = strategy.kind === "tiles" ? strategy.tile.tileK : MATRIX_TILE_K;
+  const chunk = Math.ceil(k / strategy.splits / step) * step;
+  const splits = chunk === 0 ? 1 : Math.ceil(k / chunk);
+  if (splits === 1) return { passes: [tilePass(product, strategy, null)] };
+  const quads = Math.ceil((batches * m * n) / 4);
   return {
     temporaries: { parts: { type: "f32", size: splits * quads * 4 } },
     passes: [
-      tiledPass(product, tile, { splits, chunk, partSize: quads * 4 }),
+      tilePass(product, strategy, { splits, chunk, partSize: quads * 4 }),
       { shader: addPartsShader, params: { splits, quads }, invocations: quads },
     ],
   };
 }
 
-function tiledPass(
-  { m, n, k, batches, operands, places }: Product,
-  tile: Tile,
+function tilePass(
+  product: Product,
+  strategy: Splitting,
   split: Readonly<Record<"splits" | "chunk" | "partSize", number>> | null,
 ): WgslPass {
-  const [tileRows, tileCols] = [tilesAlong(m, tile, 0), tilesAlong(n, tile, 1)];
-  const [rows, cols] = tile.block;
+  const { m, n, k, batches, operands, places } = product;
+  const extent: Extent =
+    strategy.kind === "tiles" ? extentOf(strategy.tile) : [MATRIX_TILE, MATRIX_TILE];
+  const [tileRows, tileCols] = [Math.ceil(m / extent[0]), Math.ceil(n / extent[1])];
   const layers = batches * (split?.splits ?? 1);
   return {
-    shader: tiledShader({ ...operands, rows, cols, staged: tile.staged, partial: split !== null }),
-    constants: {
-      THREAD_ROWS: tile.threads[0],
-      THREAD_COLS: tile.threads[1],
-      ...(tile.staged ? { TILE_K: tile.tileK } : {}),
-    },
-    workgroupSize: tile.threads[0] * tile.threads[1],
+    ...shaderOf(operands, strategy, split !== null),
     params: {
       ...{ tileRows, tileCols, layers },
       ...{ chunk: split?.chunk ?? k, partSize: split?.partSize ?? 0 },
       ...places,
     },
     workgroups: tileRows * tileCols * layers,
+  };
+}
+
+function shaderOf(
+  operands: Operands,
+  strategy: Splitting,
+  partial: boolean,
+): Pick<WgslPass, "shader" | "constants" | "workgroupSize"> {
+  if (strategy.kind === "matrices") {
+    const { shape, workgroup } = strategy;
+    return {
+      shader: subgroupMatrixShader({ ...operands, shape, partial }),
+      workgroupSize: workgroup,
+    };
+  }
+  const { threads, block, staged, tileK } = strategy.tile;
+  const [rows, cols] = block;
+  return {
+    shader: tiledShader({ ...operands, rows, cols, staged, partial }),
+    constants: {
+      THREAD_ROWS: threads[0],
+      THREAD_COLS: threads[1],
+      ...(staged ? { TILE_K: tileK } : {}),
+    },
+    workgroupSize: threads[0] * threads[1],
   };
 }
 

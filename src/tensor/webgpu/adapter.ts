@@ -180,7 +180,7 @@ export function isSoftware({ info }: GPUAdapter): boolean {
 /** Dawn's extension of GPUAdapterInfo, of chromium-experimental-subgroup-matrix. */
 interface SubgroupMatrixConfig {
   readonly componentType: string;
-  readonly resultType: string;
+  readonly resultComponentType: string;
   readonly M: number;
   readonly N: number;
   readonly K: number;
@@ -190,11 +190,9 @@ function subgroupMatrices(info: GPUAdapterInfo): AdapterFacts["subgroupMatrices"
   const { subgroupMatrixConfigs } = info as {
     subgroupMatrixConfigs?: Iterable<SubgroupMatrixConfig>;
   };
-  return [...(subgroupMatrixConfigs ?? [])].map(({ componentType, resultType, M, N, K }) => ({
-    componentType,
-    resultType,
-    m: M,
-    n: N,
-    k: K,
+  return [...(subgroupMatrixConfigs ?? [])].map((config) => ({
+    componentType: config.componentType,
+    resultType: config.resultComponentType,
+    ...{ m: config.M, n: config.N, k: config.K },
   }));
 }
