@@ -3,7 +3,7 @@
 import { addInPlace } from "../kernels/accumulate.ts";
 import { AutogradError, ShapeError } from "../tensor/errors.ts";
 import { formatShape, sameShape } from "../tensor/shape.ts";
-import { keep, scope } from "../tensor/scope.ts";
+import { scope } from "../tensor/scope.ts";
 import { alias, full, type Tensor } from "../tensor/tensor.ts";
 import { add } from "../kernels/pointwise.ts";
 import { noGrad, TapeNode } from "./tape.ts";
@@ -27,6 +27,20 @@ export function backward(
   targets?: readonly Tensor[],
   seed?: Tensor,
   into: ReadonlyMap<Tensor, Tensor> = new Map(),
+): Map<Tensor, Tensor> {
+  for (const [leaf, x] of into) checkDestination(leaf, x);
+  return backwardOnto((leaf) => into.get(leaf), output, targets, seed);
+}
+
+/**
+ * @internal `backward` with what each leaf's gradient is added to given by a function, null or undefined for a
+ * tensor of its own.
+ */
+export function backwardOnto(
+  into: (leaf: Tensor) => Tensor | null | undefined,
+  output: Tensor,
+  targets?: readonly Tensor[],
+  seed?: Tensor,
 ): Map<Tensor, Tensor> {
   const start = startOf(output, seed);
   const wanted = targets && new Map(targets.map((x) => [targetOf(x), x]));
@@ -88,16 +102,23 @@ function propagate(
   wanted: (edge: Target) => boolean,
 ): void {
   const needs = node.edges.map((edge) => edge !== null && wanted(edge));
-  const deliver = (leaf: Tensor, gradient: Tensor): void => {
-    if (wanted(leaf)) gradients.add(leaf, keep(alias(gradient)));
-  };
   const offered = new Set<Tensor>();
-  const onto = (i: number): Tensor | null => {
-    const present = needs[i] ? gradients.writable(node.edges[i]!) : null;
+  const onto = (to: number | Tensor): Tensor | null => {
+    const edge = typeof to === "number" ? node.edges[to]! : to;
+    const present = edge !== null && wanted(edge) ? gradients.writable(edge) : null;
     if (present) offered.add(present);
     return present;
   };
-  const results = scope(() => [...node.run(dy, needs, deliver, onto)]);
+  const delivered: [Tensor, Tensor][] = [];
+  const deliver = (leaf: Tensor, gradient: Tensor): void => {
+    if (offered.has(gradient)) gradients.settle(leaf, gradient);
+    else if (wanted(leaf)) delivered.push([leaf, alias(gradient)]);
+  };
+  const { results } = scope(() => ({
+    results: [...node.run(dy, needs, deliver, onto)],
+    delivered, // these outlive the rule too
+  }));
+  for (const [leaf, gradient] of delivered) gradients.add(leaf, gradient);
   node.edges.forEach((edge, i) => {
     const gradient = results[i] ?? null;
     if (gradient !== null && offered.has(gradient)) gradients.settle(edge!, gradient);
@@ -113,17 +134,16 @@ function propagate(
 /** Gradients on their way, by where they go. */
 class Gradients {
   readonly #byTarget = new Map<Target, Tensor>();
-  /** Where the first gradient of a target goes, if not into a tensor of its own. */
-  readonly #into: ReadonlyMap<Target, Tensor>;
+  /** Where the first gradient of a leaf goes, if not into a tensor of its own. */
+  readonly #into: (leaf: Tensor) => Tensor | null | undefined;
 
-  constructor(into: ReadonlyMap<Tensor, Tensor>) {
-    for (const [leaf, x] of into) checkDestination(leaf, x);
+  constructor(into: (leaf: Tensor) => Tensor | null | undefined) {
     this.#into = into;
   }
 
   /** Takes over `gradient`. */
   add(target: Target, gradient: Tensor): void {
-    const present = this.#byTarget.get(target) ?? this.#into.get(target);
+    const present = this.#present(target);
     this.#byTarget.set(target, present ? accumulate(present, gradient) : gradient);
   }
 
@@ -140,8 +160,12 @@ class Gradients {
 
   /** The gradient on its way to `target`, if nobody else views its bytes. */
   writable(target: Target): Tensor | null {
-    const gradient = this.#byTarget.get(target) ?? this.#into.get(target);
-    return gradient !== undefined && !gradient.storage.shared ? gradient : null;
+    const gradient = this.#present(target);
+    return gradient && !gradient.storage.shared ? gradient : null;
+  }
+
+  #present(target: Target): Tensor | null | undefined {
+    return this.#byTarget.get(target) ?? (target instanceof TapeNode ? null : this.#into(target));
   }
 
   leaves(): [Tensor, Tensor][] {

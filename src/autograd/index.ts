@@ -17,5 +17,6 @@ export * from "./ops/shape.ts";
 export { logSoftmax, softmax } from "./ops/softmax.ts";
 
 export { backward } from "./backward.ts";
+export { checkpoint } from "./checkpoint.ts";
 export { gradcheck, type GradcheckOptions } from "./gradcheck.ts";
 export { dot, enableGrad, isGradEnabled, noGrad } from "./tape.ts";

@@ -42,15 +42,18 @@ export interface Recording<S extends Saved> {
 export type Deliver = (leaf: Tensor, gradient: Tensor) => void;
 
 /**
- * What other consumers of input i have contributed to its gradient so far, if that may be overwritten by
- * its sum with this rule's part. Adding there saves a tensor and a pass over it; null: return a new one.
+ * What other consumers of input i, or of a leaf that is to be delivered, have contributed to its gradient so far,
+ * if that may be overwritten by its sum with this rule's part. Adding there saves a tensor and a pass over it;
+ * null: return a new one.
  */
-export type Onto = (i: number) => Tensor | null;
+export type Onto = (to: number | Tensor) => Tensor | null;
 
 /** Where a gradient goes: on to the op that made the input, or into a leaf. */
 type Edge = TapeNode | Tensor | null;
 
 let enabled = true;
+/** Sees the inputs of ops that are not recorded; see `watchInputs`. */
+let watcher: ((inputs: readonly (Tensor | null)[]) => void) | null = null;
 let created = 0;
 
 export class TapeNode implements GraphNode {
@@ -117,7 +120,10 @@ export class TapeNode implements GraphNode {
  */
 export function record<S extends Saved>(recording: Recording<S>): Tensor {
   const { inputs, output } = recording;
-  if (!enabled) return output;
+  if (!enabled) {
+    watcher?.(inputs);
+    return output;
+  }
   const edges = inputs.map(edgeOf);
   if (!recording.always && edges.every((edge) => edge === null)) return output;
   const saved = Object.fromEntries(
@@ -142,6 +148,21 @@ export function noGrad<T>(fn: () => T, ..._synchronous: Synchronous<T>): T {
 /** Runs `fn` with recording, also inside `noGrad`; `checkpoint` recomputes this way. */
 export function enableGrad<T>(fn: () => T, ..._synchronous: Synchronous<T>): T {
   return withTape(true, fn);
+}
+
+/** Runs `fn` without recording and shows the inputs of each of its ops to `see`. */
+export function watchInputs<T>(
+  fn: () => T,
+  see: (inputs: readonly (Tensor | null)[]) => void,
+  ..._synchronous: Synchronous<T>
+): T {
+  const before = watcher;
+  watcher = see;
+  try {
+    return withTape(false, fn);
+  } finally {
+    watcher = before;
+  }
 }
 
 function withTape<T>(on: boolean, fn: () => T): T {

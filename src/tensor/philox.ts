@@ -7,6 +7,7 @@
 //   block  = philox(counter = (i >> 2, offset, 0, 0), key = seed)          word i = block[i & 3]
 
 import { ArgumentError } from "./errors.ts";
+import type { Synchronous } from "./scope.ts";
 
 const MULTIPLIER_0 = 0xd2511f53;
 const MULTIPLIER_1 = 0xcd9e8d57;
@@ -81,8 +82,47 @@ export class Generator {
 
   next(): RandomStream {
     const { seed, offset } = this;
+    if (watched?.has(this) === false) watched.set(this, offset);
     this.offset = (offset + 1) >>> 0;
     return { seed, offset };
+  }
+}
+
+/** Where generators stood before some work first drew from them. */
+export type DrawPositions = ReadonlyMap<Generator, number>;
+
+let watched: Map<Generator, number> | null = null;
+
+/** Runs `fn` and notes which generators it draws from, and from where on. */
+export function watchDraws<T>(
+  fn: () => T,
+  ..._synchronous: Synchronous<T>
+): { readonly result: T; readonly positions: DrawPositions } {
+  const outer = watched;
+  const positions = new Map<Generator, number>();
+  watched = positions;
+  try {
+    return { result: fn(), positions };
+  } finally {
+    watched = outer;
+    for (const [generator, offset] of positions) {
+      if (outer?.has(generator) === false) outer.set(generator, offset);
+    }
+  }
+}
+
+/** Runs `fn` so that it draws what was drawn from `positions` on; the generators then stand as before. */
+export function repeatDraws<T>(
+  positions: DrawPositions,
+  fn: () => T,
+  ..._synchronous: Synchronous<T>
+): T {
+  const now = [...positions.keys()].map((generator) => [generator, generator.offset] as const);
+  for (const [generator, offset] of positions) generator.offset = offset;
+  try {
+    return fn();
+  } finally {
+    for (const [generator, offset] of now) generator.offset = offset;
   }
 }
 

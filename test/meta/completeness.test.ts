@@ -1,4 +1,4 @@
-// No op without its tests: each function exported from src/autograd/ops must be described with
+// No op without its tests: each function exported from src/autograd/ops, and checkpoint, must be described with
 // `describeOp`, whose fields (reference result, random cases, constants that matter) cannot be left out,
 // beside a reference in test/reference; a composed oracle must be used by a test.
 
@@ -8,7 +8,7 @@ import { basename } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readSource, sourceFiles } from "../support/sources.ts";
 
-const ops = sourceFiles("src/autograd/ops").flatMap((path) =>
+const ops = [...sourceFiles("src/autograd/ops"), "src/autograd/checkpoint.ts"].flatMap((path) =>
   [...readSource(path).matchAll(/^export (?:function|const) (\w+)/gm)].map((match) => ({
     path,
     name: match[1]!,
