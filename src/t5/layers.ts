@@ -8,7 +8,7 @@ import { cast } from "../autograd/ops/cast.ts";
 import { dropout, dropoutAdd } from "../autograd/ops/dropout.ts";
 import { gatedGelu } from "../autograd/ops/gatedGelu.ts";
 import { matmul } from "../autograd/ops/matmul.ts";
-import { add, gelu, mul, relu, silu, tanh } from "../autograd/ops/pointwise.ts";
+import { add, gelu, mul, mulScalar, relu, silu, tanh } from "../autograd/ops/pointwise.ts";
 import { rmsNorm } from "../autograd/ops/rmsNorm.ts";
 import { roundTo } from "../autograd/ops/roundTo.ts";
 import type { HalfDtype } from "../kernels/roundTo.ts";
@@ -39,9 +39,16 @@ export function asFloat(weight: Tensor): Tensor {
   return isHalf(weight.dtype) ? cast(weight, "f32") : weight;
 }
 
-/** y = x W^T: [..., in] -> [..., out]. */
-export function linear(context: Context, layer: Linear, x: Tensor): Tensor {
-  return applyWeight(context, layer.weight, x);
+/** y = x W^T, with what an adapter adds to it: [..., in] -> [..., out]. */
+export function linear(context: Context, { weight, lora }: Linear, x: Tensor): Tensor {
+  if (lora === null || lora.original !== null) return applyWeight(context, weight, x);
+  const { random } = context;
+  return scope(() => {
+    const y = applyWeight(context, weight, x);
+    const dropped = random && lora.dropout > 0 ? dropout(x, lora.dropout, random.next()) : x;
+    const low = mulScalar(applyWeight(context, lora.a, dropped), lora.scale);
+    return add(y, applyWeight(context, lora.b, low));
+  });
 }
 
 /**

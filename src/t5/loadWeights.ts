@@ -126,8 +126,11 @@ function checkStored(
   }
 }
 
-/** Raw file elements as `target` stores them. Equal dtypes keep their bits. */
-function convert(stored: StoredTensor, target: Dtype, name: string): StorageArray {
+/**
+ * Raw file elements as `target` stores them. Equal dtypes keep their bits.
+ * @throws {CheckpointError} for a dtype that weights do not have
+ */
+export function convert(stored: StoredTensor, target: Dtype, name: string): StorageArray {
   const { dtype, data } = stored;
   if (dtype === "F32" && data instanceof Float32Array) {
     return target === "f32" ? data : toStorage(target, data);

@@ -17,6 +17,9 @@ import { runGeneration, type GenerationResult } from "./generation/generate.ts";
 import { generationDefaults, type GenerationOptions } from "./generation/options.ts";
 import type { HubOptions } from "./hub/options.ts";
 import { loadWeights } from "./loadWeights.ts";
+import { freeAdapter, isMerged, loraParameters, type AttachedLora } from "./lora/adapter.ts";
+import { ADAPTER_WEIGHTS } from "./lora/fileNames.ts";
+import { adapterTensors, baseOfAdapter, openLora, readLora, saveLora } from "./lora/files.ts";
 import { T5Network } from "./network.ts";
 import { locateModel } from "./pretrained.ts";
 import { buildWeights, type T5Weights } from "./weights.ts";
@@ -31,11 +34,17 @@ export interface PretrainedOptions extends HubOptions {
   readonly dtype?: TorchDtype;
   /** Overrides of config.json, by its own keys: `{ dropout_rate: 0 }`. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** Folder or Hub id of a LoRA adapter for this model; see `loadLora`. */
+  readonly adapter?: string | undefined;
 }
 
 export class T5ForConditionalGeneration extends T5Network {
   /** Tensors that the checkpoint held and the model does not have. */
   readonly unusedTensors: readonly string[];
+  /** What the model was loaded from; adapters name it as their base. */
+  nameOrPath: string | null = null;
+  /** @internal The LoRA adapter, if there is one: see src/t5/lora. */
+  lora: AttachedLora | null = null;
   readonly #parameters: Map<string, Tensor>;
 
   /** @internal Use `fromPretrained` or `fromConfig`. */
@@ -53,7 +62,8 @@ export class T5ForConditionalGeneration extends T5Network {
 
   /**
    * Loads config.json, generation_config.json and the safetensors weights of a model folder, or of a repository of the
-   * Hub, through the cache that Python's libraries use too. The model is in evaluation mode.
+   * Hub, through the cache that Python's libraries use too. The model is in evaluation mode. Of a folder that holds only
+   * a LoRA adapter, the base model that it names is loaded, then the adapter.
    * @param source path of a folder, else a Hub id such as google/flan-t5-base
    * @throws {ConfigError} for a field that cannot be used
    * @throws {CheckpointError} for a missing file, or weights that do not fit the configuration
@@ -63,6 +73,20 @@ export class T5ForConditionalGeneration extends T5Network {
     source: string,
     options: PretrainedOptions,
   ): Promise<T5ForConditionalGeneration> {
+    const { adapter, ...baseOptions } = options;
+    if (adapter !== undefined) {
+      const lora = await openLora(adapter, baseOptions); // before the large files
+      const model = await T5ForConditionalGeneration.fromPretrained(source, baseOptions);
+      await readLora(model, lora).catch((error: unknown) => {
+        model.dispose();
+        throw error;
+      });
+      return model;
+    }
+    const base = await baseOfAdapter(source);
+    if (base !== null) {
+      return T5ForConditionalGeneration.fromPretrained(base, { ...options, adapter: source });
+    }
     const folder = await locateModel(source, ["config", "generationConfig", "weights"], options);
     const config = await T5Config.fromPretrained(folder, options.config);
     const generationConfig = await GenerationConfig.fromPretrained(folder, config);
@@ -76,7 +100,15 @@ export class T5ForConditionalGeneration extends T5Network {
     try {
       const loaded = await loadWeights(checkpoint, config, options.device, stored);
       const { weights, parameters, unused } = loaded;
-      return new T5ForConditionalGeneration(config, generationConfig, weights, parameters, unused);
+      const model = new T5ForConditionalGeneration(
+        config,
+        generationConfig,
+        weights,
+        parameters,
+        unused,
+      );
+      model.nameOrPath = source;
+      return model;
     } finally {
       await checkpoint.close();
     }
@@ -107,14 +139,17 @@ export class T5ForConditionalGeneration extends T5Network {
     );
   }
 
-  /** Trainable and frozen weights by HF name; tied weights once, as shared.weight. */
+  /**
+   * Trainable and frozen weights by HF name; tied weights once, as shared.weight. An adapter's are called
+   * encoder.block.0.layer.0.SelfAttention.q.lora_A.weight and so on.
+   */
   parameters(): Map<string, Tensor> {
-    return new Map(this.#parameters);
+    return new Map([...this.#parameters, ...(this.lora ? loraParameters(this.lora) : [])]);
   }
 
   /** Number of weights. @param options trainableOnly counts those that require a gradient */
   numParameters(options: { readonly trainableOnly?: boolean } = {}): number {
-    return [...this.#parameters.values()]
+    return [...this.parameters().values()]
       .filter((x) => x.requiresGrad || !options.trainableOnly)
       .reduce((sum, x) => sum + x.size, 0);
   }
@@ -150,11 +185,20 @@ export class T5ForConditionalGeneration extends T5Network {
     return options.returnDictInGenerate ? result : result.sequences;
   }
 
+  /** Which file of `savePretrained` holds which weights now. */
+  savedWeights(): { readonly file: string; readonly tensors: ReadonlyMap<string, Tensor> } {
+    return this.lora && !isMerged(this)
+      ? { file: ADAPTER_WEIGHTS, tensors: adapterTensors(this.lora) }
+      : { file: "model.safetensors", tensors: new Map(this.#parameters) };
+  }
+
   /**
-   * Writes config.json, generation_config.json and model.safetensors as transformers does.
+   * Writes config.json, generation_config.json and model.safetensors as transformers does; of a model with a LoRA
+   * adapter that is not merged the adapter alone, as peft does (`saveLora`).
    * @param folder is made when it does not exist
    */
   async savePretrained(folder: string): Promise<void> {
+    if (this.lora && !isMerged(this)) return saveLora(this, folder);
     const { mkdir } = await import("node:fs/promises");
     const { join } = await import("node:path");
     await mkdir(folder, { recursive: true });
@@ -163,13 +207,15 @@ export class T5ForConditionalGeneration extends T5Network {
     const config = { ...this.config.withTying(tied).toJSON(), ...(dtype ? { dtype } : {}) };
     await writeJson(join(folder, "config.json"), config);
     await writeJson(join(folder, "generation_config.json"), this.generationConfig.toJSON());
-    const stored = new Map([...this.#parameters].map(([name, x]) => [name, toStored(x)]));
-    await writeSafetensors(join(folder, "model.safetensors"), stored, { format: "pt" });
+    const { file, tensors } = this.savedWeights();
+    const stored = new Map([...tensors].map(([name, x]) => [name, toStored(x)]));
+    await writeSafetensors(join(folder, file), stored, { format: "pt" });
   }
 
   /** Frees the weights. */
   dispose(): void {
     for (const x of this.#parameters.values()) x.dispose();
+    for (const { layer } of this.lora?.targets ?? []) if (layer.lora) freeAdapter(layer.lora);
   }
 }
 

@@ -100,11 +100,13 @@ export class ModelFolder {
 
 /**
  * @param error class of what this and the folder's methods throw
+ * @param what the folder should be, for messages
  * @throws error when there is no such folder
  */
 export async function openModelFolder(
   source: ModelSource,
   error: ErrorClass,
+  what = "a model folder with config.json, model.safetensors and tokenizer.json",
 ): Promise<ModelFolder> {
   if (typeof source !== "string") {
     return new ModelFolder("model files", [...source.keys()].sort(), source, error);
@@ -118,7 +120,7 @@ export async function openModelFolder(
     const actual =
       code === "ENOENT" ? "nothing there" : code === "ENOTDIR" ? "a file" : `an error (${code})`;
     throw new error(
-      `${source}: must be a model folder with config.json, model.safetensors and tokenizer.json, got ${actual}. Check the path. A Hub id reads organisation/name, as google/flan-t5-base.`,
+      `${source}: must be ${what}, got ${actual}. Check the path. A Hub id reads organisation/name, as google/flan-t5-base.`,
       { cause },
     );
   }

@@ -5,16 +5,18 @@ import { INDEX, readWeightMap, WEIGHTS } from "./checkpointFiles.ts";
 import type { HubOptions } from "./hub/options.ts";
 import { isRepositoryId } from "./hub/repository.ts";
 import type { Choose, RepositoryFiles, WantedFiles } from "./hub/snapshot.ts";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "./lora/fileNames.ts";
 import type { ModelSource } from "./modelFolder.ts";
 import { OPTIONAL_FILES, REQUIRED_FILES } from "./tokenizerFiles.ts";
 
-export type ModelPart = "config" | "generationConfig" | "tokenizer" | "weights";
+export type ModelPart = "config" | "generationConfig" | "tokenizer" | "weights" | "adapter";
 
 const PARTS: Readonly<Record<ModelPart, Choose>> = {
   config: () => ({ required: ["config.json"] }),
   generationConfig: () => ({ required: [], optional: ["generation_config.json"] }),
   tokenizer: () => ({ required: REQUIRED_FILES, optional: OPTIONAL_FILES }),
   weights: weightFiles,
+  adapter: () => ({ required: [ADAPTER_CONFIG, ADAPTER_WEIGHTS] }),
 };
 
 /**

@@ -6,64 +6,81 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { T5Config } from "./config.ts";
 
 /** A linear layer y = x W^T. An object, so that a LoRA adapter can be hung on it. */
-export interface Linear {
+export interface Linear<T = Tensor> {
   readonly name: string;
   /** [out, in] */
-  weight: Tensor;
+  readonly weight: T;
+  /** What is added to y: src/t5/lora. */
+  lora: LoraAdapter | null;
 }
 
-export interface AttentionWeights {
-  readonly norm: Tensor; // [C]
-  readonly q: Linear; // [H*D, C]
-  readonly k: Linear; // [H*D, C]
-  readonly v: Linear; // [H*D, C]
-  readonly o: Linear; // [C, H*D]
+/** A low-rank addition to a linear layer: y += scale B(A(dropout(x))). */
+export interface LoraAdapter {
+  readonly a: Tensor; // [r, in], f32
+  readonly b: Tensor; // [out, r], f32
+  readonly scale: number;
+  /** Dropout probability of x in training. */
+  readonly dropout: number;
+  /** Copy of the layer's weight from before scale B A was added to it; null while it is not. */
+  original: Tensor | null;
 }
 
-export interface FeedForwardWeights {
-  readonly norm: Tensor; // [C]
+export interface AttentionWeights<T = Tensor> {
+  readonly norm: T; // [C]
+  readonly q: Linear<T>; // [H*D, C]
+  readonly k: Linear<T>; // [H*D, C]
+  readonly v: Linear<T>; // [H*D, C]
+  readonly o: Linear<T>; // [C, H*D]
+}
+
+export interface FeedForwardWeights<T = Tensor> {
+  readonly norm: T; // [C]
   /** The activated projection [F, C]; `wi` in files of ungated models, `wi_0` in gated ones. */
-  readonly wi: Linear;
+  readonly wi: Linear<T>;
   /** The projection that multiplies it, in gated models; `wi_1` in files. */
-  readonly gate: Linear | null;
-  readonly wo: Linear; // [C, F]
+  readonly gate: Linear<T> | null;
+  readonly wo: Linear<T>; // [C, F]
 }
 
-export interface BlockWeights {
-  readonly selfAttention: AttentionWeights;
-  readonly crossAttention: AttentionWeights | null;
-  readonly feedForward: FeedForwardWeights;
+export interface BlockWeights<T = Tensor> {
+  readonly selfAttention: AttentionWeights<T>;
+  readonly crossAttention: AttentionWeights<T> | null;
+  readonly feedForward: FeedForwardWeights<T>;
 }
 
-export interface StackWeights {
-  readonly relativeAttentionBias: Tensor; // [buckets, H]
-  readonly blocks: readonly BlockWeights[];
-  readonly finalNorm: Tensor; // [C]
+export interface StackWeights<T = Tensor> {
+  readonly relativeAttentionBias: T; // [buckets, H]
+  readonly blocks: readonly BlockWeights<T>[];
+  readonly finalNorm: T; // [C]
 }
 
-export interface T5Weights {
-  readonly shared: Tensor; // [V, C]
+export interface T5Weights<T = Tensor> {
+  readonly shared: T; // [V, C]
   /** [V, C]; the same tensor as `shared` in tied models. */
-  readonly lmHead: Linear;
-  readonly encoder: StackWeights;
-  readonly decoder: StackWeights;
+  readonly lmHead: Linear<T>;
+  readonly encoder: StackWeights<T>;
+  readonly decoder: StackWeights<T>;
 }
 
 /** How transformers initialises a tensor (hf-semantics 1.10): constants, or a normal distribution around 0. */
 export type Initialisation = { readonly constant: number } | { readonly std: number };
 
 /** Gives the tensor of this name; called once for each, in the order of transformers' state_dict. */
-export type TensorSource = (
+export type TensorSource<T = Tensor> = (
   name: string,
   shape: readonly number[],
   initialisation: Initialisation,
-) => Tensor;
+) => T;
 
 /**
  * Builds the tree by asking `get` for every tensor.
  * @param tied whether the output projection is the embedding itself
  */
-export function buildWeights(config: T5Config, tied: boolean, get: TensorSource): T5Weights {
+export function buildWeights<T = Tensor>(
+  config: T5Config,
+  tied: boolean,
+  get: TensorSource<T>,
+): T5Weights<T> {
   const { vocabSize, dModel, initializerFactor } = config;
   const shared = get("shared.weight", [vocabSize, dModel], { std: initializerFactor });
   const encoder = buildStack(config, "encoder", config.numLayers, get);
@@ -72,21 +89,33 @@ export function buildWeights(config: T5Config, tied: boolean, get: TensorSource)
   const lmHead = tied ? shared : get(name, [vocabSize, dModel], { std: initializerFactor });
   return {
     shared,
-    lmHead: { name: tied ? "shared.weight" : name, weight: lmHead },
+    lmHead: { name: tied ? "shared.weight" : name, weight: lmHead, lora: null },
     encoder,
     decoder,
   };
 }
 
-function buildStack(
+/** Every linear layer, in the order of the network. A tied head is the embedding, and none of them. */
+export function linearLayers<T>({ shared, encoder, decoder, lmHead }: T5Weights<T>): Linear<T>[] {
+  const blocks = [...encoder.blocks, ...decoder.blocks];
+  const attention = (w: AttentionWeights<T> | null) => (w ? [w.q, w.k, w.v, w.o] : []);
+  const inBlocks = blocks.flatMap(({ selfAttention, crossAttention, feedForward }) => [
+    ...attention(selfAttention),
+    ...attention(crossAttention),
+    ...[feedForward.wi, feedForward.gate, feedForward.wo].filter((layer) => layer !== null),
+  ]);
+  return lmHead.weight === shared ? inBlocks : [...inBlocks, lmHead];
+}
+
+function buildStack<T>(
   config: T5Config,
   stack: "encoder" | "decoder",
   layers: number,
-  get: TensorSource,
-): StackWeights {
+  get: TensorSource<T>,
+): StackWeights<T> {
   const { relativeAttentionNumBuckets, numHeads, dModel, initializerFactor } = config;
   // Block 0 holds the position bias of the whole stack.
-  let relativeAttentionBias: Tensor | undefined;
+  let relativeAttentionBias: T | undefined;
   const blocks = Array.from({ length: layers }, (_, i) => {
     const block = `${stack}.block.${i}.layer`;
     const selfAttention = buildAttention(config, `${block}.0`, "SelfAttention", get);
@@ -109,16 +138,16 @@ function buildStack(
   return { relativeAttentionBias, blocks, finalNorm };
 }
 
-function buildAttention(
+function buildAttention<T>(
   config: T5Config,
   layer: string,
   kind: "SelfAttention" | "EncDecAttention",
-  get: TensorSource,
-): AttentionWeights {
+  get: TensorSource<T>,
+): AttentionWeights<T> {
   const { dModel, dKv, innerDim, initializerFactor: factor } = config;
-  const linear = (name: string, out: number, inner: number, std: number): Linear => {
+  const linear = (name: string, out: number, inner: number, std: number): Linear<T> => {
     const full = `${layer}.${kind}.${name}.weight`;
-    return { name: full, weight: get(full, [out, inner], { std }) };
+    return { name: full, weight: get(full, [out, inner], { std }), lora: null };
   };
   return {
     q: linear("q", innerDim, dModel, factor * (dModel * dKv) ** -0.5),
@@ -129,11 +158,19 @@ function buildAttention(
   };
 }
 
-function buildFeedForward(config: T5Config, layer: string, get: TensorSource): FeedForwardWeights {
+function buildFeedForward<T>(
+  config: T5Config,
+  layer: string,
+  get: TensorSource<T>,
+): FeedForwardWeights<T> {
   const { dModel, dFf, isGated, initializerFactor: factor } = config;
-  const linear = (name: string, out: number, inner: number): Linear => {
+  const linear = (name: string, out: number, inner: number): Linear<T> => {
     const full = `${layer}.DenseReluDense.${name}.weight`;
-    return { name: full, weight: get(full, [out, inner], { std: factor * inner ** -0.5 }) };
+    return {
+      name: full,
+      weight: get(full, [out, inner], { std: factor * inner ** -0.5 }),
+      lora: null,
+    };
   };
   return {
     wi: linear(isGated ? "wi_0" : "wi", dFf, dModel),

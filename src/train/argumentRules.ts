@@ -74,15 +74,6 @@ function orNull(rule: Rule): Rule {
   };
 }
 
-/** A flag of transformers that this version takes only as false. */
-function notYet(cure: string): Rule {
-  return {
-    must: `false in this version (${cure})`,
-    holds: (value) => value === false,
-    read: readFlag,
-  };
-}
-
 export const argumentRules: Readonly<Record<Field, Rule>> = {
   outputDir: text,
   perDeviceTrainBatchSize: whole(1),
@@ -110,7 +101,7 @@ export const argumentRules: Readonly<Record<Field, Rule>> = {
   labelSmoothingFactor: shareBelow1,
   fp16: flag,
   bf16: flag,
-  gradientCheckpointing: notYet("use a smaller batch and gradientAccumulationSteps"),
+  gradientCheckpointing: flag,
   loggingStrategy: oneOf("no", "steps", "epoch"),
   loggingSteps: steps,
   loggingFirstStep: flag,

@@ -49,7 +49,7 @@ export interface TrainingArguments {
   readonly fp16: boolean;
   /** Mixed precision in bf16 (docs/precision.md). Default false. */
   readonly bf16: boolean;
-  /** Recomputes activations in the backward pass; not in this version. Default false. */
+  /** Trains with less memory: each block of the model is computed again in the backward pass. Default false. */
   readonly gradientCheckpointing: boolean;
 
   readonly loggingStrategy: IntervalStrategy;

@@ -1,6 +1,7 @@
 // checkpoint-N folders in transformers' layout. What transformers pickles is safetensors or JSON here:
 //
 //   config.json, generation_config.json, model.safetensors    by the model; any tool that reads T5 reads them
+//   adapter_config.json, adapter_model.safetensors            instead, where adapters are trained; peft reads them
 //   trainer_state.json         transformers' own keys
 //   training_args.json         what the run was told
 //   optimizer.safetensors      AdamW's moments
@@ -115,9 +116,11 @@ function scalerJson({ state }: LossScale): Record<string, number> {
   };
 }
 
-/** Overwrites the model's parameters with those of a checkpoint. @throws {CheckpointError} */
+/** Overwrites the model's weights with those of a checkpoint. @throws {CheckpointError} */
 export async function loadWeights(folder: string, model: TrainableModel): Promise<void> {
-  await readTensors(`${folder}/model.safetensors`, model.parameters());
+  const whole = () => ({ file: "model.safetensors", tensors: model.parameters() });
+  const { file, tensors } = model.savedWeights?.() ?? whole();
+  await readTensors(`${folder}/${file}`, tensors);
 }
 
 async function readText(folder: string, name: string): Promise<string> {

@@ -62,6 +62,7 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
   checkMasterWeights(model, args);
 
   // what every step changes and a checkpoint holds
+  if (args.gradientCheckpointing) model.gradientCheckpointingEnable?.();
   model.random = new Generator(args.seed);
   const optimizer = new AdamW(model.parameters(), {
     betas: [args.adamBeta1, args.adamBeta2],

@@ -27,8 +27,12 @@ export interface TrainableModel {
       readonly signal?: AbortSignal | undefined;
     },
   ): Promise<number[][]>;
+  /** Keeps fewer activations for backward, with the same gradients (gradientCheckpointing). */
+  gradientCheckpointingEnable?(): void;
   /** By name; those that require a gradient are trained. */
   parameters(): ReadonlyMap<string, Tensor>;
   /** Writes model.safetensors with the tensors of `parameters()`, and the configuration. */
   savePretrained(folder: string): Promise<void>;
+  /** Which file of `savePretrained` holds which tensors, when it is not as above (adapters). */
+  savedWeights?(): { readonly file: string; readonly tensors: ReadonlyMap<string, Tensor> };
 }

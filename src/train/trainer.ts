@@ -85,6 +85,11 @@ export class Trainer {
       ...(options.callbacks ?? []),
       ...reportersOf(this.args),
     ]);
+    if (this.args.gradientCheckpointing && !this.model.gradientCheckpointingEnable) {
+      throw new ArgumentError(
+        "gradientCheckpointing: needs a model with gradientCheckpointingEnable(), got one without. Pass false.",
+      );
+    }
     const { evalStrategy } = this.args;
     if (evalStrategy !== "no" && this.evalDataset === undefined) {
       throw new ArgumentError(

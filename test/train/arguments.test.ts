@@ -104,10 +104,6 @@ describe("trainingArguments", () => {
       { reportTo: "wandb" },
       'reportTo: must be one of "none", "all", "jsonl", "tensorboard", got "wandb"',
     ],
-    [
-      { gradientCheckpointing: true },
-      "gradientCheckpointing: must be false in this version (use a smaller batch and gradientAccumulationSteps), got true",
-    ],
   ])("refuses %j", (input, message) => {
     expect(() => trainingArguments(input as TrainingArgumentsInput)).toThrow(
       new ArgumentError(message),

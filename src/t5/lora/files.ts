@@ -1,0 +1,185 @@
+// Adapters in peft's format: adapter_config.json and adapter_model.safetensors, whose tensors are called as
+// in peft's model around transformers', without the adapter's name.
+
+import { CheckpointError, ConfigError } from "../../tensor/errors.ts";
+import {
+  openSafetensors,
+  writeSafetensors,
+  type SafetensorsFile,
+} from "../../tensor/safetensors.ts";
+import { formatShape, sameShape } from "../../tensor/shape.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { writeAtomically } from "../../tensor/writeAtomically.ts";
+import type { HubOptions } from "../hub/options.ts";
+import { isRepositoryId } from "../hub/repository.ts";
+import { convert } from "../loadWeights.ts";
+import type { T5ForConditionalGeneration } from "../model.ts";
+import { openModelFolder, type ModelFolder } from "../modelFolder.ts";
+import { locateModel } from "../pretrained.ts";
+import { linearLayers } from "../weights.ts";
+import { attached, attachLora, checkNone, loraParameters, type AttachedLora } from "./adapter.ts";
+import { LoraConfig } from "./config.ts";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "./fileNames.ts";
+import { loraTargets, type LoraTarget } from "./targets.ts";
+
+const PREFIX = "base_model.model.";
+
+/**
+ * Writes the adapter as peft does. The base model is named, not saved: the adapter belongs to it alone.
+ * @param folder is made when it does not exist
+ * @throws {ArgumentError} when the model has no adapter
+ * @throws {GradloomError} when the files cannot be written
+ */
+export async function saveLora(model: T5ForConditionalGeneration, folder: string): Promise<void> {
+  const lora = attached("saveLora", model);
+  const { mkdir } = await import("node:fs/promises");
+  await mkdir(folder, { recursive: true });
+  const base = lora.config.baseModelNameOrPath ?? model.nameOrPath;
+  const config = { ...lora.config.toJSON(), base_model_name_or_path: base };
+  const text = new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`);
+  await writeAtomically(`${folder}/${ADAPTER_CONFIG}`, [text]);
+  const tensors = [...adapterTensors(lora)].map(([name, x]) => {
+    const data = () => x.device.readStored(x.storage, x.dtype, x.size);
+    return [name, { dtype: "F32", shape: x.shape, data }] as const;
+  });
+  await writeSafetensors(`${folder}/${ADAPTER_WEIGHTS}`, new Map(tensors), { format: "pt" });
+}
+
+/**
+ * Gives a model the adapter that `saveLora` or peft wrote, and freezes the model. The adapter can be trained on.
+ * @param source path of a folder, else a Hub id
+ * @throws {ArgumentError} when the model has an adapter already
+ * @throws {ConfigError} for another kind of adapter, or one for layers that the model does not have
+ * @throws {CheckpointError} for missing files, and tensors that do not fit the model
+ * @throws {SafetensorsError} for a damaged file
+ * @throws {HubError} when a repository or a file of it cannot be had
+ */
+export async function loadLora(
+  model: T5ForConditionalGeneration,
+  source: string,
+  options: HubOptions = {},
+): Promise<void> {
+  checkNone("loadLora", model);
+  await readLora(model, await openLora(source, options));
+}
+
+/** An adapter whose configuration has been read. */
+export interface OpenLora {
+  readonly files: ModelFolder;
+  readonly config: LoraConfig;
+}
+
+/** The first half of `loadLora`, for which no model is needed. */
+export async function openLora(source: string, options: HubOptions): Promise<OpenLora> {
+  // A revision is the base model's.
+  const folder = await locateModel(source, ["adapter"], { ...options, revision: undefined });
+  const what = `a folder with ${ADAPTER_CONFIG} and ${ADAPTER_WEIGHTS}`;
+  const files = await openModelFolder(folder, CheckpointError, what);
+  files.require(ADAPTER_CONFIG, "Pass the folder of a LoRA adapter in peft's format.");
+  const cure = files.has("adapter_model.bin")
+    ? "Save the adapter with peft's save_pretrained(..., safe_serialization=True)."
+    : "Copy or download the file.";
+  if (!files.has(ADAPTER_WEIGHTS)) {
+    throw new CheckpointError(
+      `${files.name}: must hold ${ADAPTER_WEIGHTS}, got ${files.contents()}. ${cure}`,
+    );
+  }
+  return { files, config: await readConfig(files) };
+}
+
+/** The second half of `loadLora`. */
+export async function readLora(
+  model: T5ForConditionalGeneration,
+  { files, config }: OpenLora,
+): Promise<void> {
+  const targets = targetsOf(model, config, files.path(ADAPTER_CONFIG));
+  const path = files.path(ADAPTER_WEIGHTS);
+  const file = await openSafetensors(files.locate(ADAPTER_WEIGHTS));
+  try {
+    const values = await readAdapter(file, targets, path);
+    attachLora(model, config, targets, ({ module }, part) => values.get(keyOf(module, part))!);
+  } finally {
+    await file.close();
+  }
+}
+
+/** The adapter's tensors by their names in the file. */
+export function adapterTensors(lora: AttachedLora): Map<string, Tensor> {
+  return new Map(loraParameters(lora).map(([name, x]) => [PREFIX + name, x]));
+}
+
+/**
+ * Where the base model of an adapter lies, if a folder holds an adapter and no model of its own; else null.
+ * @throws {ConfigError} when the adapter does not say
+ */
+export async function baseOfAdapter(source: string): Promise<string | null> {
+  if (isRepositoryId(source)) return null;
+  const files = await openModelFolder(source, CheckpointError);
+  if (files.has("config.json") || !files.has(ADAPTER_CONFIG)) return null;
+  const { baseModelNameOrPath } = await readConfig(files);
+  if (baseModelNameOrPath !== null) return baseModelNameOrPath;
+  throw new ConfigError(
+    `${files.path(ADAPTER_CONFIG)}: base_model_name_or_path must be a text, got null. ` +
+      "Load the base model, and this folder as its adapter.",
+  );
+}
+
+async function readConfig(files: ModelFolder): Promise<LoraConfig> {
+  return LoraConfig.fromJSON(await files.json(ADAPTER_CONFIG), files.path(ADAPTER_CONFIG));
+}
+
+function targetsOf(model: T5ForConditionalGeneration, config: LoraConfig, source: string) {
+  try {
+    return loraTargets(linearLayers(model.weights), config);
+  } catch (cause) {
+    const wanted = JSON.stringify(config.targetModules);
+    throw new ConfigError(
+      `${source}: target_modules must match layers of the model, got ${wanted}. Is the adapter for another architecture?`,
+      { cause },
+    );
+  }
+}
+
+/** The values of every tensor, checked to be exactly those that the targets need. */
+async function readAdapter(
+  file: SafetensorsFile,
+  targets: readonly LoraTarget<Tensor>[],
+  path: string,
+): Promise<Map<string, Float32Array>> {
+  const values = new Map<string, Float32Array>();
+  for (const { layer, module, r } of targets) {
+    const [outputs, inputs] = layer.weight.shape as [number, number];
+    for (const [part, shape] of [
+      ["a", [r, inputs]],
+      ["b", [outputs, r]],
+    ] as const) {
+      const key = keyOf(module, part);
+      checkTensor(file, key, shape, path);
+      values.set(key, convert(await file.read(key), "f32", key) as Float32Array);
+    }
+  }
+  const surplus = [...file.entries.keys()].find((name) => !values.has(name));
+  if (surplus === undefined) return values;
+  throw new CheckpointError(
+    `${path}: must hold LoRA weights of the layers that ${ADAPTER_CONFIG} names and nothing else, got ${surplus}. ` +
+      "Is the adapter for another architecture?",
+  );
+}
+
+function checkTensor(
+  file: SafetensorsFile,
+  key: string,
+  shape: readonly number[],
+  path: string,
+): void {
+  const stored = file.entries.get(key);
+  if (stored !== undefined && sameShape(stored.shape, shape)) return;
+  const got = stored === undefined ? "no such tensor" : formatShape(stored.shape);
+  throw new CheckpointError(
+    `${path}: must hold ${key} as ${formatShape(shape)}, got ${got}. Is the adapter for another model?`,
+  );
+}
+
+function keyOf(module: string, part: "a" | "b"): string {
+  return `${PREFIX}${module}.lora_${part.toUpperCase()}.weight`;
+}

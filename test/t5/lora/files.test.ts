@@ -1,0 +1,227 @@
+// Adapters on disk: peft's format, what does not fit, and training that resumes from it.
+
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { beforeAll, describe, expect, it } from "vitest";
+import { addLora, mergeLora } from "../../../src/t5/lora/adapter.ts";
+import { LoraConfig } from "../../../src/t5/lora/config.ts";
+import { loadLora, saveLora } from "../../../src/t5/lora/files.ts";
+import { T5ForConditionalGeneration } from "../../../src/t5/model.ts";
+import { GradloomError } from "../../../src/tensor/errors.ts";
+import { readSafetensors, writeSafetensors } from "../../../src/tensor/safetensors.ts";
+import { Trainer } from "../../../src/train/trainer.ts";
+import { cpu } from "../../support/device.ts";
+import { temporaryFolder } from "../../support/folder.ts";
+import { tinyBatch, tinyConfig, tinyT5, weightsOf } from "../../support/tinyT5.ts";
+
+const folder = temporaryFolder();
+const config = new LoraConfig({
+  r: 4,
+  loraAlpha: 12,
+  initLoraWeights: false,
+  rankPattern: { v: 2 },
+});
+
+beforeAll(async () => {
+  const base = tinyT5();
+  await base.savePretrained(folder("base"));
+  addLora(base, config);
+  await saveLora(base, folder("adapter"));
+  base.dispose();
+});
+
+const load = (path: string, adapter?: string) =>
+  T5ForConditionalGeneration.fromPretrained(path, { device: cpu, adapter });
+
+async function failure(action: Promise<unknown>): Promise<string> {
+  const error: unknown = await action.then(
+    () => new Error("no error"),
+    (error: unknown) => error,
+  );
+  expect(error).toBeInstanceOf(GradloomError);
+  return (error as Error).message.replaceAll(folder(""), "");
+}
+
+/** A copy of the adapter with its configuration and tensors changed. */
+async function changed(
+  name: string,
+  json: Record<string, unknown>,
+  tensors: (all: Awaited<ReturnType<typeof readSafetensors>>["tensors"]) => void = () => undefined,
+): Promise<string> {
+  await mkdir(folder(name), { recursive: true });
+  const text = await readFile(folder("adapter/adapter_config.json"), "utf8");
+  const changedText = JSON.stringify({ ...(JSON.parse(text) as object), ...json });
+  await writeFile(folder(`${name}/adapter_config.json`), changedText);
+  const file = await readSafetensors(folder("adapter/adapter_model.safetensors"));
+  const all = new Map(file.tensors);
+  tensors(all);
+  await writeSafetensors(folder(`${name}/adapter_model.safetensors`), all, { format: "pt" });
+  return folder(name);
+}
+
+describe("adapter files", () => {
+  it("hold what peft expects, under its names", async () => {
+    expect(await readdir(folder("adapter"))).toEqual([
+      "adapter_config.json",
+      "adapter_model.safetensors",
+    ]);
+    const { tensors, metadata } = await readSafetensors(
+      folder("adapter/adapter_model.safetensors"),
+    );
+    expect(metadata).toEqual({ format: "pt" });
+    expect(tensors.size).toBe(2 * 2 * 6);
+    const shapeOf = (name: string) => tensors.get(`base_model.model.${name}.weight`)?.shape;
+    expect(shapeOf("encoder.block.0.layer.0.SelfAttention.q.lora_A")).toEqual([4, 24]);
+    expect(shapeOf("decoder.block.1.layer.1.EncDecAttention.v.lora_B")).toEqual([16, 2]);
+  });
+
+  it("come back bit for bit, and name the model that they belong to", async () => {
+    const model = await load(folder("base"), folder("adapter"));
+    await saveLora(model, folder("again"));
+    for (const file of ["adapter_model.safetensors", "adapter_config.json"]) {
+      const [one, other] = await Promise.all(
+        ["adapter", "again"].map((name) => readFile(folder(`${name}/${file}`))),
+      );
+      if (file.endsWith("tensors")) expect(other!.equals(one!)).toBe(true);
+      else expect(other!.toString()).toContain(`"base_model_name_or_path": "${folder("base")}"`);
+    }
+    // The folder of such an adapter loads like a model.
+    const alone = await load(folder("again"));
+    expect(await weightsOf(alone)).toEqual(await weightsOf(model));
+    expect(alone.numParameters({ trainableOnly: true })).toBe(
+      model.numParameters({ trainableOnly: true }),
+    );
+    model.dispose();
+    alone.dispose();
+  });
+
+  it("are all that savePretrained writes, until the adapter is merged", async () => {
+    const model = await load(folder("base"), folder("adapter"));
+    await model.savePretrained(folder("unmerged"));
+    expect(await readdir(folder("unmerged"))).toEqual(await readdir(folder("adapter")));
+    mergeLora(model);
+    await model.savePretrained(folder("merged"));
+    const merged = await load(folder("merged"));
+    expect(merged.lora).toBeNull();
+    const weights = await weightsOf(model);
+    for (const [name, x] of await weightsOf(merged)) expect(x).toEqual(weights.get(name));
+    model.dispose();
+    merged.dispose();
+  });
+
+  it("are refused, in one line, when they do not fit", async () => {
+    const before = cpu.memory();
+    const q = "base_model.model.encoder.block.0.layer.0.SelfAttention.q.lora_A.weight";
+    const bad = (name: string) => failure(load(folder("base"), folder(name)));
+    await changed("other", { target_modules: ["query_key_value"] });
+    await changed("rank", { r: 3 });
+    await changed("fewer", {}, (all) => all.delete(q));
+    await changed("more", { target_modules: ["q"] });
+    await changed("dora", { use_dora: true });
+    await changed("no-weights", {});
+    await rm(folder("no-weights/adapter_model.safetensors"));
+    await writeFile(folder("no-weights/adapter_model.bin"), "");
+    await changed("no-base", { base_model_name_or_path: null });
+    expect(await bad("nowhere")).toMatchInlineSnapshot(
+      `"/nowhere: must be a folder with adapter_config.json and adapter_model.safetensors, got nothing there. Check the path."`,
+    );
+    expect(await bad("base")).toMatchInlineSnapshot(
+      `"/base: must hold adapter_config.json, got config.json, generation_config.json, model.safetensors. Pass the folder of a LoRA adapter in peft's format."`,
+    );
+    expect(await bad("no-weights")).toMatchInlineSnapshot(
+      `"/no-weights: must hold adapter_model.safetensors, got adapter_config.json, adapter_model.bin. Save the adapter with peft's save_pretrained(..., safe_serialization=True)."`,
+    );
+    expect(await bad("other")).toMatchInlineSnapshot(
+      `"/other/adapter_config.json: target_modules must match layers of the model, got ["query_key_value"]. Is the adapter for another architecture?"`,
+    );
+    expect(await bad("rank")).toMatchInlineSnapshot(
+      `"/rank/adapter_model.safetensors: must hold base_model.model.encoder.block.0.layer.0.SelfAttention.q.lora_A.weight as [3, 24], got [4, 24]. Is the adapter for another model?"`,
+    );
+    expect(await bad("fewer")).toMatchInlineSnapshot(
+      `"/fewer/adapter_model.safetensors: must hold base_model.model.encoder.block.0.layer.0.SelfAttention.q.lora_A.weight as [4, 24], got no such tensor. Is the adapter for another model?"`,
+    );
+    expect(await bad("more")).toMatchInlineSnapshot(
+      `"/more/adapter_model.safetensors: must hold LoRA weights of the layers that adapter_config.json names and nothing else, got base_model.model.decoder.block.0.layer.0.SelfAttention.v.lora_A.weight. Is the adapter for another architecture?"`,
+    );
+    expect(await bad("dora")).toMatchInlineSnapshot(
+      `"/dora/adapter_config.json: use_dora must be absent, for this variant of LoRA is not supported, got true. Use a plain LoRA adapter for a T5 model."`,
+    );
+    expect(await failure(load(folder("no-base")))).toMatchInlineSnapshot(
+      `"/no-base/adapter_config.json: base_model_name_or_path must be a text, got null. Load the base model, and this folder as its adapter."`,
+    );
+    const wide = tinyT5({ config: tinyConfig.withOverrides({ d_model: 32 }) });
+    expect(await failure(loadLora(wide, folder("adapter")))).toMatchInlineSnapshot(
+      `"/adapter/adapter_model.safetensors: must hold base_model.model.encoder.block.0.layer.0.SelfAttention.q.lora_A.weight as [4, 32], got [4, 24]. Is the adapter for another model?"`,
+    );
+    expect(wide.lora).toBeNull();
+    addLora(wide);
+    expect(await failure(loadLora(wide, folder("adapter")))).toMatchInlineSnapshot(
+      `"loadLora: the model must have no adapter, got one of rank 8. Call removeLora(model) first."`,
+    );
+    wide.dispose();
+    const bare = tinyT5();
+    expect(await failure(saveLora(bare, folder("none")))).toMatchInlineSnapshot(
+      `"saveLora: the model must have an adapter, got none. Call addLora or loadLora first."`,
+    );
+    bare.dispose();
+    expect(cpu.memory()).toMatchObject({ tensors: before.tensors, bytes: before.bytes });
+  });
+});
+
+describe("training an adapter", () => {
+  const { inputIds, labels } = tinyBatch(24, 6);
+  const trainDataset = inputIds.map((ids, i) => ({ inputIds: ids, labels: labels[i]! }));
+  const args = {
+    ...{ learningRate: 0.02, perDeviceTrainBatchSize: 4, loggingSteps: 1, disableTqdm: true },
+    ...{ weightDecay: 0.1, saveSteps: 4, maxSteps: 8, gradientCheckpointing: true },
+  } as const;
+
+  function trainerIn(name: string, extra: object = {}) {
+    const model = tinyT5();
+    addLora(model, new LoraConfig({ r: 4, loraDropout: 0.1, targetModules: "all-linear" }));
+    const options = { ...args, ...extra, outputDir: folder(name) };
+    const trainer = new Trainer({ model, args: options, trainDataset, evalDataset: trainDataset });
+    return { model, trainer };
+  }
+
+  it("leaves the model alone, learns, and resumes bit for bit from peft's files", async () => {
+    const { model, trainer } = trainerIn("run");
+    const base = await weightsOf(model);
+    const { metrics } = await trainer.train();
+    const trained = await weightsOf(model);
+    for (const [name, x] of trained) {
+      if (name.includes("lora_")) expect(x, name).not.toEqual(base.get(name));
+      else expect(x, name).toEqual(base.get(name));
+    }
+    const losses = trainer.state.logHistory.flatMap(({ loss }) => loss ?? []);
+    expect(losses.at(-1)!).toBeLessThan(0.8 * losses[0]!);
+    expect(metrics.train_loss).toBeGreaterThan(0);
+
+    const files = await readdir(folder("run/checkpoint-4"));
+    expect(files).toContain("adapter_config.json");
+    expect(files).not.toContain("model.safetensors");
+    const { tensors } = await readSafetensors(folder("run/checkpoint-4/optimizer.safetensors"));
+    expect(tensors.size).toBe(2 * 2 * model.lora!.targets.length);
+
+    const resumed = trainerIn("run");
+    await resumed.trainer.train({ resumeFromCheckpoint: folder("run/checkpoint-4") });
+    expect(await weightsOf(resumed.model)).toEqual(trained);
+    expect(resumed.trainer.state.logHistory.flatMap(({ loss }) => loss ?? [])).toEqual(losses);
+    model.dispose();
+    resumed.model.dispose();
+  });
+
+  it("ends with the best adapter", async () => {
+    const best = { evalStrategy: "steps", evalSteps: 2, saveSteps: 2, loadBestModelAtEnd: true };
+    const { model, trainer } = trainerIn("best", { ...best, learningRate: 0.5, warmupSteps: 4 });
+    await trainer.train();
+    const { bestModelCheckpoint } = trainer.state;
+    const { tensors } = await readSafetensors(`${bestModelCheckpoint}/adapter_model.safetensors`);
+    const weights = await weightsOf(model);
+    for (const [name, { data }] of tensors) {
+      expect(weights.get(name.replace("base_model.model.", ""))).toEqual([
+        ...(data as Float32Array),
+      ]);
+    }
+    model.dispose();
+  });
+});
