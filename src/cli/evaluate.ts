@@ -3,7 +3,6 @@
 import { Command } from "commander";
 import { bootstrapAggregate, rougeMeans, rougeSamples } from "../eval/rouge.ts";
 import { openDevice } from "../kernels/openDevice.ts";
-import { T5ForConditionalGeneration } from "../t5/model.ts";
 import { Tokenizer } from "../t5/tokenizer.ts";
 import { DatasetError } from "../tensor/errors.ts";
 import { SPLITS, type Split } from "../train/dataset.ts";
@@ -17,6 +16,7 @@ import {
 } from "./datasetOptions.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
+import { adapterOption, loadForGeneration } from "./lora.ts";
 import { deviceOption, interruptSignal, jsonOption, wholeNumber } from "./options.ts";
 import { Output } from "./output.ts";
 import { startProgress } from "./progress.ts";
@@ -26,6 +26,7 @@ import { Option } from "commander";
 interface EvaluateOptions extends DatasetFlags {
   readonly model: string;
   readonly revision?: string;
+  readonly adapter?: string;
   readonly split: Split;
   readonly rows?: number;
   readonly batchSize: number;
@@ -40,6 +41,7 @@ export function evaluateCommand(): Command {
     .description("ROUGE of a model's summaries on a split of a dataset")
     .option("--model <name>", MODEL_HELP, EXAMPLE_MODEL)
     .addOption(revisionOption())
+    .addOption(adapterOption())
     .option("--dataset <name>", DATASET_HELP, EXAMPLE_DATASET)
     .addOption(new Option("--split <name>", "which split").choices(SPLITS).default("test"))
     .option("--rows <n>", "only the first rows of the split", wholeNumber(1))
@@ -67,7 +69,7 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   const folder = await fetchModel(options.model, { revision: options.revision, signal });
   const device = await openDevice(options.device);
   const tokenizer = await Tokenizer.fromPretrained(folder);
-  const model = await T5ForConditionalGeneration.fromPretrained(folder, { device });
+  const model = await loadForGeneration(folder, { device, adapter: options.adapter });
   const progress = startProgress("summaries", rows.length);
   const predictions = await summarizeRows(model, tokenizer, rows, {
     batchSize: options.batchSize,

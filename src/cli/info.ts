@@ -2,12 +2,14 @@
 
 import { Command } from "commander";
 import { T5Config } from "../t5/config.ts";
+import { countLoraParameters } from "../t5/lora/targets.ts";
 import { EXAMPLE_MODEL } from "./example.ts";
 import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
+import { loraConfigOf, loraOptions, type LoraFlags } from "./lora.ts";
 import { jsonOption } from "./options.ts";
 import { Output } from "./output.ts";
 
-interface InfoOptions {
+interface InfoOptions extends LoraFlags {
   readonly model: string;
   readonly revision?: string;
   readonly json: boolean;
@@ -17,7 +19,7 @@ const GIB = 2 ** 30;
 const MIB = 2 ** 20;
 
 export function infoCommand(): Command {
-  return new Command("info")
+  const command = new Command("info")
     .description(
       "configuration, parameter count and memory estimate of a model, from its config.json",
     )
@@ -25,16 +27,26 @@ export function infoCommand(): Command {
     .addOption(revisionOption())
     .addOption(jsonOption())
     .action((options: InfoOptions) => info(options));
+  for (const option of loraOptions()) command.addOption(option);
+  return command;
 }
 
-async function info({ model, revision, json }: InfoOptions): Promise<void> {
+async function info({ model, revision, json, ...flags }: InfoOptions): Promise<void> {
   const output = new Output(json);
   const config = await T5Config.fromPretrained(await fetchModel(model, { revision }, ["config"]));
-  const parameters = config.numParameters();
-  const memory = estimateMemory(parameters);
+  const lora = loraConfigOf(flags);
+  const base = config.numParameters();
+  const adapter = lora && countLoraParameters(config, lora);
+  const parameters = base + (adapter ?? 0);
+  const trainable = adapter ?? base;
+  const memory = estimateMemory(parameters, trainable);
+  const share =
+    trainable === parameters
+      ? ""
+      : ` of ${grouped(parameters)} (${percent(trainable / parameters)})`;
   const activation = `${config.isGated ? "gated " : ""}${config.activation}`;
   output.print(`model                  ${model}`);
-  output.print(`trainable parameters   ${parameters.toLocaleString("en-US")}`);
+  output.print(`trainable parameters   ${grouped(trainable)}${share}`);
   output.print(
     `layers                 ${config.numLayers} encoder, ${config.numDecoderLayers} decoder`,
   );
@@ -42,7 +54,7 @@ async function info({ model, revision, json }: InfoOptions): Promise<void> {
     `width                  ${config.dModel}, ${config.numHeads} heads of ${config.dKv}`,
   );
   output.print(`feed-forward           ${config.dFf}, ${activation}`);
-  output.print(`vocabulary             ${config.vocabSize.toLocaleString("en-US")}`);
+  output.print(`vocabulary             ${grouped(config.vocabSize)}`);
   output.print(
     `output projection      ${config.tieWordEmbeddings ? "tied to the embedding" : "its own"}`,
   );
@@ -50,16 +62,28 @@ async function info({ model, revision, json }: InfoOptions): Promise<void> {
     `weights                ${size(memory.weightsF32)} in f32, ${size(memory.weightsBf16)} in bf16`,
   );
   output.print(`training with AdamW    ${size(memory.trainingF32)} in f32 besides activations`);
-  output.result({ model, parameters, memoryBytes: memory, config: config.toJSON() });
+  output.result({
+    ...{ model, parameters, trainableParameters: trainable, memoryBytes: memory },
+    ...(lora ? { lora } : {}),
+    config: config.toJSON(),
+  });
 }
 
-/** Bytes for weights, and for weights + gradients + two AdamW moments in f32. */
-function estimateMemory(parameters: number) {
+/** Bytes for weights, and for weights with gradients and two AdamW moments of the trainable ones, in f32. */
+function estimateMemory(parameters: number, trainable: number) {
   return {
     weightsF32: 4 * parameters,
     weightsBf16: 2 * parameters,
-    trainingF32: 4 * 4 * parameters,
+    trainingF32: 4 * parameters + 3 * 4 * trainable,
   };
+}
+
+function grouped(count: number): string {
+  return count.toLocaleString("en-US");
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(2)}%`;
 }
 
 function size(bytes: number): string {

@@ -6,11 +6,12 @@ import { deviceOption, interruptSignal, jsonOption, number, wholeNumber } from "
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import { MODEL_HELP, revisionOption } from "./hub.ts";
 import { cacheOption, columnOptions, DATASET_HELP, type DatasetFlags } from "./datasetOptions.ts";
+import { loraConfigOf, loraOptions, type LoraFlags } from "./lora.ts";
 import { runNotebook } from "./notebook/run.ts";
 import type { NotebookSettings } from "./notebook/settings.ts";
 import { Output } from "./output.ts";
 
-interface ReproduceFlags extends Partial<DatasetFlags> {
+interface ReproduceFlags extends LoraFlags, Partial<DatasetFlags> {
   readonly model?: string;
   readonly revision?: string;
   readonly cache: boolean;
@@ -69,7 +70,9 @@ export function reproduceCommand(): Command {
     .option("--output <folder>", "where checkpoints and report.html go", "gradloom-output")
     .addOption(jsonOption())
     .action((flags: ReproduceFlags) => reproduce(flags));
-  for (const option of [...columnOptions(), cacheOption()]) command.addOption(option);
+  for (const option of [...loraOptions(), ...columnOptions(), cacheOption()]) {
+    command.addOption(option);
+  }
   return command;
 }
 
@@ -88,5 +91,6 @@ function settingsOf(flags: ReproduceFlags): NotebookSettings {
     learningRate: flags.learningRate ?? defaults.learningRate,
     warmupSteps: flags.warmupSteps ?? defaults.warmupSteps,
     output: resolve(flags.output),
+    lora: loraConfigOf(flags),
   };
 }

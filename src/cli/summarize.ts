@@ -4,18 +4,19 @@ import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { Command } from "commander";
 import { openDevice } from "../kernels/openDevice.ts";
-import { T5ForConditionalGeneration } from "../t5/model.ts";
 import { Tokenizer } from "../t5/tokenizer.ts";
 import { DatasetError } from "../tensor/errors.ts";
 import { fillTemplate, INFERENCE_TEMPLATE } from "../train/prompt.ts";
 import { EXAMPLE_MODEL } from "./example.ts";
 import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
+import { adapterOption, loadForGeneration } from "./lora.ts";
 import { deviceOption, interruptSignal, jsonOption, wholeNumber } from "./options.ts";
 import { Output } from "./output.ts";
 
 interface SummarizeOptions {
   readonly model: string;
   readonly revision?: string;
+  readonly adapter?: string;
   readonly device: "cpu" | "webgpu" | "auto";
   readonly maxNewTokens: number;
   readonly numBeams: number;
@@ -29,6 +30,7 @@ export function summarizeCommand(): Command {
     .argument("[files...]", "text files with one dialogue each; stdin when left out")
     .option("--model <name>", MODEL_HELP, EXAMPLE_MODEL)
     .addOption(revisionOption())
+    .addOption(adapterOption())
     .addOption(deviceOption())
     .option("--max-new-tokens <n>", "longest summary in tokens", wholeNumber(1), 200)
     .option("--num-beams <n>", "beams; 1 is greedy", wholeNumber(1), 1)
@@ -44,7 +46,7 @@ async function summarize(files: readonly string[], options: SummarizeOptions): P
   const folder = await fetchModel(options.model, { revision: options.revision, signal });
   const device = await openDevice(options.device);
   const tokenizer = await Tokenizer.fromPretrained(folder);
-  const model = await T5ForConditionalGeneration.fromPretrained(folder, { device });
+  const model = await loadForGeneration(folder, { device, adapter: options.adapter });
   const summaries: { source: string; summary: string }[] = [];
   for (const { source, dialogue } of dialogues) {
     const prompt = fillTemplate(options.template, { dialogue });

@@ -6,6 +6,7 @@ import type { TorchDtype } from "../t5/model.ts";
 import { cacheOption, columnOptions, DATASET_HELP, type DatasetFlags } from "./datasetOptions.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import { MODEL_HELP, revisionOption } from "./hub.ts";
+import { loraConfigOf, loraOptions, type LoraFlags } from "./lora.ts";
 import { deviceOption, interruptSignal, jsonOption, number, wholeNumber } from "./options.ts";
 import { Output } from "./output.ts";
 import { argumentOptions, argumentsOf } from "./train/argumentFlags.ts";
@@ -13,7 +14,7 @@ import { runTraining } from "./train/run.ts";
 import type { TrainSettings } from "./train/settings.ts";
 
 /** Flags that are no TrainingArguments, as commander files them. */
-interface OwnFlags extends DatasetFlags, Record<string, unknown> {
+interface OwnFlags extends LoraFlags, DatasetFlags, Record<string, unknown> {
   readonly model: string;
   readonly revision?: string;
   readonly dtype: TorchDtype;
@@ -42,6 +43,7 @@ export function trainCommand(): Command {
   );
   for (const option of [
     ...modelOptions(),
+    ...loraOptions(),
     ...dataOptions(),
     ...runOptions(),
     ...argumentOptions(),
@@ -132,5 +134,6 @@ async function train(flags: OwnFlags): Promise<void> {
 
 function settingsOf(flags: OwnFlags): TrainSettings {
   const args = argumentsOf(flags);
-  return { ...flags, arguments: { ...args, outputDir: resolve(args.outputDir!) } };
+  const lora = loraConfigOf(flags);
+  return { ...flags, lora, arguments: { ...args, outputDir: resolve(args.outputDir!) } };
 }

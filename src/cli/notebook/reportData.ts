@@ -30,8 +30,11 @@ export function reportData(result: NotebookResult, note: string): ReportData {
   };
 }
 
-function tiles({ settings, training, rouge, parameters, seconds }: NotebookResult): ReportTile[] {
+function tiles(result: NotebookResult): ReportTile[] {
+  const { settings, training, rouge, parameters, trainableParameters, seconds } = result;
   const { metrics, globalStep } = training;
+  const adapter =
+    settings.lora === null ? "" : `${trainableParameters.toLocaleString("en-US")} in the adapter, `;
   return [
     {
       label: "ROUGE-1",
@@ -51,7 +54,7 @@ function tiles({ settings, training, rouge, parameters, seconds }: NotebookResul
     {
       label: "Parameters",
       value: parameters.toLocaleString("en-US"),
-      detail: `whole run ${seconds.toFixed(1)} s`,
+      detail: `${adapter}whole run ${seconds.toFixed(1)} s`,
     },
   ];
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { renderReport } from "../../eval/report/page.ts";
 import { openDevice } from "../../kernels/openDevice.ts";
 import { checkVocabulary, Tokenizer } from "../../t5/tokenizer.ts";
+import { addLora } from "../../t5/lora/adapter.ts";
 import { T5ForConditionalGeneration } from "../../t5/model.ts";
 import { DatasetError } from "../../tensor/errors.ts";
 import { formatDatasetDict, type DatasetDict } from "../../train/dataset.ts";
@@ -12,6 +13,7 @@ import { sourceText, targetText } from "../../train/prompt.ts";
 import { preprocessCached } from "../../train/tokenCache.ts";
 import { columnsOf, fetchDataset } from "../datasetOptions.ts";
 import { fetchModel } from "../hub.ts";
+import { loadForGeneration, parameterLines } from "../lora.ts";
 import type { Output } from "../output.ts";
 import { makeOutputFolder, writeReport } from "../outputFolder.ts";
 import { startProgress } from "../progress.ts";
@@ -40,21 +42,19 @@ export async function runNotebook(settings: NotebookSettings, output: Output, si
   const device = await openDevice(settings.device);
   const modelFolder = await fetchModel(settings.model, { revision: settings.revision, signal });
   const tokenizer = await Tokenizer.fromPretrained(modelFolder);
-  const load = (folder: string) =>
-    T5ForConditionalGeneration.fromPretrained(folder, {
-      device,
-      ...(settings.dropout === undefined ? {} : { config: { dropout_rate: settings.dropout } }),
-    });
-  const model = await load(modelFolder);
+  const model = await T5ForConditionalGeneration.fromPretrained(modelFolder, {
+    device,
+    ...(settings.dropout === undefined ? {} : { config: { dropout_rate: settings.dropout } }),
+  });
+  if (settings.revision === undefined) model.nameOrPath = settings.model; // for others than this machine
   checkVocabulary(tokenizer, model.config);
   await makeOutputFolder(settings.output);
-  const parameters = model.numParameters();
-  const trainable = model.numParameters({ trainableOnly: true });
-  output.print(`trainable model parameters: ${trainable}`);
-  output.print(`all model parameters: ${parameters}`);
-  output.print(
-    `percentage of trainable model parameters: ${((100 * trainable) / parameters).toFixed(2)}%`,
-  );
+  const countParameters = () => {
+    const [trainable, all] = [model.numParameters({ trainableOnly: true }), model.numParameters()];
+    for (const line of parameterLines(trainable, all)) output.print(line);
+    return { trainable, all };
+  };
+  let parameters = countParameters();
 
   // 1.3 Zero-shot inference. The rows of 2.3 and 2.4 are summarised here too, while the model is still the
   // original: in the notebook its "original model" is the trained one in train mode (hf-semantics 2.9).
@@ -107,9 +107,13 @@ export async function runNotebook(settings: NotebookSettings, output: Output, si
 
   // 2.2 Fine-tune, then load the checkpoint back as the notebook does
   output.heading("2.2 Fine-tune the model");
+  if (settings.lora) {
+    addLora(model, settings.lora, { seed: settings.seed });
+    parameters = countParameters();
+  }
   const training = await fineTune(model, tokenizer, tokenized, settings, output, signal);
   model.dispose();
-  const instructModel = await load(training.checkpoint);
+  const instructModel = await loadForGeneration(training.checkpoint, { device });
 
   // 2.3 Qualitative comparison
   output.heading("2.3 Evaluate the model qualitatively");
@@ -142,7 +146,8 @@ export async function runNotebook(settings: NotebookSettings, output: Output, si
 
   const result = {
     settings,
-    parameters,
+    parameters: parameters.all,
+    trainableParameters: parameters.trainable,
     example: {
       dialogue: sourceText(exampleRow, columns),
       human: targetText(exampleRow, columns),

@@ -1,5 +1,6 @@
 // What a run of the notebook can be told.
 
+import type { LoraConfig } from "../../t5/lora/config.ts";
 import type { DatasetFlags } from "../datasetOptions.ts";
 
 export interface NotebookSettings extends DatasetFlags {
@@ -12,6 +13,8 @@ export interface NotebookSettings extends DatasetFlags {
   readonly device: "cpu" | "webgpu" | "auto";
   /** The notebook's preprocessing, which pads labels with 0 and passes no mask. */
   readonly faithful: boolean;
+  /** Trains an adapter of this kind instead of the model. */
+  readonly lora: LoraConfig | null;
   readonly maxSteps: number;
   readonly batchSize: number;
   readonly learningRate: number;

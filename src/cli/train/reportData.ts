@@ -29,6 +29,7 @@ export function reportData(result: TrainResult, extras: ReportExtras): TrainingR
       "rows to train on": result.trainRows?.toLocaleString("en-US") ?? "a stream",
       device: result.device,
       parameters: result.parameters.toLocaleString("en-US"),
+      "trainable parameters": result.trainableParameters.toLocaleString("en-US"),
       updates: `${result.globalStep} (skipped for overflow: ${result.skippedSteps})`,
       "training loss": result.trainingLoss.toFixed(4),
       "best model": bestModel(result),

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { rouge } from "../../eval/rouge.ts";
 import { renderTrainingReport } from "../../eval/report/trainingPage.ts";
 import { openDevice } from "../../kernels/openDevice.ts";
+import { addLora } from "../../t5/lora/adapter.ts";
 import { T5ForConditionalGeneration } from "../../t5/model.ts";
 import { checkVocabulary, Tokenizer } from "../../t5/tokenizer.ts";
 import { ArgumentError, DatasetError } from "../../tensor/errors.ts";
@@ -20,6 +21,7 @@ import { preprocessCached } from "../../train/tokenCache.ts";
 import { Trainer } from "../../train/trainer.ts";
 import { columnsOf, fetchDataset, fetchStream } from "../datasetOptions.ts";
 import { fetchModel } from "../hub.ts";
+import { parameterLines } from "../lora.ts";
 import type { Output } from "../output.ts";
 import { makeOutputFolder, writeReport } from "../outputFolder.ts";
 import { clearBar, startProgress } from "../progress.ts";
@@ -51,8 +53,13 @@ export async function runTraining(settings: TrainSettings, output: Output, signa
     dtype: settings.dtype,
     ...(settings.dropout === undefined ? {} : { config: { dropout_rate: settings.dropout } }),
   });
+  if (settings.revision === undefined) model.nameOrPath = settings.model; // for others than this machine
   checkVocabulary(tokenizer, model.config);
   await makeOutputFolder(args.outputDir);
+  if (settings.lora) addLora(model, settings.lora, { seed: args.seed });
+  const parameters = model.numParameters();
+  const trainableParameters = model.numParameters({ trainableOnly: true });
+  for (const line of parameterLines(trainableParameters, parameters)) output.print(line);
   const tokenized = await tokenize(rows, tokenizer, settings, signal);
   const summarize = (which: readonly Row[], onProgress?: (done: number) => void) =>
     summarizeRows(model, tokenizer, which, {
@@ -102,7 +109,7 @@ export async function runTraining(settings: TrainSettings, output: Output, signa
     model: settings.model,
     dataset: settings.dataset,
     device: `${device.kind}, ${device.threads} threads`,
-    parameters: model.numParameters(),
+    ...{ parameters, trainableParameters },
     trainRows: settings.streaming ? null : tokenized.train.length,
     arguments: args,
     ...training,

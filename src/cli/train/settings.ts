@@ -1,5 +1,6 @@
 // What a run of `gradloom train` can be told.
 
+import type { LoraConfig } from "../../t5/lora/config.ts";
 import type { TorchDtype } from "../../t5/model.ts";
 import type { TrainingArgumentsInput } from "../../train/arguments.ts";
 import type { DatasetFlags } from "../datasetOptions.ts";
@@ -12,6 +13,8 @@ export interface TrainSettings extends DatasetFlags {
   readonly dtype: TorchDtype;
   /** Replaces the dropout rate of config.json. */
   readonly dropout?: number;
+  /** Trains an adapter of this kind instead of the model. */
+  readonly lora: LoraConfig | null;
   readonly device: "cpu" | "webgpu" | "auto";
   readonly threads?: number;
   /** Whether tokens are kept for the next time. */

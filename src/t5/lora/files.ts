@@ -11,7 +11,6 @@ import { formatShape, sameShape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { writeAtomically } from "../../tensor/writeAtomically.ts";
 import type { HubOptions } from "../hub/options.ts";
-import { isRepositoryId } from "../hub/repository.ts";
 import { convert } from "../loadWeights.ts";
 import type { T5ForConditionalGeneration } from "../model.ts";
 import { openModelFolder, type ModelFolder } from "../modelFolder.ts";
@@ -113,9 +112,9 @@ export function adapterTensors(lora: AttachedLora): Map<string, Tensor> {
  * @throws {ConfigError} when the adapter does not say
  */
 export async function baseOfAdapter(source: string): Promise<string | null> {
-  if (isRepositoryId(source)) return null;
-  const files = await openModelFolder(source, CheckpointError);
-  if (files.has("config.json") || !files.has(ADAPTER_CONFIG)) return null;
+  // A Hub id, or a folder that is not there: who loads the model says so.
+  const files = await openModelFolder(source, CheckpointError).catch(() => null);
+  if (files === null || files.has("config.json") || !files.has(ADAPTER_CONFIG)) return null;
   const { baseModelNameOrPath } = await readConfig(files);
   if (baseModelNameOrPath !== null) return baseModelNameOrPath;
   throw new ConfigError(

@@ -75,7 +75,9 @@ export function countLoraParameters(config: T5Config, lora: LoraConfig): number 
     config.tieWordEmbeddings,
     (_name, shape) => shape,
   );
-  return loraTargets(linearLayers(shapes), lora).reduce((sum, { layer, r }) => {
+  const layers = linearLayers(shapes);
+  checkNames(layers, lora);
+  return loraTargets(layers, lora).reduce((sum, { layer, r }) => {
     const [outputs, inputs] = layer.weight as readonly [number, number];
     return sum + r * (outputs + inputs);
   }, 0);
