@@ -205,8 +205,9 @@ export class T5ForConditionalGeneration extends T5Network {
     const tied = this.weights.lmHead.weight === this.weights.shared;
     const dtype = TORCH_NAMES[this.weights.shared.dtype];
     const config = { ...this.config.withTying(tied).toJSON(), ...(dtype ? { dtype } : {}) };
-    await writeJson(join(folder, "config.json"), config);
-    await writeJson(join(folder, "generation_config.json"), this.generationConfig.toJSON());
+    const generationConfig = this.generationConfig.toJSON();
+    await writeText(join(folder, "config.json"), configText(config));
+    await writeText(join(folder, "generation_config.json"), indented(generationConfig));
     const { file, tensors } = this.savedWeights();
     const stored = new Map([...tensors].map(([name, x]) => [name, toStored(x)]));
     await writeSafetensors(join(folder, file), stored, { format: "pt" });
@@ -239,7 +240,17 @@ function toStored(x: Tensor) {
   return { dtype, shape: x.shape, data };
 }
 
-async function writeJson(path: string, value: unknown): Promise<void> {
-  const text = new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
-  await writeAtomically(path, [text]);
+/** Fields that transformers 5 refuses as 1 and takes as 1.0, which JSON.stringify cannot say. */
+const FLOAT_FIELDS = /^( {2}"(?:initializer_factor|layer_norm_epsilon)": \d+)(?=,?$)/gm;
+
+function configText(config: object): string {
+  return indented(config).replace(FLOAT_FIELDS, "$1.0");
+}
+
+function indented(value: object): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+async function writeText(path: string, text: string): Promise<void> {
+  await writeAtomically(path, [new TextEncoder().encode(text)]);
 }

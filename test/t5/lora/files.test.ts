@@ -122,7 +122,7 @@ describe("adapter files", () => {
     await writeFile(folder("no-weights/adapter_model.bin"), "");
     await changed("no-base", { base_model_name_or_path: null });
     expect(await bad("nowhere")).toMatchInlineSnapshot(
-      `"/nowhere: must be a folder with adapter_config.json and adapter_model.safetensors, got nothing there. Check the path."`,
+      `"/nowhere: must be a folder with adapter_config.json and adapter_model.safetensors, got nothing there. Check the path. A Hub id reads organisation/name, as google/flan-t5-base."`,
     );
     expect(await bad("base")).toMatchInlineSnapshot(
       `"/base: must hold adapter_config.json, got config.json, generation_config.json, model.safetensors. Pass the folder of a LoRA adapter in peft's format."`,
