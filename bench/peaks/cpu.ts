@@ -1,0 +1,93 @@
+// What the processor can do at best: multiply-adds in registers, and copies of memory that no cache holds. Both are
+// loops in WebAssembly SIMD, as the kernels are, one a thread, all at the same time; the fastest run counts.
+
+import asc from "assemblyscript/asc";
+import { Worker } from "node:worker_threads";
+import type { WasmVariant } from "../../src/kernels/wasm/load.ts";
+import type { Peaks } from "./peaks.ts";
+
+const SUMS = [8, 10, 12, 13, 14];
+/** Bytes that a thread copies back and forth. */
+const COPIED = 32 * 2 ** 20;
+const SECONDS = 0.2;
+
+/** Independent sums in a loop: few cannot hide the latency of an addition, many do not fit the registers. */
+function multiplyAdd(variant: WasmVariant, count: number): string {
+  const sums = Array.from({ length: count }, (_, i) => `a${i}`);
+  const step = (a: string) =>
+    variant === "relaxed"
+      ? `${a} = v128.relaxed_madd<f32>(${a}, x, y);`
+      : `${a} = f32x4.add(f32x4.mul(${a}, x), y);`;
+  return `
+export function multiplyAdd${count}(rounds: i32, factor: f32): f32 {
+  const x = f32x4.splat(factor), y = f32x4.splat(1e-3);
+  ${sums.map((a, i) => `let ${a} = f32x4.splat(${i}.5);`).join(" ")}
+  for (let i = 0; i < rounds; i++) { ${sums.map(step).join(" ")} }
+  ${sums
+    .slice(1)
+    .map((a) => `a0 = f32x4.add(a0, ${a});`)
+    .join(" ")}
+  return f32x4.extract_lane(a0, 0);
+}`;
+}
+
+const worker = `
+const { parentPort, workerData } = require("node:worker_threads");
+const { binary, seconds, rounds, copied, start, sums } = workerData;
+const { exports } = new WebAssembly.Instance(new WebAssembly.Module(binary));
+function rate(run, work) {
+  const end = performance.now() + 1000 * seconds;
+  let fastest = Infinity;
+  // The first runs touch the pages; on a busy machine the time is up before one has run undisturbed.
+  for (let runs = 0, begun = performance.now(); runs < 10 || begun < end; begun = performance.now()) {
+    run();
+    runs++;
+    fastest = Math.min(fastest, performance.now() - begun);
+  }
+  return work / (fastest / 1000);
+}
+const flops = Math.max(...sums.map((count) =>
+  rate(() => exports["multiplyAdd" + count](rounds, 0.999), 2 * 4 * count * rounds)));
+Atomics.add(start, 0, 1);
+Atomics.notify(start, 0);
+for (let seen; (seen = Atomics.load(start, 0)) < workerData.threads;) Atomics.wait(start, 0, seen);
+const bytes = rate(() => exports.copy(copied), 2 * copied);
+parentPort.postMessage({ flops, bytes });
+`;
+
+async function compile(variant: WasmVariant): Promise<Uint8Array> {
+  const loops = SUMS.map((count) => multiplyAdd(variant, count));
+  const copy = "export function copy(bytes: i32): void { memory.copy(0, bytes, bytes); }";
+  const { error, binary, stderr } = await asc.compileString([...loops, copy].join("\n"), {
+    optimizeLevel: 3,
+    runtime: "stub",
+    noAssert: true,
+    enable: ["simd", "relaxed-simd", "bulk-memory"],
+    initialMemory: (2 * COPIED) / 65536,
+  });
+  if (error || !binary) throw new Error(`bench: the peaks do not compile: ${stderr.toString()}`);
+  return binary;
+}
+
+/** FLOP/s and bytes/s of all threads together. */
+export async function measureCpuPeaks(threads: number, variant: WasmVariant): Promise<Peaks> {
+  const binary = await compile(variant);
+  const start = new Int32Array(new SharedArrayBuffer(4));
+  const data = {
+    ...{ binary, threads, start, sums: SUMS, seconds: SECONDS },
+    ...{ rounds: 20_000, copied: COPIED },
+  };
+  const rates = await Promise.all(
+    Array.from({ length: threads }, () => {
+      const thread = new Worker(worker, { eval: true, workerData: data });
+      return new Promise<Peaks>((resolve, reject) => {
+        thread.once("message", resolve);
+        thread.once("error", reject);
+      });
+    }),
+  );
+  return {
+    flops: rates.reduce((sum, { flops }) => sum + flops, 0),
+    bytes: rates.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
