@@ -1,4 +1,4 @@
-// From a call of a kernel to the passes that run it: plan, grid, params.
+// From a call of a kernel to the passes that run it: plan and grid.
 
 import type { KernelDescription, KernelParams, KernelTensors } from "../device.ts";
 import { SLICE_ALIGNMENT } from "../device.ts";
@@ -14,8 +14,7 @@ import type {
   WgslSingle,
 } from "../wgsl.ts";
 import type { Grid } from "./commandQueue.ts";
-import { setFloat, setWord, type ParamsArena, type ParamsSlot } from "./paramsArena.ts";
-import { GRID_WIDTH, workgroupSizeOf, type ShaderInterface } from "./shaderSource.ts";
+import { GRID_WIDTH, workgroupSizeOf } from "./shaderSource.ts";
 
 /** WebGPU's default maxComputeWorkgroupsPerDimension; no adapter offers more. */
 const MOST_WORKGROUPS = 65535;
@@ -135,24 +134,4 @@ export function gridOf(kernel: KernelDescription, pass: WgslPass): Grid | null {
     () => `kernel ${kernel.name}: too many workgroups in a dimension: ${workgroups.join()}`,
   );
   return workgroups;
-}
-
-/** Writes the params of a pass into a slot; null for a shader without any. */
-export function packParams(
-  kernel: KernelDescription,
-  { params: declared }: ShaderInterface,
-  pass: WgslPass,
-  params: KernelParams,
-  arena: ParamsArena,
-): ParamsSlot | null {
-  if (declared.length === 0) return null;
-  const slot = arena.take();
-  for (let i = 0; i < declared.length; i++) {
-    const [name, type] = declared[i]!;
-    const value = pass.params?.[name] ?? params[name];
-    invariant(value !== undefined, () => `kernel ${kernel.name}: param ${name} has no value`);
-    if (type === "f32") setFloat(slot, i, value);
-    else setWord(slot, i, value);
-  }
-  return slot;
 }

@@ -1,7 +1,9 @@
 // Params of dispatches, from recording to submission. Each dispatch has a slot of a chunk; a batch's slots go to the GPU in
 // one write, and its dispatches find them by dynamic offset.
 
+import { invariant } from "../errors.ts";
 import { BufferUsage } from "./flags.ts";
+import type { ShaderInterface } from "./shaderSource.ts";
 
 /** Slots of a chunk, and of the buffer on the GPU. */
 const SLOTS = 1024;
@@ -9,9 +11,11 @@ const SLOTS = 1024;
 export const SLOT_BYTES = 256;
 const SLOT_WORDS = SLOT_BYTES / 4;
 
+/** Words of a params struct. */
+export type PackedParams = Uint32Array;
+
 interface Chunk {
   readonly words: Uint32Array<ArrayBuffer>;
-  readonly floats: Float32Array<ArrayBuffer>;
   used: number;
 }
 
@@ -36,11 +40,14 @@ export class ParamsArena {
     });
   }
 
-  /** A slot for the params of the next dispatch. */
-  take(): ParamsSlot {
+  /** A slot with the params of the next dispatch. */
+  put(params: PackedParams): ParamsSlot {
     if (this.#chunk.used === SLOTS) this.#chunk = newChunk();
     const chunk = this.#chunk;
-    return { chunk, slot: chunk.used++ };
+    const slot = chunk.used++;
+    const first = slot * SLOT_WORDS;
+    for (let i = 0; i < params.length; i++) chunk.words[first + i] = params[i]!;
+    return { chunk, slot };
   }
 
   /** Sends slots first .. end - 1 of a chunk to the same places of the buffer, before what is submitted next. */
@@ -55,17 +62,25 @@ export class ParamsArena {
   }
 }
 
-/** Writes a whole number as word `index` of a slot. */
-export function setWord({ chunk, slot }: ParamsSlot, index: number, value: number): void {
-  chunk.words[slot * SLOT_WORDS + index] = value;
-}
-
-/** Writes an f32 as word `index` of a slot. */
-export function setFloat({ chunk, slot }: ParamsSlot, index: number, value: number): void {
-  chunk.floats[slot * SLOT_WORDS + index] = value;
+/**
+ * The params struct of a dispatch; null for a shader without params.
+ * @param value of a param, by name
+ */
+export function packParams(
+  declared: ShaderInterface["params"],
+  value: (name: string) => number,
+): PackedParams | null {
+  if (declared.length === 0) return null;
+  invariant(declared.length <= SLOT_WORDS, () => `at most ${SLOT_WORDS} params fit in a slot`);
+  const words = new Uint32Array(declared.length);
+  const floats = new Float32Array(words.buffer);
+  declared.forEach(([name, type], i) => {
+    if (type === "f32") floats[i] = value(name);
+    else words[i] = value(name);
+  });
+  return words;
 }
 
 function newChunk(): Chunk {
-  const bytes = new ArrayBuffer(SLOTS * SLOT_BYTES);
-  return { words: new Uint32Array(bytes), floats: new Float32Array(bytes), used: 0 };
+  return { words: new Uint32Array(SLOTS * SLOT_WORDS), used: 0 };
 }

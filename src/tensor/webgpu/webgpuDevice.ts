@@ -12,13 +12,14 @@ import type {
 import type { DataArray, Dtype, StorageArray } from "../dtype.ts";
 import { byteLength, fromStorage, storageView } from "../dtype.ts";
 import { DeviceError, DeviceLostError, KernelError } from "../errors.ts";
-import type { AdapterFacts, WgslPass, WgslPlan } from "../wgsl.ts";
+import type { AdapterFacts, WgslPass } from "../wgsl.ts";
 import type { BoundBuffer } from "./bindGroups.ts";
 import { BufferPool, type PooledBuffer } from "./bufferPool.ts";
 import { CommandQueue } from "./commandQueue.ts";
-import { elementBytes, gridOf, packParams, planOf, refuseDoubles } from "./launch.ts";
+import { elementBytes, refuseDoubles } from "./launch.ts";
 import { patiently } from "./patience.ts";
 import { PipelineCache, type Pipeline } from "./pipelines.ts";
+import { PreparedCalls, type PreparedCall } from "./preparedCalls.ts";
 import { Profiler, type DispatchTime } from "./profiler.ts";
 import { Readback } from "./readback.ts";
 import { WebGpuStorage, webGpuStorage } from "./storage.ts";
@@ -39,6 +40,7 @@ export class WebGpuDevice implements Device {
   readonly #device: GPUDevice;
   readonly #pool: BufferPool;
   readonly #pipelines: PipelineCache;
+  readonly #calls: PreparedCalls;
   readonly #queue: CommandQueue;
   readonly #readback: Readback;
   readonly #absentRead: PooledBuffer;
@@ -61,6 +63,7 @@ export class WebGpuDevice implements Device {
       fail,
     });
     this.#pipelines = new PipelineCache(device);
+    this.#calls = new PreparedCalls(this.#pipelines, adapter);
     this.#readback = new Readback(device);
     this.#absentRead = this.#pool.take(ABSENT_BYTES);
     this.#absentWrite = this.#pool.take(MOST_BINDINGS * ABSENT_BYTES);
@@ -122,22 +125,18 @@ export class WebGpuDevice implements Device {
     constants: KernelParams,
   ): void {
     this.#check();
-    const plan = planOf(kernel, tensors, params, constants, this.adapter);
+    const call = this.#calls.get(kernel, tensors, params, constants);
     this.dispatches++;
-    const extra = this.#extraStorage(kernel, tensors, plan);
-    for (const pass of plan.passes) {
-      const grid = gridOf(kernel, pass);
-      if (grid === null) continue;
-      const pipeline = this.#pipelines.get(kernel, pass, constants, tensors, plan.temporaries);
-      if (this.#warming) {
-        this.#warming.add(pipeline);
-        continue;
-      }
-      const bound = this.#bindings(kernel, pipeline, pass, tensors, extra);
-      const packed = packParams(kernel, pipeline.shape, pass, params, this.#queue.params);
-      this.#queue.dispatch(pipeline, bound, packed, grid);
+    if (this.#warming) {
+      for (const { pipeline } of call.passes) this.#warming.add(pipeline);
+      return;
     }
-    for (const storage of extra?.values() ?? []) storage.release();
+    const extra = this.#extraStorage(kernel, tensors, call);
+    for (const { pass, pipeline, grid, params: packed } of call.passes) {
+      const bound = this.#bindings(kernel, pipeline, pass, tensors, extra);
+      this.#queue.dispatch(pipeline, bound, packed && this.#queue.params.put(packed), grid);
+    }
+    if (extra) for (const storage of extra.values()) storage.release();
   }
 
   async sync(): Promise<void> {
@@ -240,11 +239,15 @@ export class WebGpuDevice implements Device {
    * Temporaries of the plan, and copies of inputs that share a buffer with an output: WebGPU does not bind a buffer to
    * read and to write at once.
    */
-  #extraStorage(kernel: KernelDescription, tensors: KernelTensors, plan: WgslPlan): Extra | null {
+  #extraStorage(
+    kernel: KernelDescription,
+    tensors: KernelTensors,
+    call: PreparedCall,
+  ): Extra | null {
     let extra: Map<string, WebGpuStorage> | null = null;
-    for (const name in plan.temporaries) {
+    for (const [name, { size }] of call.temporaries) {
       extra ??= new Map();
-      extra.set(name, this.#allocate(4 * plan.temporaries[name]!.size));
+      extra.set(name, this.#allocate(4 * size));
     }
     for (const input in kernel.inputs) {
       const x = tensors[input];

@@ -1,0 +1,128 @@
+// Calls of kernels, prepared once. A training step makes hundreds of calls, and the next step makes the same: what
+// follows from sizes, params and constants alone (the plan, pipelines, grids, packed params) is kept and found again by them.
+
+import type { KernelDescription, KernelParams, KernelTensors } from "../device.ts";
+import { invariant } from "../errors.ts";
+import type { AdapterFacts, WgslPass, WgslTemporary } from "../wgsl.ts";
+import type { Grid } from "./commandQueue.ts";
+import { gridOf, planOf } from "./launch.ts";
+import { packParams, type PackedParams } from "./paramsArena.ts";
+import type { Pipeline, PipelineCache } from "./pipelines.ts";
+
+/** Calls kept for a kernel. Those whose params never come again (places in a random stream) push each other out. */
+const MOST_CALLS = 256;
+
+export interface PreparedPass {
+  readonly pass: WgslPass;
+  readonly pipeline: Pipeline;
+  readonly grid: Grid;
+  readonly params: PackedParams | null;
+}
+
+export interface PreparedCall {
+  readonly passes: readonly PreparedPass[];
+  /** Everything the call depends on, which tells it from others with its hash. */
+  readonly key: Float64Array;
+  readonly temporaries: readonly (readonly [name: string, temporary: WgslTemporary])[];
+}
+
+/** What a kernel's declaration says, as lists: walking objects by name is slow. */
+interface Names {
+  readonly bindings: readonly string[];
+  readonly params: readonly string[];
+  readonly constants: readonly string[];
+  /** Room for the key of the call at hand. */
+  readonly scratch: Float64Array;
+  readonly calls: Map<number, PreparedCall>;
+}
+
+const DTYPES = ["f32", "f16", "bf16", "i32", "u32", "bool", "f64"];
+
+export class PreparedCalls {
+  readonly #pipelines: PipelineCache;
+  readonly #adapter: AdapterFacts;
+  readonly #kernels = new Map<KernelDescription, Names>();
+
+  constructor(pipelines: PipelineCache, adapter: AdapterFacts) {
+    this.#pipelines = pipelines;
+    this.#adapter = adapter;
+  }
+
+  /** @throws as `planOf` */
+  get(
+    kernel: KernelDescription,
+    tensors: KernelTensors,
+    params: KernelParams,
+    constants: KernelParams,
+  ): PreparedCall {
+    const names = this.#names(kernel);
+    const hash = writeKey(names, tensors, params, constants);
+    const known = names.calls.get(hash);
+    if (known !== undefined && sameKey(known.key, names.scratch)) return known;
+    const call = this.#prepare(kernel, tensors, params, constants, names.scratch.slice());
+    if (names.calls.size >= MOST_CALLS) names.calls.clear();
+    names.calls.set(hash, call);
+    return call;
+  }
+
+  #names(kernel: KernelDescription): Names {
+    let names = this.#kernels.get(kernel);
+    if (names === undefined) {
+      const bindings = [...Object.keys(kernel.inputs), ...Object.keys(kernel.outputs)];
+      const params = Object.keys(kernel.params);
+      const constants = Object.keys(kernel.constants);
+      const scratch = new Float64Array(2 * bindings.length + params.length + constants.length);
+      names = { bindings, params, constants, scratch, calls: new Map() };
+      this.#kernels.set(kernel, names);
+    }
+    return names;
+  }
+
+  #prepare(
+    kernel: KernelDescription,
+    tensors: KernelTensors,
+    params: KernelParams,
+    constants: KernelParams,
+    key: Float64Array,
+  ): PreparedCall {
+    const plan = planOf(kernel, tensors, params, constants, this.#adapter);
+    const passes: PreparedPass[] = [];
+    for (const pass of plan.passes) {
+      const grid = gridOf(kernel, pass);
+      if (grid === null) continue;
+      const pipeline = this.#pipelines.get(kernel, pass, constants, tensors, plan.temporaries);
+      const packed = packParams(pipeline.shape.params, (name) => {
+        const value = pass.params?.[name] ?? params[name];
+        invariant(value !== undefined, () => `kernel ${kernel.name}: param ${name} has no value`);
+        return value;
+      });
+      passes.push({ pass, pipeline, grid, params: packed });
+    }
+    return { passes, key, temporaries: Object.entries(plan.temporaries ?? {}) };
+  }
+}
+
+/** Writes what a call depends on into `scratch`. @returns its hash */
+function writeKey(
+  { bindings, params: paramNames, constants: constantNames, scratch }: Names,
+  tensors: KernelTensors,
+  params: KernelParams,
+  constants: KernelParams,
+): number {
+  let at = 0;
+  for (const name of bindings) {
+    const x = tensors[name];
+    scratch[at++] = x ? DTYPES.indexOf(x.dtype) : -1;
+    scratch[at++] = x ? x.size : 0;
+  }
+  for (const name of paramNames) scratch[at++] = params[name]!;
+  for (const name of constantNames) scratch[at++] = constants[name]!;
+  let hash = 0;
+  for (let i = 0; i < at; i++) hash = (Math.imul(hash, 31) + scratch[i]! * 65536) | 0;
+  return hash;
+}
+
+function sameKey(a: Float64Array, b: Float64Array): boolean {
+  for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;
+  return true;
+}
