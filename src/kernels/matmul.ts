@@ -18,7 +18,7 @@ import {
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import { defineKernel, launch } from "./kernel.ts";
 import { chooseRoundingStrategy, chooseStrategy, planProduct } from "./matmul/plan.ts";
-import { axisParams, axisValues, collapseAxes } from "./stridedAxes.ts";
+import { axisParams, collapseAxes } from "./stridedAxes.ts";
 
 // A piece of work is a block of one matrix of c. The WebAssembly packs a block of B for each, and a block of A for
 // each of its rows' blocks (wasm/assembly/gemm.ts): larger pieces pack less, more pieces balance threads better.
@@ -265,12 +265,30 @@ function run(plan: MatmulPlan, a: Tensor, b: Tensor, c: Tensor, options: MatmulI
   const axes = folds
     ? collapseAxes("matmul", [], [[], []])
     : collapseAxes("matmul", batch, [stridesA, stridesB]);
+  const [batch0, batch1, batch2, batch3] = axes.shape;
+  const [a0, a1, a2, a3] = axes.strides[0]!;
+  const [b0, b1, b2, b3] = axes.strides[1]!;
+  const rows = folds ? m * sizeOf(batch) : m;
+  const { rowBlock, colBlock } = blockSizes(rows, n, sizeOf(axes.shape), c.device.threads);
+  // One literal: objects put together of others take ten times as long, and a step has hundreds of products.
   const params = {
-    ...{ m: folds ? m * sizeOf(batch) : m, n, k },
-    ...axisValues("batch", axes.shape),
-    ...axisValues("a", axes.strides[0]!),
-    ...axisValues("b", axes.strides[1]!),
-    ...blockSizes(folds ? m * sizeOf(batch) : m, n, sizeOf(axes.shape), c.device.threads),
+    m: rows,
+    n,
+    k,
+    batch0,
+    batch1,
+    batch2,
+    batch3,
+    a0,
+    a1,
+    a2,
+    a3,
+    b0,
+    b1,
+    b2,
+    b3,
+    rowBlock,
+    colBlock,
   };
   const constants = {
     TRANSPOSE_A: options.transposeA ? 1 : 0,

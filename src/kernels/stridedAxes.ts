@@ -17,7 +17,7 @@ export function axisParams<P extends string>(prefix: P): Readonly<Record<AxisNam
 /** Values of the params that `axisParams` declares. */
 export function axisValues<P extends string>(
   prefix: P,
-  values: readonly number[],
+  values: FourAxes,
 ): Readonly<Record<AxisNames<P>, number>> {
   return named(prefix, values);
 }
@@ -27,11 +27,13 @@ function named<P extends string, V>(prefix: P, values: readonly V[]): Record<Axi
   return Object.fromEntries(entries) as Record<AxisNames<P>, V>;
 }
 
+export type FourAxes = readonly [number, number, number, number];
+
 export interface StridedAxes {
-  /** Four dimensions, padded with 1 in front. */
-  readonly shape: readonly number[];
-  /** Four strides for each tensor, 0 on padded axes. */
-  readonly strides: readonly (readonly number[])[];
+  /** Dimensions, padded with 1 in front. */
+  readonly shape: FourAxes;
+  /** Strides for each tensor, 0 on padded axes. */
+  readonly strides: readonly FourAxes[];
 }
 
 /**
@@ -59,9 +61,9 @@ export function collapseAxes(
       `${op}: at most ${AXES} separate axes are handled, got ${formatShape(shape)}. Reshape first.`,
     );
   }
-  const pad = (list: readonly number[], value: number): number[] => [
-    ...new Array<number>(AXES - list.length).fill(value),
-    ...list,
-  ];
+  const pad = (list: readonly number[], value: number): FourAxes => {
+    const from = (axis: number): number => list[axis - AXES + list.length] ?? value;
+    return [from(0), from(1), from(2), from(3)];
+  };
   return { shape: pad(dims, 1), strides: kept.map((list) => pad(list, 0)) };
 }
