@@ -60,6 +60,7 @@ const staged = (block: Tile["block"], threads: Tile["threads"], tileK: number): 
   tileK,
 });
 
+/** None takes more than 16 KiB of workgroup memory, the least that adapters have. */
 const tables: Readonly<Record<AdapterKind, MatmulTiles>> = {
   software: {
     large: direct([8, 8]),
@@ -88,8 +89,8 @@ const tables: Readonly<Record<AdapterKind, MatmulTiles>> = {
   discrete: {
     large: staged([8, 8], [16, 16], 8),
     small: staged([4, 4], [16, 16], 16),
-    tall: staged([8, 4], [32, 4], 16),
-    wide: staged([4, 8], [4, 32], 16),
+    tall: staged([8, 4], [32, 4], 8),
+    wide: staged([4, 8], [4, 32], 8),
     rows: { workgroup: 256, slices: 32, cols: 1 },
     groups: 320,
   },

@@ -8,8 +8,8 @@ import { scope } from "../../../src/tensor/scope.ts";
 import { full, tensor, zeros, type Tensor } from "../../../src/tensor/tensor.ts";
 import { sizeClass } from "../../../src/tensor/webgpu/bufferPool.ts";
 import { openWebGpu } from "../../../src/tensor/webgpu/open.ts";
-import { adapterFacts, requestGpuDevice } from "../../../src/tensor/webgpu/adapter.ts";
-import { WebGpuDevice } from "../../../src/tensor/webgpu/webgpuDevice.ts";
+import type { WebGpuDevice } from "../../../src/tensor/webgpu/webgpuDevice.ts";
+import { openNullGpu } from "../../support/nullGpu.ts";
 import { uniform } from "../../support/random.ts";
 
 const opened: WebGpuDevice[] = [];
@@ -200,7 +200,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   });
 
   it("takes 20 µs of the main thread at most, from recording to submission", async () => {
-    const device = await openNull();
+    const device = await openNullGpu();
+    opened.push(device);
     const [a, b, c, y] = [1, 2, 3, 4].map((value) => full([64], value, { device }));
     const tensors = { a: a!, b: b!, c: c!, y: y! };
     // A window fits in the time that the machine leaves to this process at a stretch, and the queue submits once in it.
@@ -215,17 +216,3 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     expect(best).toBeLessThan(20);
   });
 });
-
-/** A device whose adapter is Dawn's own that does nothing, so that only the main thread's work takes time. */
-async function openNull(): Promise<WebGpuDevice> {
-  const { create } = await import("webgpu");
-  nothing ??= create(["backend=null"]);
-  const adapter = (await nothing.requestAdapter())!;
-  const gpu = await requestGpuDevice(adapter);
-  const device = new WebGpuDevice(gpu, adapterFacts(adapter, gpu));
-  opened.push(device);
-  return device;
-}
-
-/** Dawn's objects must never be collected. */
-let nothing: GPU | undefined;
