@@ -2,7 +2,7 @@
 // tensors that are missing, of another shape, or unknown (hf-semantics 1.1 to 1.3).
 
 import type { Device } from "../tensor/device.ts";
-import { byteLength, type Dtype, type StorageArray, toStorage } from "../tensor/dtype.ts";
+import { byteLength, type Dtype, type StorageArray, mapInto, toStorage } from "../tensor/dtype.ts";
 import { CheckpointError } from "../tensor/errors.ts";
 import { bfloat16ToFloat32, float16ToFloat32 } from "../tensor/half.ts";
 import { formatShape, sameShape, sizeOf } from "../tensor/shape.ts";
@@ -138,8 +138,8 @@ export function convert(stored: StoredTensor, target: Dtype, name: string): Stor
   if (dtype === "F64" && data instanceof Float64Array) return toStorage(target, data);
   if ((dtype === "F16" || dtype === "BF16") && data instanceof Uint16Array) {
     if ((dtype === "F16" ? "f16" : "bf16") === target) return data;
-    const values = Float32Array.from(data, dtype === "F16" ? float16ToFloat32 : bfloat16ToFloat32);
-    return toStorage(target, values);
+    const widen = dtype === "F16" ? float16ToFloat32 : bfloat16ToFloat32;
+    return toStorage(target, mapInto(new Float32Array(data.length), data, widen));
   }
   throw new CheckpointError(
     `${name}: weights must be F32, F16, BF16 or F64, got ${dtype}. Quantised checkpoints cannot be loaded.`,

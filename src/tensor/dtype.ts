@@ -64,6 +64,16 @@ export function storageView(
   }
 }
 
+/** target[i] = convert(source[i]). `from` with a function takes ten times as long: it goes through an iterator. */
+export function mapInto<T extends Uint16Array | Float32Array>(
+  target: T,
+  source: ArrayLike<number>,
+  convert: (value: number) => number,
+): T {
+  for (let i = 0; i < source.length; i++) target[i] = convert(source[i]!);
+  return target;
+}
+
 /** Converts numbers to what `dtype` stores; 16-bit floats are rounded to nearest even. */
 export function toStorage(dtype: Dtype, values: ArrayLike<number>): StorageArray {
   switch (dtype) {
@@ -72,9 +82,9 @@ export function toStorage(dtype: Dtype, values: ArrayLike<number>): StorageArray
     case "f64":
       return Float64Array.from(values);
     case "f16":
-      return Uint16Array.from(values, float32ToFloat16);
+      return mapInto(new Uint16Array(values.length), values, float32ToFloat16);
     case "bf16":
-      return Uint16Array.from(values, float32ToBfloat16);
+      return mapInto(new Uint16Array(values.length), values, float32ToBfloat16);
     case "i32":
       return Int32Array.from(values);
     case "u32":
@@ -88,9 +98,9 @@ export function toStorage(dtype: Dtype, values: ArrayLike<number>): StorageArray
 export function fromStorage(dtype: Dtype, stored: StorageArray): DataArray {
   switch (dtype) {
     case "f16":
-      return Float32Array.from(stored, float16ToFloat32);
+      return mapInto(new Float32Array(stored.length), stored, float16ToFloat32);
     case "bf16":
-      return Float32Array.from(stored, bfloat16ToFloat32);
+      return mapInto(new Float32Array(stored.length), stored, bfloat16ToFloat32);
     case "bool":
       return Uint8Array.from(stored);
     case "f64":
