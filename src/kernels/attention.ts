@@ -22,19 +22,11 @@ import {
   type AttentionOptions,
   type AttentionParams,
 } from "./attentionShapes.ts";
-import {
-  headShaders,
-  planQueryTile,
-  queriesOf,
-  tileConstants,
-  tilePass,
-  tileProducts,
-  tileScores,
-  visibleKeys,
-  weightedKeys,
-} from "./attentionTiles.ts";
+import { planQueryTile, queriesOf, tileConstants, tilePass } from "./attentionPlans.ts";
+import { tileProducts, tileScores, visibleKeys, weightedKeys } from "./attentionTiles.ts";
 import { keepFactors } from "./dropout.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { headShaders } from "./wgsl/heads.ts";
 
 /** Score of a dropped key: the lowest finite f32. Adding the logarithm of any row length leaves it as it is. */
 export const DROPPED = -3.4028234663852886e38;

@@ -3,7 +3,7 @@
 //   dP_ij = M_ij dy_i . v_j        delta_i = sum_j P_ij dP_ij = dy_i . y_i
 //   dS_ij = P_ij (dP_ij - delta_i), 0 where key j is dropped
 //   dq_i = scale sum_j dS_ij k_j          dk_j = scale sum_i dS_ij q_i          dv_j = sum_i M_ij P_ij dy_i
-//   dbias_hij = sum_b dS_bhij                added to what dbias holds with ACCUMULATE
+//   dbias_hij = sum_b dS_bhij                added to what dbias holds where `accumulate` is 1
 //
 // Dao et al. 2022, arXiv 2205.14135, appendix B.2 (delta also holds with dropout). Two kernels, split by
 // what they sum over, compute S and dP each for themselves: neither adds into what another thread
@@ -114,8 +114,8 @@ export const attentionBackwardQueryKernel = defineKernel({
   name: "attentionBackwardQuery",
   inputs,
   outputs: { dq: "float", dbias: "float?" },
-  params: paramTypes,
-  constants: { ...constantTypes, ACCUMULATE: "u32" },
+  params: { ...paramTypes, accumulate: "u32" },
+  constants: constantTypes,
   // Heads by blocks of queries, because an element of the bias gradient is a sum over the batch.
   wasm: {
     name: "attentionBackwardQuery",
@@ -130,7 +130,7 @@ export const attentionBackwardQueryKernel = defineKernel({
   cpu({ dq, dbias, ...x }, p, constants) {
     const gradients = rowGradients(x, p, constants);
     dq.fill(0);
-    if (constants.ACCUMULATE === 0) dbias?.fill(0);
+    if (p.accumulate === 0) dbias?.fill(0);
     for (let row = 0; row < p.batch * p.heads * p.queries; row++) {
       const at = rowAt(row, p);
       const { ds } = gradients(at);
@@ -228,8 +228,8 @@ export function attentionBackward(
   const dbias = needs.bias && ontoBias ? ontoBias : like(needs.bias, bias);
   const dq = like(needs.q || needs.bias, q);
   if (dq) {
-    const ACCUMULATE = dbias === ontoBias && dbias ? 1 : 0;
-    launch(attentionBackwardQueryKernel, { ...x, dq, dbias }, params, { ...constants, ACCUMULATE });
+    const accumulate = dbias !== null && dbias === ontoBias ? 1 : 0;
+    launch(attentionBackwardQueryKernel, { ...x, dq, dbias }, { ...params, accumulate }, constants);
   }
   const dk = like(needs.k || needs.v, k);
   const dv = like(needs.k || needs.v, v);

@@ -6,20 +6,21 @@
 import type { AdapterFacts, WgslPass, WgslShader, WgslSnippet } from "../tensor/wgsl.ts";
 import type { AttentionParams } from "./attentionShapes.ts";
 import {
-  headPlaces,
-  headShaders,
   keysOf,
   planKeyTile,
   planQueryTile,
   queriesOf,
   tileConstants,
   tilePass,
+} from "./attentionPlans.ts";
+import {
   tileProducts,
   tileScores,
   visibleKeys,
   weightedKeys,
   weightedQueries,
 } from "./attentionTiles.ts";
+import { headPlaces, headShaders } from "./wgsl/heads.ts";
 
 // ---------------------------------------------------------------------------------------------
 // Statistics
@@ -201,7 +202,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let s = tile.s0 + 4u * lane.key + i;
       if (t >= params.queries || s >= params.keys) { continue; }
       let at = (h * params.queries + t) * params.keys + s;
-      if (ACCUMULATE == 1u) { dbias[at] += sums[m][i]; } else { dbias[at] = sums[m][i]; }
+      if (params.accumulate == 1u) { dbias[at] += sums[m][i]; } else { dbias[at] = sums[m][i]; }
     }
   }
 }`,

@@ -2,108 +2,12 @@
 //
 // A workgroup is KEY_LANES x QUERY_LANES invocations. Over a tile of QUERIES x KEYS scores each of them holds
 // PER_LANE queries by 4 keys in registers, one vec4 a query. Heads pass through workgroup memory in chunks of CHUNK
-// vectors, so that any width fits. docs/attention.md goes through it.
+// vectors, so that any width fits. attentionPlans.ts chooses the sizes; docs/attention.md goes through it all.
 
-import type { AdapterFacts, WgslPass, WgslShader, WgslSnippet } from "../tensor/wgsl.ts";
+import type { WgslSnippet } from "../tensor/wgsl.ts";
+import { capital, headPlaces } from "./wgsl/heads.ts";
 import { safeExp } from "./wgsl/math.ts";
 import { philox } from "./wgsl/philox.ts";
-
-/** Constants of every attention shader. */
-export const tileConstants = {
-  KEY_LANES: "u32",
-  QUERY_LANES: "u32",
-  PER_LANE: "u32",
-  /** Vectors of a head in the tiles at a time. */
-  CHUNK: "u32",
-  /** Rows of values (or of queries) in a tile at a time, when weights meet them. */
-  STEP: "u32",
-  /** Vectors of the result that an invocation has of each of its rows. */
-  COLUMNS: "u32",
-} as const;
-
-export type TileConstants = Readonly<Record<keyof typeof tileConstants, number>>;
-
-// ---------------------------------------------------------------------------------------------
-// Rows of heads, in vectors of four columns
-
-function vectorRow(name: string): WgslSnippet {
-  return {
-    source: /* wgsl */ `
-fn ${name}4(at: u32, column: u32) -> vec4<f32> { return ${name}[at / 4u + column]; }`,
-  };
-}
-
-/** The columns past the width are 0. */
-function scalarRow(name: string): WgslSnippet {
-  return {
-    source: /* wgsl */ `
-fn ${name}4(at: u32, column: u32) -> vec4<f32> {
-  let d = 4u * column;
-  var x = vec4<f32>(${name}[at + d], 0.0, 0.0, 0.0);
-  if (d + 1u < params.width) { x.y = ${name}[at + d + 1u]; }
-  if (d + 2u < params.width) { x.z = ${name}[at + d + 2u]; }
-  if (d + 3u < params.width) { x.w = ${name}[at + d + 3u]; }
-  return x;
-}`,
-  };
-}
-
-function storeVectorRow(name: string): WgslSnippet {
-  return {
-    source: /* wgsl */ `
-fn store${capital(name)}4(at: u32, column: u32, x: vec4<f32>) { ${name}[at / 4u + column] = x; }`,
-  };
-}
-
-function storeScalarRow(name: string): WgslSnippet {
-  return {
-    source: /* wgsl */ `
-fn store${capital(name)}4(at: u32, column: u32, x: vec4<f32>) {
-  let d = 4u * column;
-  ${name}[at + d] = x.x;
-  if (d + 1u < params.width) { ${name}[at + d + 1u] = x.y; }
-  if (d + 2u < params.width) { ${name}[at + d + 2u] = x.z; }
-  if (d + 3u < params.width) { ${name}[at + d + 3u] = x.w; }
-}`,
-  };
-}
-
-function capital(name: string): string {
-  return name.slice(0, 1).toUpperCase() + name.slice(1);
-}
-
-/** Of tensors [B, length, H*D]; needs params heads and width, of one head. */
-export const headPlaces: WgslSnippet = {
-  source: /* wgsl */ `
-fn headColumns() -> u32 { return (params.width + 3u) / 4u; }
-fn headAt(b: u32, length: u32, t: u32, h: u32) -> u32 {
-  return ((b * length + t) * params.heads + h) * params.width;
-}`,
-};
-
-/** A shader's text for heads that are whole vectors, and for others. */
-export interface HeadShaders {
-  readonly vector: WgslShader;
-  readonly scalar: WgslShader;
-}
-
-/** @param reads, writes tensors of heads: gives each of them `<name>4` or `store<Name>4` */
-export function headShaders(
-  shader: WgslShader,
-  reads: readonly string[],
-  writes: readonly string[],
-): HeadShaders {
-  const uses = shader.uses ?? [];
-  const views = Object.fromEntries([...reads, ...writes].map((name) => [name, "vec4<f32>"]));
-  return {
-    vector: {
-      ...shader,
-      views,
-      uses: [...reads.map(vectorRow), ...writes.map(storeVectorRow), ...uses],
-    },
-    scalar: { ...shader, uses: [...reads.map(scalarRow), ...writes.map(storeScalarRow), ...uses] },
-  };
-}
 
 // ---------------------------------------------------------------------------------------------
 // Tiles and their products
@@ -115,8 +19,8 @@ const QUERIES = QUERY_LANES * PER_LANE;
 const KEYS = 4u * KEY_LANES;
 /** Odd, so that lanes reading one column of neighbouring keys meet different banks. */
 const KEY_STRIDE = CHUNK | 1u;
-var<workgroup> queryTile: array<vec4<f32>, max(QUERIES * CHUNK, STEP * COLUMNS * QUERY_LANES)>;
-var<workgroup> keyTile: array<vec4<f32>, max(KEYS * KEY_STRIDE, STEP * COLUMNS * KEY_LANES)>;
+var<workgroup> queryTile: array<vec4<f32>, QUERY_TILE>;
+var<workgroup> keyTile: array<vec4<f32>, KEY_TILE>;
 /** Weights of a tile, four keys a vector. */
 var<workgroup> weightTile: array<vec4<f32>, QUERIES * KEY_LANES>;
 /** Head h of batch element b, queries from t0 and keys from s0 on. */
@@ -321,122 +225,3 @@ fn visibleKeys(t1: u32) -> u32 {
   return min(params.keys, params.keys - params.queries + t1);
 }`,
 };
-
-// ---------------------------------------------------------------------------------------------
-// Sizes
-
-/** How a workgroup's invocations lie over a tile of scores. */
-export interface TileShape {
-  readonly KEY_LANES: number;
-  readonly QUERY_LANES: number;
-  readonly PER_LANE: number;
-}
-
-/** More vectors of a head in the tiles save few barriers and cost workgroups that a core could hold. */
-const MOST_CHUNK = 8;
-/** Vectors of a result's row that an invocation holds; wider heads are divided among workgroups. */
-const MOST_COLUMNS = 4;
-
-/** Shapes of tiles whose rows of queries a workgroup owns, as for y and dq; the first are for few queries. */
-export const queryTiles: readonly TileShape[] = [
-  { KEY_LANES: 8, QUERY_LANES: 8, PER_LANE: 1 },
-  { KEY_LANES: 8, QUERY_LANES: 8, PER_LANE: 4 },
-  { KEY_LANES: 8, QUERY_LANES: 16, PER_LANE: 4 },
-];
-
-/** Shapes of tiles whose keys a workgroup owns, as for dk and dv, for heads up to 64 wide. */
-const keyTiles: readonly TileShape[] = [
-  { KEY_LANES: 8, QUERY_LANES: 8, PER_LANE: 4 },
-  { KEY_LANES: 16, QUERY_LANES: 8, PER_LANE: 4 },
-];
-
-/** For wider heads: two sums of 4 keys a lane take 8 vectors for each column, so there are more lanes to share the columns. */
-const wideKeyTiles: readonly TileShape[] = [
-  { KEY_LANES: 8, QUERY_LANES: 16, PER_LANE: 2 },
-  { KEY_LANES: 16, QUERY_LANES: 16, PER_LANE: 2 },
-];
-
-export interface TilePlan {
-  readonly constants: TileConstants;
-  /** Workgroups that divide the columns of a result among them. */
-  readonly columnBlocks: number;
-  readonly workgroupSize: number;
-  /** Bytes of workgroup memory. */
-  readonly bytes: number;
-}
-
-/**
- * The constants for a width of heads.
- * @param across lanes that the columns of the result lie over
- */
-export function planTile(
-  shape: TileShape,
-  width: number,
-  across: "KEY_LANES" | "QUERY_LANES",
-): TilePlan {
-  const { KEY_LANES, QUERY_LANES, PER_LANE } = shape;
-  const vectors = Math.max(1, Math.ceil(width / 4));
-  const CHUNK = Math.min(MOST_CHUNK, 2 ** Math.ceil(Math.log2(vectors)));
-  const COLUMNS = Math.min(MOST_COLUMNS, Math.ceil(vectors / shape[across]));
-  const rows = QUERY_LANES * PER_LANE;
-  const keys = 4 * KEY_LANES;
-  const [queryTile, keyTile] = [rows * CHUNK, keys * (CHUNK | 1)];
-  // As many rows as the tile holds anyway.
-  const [tile, length] = across === "KEY_LANES" ? [keyTile, keys] : [queryTile, rows];
-  const fitting = 2 ** Math.floor(Math.log2(tile / (COLUMNS * shape[across])));
-  const STEP = Math.min(length, Math.max(4, fitting));
-  const vectorsHeld =
-    Math.max(queryTile, STEP * COLUMNS * QUERY_LANES) +
-    Math.max(keyTile, STEP * COLUMNS * KEY_LANES) +
-    rows * KEY_LANES;
-  return {
-    constants: { ...shape, CHUNK, STEP, COLUMNS },
-    columnBlocks: Math.ceil(vectors / (COLUMNS * shape[across])),
-    workgroupSize: KEY_LANES * QUERY_LANES,
-    // The forward pass has a number for each query and lane beside the tiles.
-    bytes: 16 * vectorsHeld + 4 * rows * KEY_LANES,
-  };
-}
-
-/** The smallest tile that holds all queries, or the largest that the adapter has memory for. */
-export function planQueryTile(
-  { queries, width }: { readonly queries: number; readonly width: number },
-  { workgroupBytes }: AdapterFacts,
-): TilePlan {
-  const plans = queryTiles.map((shape) => planTile(shape, width, "KEY_LANES"));
-  const fitting = plans.filter(({ bytes }) => bytes <= workgroupBytes);
-  const enough = fitting.find(({ constants }) => queriesOf(constants) >= queries);
-  return enough ?? fitting.at(-1) ?? plans[0]!;
-}
-
-/** As planQueryTile, for workgroups that own keys. */
-export function planKeyTile(
-  { keys, width }: { readonly keys: number; readonly width: number },
-  { workgroupBytes }: AdapterFacts,
-): TilePlan {
-  const shapes = width <= 64 ? keyTiles : wideKeyTiles;
-  const plans = shapes.map((shape) => planTile(shape, width, "QUERY_LANES"));
-  const fitting = plans.filter(({ bytes }) => bytes <= workgroupBytes);
-  const enough = fitting.find(({ constants }) => keysOf(constants) >= keys);
-  return enough ?? fitting.at(-1) ?? plans[0]!;
-}
-
-export function keysOf({ KEY_LANES }: TileShape): number {
-  return 4 * KEY_LANES;
-}
-
-export function queriesOf({ QUERY_LANES, PER_LANE }: TileShape): number {
-  return QUERY_LANES * PER_LANE;
-}
-
-/** The pass of a shader over `blocks` workgroups for each block of columns. */
-export function tilePass(
-  { vector, scalar }: HeadShaders,
-  { constants, columnBlocks, workgroupSize }: TilePlan,
-  width: number,
-  blocks: number,
-): WgslPass {
-  const shader = width % 4 === 0 ? vector : scalar;
-  const workgroups = blocks * columnBlocks;
-  return { shader, constants, workgroupSize, workgroups, params: { columnBlocks } };
-}

@@ -8,8 +8,8 @@
 
 import { invariant } from "../tensor/errors.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
-import { headPlaces, headShaders } from "./attentionTiles.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { headPlaces, headShaders } from "./wgsl/heads.ts";
 import { safeExp } from "./wgsl/math.ts";
 import { workgroupMax, workgroupSum } from "./wgsl/reduce.ts";
 

@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
-import { planKeyTile, planQueryTile } from "../../src/kernels/attentionTiles.ts";
+import { planKeyTile, planQueryTile } from "../../src/kernels/attentionPlans.ts";
 import { adapterFacts, requestAdapter } from "../../src/tensor/webgpu/adapter.ts";
 import { WebGpuDevice } from "../../src/tensor/webgpu/webgpuDevice.ts";
 import { makeCase, randomMask, type AttentionTest } from "../support/attentionCase.ts";
@@ -50,10 +50,6 @@ const variants: readonly Variant[] = [
   {
     title: "few queries, scalar heads",
     ...{ device: gpu, D: 7, T: [1, 5, 8], S: [2, 31, 33], features: encoder },
-  },
-  {
-    title: "a block of queries, two blocks of keys",
-    ...{ device: gpu, D: 16, T: [9, 31, 32], S: [33, 64, 77], features: decoder },
   },
   {
     title: "blocks of 64 queries, T5's width",
@@ -130,8 +126,8 @@ describe("attention in tiles on webgpu", () => {
   });
 
   it("gives the same bits in every run, the bias' gradient too", async () => {
-    const c = { B: 3, T: 40, S: 70, H: 2, D: 16, seed: 5 };
-    const test = makeCase({ ...c, ...encoder(c) });
+    const c = { B: 3, T: 70, S: 67, H: 2, D: 64, seed: 5 };
+    const test = makeCase({ ...c, ...encoder(c), size: 0.2 });
     const runs = [await gradientsOf(test, gpu, "f32"), await gradientsOf(test, gpu, "f32")];
     expect(runs[0]).toEqual(runs[1]);
   });

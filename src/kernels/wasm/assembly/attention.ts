@@ -357,11 +357,11 @@ export function attentionBackwardQuery(
   seedLowValue: u32,
   seedHighValue: u32,
   offsetValue: u32,
+  accumulate: u32,
   BIAS: u32,
   MASK: u32,
   CAUSAL: u32,
   DROPOUT: u32,
-  ACCUMULATE: u32,
   begin: usize,
   end: usize,
   scratchAddress: usize,
@@ -392,7 +392,7 @@ export function attentionBackwardQuery(
       for (let i: usize = 0; i < rows; i++) {
         if (scale != 1) scaleRun(dq + block + i * stride, scale, width << 2);
         if (!dbias) continue;
-        addRun(dbias + (((h * queries + t + i) * keys) << 2), products + i * scoreStride, b > 0 || ACCUMULATE == 1);
+        addRun(dbias + (((h * queries + t + i) * keys) << 2), products + i * scoreStride, b > 0 || accumulate == 1);
       }
     }
   }
