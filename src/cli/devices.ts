@@ -5,6 +5,8 @@ import { cpus } from "node:os";
 import type { Device } from "../tensor/device.ts";
 import { openDevice } from "../kernels/openDevice.ts";
 import { matmul } from "../kernels/matmul.ts";
+import { loadTiles, saveTiles } from "../kernels/matmul/tileCache.ts";
+import { tuneMatmul } from "../kernels/matmul/tune.ts";
 import { openAllWebGpu } from "../tensor/webgpu/open.ts";
 import type { WebGpuDevice } from "../tensor/webgpu/webgpuDevice.ts";
 import { scope } from "../tensor/scope.ts";
@@ -21,16 +23,20 @@ export function devicesCommand(): Command {
     .description(
       "devices of this machine: adapters, features, limits, and the measured speed of a matrix product",
     )
+    .option(
+      "--tune",
+      "measure which tile shapes of matrix products suit each adapter, and keep them in the user's cache folder",
+    )
     .addOption(jsonOption())
-    .action(({ json }: { json: boolean }) => devices(json));
+    .action(({ json, tune = false }: { json: boolean; tune?: boolean }) => devices(json, tune));
 }
 
-async function devices(json: boolean): Promise<void> {
+async function devices(json: boolean, tune: boolean): Promise<void> {
   const output = new Output(json);
   const cpu = await describeCpu(output);
   const adapters = await openAllWebGpu();
   const webgpu = [];
-  for (const device of adapters) webgpu.push(await describeWebGpu(device, output));
+  for (const device of adapters) webgpu.push(await describeWebGpu(device, output, tune));
   if (adapters.length === 0) output.print("webgpu   no adapter found");
   output.result({ devices: [cpu, ...webgpu] });
 }
@@ -51,8 +57,10 @@ async function describeCpu(output: Output) {
   return cpu;
 }
 
-async function describeWebGpu(device: WebGpuDevice, output: Output) {
+async function describeWebGpu(device: WebGpuDevice, output: Output, tune: boolean) {
   const { adapter } = device;
+  await loadTiles(adapter);
+  const tuned = tune ? await tuneTiles(device, output) : {};
   const features = [...adapter.features].sort();
   const matmulGflops = await measureMatmul(device);
   await device.close();
@@ -69,7 +77,18 @@ async function describeWebGpu(device: WebGpuDevice, output: Output) {
     `         limits: bindings of ${inMiB(adapter.bindingBytes)}, buffers of ${inMiB(adapter.bufferBytes)}, ` +
       `workgroups of ${adapter.workgroupInvocations} with ${adapter.workgroupBytes / 1024} KiB`,
   );
-  return { kind: "webgpu", ...adapter, features, matmulGflops };
+  return { kind: "webgpu", ...adapter, features, matmulGflops, ...tuned };
+}
+
+/** Measures an adapter's tile shapes and keeps them for later processes. */
+async function tuneTiles(device: WebGpuDevice, output: Output) {
+  output.print(`tuning   ${device.adapter.name}`);
+  const tiles = await tuneMatmul(device, (name, gflops) => {
+    output.print(`         ${name} products: ${gflops.toPrecision(3)} GFLOP/s`);
+  });
+  const file = await saveTiles(device.adapter, tiles);
+  output.print(`         kept in ${file}`);
+  return { matmulTiles: tiles };
 }
 
 function speedLine(gflops: number): string {

@@ -7,6 +7,8 @@ import type { Device } from "../tensor/device.ts";
 import { DeviceError } from "../tensor/errors.ts";
 import type { AdapterOptions } from "../tensor/webgpu/adapter.ts";
 import { openHardwareWebGpu, openWebGpu } from "../tensor/webgpu/open.ts";
+import { loadTiles } from "./matmul/tileCache.ts";
+import type { WebGpuDevice } from "../tensor/webgpu/webgpuDevice.ts";
 import {
   bindWasm,
   compileWasm,
@@ -52,16 +54,27 @@ export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}):
       return openCpu(options);
     case "webgpu":
       checkNames(kind, options, WEBGPU_OPTIONS);
-      return openWebGpu(webGpuOptions(options));
+      return withMeasuredTiles(await openWebGpu(webGpuOptions(options)));
     case "auto":
       checkNames(kind, options, [...CPU_OPTIONS, ...WEBGPU_OPTIONS]);
       checkCpuOptions(options);
-      return (await openHardwareWebGpu(webGpuOptions(options))) ?? openCpu(options);
+      return (await openHardware(options)) ?? openCpu(options);
     default:
       throw new DeviceError(
         `openDevice: the kind must be "cpu", "webgpu" or "auto", got ${format(kind)}`,
       );
   }
+}
+
+async function openHardware(options: DeviceOptions): Promise<Device | null> {
+  const device = await openHardwareWebGpu(webGpuOptions(options));
+  return device && withMeasuredTiles(device);
+}
+
+/** The device, its matrix products in the shapes that `gradloom devices --tune` measured, if it did. */
+async function withMeasuredTiles(device: WebGpuDevice): Promise<WebGpuDevice> {
+  await loadTiles(device.adapter);
+  return device;
 }
 
 async function openCpu(options: DeviceOptions): Promise<Device> {
