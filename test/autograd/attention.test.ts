@@ -38,7 +38,7 @@ describeOp({
     }),
   runs: 60,
   // Each combination compiles shaders of its own; test/kernels/attentionTiles.test.ts tries shapes by the dozen.
-  webgpuRuns: 2,
+  webgpuRuns: 1,
   constants: {
     scale: pair({ scale: 1 }, { scale: 0.5 }),
     heads: pair({ H: 2, D: 4 }, { H: 4, D: 2 }),
