@@ -15,11 +15,9 @@ import { Scope } from "../../src/tensor/scope.ts";
 import { tensor, type Tensor } from "../../src/tensor/tensor.ts";
 import type { WebGpuDevice } from "../../src/tensor/webgpu/webgpuDevice.ts";
 import { cpu, plain } from "./device.ts";
+import { MORE_RUNS } from "./full.ts";
 import { gpu } from "./gpu.ts";
 import { values as randomValues } from "./random.ts";
-
-/** `npm run test:full` tries this many times more random cases. */
-const MORE_RUNS = Number(process.env["GRADLOOM_TEST_MORE"] ?? 1);
 
 export interface OpInput {
   readonly shape: readonly number[];

@@ -35,6 +35,7 @@ export async function greedySearch(
       left: plan.maxLength - length,
     })) {
       if (!ended.includes(false)) break; // chosen ahead, past the end of every row
+      plan.signal?.throwIfAborted();
       tokens = Array.from(chosen, (token, row) => (ended[row] ? task.padTokenId : token));
       for (const [row, token] of tokens.entries()) {
         sequences[row]!.push(token);

@@ -1,0 +1,146 @@
+// Training on webgpu: transformers' own runs for 20 steps, memory that stays where it is, and how many kernels a
+// step dispatches.
+
+import { readFile } from "node:fs/promises";
+import { describe, expect, it } from "vitest";
+import { T5Config } from "../../src/t5/config.ts";
+import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
+import type { Example } from "../../src/train/collate.ts";
+import { Trainer } from "../../src/train/trainer.ts";
+import type { cpu } from "../support/device.ts";
+import { isFull } from "../support/full.ts";
+import { gpu } from "../support/gpu.ts";
+import { hasShared, needsShared, shared } from "../support/shared.ts";
+
+interface GoldenRun {
+  readonly arguments: Readonly<Record<string, unknown>>;
+  readonly train: readonly {
+    readonly input_ids: number[];
+    readonly attention_mask?: number[];
+    readonly labels: number[];
+  }[];
+  readonly log_history: readonly Readonly<Record<string, number>>[];
+}
+
+// A software GPU takes a second for one of these steps: `npm run test:full` takes more of them.
+const STEPS = isFull ? 20 : 10;
+const FLAT_STEPS = isFull ? 200 : 40;
+
+function toCamel(key: string): string {
+  return key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+describe.skipIf(!hasShared).each(["run-notebook", "run-masked"])(
+  needsShared(`${STEPS} steps of %s on webgpu`),
+  (name) => {
+    it("log transformers' losses and gradient norms", async () => {
+      const text = await readFile(shared("golden", name, "run.json"), "utf8");
+      const golden = JSON.parse(text) as GoldenRun;
+      const args = Object.entries(golden.arguments).filter(([key]) => key !== "dtype");
+      const model = await T5ForConditionalGeneration.fromPretrained(
+        shared("golden", name, "initial"),
+        { device: gpu },
+      );
+      const trainer = new Trainer({
+        model,
+        args: {
+          ...Object.fromEntries(args.map(([key, value]) => [toCamel(key), value])),
+          ...{ outputDir: "unused", saveStrategy: "no", disableTqdm: true },
+        },
+        trainDataset: golden.train.map(({ input_ids, attention_mask, labels }): Example => ({
+          inputIds: input_ids,
+          ...(attention_mask ? { attentionMask: attention_mask } : {}),
+          labels,
+        })),
+        // Not maxSteps: the schedule counts on all of them.
+        callbacks: [
+          {
+            onStepEnd: (_args, state, control) => {
+              if (state.globalStep === STEPS) control.shouldTrainingStop = true;
+            },
+          },
+        ],
+      });
+      await trainer.train();
+      const logged = golden.log_history.filter(
+        (record) => record["step"]! <= STEPS && record["loss"] !== undefined,
+      );
+      expect(logged.length).toBe(STEPS / 10);
+      for (const [i, expected] of logged.entries()) {
+        const record = trainer.state.logHistory[i]!;
+        expect(record.step).toBe(expected["step"]);
+        expect(Math.abs(record.loss! / expected["loss"]! - 1)).toBeLessThan(1e-3);
+        expect(Math.abs(record.grad_norm! / expected["grad_norm"]! - 1)).toBeLessThan(5e-3);
+        expect(record.learning_rate).toBe(expected["learning_rate"]);
+      }
+      model.dispose();
+    });
+  },
+);
+
+/** flan-t5-small's layers, narrower: dispatches do not depend on the width. */
+function narrowModel(device: typeof gpu | typeof cpu, layers: number) {
+  const config = T5Config.fromJSON(
+    {
+      ...{ model_type: "t5", vocab_size: 96, d_model: 16, d_kv: 4, d_ff: 32, num_heads: 6 },
+      ...{ num_layers: layers, feed_forward_proj: "gated-gelu", tie_word_embeddings: false },
+      ...{ decoder_start_token_id: 0, dropout_rate: 0.1 },
+    },
+    { source: "test" },
+  );
+  return T5ForConditionalGeneration.fromConfig(config, { device, seed: 3, tied: false });
+}
+
+const rows = Array.from({ length: 6 }, (_, i): Example => {
+  const ids = (length: number, from: number) =>
+    Array.from({ length }, (_, j) => 2 + ((7 * i + 13 * j + from) % 90));
+  return { inputIds: ids(8 + i, 1), attentionMask: new Array(8 + i).fill(1), labels: ids(5, 4) };
+});
+
+describe("a training step on webgpu", () => {
+  it("dispatches at most 900 kernels in flan-t5-small's shape", async () => {
+    const model = narrowModel(gpu, 8);
+    const counts: number[] = [];
+    let before = 0;
+    const trainer = new Trainer({
+      model,
+      args: { maxSteps: 2, perDeviceTrainBatchSize: 2, saveStrategy: "no", disableTqdm: true },
+      trainDataset: rows,
+      callbacks: [
+        {
+          onStepBegin: () => void (before = gpu.dispatches),
+          onStepEnd: () => void counts.push(gpu.dispatches - before),
+        },
+      ],
+    });
+    await trainer.train();
+    model.dispose();
+    expect(counts[1]).toBe(counts[0]);
+    expect(counts[0]).toBeLessThanOrEqual(900);
+  });
+
+  it(`leaves memory and pool where they were, ${FLAT_STEPS} times`, async () => {
+    const model = narrowModel(gpu, 1);
+    const after: ReturnType<typeof gpu.memory>[] = [];
+    const trainer = new Trainer({
+      model,
+      args: {
+        maxSteps: FLAT_STEPS,
+        perDeviceTrainBatchSize: 2,
+        saveStrategy: "no",
+        disableTqdm: true,
+      },
+      trainDataset: rows,
+      callbacks: [{ onStepEnd: () => void after.push(gpu.memory()) }],
+    });
+    await trainer.train();
+    // One step more than one epoch of batches: every shape was seen.
+    const settled = after[4]!;
+    for (const memory of after.slice(5)) {
+      expect(memory.tensors).toBe(settled.tensors);
+      expect(memory.bytes).toBe(settled.bytes);
+      expect(memory.pooledBytes).toBeLessThanOrEqual(after[20]!.pooledBytes);
+    }
+    model.dispose();
+  });
+});
