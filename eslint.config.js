@@ -4,6 +4,7 @@ export default tseslint.config(
   {
     ignores: [
       "dist/",
+      "dist-bench/",
       "coverage/",
       "src/kernels/wasm/assembly/",
       "src/kernels/wasm/generated/",

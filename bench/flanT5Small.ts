@@ -5,20 +5,20 @@ import { T5Config } from "../src/t5/config.ts";
 import { T5ForConditionalGeneration } from "../src/t5/model.ts";
 import type { Device } from "../src/tensor/device.ts";
 
-const config = {
+export const FLAN_T5_SMALL = {
   model_type: "t5",
   ...{ vocab_size: 32128, d_model: 512, d_kv: 64, d_ff: 1024, num_layers: 8, num_heads: 6 },
   ...{ feed_forward_proj: "gated-gelu", tie_word_embeddings: false, decoder_start_token_id: 0 },
 };
 
 export function flanT5Small(device: Device): T5ForConditionalGeneration {
-  const parsed = T5Config.fromJSON(config, { source: "bench/flanT5Small.ts" });
+  const parsed = T5Config.fromJSON(FLAN_T5_SMALL, { source: "bench/flanT5Small.ts" });
   return T5ForConditionalGeneration.fromConfig(parsed, { device, seed: 1, tied: false });
 }
 
-/** Ids that only their place decides; the Python script computes the same. */
-function ids(rows: number, columns: number): number[][] {
-  const id = (i: number, j: number) => 2 + ((i * 7919 + j * 104729) % 30000);
+/** Ids below 2 + count that only their place decides, none the end token; the Python script computes the same. */
+export function ids(rows: number, columns: number, count = 30000): number[][] {
+  const id = (i: number, j: number) => 2 + ((i * 7919 + j * 104729) % count);
   return Array.from({ length: rows }, (_, i) =>
     Array.from({ length: columns }, (_, j) => id(i, j)),
   );

@@ -78,7 +78,11 @@ async function tables(): Promise<string> {
       async (name) => JSON.parse(await readFile(new URL(name, folder), "utf8")) as BenchReport,
     ),
   );
-  return reports.map(table).join("\n");
+  // Those of bench:gpu hold sections of another kind.
+  return reports
+    .filter(({ results }) => results !== undefined)
+    .map(table)
+    .join("\n");
 }
 
 function table({ machine, runtime, command, peaks, results }: BenchReport): string {
