@@ -18,14 +18,17 @@ const LN2_HIGH: f32 = 0.693145751953125;
 // @ts-ignore: decorator
 @inline
 const LN2_LOW: f32 = 1.428606765330187e-6;
-/** ln 2^-126: below, the result is subnormal and becomes 0. */
+/** The first f32 above ln 2^-126: below, the result is subnormal and becomes 0. */
 // @ts-ignore: decorator
 @inline
-const LOWEST: f32 = -87.33654475;
-/** ln of the largest f32. */
+const LOWEST: f32 = -87.33654022216797;
+/**
+ * The last f32 below ln of the largest f32, 88.722839052. The next one, 88.72283935, is above 128 ln 2: there the
+ * exponent's bits would overflow into those of a NaN.
+ */
 // @ts-ignore: decorator
 @inline
-const HIGHEST: f32 = 88.72283905;
+const HIGHEST: f32 = 88.72283172607422;
 
 /**
  * e^x. Infinity above 88.72, 0 below -87.33, NaN for NaN.
