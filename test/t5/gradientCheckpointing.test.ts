@@ -5,6 +5,8 @@ import { backward } from "../../src/autograd/backward.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { Trainer } from "../../src/train/trainer.ts";
+import { hasRelaxedSimd } from "../../src/kernels/wasm/load.ts";
+import { distance } from "../support/describeOp.ts";
 import { cpu } from "../support/device.ts";
 import { TinyModel } from "../support/tinyModel.ts";
 import { tinyBatch, tinyConfig, tinyT5 } from "../support/tinyT5.ts";
@@ -40,7 +42,16 @@ describe("gradient checkpointing", () => {
     const before = cpu.memory();
     const plainly = await trainingGradients(false, into);
     const checkpointed = await trainingGradients(true, into);
-    expect(checkpointed).toEqual(plainly);
+    if (!hasRelaxedSimd()) expect(checkpointed).toEqual(plainly);
+    // Fused products and sums round once where gradients are added in the kernel, and twice where they are added later.
+    expect(checkpointed.loss).toBe(plainly.loss);
+    expect(checkpointed.offset).toBe(plainly.offset);
+    for (const [name, gradient] of plainly.gradients) {
+      const most = Math.max(...gradient.map(Math.abs));
+      expect(distance(checkpointed.gradients.get(name)!, gradient), name).toBeLessThanOrEqual(
+        1e-6 * most,
+      );
+    }
     expect(cpu.memory()).toMatchObject({ tensors: before.tensors, bytes: before.bytes });
   });
 

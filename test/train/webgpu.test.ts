@@ -136,10 +136,11 @@ describe("a training step on webgpu", () => {
     await trainer.train();
     // One step more than one epoch of batches: every shape was seen.
     const settled = after[4]!;
+    const pooled = Math.max(...after.slice(5, 20).map(({ pooledBytes }) => pooledBytes));
     for (const memory of after.slice(5)) {
       expect(memory.tensors).toBe(settled.tensors);
       expect(memory.bytes).toBe(settled.bytes);
-      expect(memory.pooledBytes).toBeLessThanOrEqual(after[20]!.pooledBytes);
+      expect(memory.pooledBytes).toBeLessThanOrEqual(1.25 * pooled);
     }
     model.dispose();
   });
