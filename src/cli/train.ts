@@ -2,8 +2,7 @@
 
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
-import type { TorchDtype } from "../t5/model.ts";
-import { cacheOption, columnOptions, DATASET_HELP, type DatasetFlags } from "./datasetOptions.ts";
+import { cacheOption, columnOptions, DATASET_HELP } from "./datasetOptions.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import { MODEL_HELP, revisionOption } from "./hub.ts";
 import { loraConfigOf, loraOptions, type LoraFlags } from "./lora.ts";
@@ -14,28 +13,9 @@ import { runTraining } from "./train/run.ts";
 import type { TrainSettings } from "./train/settings.ts";
 
 /** Flags that are no TrainingArguments, as commander files them. */
-interface OwnFlags extends LoraFlags, DatasetFlags, Record<string, unknown> {
-  readonly model: string;
-  readonly revision?: string;
-  readonly dtype: TorchDtype;
-  readonly dropout?: number;
-  readonly device: "cpu" | "webgpu" | "auto";
-  readonly threads?: number;
-  readonly cache: boolean;
-  readonly faithful: boolean;
-  readonly streaming: boolean;
-  readonly shuffleBuffer: number;
-  readonly maxTrainRows?: number;
-  readonly maxEvalRows?: number;
-  readonly maxLength: number;
-  readonly earlyStoppingPatience?: number;
-  readonly earlyStoppingThreshold: number;
-  readonly resumeFromCheckpoint?: string | true;
-  readonly rougeRows: number;
-  readonly maxNewTokens: number;
-  readonly sampleRows: number;
-  readonly json: boolean;
-}
+type OwnFlags = Omit<TrainSettings, "lora" | "arguments"> &
+  LoraFlags &
+  Record<string, unknown> & { readonly json: boolean };
 
 export function trainCommand(): Command {
   const command = new Command("train").description(
