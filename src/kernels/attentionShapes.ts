@@ -35,7 +35,7 @@ export const constantTypes = { BIAS: "u32", MASK: "u32", CAUSAL: "u32", DROPOUT:
 export type AttentionParams = Readonly<Record<keyof typeof paramTypes, number>>;
 export type AttentionConstants = Readonly<Record<keyof typeof constantTypes, number>>;
 
-/** Queries whose scores the WebAssembly bodies hold at a time: BLOCK of wasm/assembly/attention.ts. */
+/** Queries whose scores the WebAssembly bodies hold at a time: BLOCK of wasm/assembly/attentionBlock.ts. */
 export const SCORE_BLOCK = 128;
 
 /**

@@ -3,6 +3,7 @@
 
 export * from "./accumulate";
 export * from "./attention";
+export * from "./attentionBackward";
 export * from "./matmul";
 export * from "./adamw";
 export * from "./crossEntropy";
