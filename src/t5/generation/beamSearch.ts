@@ -87,7 +87,10 @@ async function chooseFromAll(
   });
 }
 
-/** The same from the best tokens of every beam: the best of an item are among them. */
+/**
+ * The same from the best tokens of every beam, among which the best of an item are. Only where sums tie with a token
+ * whose own score was too low to come along may the choice be another one.
+ */
 async function chooseFromBest(
   session: DecoderSession,
   items: readonly ItemSearch[],

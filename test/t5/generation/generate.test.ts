@@ -186,6 +186,16 @@ describe("what leaves the device", () => {
     ),
   );
 
+  it("beams take the first of tokens whose sums are equal, though their own scores are not", async () => {
+    // Three scores of about -1, 1e-7 apart: after some steps that is lost in the sum.
+    const close: Table = () => Float32Array.from([-9, -99, -9, -9, -9, -9, 0, 1e-7, 2e-7]);
+    const run = (more: GenerationOptions) =>
+      runGeneration((rows) => new FakeSession(close, 1, rows), task(), {
+        ...{ numBeams: 3, maxNewTokens: 12, ...more },
+      });
+    expect((await run({})).sequences).toEqual((await run(seeingAll)).sequences);
+  });
+
   it("sampling reads all scores where others tie with the k-th", async () => {
     let session!: FakeSession;
     const tied: Table = () => Float32Array.of(1, -9, 3, 2, 2, 2);
