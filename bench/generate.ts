@@ -1,7 +1,7 @@
 // Greedy generation of FLAN-T5-small's configuration: one text of 128 tokens, 200 new ones, weights in f32 and in
 // bf16. Beside PyTorch's, taking turns, where it is installed.
 //
-//   node --import ./scripts/example/runTypeScript.mjs bench/generate.ts [--threads 2] [--turns 5] [--variant simd]
+//   npm run bench:generate -- [--threads 2] [--turns 5] [--variant simd]
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,7 +1,7 @@
 // One training step of FLAN-T5-small's configuration: batch 8, 256 + 64 tokens, f32, dropout, clipping, AdamW.
 // Beside PyTorch's, taking turns, where it is installed.
 //
-//   node --import ./scripts/example/runTypeScript.mjs bench/trainStep.ts [--threads 2] [--steps 5] [--variant simd]
+//   npm run bench:train -- [--threads 2] [--steps 5] [--variant simd]
 
 import { parseArgs } from "node:util";
 import { backward } from "../src/autograd/backward.ts";

@@ -1,8 +1,9 @@
 // gradloom beside the libraries one would use instead, in one run: sides take turns, each result is read back, and
 // results are compared before anything is timed.
 //
-//   npm run bench:peers -- [--threads 2] [--turns 15]
+//   npm run bench:peers -- [--threads 2] [--turns 5]
 
+import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { gradloom, jaxWasm, onnxruntime, tensorflowWasm, type Run, type Side } from "./sides.ts";
 import { workloads, type Workload } from "./workloads.ts";
@@ -10,12 +11,14 @@ import { workloads, type Workload } from "./workloads.ts";
 const { values: options } = parseArgs({
   options: {
     threads: { type: "string", default: "2" },
-    turns: { type: "string", default: "15" },
+    turns: { type: "string", default: "5" },
   },
 });
 const threads = Number(options.threads);
 const turns = Number(options.turns);
-const WARM_UP = 5;
+const WARM_UP = 3;
+const RUNS_OF_A_TURN = 5;
+const PAUSE_MS = 50;
 const TOLERANCE = 1e-3;
 
 function checkSame(
@@ -43,11 +46,16 @@ async function timesOf(workload: Workload, sides: readonly Side[]): Promise<numb
   const ours = Float32Array.from(await runs[0]!());
   for (const [i, run] of runs.entries()) checkSame(workload, sides[i]!.name, ours, await run());
   const times = sides.map((): number[] => []);
-  for (let turn = -WARM_UP; turn < turns; turn++) {
+  for (let turn = 0; turn < turns; turn++) {
     for (const [i, run] of runs.entries()) {
-      const begun = performance.now();
-      await run();
-      if (turn >= 0) times[i]!.push(performance.now() - begun);
+      // The threads of the side before may still spin in wait for more work, on the core that this side needs.
+      await setTimeout(PAUSE_MS);
+      for (let warm = 0; warm < WARM_UP; warm++) await run();
+      for (let timed = 0; timed < RUNS_OF_A_TURN; timed++) {
+        const begun = performance.now();
+        await run();
+        times[i]!.push(performance.now() - begun);
+      }
     }
   }
   return times;
@@ -59,7 +67,9 @@ const sides = [
   await jaxWasm(),
   await onnxruntime(threads),
 ];
-console.log(`node ${process.versions.node}, ${threads} threads, medians of ${turns}`);
+console.log(
+  `node ${process.versions.node}, ${threads} threads, medians of ${turns} turns of ${RUNS_OF_A_TURN} runs`,
+);
 for (const workload of workloads) {
   const times = await timesOf(workload, sides);
   const own = median(times[0]!);
