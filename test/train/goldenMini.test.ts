@@ -1,0 +1,159 @@
+// golden/mini: transformers' Trainer on DialogSum with the small trained T5, the notebook's way and the right way.
+// Minutes of work on two cores, so `npm run test:full` only.
+
+import { readFile } from "node:fs/promises";
+import { beforeAll, describe, expect, it } from "vitest";
+import { rouge } from "../../src/eval/rouge.ts";
+import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
+import { Tokenizer } from "../../src/t5/tokenizer.ts";
+import { defaultCollator } from "../../src/train/batches.ts";
+import { loadDataset } from "../../src/train/loadDataset.ts";
+import { preprocess } from "../../src/train/preprocess.ts";
+import { inferencePrompt } from "../../src/train/prompt.ts";
+import { Trainer } from "../../src/train/trainer.ts";
+import { cpu } from "../support/device.ts";
+import { isFull } from "../support/full.ts";
+import { hasShared, needsShared, shared } from "../support/shared.ts";
+
+type Scores = Readonly<Record<"rouge1" | "rouge2" | "rougeL" | "rougeLsum", number>>;
+
+interface GoldenRun {
+  readonly arguments: Readonly<
+    Record<"learning_rate" | "warmup_steps" | "max_steps" | "weight_decay", number> &
+      Record<"logging_steps" | "seed" | "dropout_rate", number>
+  >;
+  readonly batches: readonly (readonly number[])[];
+  readonly log_history: readonly Readonly<Record<string, number>>[];
+  readonly train_loss: number;
+  readonly total_flos: number;
+}
+
+/** Rows of the test split and their summaries. */
+interface GoldenSummaries {
+  readonly test_rows: readonly number[];
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+  readonly rouge_before_first10_seed42: Scores;
+  readonly rouge_after_mean: Scores;
+}
+
+const folder = shared("models", "t5-mini-dialogsum");
+/** Longer than a run takes on a busy machine. */
+const TIMEOUT = 1_800_000;
+
+async function read<T>(file: string): Promise<T> {
+  return JSON.parse(await readFile(shared("golden", "mini", file), "utf8")) as T;
+}
+
+function off(actual: number | undefined, expected: number): number {
+  return Math.abs(actual! / expected - 1);
+}
+
+function loadModel({ arguments: { dropout_rate } }: GoldenRun) {
+  return T5ForConditionalGeneration.fromPretrained(folder, {
+    device: cpu,
+    config: { dropout_rate },
+  });
+}
+
+/** Trains as `golden` did and compares batches and log. */
+async function expectSameRun(
+  golden: GoldenRun,
+  model: T5ForConditionalGeneration,
+  tokenizer: Tokenizer,
+  faithful: boolean,
+): Promise<void> {
+  const { train } = await loadDataset(shared("data", "dialogsum"));
+  const examples = await preprocess(train!, tokenizer, { faithful });
+  const rows = new Map(examples.map((example, row) => [example, row]));
+  const collate = defaultCollator(tokenizer.padTokenId);
+  const batches: (number | undefined)[][] = [];
+  const { learning_rate, warmup_steps, max_steps, weight_decay, logging_steps, seed } =
+    golden.arguments;
+  const trainer = new Trainer({
+    model,
+    trainDataset: examples,
+    args: {
+      learningRate: learning_rate,
+      warmupSteps: warmup_steps,
+      maxSteps: max_steps,
+      weightDecay: weight_decay,
+      loggingSteps: logging_steps,
+      seed,
+      saveStrategy: "no",
+      disableTqdm: true,
+    },
+    collator(batch) {
+      batches.push(batch.map((example) => rows.get(example)));
+      return collate(batch);
+    },
+  });
+  const { metrics } = await trainer.train();
+  expect(batches).toEqual(golden.batches);
+  const history = trainer.state.logHistory;
+  expect(history.map(({ step }) => step)).toEqual(golden.log_history.map(({ step }) => step));
+  for (const [i, { step, loss }] of golden.log_history.entries()) {
+    if (loss !== undefined) expect(off(history[i]!.loss, loss), `step ${step}`).toBeLessThan(2e-3);
+  }
+  expect(off(metrics.train_loss, golden.train_loss)).toBeLessThan(2e-3);
+  expect(metrics.total_flos).toBe(golden.total_flos);
+}
+
+describe.runIf(isFull && hasShared)(needsShared("golden/mini"), () => {
+  let tokenizer: Tokenizer;
+
+  beforeAll(async () => {
+    tokenizer = await Tokenizer.fromPretrained(folder);
+  });
+
+  it(
+    "trains the notebook's way",
+    async () => {
+      const golden = await read<GoldenRun>("faithful.json");
+      const model = await loadModel(golden);
+      await expectSameRun(golden, model, tokenizer, true);
+      model.dispose();
+    },
+    TIMEOUT,
+  );
+
+  it(
+    "trains the right way, and summarises the same before and after",
+    async () => {
+      const golden = await read<GoldenRun & GoldenSummaries>("run.json");
+      const model = await loadModel(golden);
+      const { test } = await loadDataset(shared("data", "dialogsum"));
+      const rows = golden.test_rows.map((i) => test!.rows[i]!);
+      const references = rows.map(({ summary }) => summary!);
+      const summarise = async () => {
+        const texts: string[] = [];
+        for (const { dialogue } of rows) {
+          const prompt = tokenizer.encode(inferencePrompt(dialogue!));
+          const [ids] = await model.generate(prompt, { maxNewTokens: 60 });
+          texts.push(tokenizer.decode(ids!, { skipSpecialTokens: true }));
+        }
+        return texts;
+      };
+
+      const before = await summarise();
+      expect(before).toEqual(golden.before);
+      const first = rouge(before.slice(0, 10), references.slice(0, 10), { useStemmer: true });
+      for (const [type, score] of Object.entries(golden.rouge_before_first10_seed42)) {
+        expect(off(first[type as keyof Scores], score), type).toBeLessThan(1e-9);
+      }
+
+      await expectSameRun(golden, model, tokenizer, false);
+
+      const after = await summarise();
+      expect(after.filter((text, i) => text === golden.after[i]).length).toBeGreaterThanOrEqual(36);
+      const scores = rouge(after, references, { useStemmer: true, useAggregator: false });
+      for (const [type, score] of Object.entries(golden.rouge_after_mean)) {
+        const each = scores[type as keyof Scores];
+        const mean = each.reduce((sum, value) => sum + value, 0) / each.length;
+        expect(Math.abs(mean - score), type).toBeLessThan(0.01);
+      }
+      model.dispose();
+    },
+    TIMEOUT,
+  );
+});
