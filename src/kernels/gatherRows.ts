@@ -92,6 +92,7 @@ export function defineScatterAdd(name: string) {
     inputs: { ids: "i32", dy: "float" },
     outputs: { dx: "float" }, // zeroed before
     params: { count: "u32", rows: "u32", cols: "u32" },
+    wasm: { name: "scatterAddRows", range: ({ cols }) => cols! },
     // There are no atomic floats. A workgroup takes the first position of each id, looks for the others and
     // adds their rows up in order, so that no row of dx has two writers.
     wgsl: {

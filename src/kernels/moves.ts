@@ -26,11 +26,6 @@ export function movedName(base: string, type: MovedType): string {
   return type === "float" ? base : `${base}${type[0]!.toUpperCase()}${type.slice(1)}`;
 }
 
-/** Name of the WebAssembly function `base` for a type: they differ by the width of an element only. */
-export function movedWasmName(base: string, type: MovedType): string {
-  return `${base}${type === "f16" || type === "bf16" ? 16 : 32}`;
-}
-
 /** Where an element of y comes from. */
 interface Move<P> {
   /** Elements of y that are written. */

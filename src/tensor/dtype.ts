@@ -19,11 +19,6 @@ export type DataArray = FloatArray | Int32Array | Uint32Array | Uint8Array;
 
 const BYTES: Record<Dtype, number> = { f32: 4, f64: 8, f16: 2, bf16: 2, i32: 4, u32: 4, bool: 4 };
 
-/** Bytes of one element in storage. */
-export function bytesPerElement(dtype: Dtype): number {
-  return BYTES[dtype];
-}
-
 /**
  * Bytes that `size` elements take. 16-bit floats are padded to an even count, because the GPU
  * addresses 32-bit words.

@@ -10,6 +10,7 @@ export * from "./crossEntropy";
 export * from "./decodeAttention";
 export * from "./dropout";
 export * from "./gatedGelu";
+export * from "./gatherRows";
 export { expForward, tanhForward } from "./math";
 export * from "./rmsNorm";
 export * from "./roundTo";
