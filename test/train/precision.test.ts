@@ -4,7 +4,8 @@
 // torch.autocast("cpu", dtype), AdamW at 3e-3 after a warmup of ten, clipping to 1, GradScaler("cpu") for float16; one thread.
 
 import { readFile, writeFile } from "node:fs/promises";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import { backward } from "../../src/autograd/backward.ts";
 import { openDevice } from "../../src/kernels/openDevice.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
 import { ArgumentError } from "../../src/tensor/errors.ts";
@@ -19,6 +20,7 @@ import { distance } from "../support/describeOp.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";
 import { TinyModel, tinyRows } from "../support/tinyModel.ts";
+import { tinyBatch, tinyT5 } from "../support/tinyT5.ts";
 
 const folder = temporaryFolder();
 /** One thread, as torch had: small models only wait for others. */
@@ -220,6 +222,42 @@ describe.skipIf(!hasShared)(needsShared("autocast"), () => {
       /^fp16: trained weights must be f32, got f16 \(shared\.weight\)/,
     );
     model.dispose();
+  });
+});
+
+describe("products", () => {
+  /** Names of the kernels of matrix products in a step, and how often each ran. */
+  function productsOf(autocast: "f16" | "bf16" | null): Map<string, number> {
+    const model = tinyT5({ device: cpu });
+    model.autocast = autocast;
+    const counts = new Map<string, number>();
+    const dispatch = vi.spyOn(cpu, "dispatch");
+    scope(() => backward(model.forward(tinyBatch(2, 5)).loss!));
+    for (const [{ name }] of dispatch.mock.calls) {
+      if (name.startsWith("matmul")) counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    dispatch.mockRestore();
+    model.dispose();
+    return counts;
+  }
+
+  it("may run on matrix units under fp16, and only there", () => {
+    const single = productsOf(null).get("matmul")!;
+    expect(productsOf(null)).toEqual(new Map([["matmul", single]]));
+    // Of the three products of a linear layer, only that of the weight's gradient has no operand stored in f16.
+    const [ofWeights, others] = [single / 3, (2 * single) / 3];
+    expect(productsOf("f16")).toEqual(
+      new Map([
+        ["matmulF16Rounding", others],
+        ["matmulRounding", ofWeights],
+      ]),
+    );
+    expect(productsOf("bf16")).toEqual(
+      new Map([
+        ["matmulBf16", others],
+        ["matmul", ofWeights],
+      ]),
+    );
   });
 });
 
