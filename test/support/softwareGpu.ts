@@ -12,12 +12,17 @@ import { brotliDecompressSync } from "node:zlib";
 const cache = fileURLToPath(new URL("../../node_modules/.cache/swiftshader", import.meta.url));
 
 export default function setup(): void {
-  if (process.platform !== "linux" || process.arch !== "x64" || hasDriver()) return;
+  Object.assign(process.env, softwareGpu());
+}
+
+/** The variables that processes with SwiftShader start with; null where there is a driver, or no SwiftShader for the machine. */
+export function softwareGpu(): Readonly<Record<string, string>> | null {
+  if (process.platform !== "linux" || process.arch !== "x64" || hasDriver()) return null;
   unpack();
-  process.env["VK_ICD_FILENAMES"] = join(cache, "vk_swiftshader_icd.json");
-  process.env["LD_LIBRARY_PATH"] = [cache, process.env["LD_LIBRARY_PATH"]]
-    .filter(Boolean)
-    .join(":");
+  return {
+    VK_ICD_FILENAMES: join(cache, "vk_swiftshader_icd.json"),
+    LD_LIBRARY_PATH: [cache, process.env["LD_LIBRARY_PATH"]].filter(Boolean).join(":"),
+  };
 }
 
 /** Whether the machine, or whoever started the tests, has a Vulkan driver. */

@@ -31,7 +31,7 @@ const isNode = typeof process === "object" && process.versions?.node !== undefin
  * What Dawn would refuse or round otherwise: experimental features, f16 on NVIDIA, exact timestamps. And workgroup memory
  * is zeroed by a loop: SwiftShader unrolls Vulkan's initialiser, 4 s of compiling for 20 KB instead of 0.3.
  */
-const DAWN_OPTIONS = [
+export const DAWN_OPTIONS: readonly string[] = [
   "enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia",
   "disable-dawn-features=timestamp_quantization,use_vulkan_zero_initialize_workgroup_memory_extension",
 ];
@@ -108,7 +108,7 @@ async function findGpu(adapter: string): Promise<GPU> {
   let dawn = dawns.get(adapter);
   if (dawn === undefined) {
     const { create } = await importDawn();
-    dawn = create(adapter === "" ? DAWN_OPTIONS : [...DAWN_OPTIONS, `adapter=${adapter}`]);
+    dawn = create([...DAWN_OPTIONS, ...(adapter === "" ? [] : [`adapter=${adapter}`])]);
     dawns.set(adapter, dawn);
   }
   return dawn;

@@ -1,0 +1,92 @@
+// A training step as the Trainer does it, for benches, and how long it keeps the main thread.
+
+import { gradientNorm } from "../../src/kernels/gradientNorm.ts";
+import { addToSum } from "../../src/kernels/runningSum.ts";
+import { Scope } from "../../src/tensor/scope.ts";
+import { zeros } from "../../src/tensor/tensor.ts";
+import type { WebGpuDevice } from "../../src/tensor/webgpu/webgpuDevice.ts";
+import { AdamW } from "../../src/train/adamw.ts";
+import { lossGradients } from "../../src/train/loss.ts";
+import { batch, randomT5 } from "./models.ts";
+
+export interface StepShape {
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly dtype: "f32" | "bf16";
+  readonly texts: number;
+  readonly source: number;
+  readonly target: number;
+  /** Mixed precision on f32 weights. */
+  readonly autocast?: "f16";
+}
+
+export interface TrainingStep {
+  /** Records one: dropout, clipping, AdamW, nothing read back. */
+  run(): void;
+  /** The losses of all steps so far, added up. */
+  lossSum(): Promise<number>;
+  dispose(): void;
+}
+
+/** A model of random weights, its optimizer, and a batch. */
+export function trainingStep(device: WebGpuDevice, shape: StepShape): TrainingStep {
+  const { fields, texts, source, target } = shape;
+  const model = randomT5(fields, device, shape.dtype);
+  model.train();
+  model.autocast = shape.autocast ?? null;
+  const optimizer = new AdamW(model.parameters());
+  const total = zeros([1], { device });
+  const inputs = batch(texts, source, target, fields.vocab_size as number);
+  const factors = { labelSmoothing: 0, share: 1, scale: 1 };
+  return {
+    run() {
+      const memory = new Scope();
+      memory.run(() => {
+        const into = optimizer.openGradients();
+        const gradients = lossGradients(model, inputs, factors, into, (loss) =>
+          addToSum(total, loss, 1),
+        );
+        const gathered = optimizer.gather(gradients);
+        const { scale } = gradientNorm(gathered, 1);
+        for (const x of gathered) x.dispose();
+        optimizer.step(gradients, 1e-5, scale);
+        optimizer.closeGradients();
+      });
+      memory.dispose();
+    },
+    lossSum: () => total.item(),
+    dispose() {
+      optimizer.dispose();
+      total.dispose();
+      model.dispose();
+    },
+  };
+}
+
+export interface RecordingTime {
+  /** Of a step. */
+  readonly dispatches: number;
+  /** Main-thread time of each step from its first op to its last submission, waits excluded. */
+  readonly microseconds: readonly number[];
+}
+
+/** @throws {Error} when a step leaves tensors behind: what it records next would be more than a step's */
+export async function recordingTime(
+  device: WebGpuDevice,
+  step: TrainingStep,
+  steps: number,
+): Promise<RecordingTime> {
+  const before = device.dispatches;
+  const { tensors } = device.memory();
+  const microseconds: number[] = [];
+  for (let i = 0; i < steps; i++) {
+    const begun = performance.now();
+    step.run();
+    // What is left to submit is submitted at once: sync waits only after it.
+    const done = device.sync();
+    microseconds.push(1000 * (performance.now() - begun));
+    await done;
+  }
+  const left = device.memory().tensors - tensors;
+  if (left !== 0) throw new Error(`bench: steps must leave no tensors behind, got ${left}`);
+  return { dispatches: (device.dispatches - before) / steps, microseconds };
+}
