@@ -43,3 +43,9 @@ export function noise(shape: readonly number[], seed: number, scale = 1): BenchI
 
 export const f32Bytes = (...sizes: readonly number[]): number =>
   4 * sizes.reduce((sum, size) => sum + size, 0);
+
+/** The row that element `index` belongs to, and its column in it. */
+export function place({ values }: BenchInput, columns: number, index: number) {
+  const column = index % columns;
+  return { row: values.subarray(index - column, index - column + columns), column };
+}

@@ -1,19 +1,12 @@
-// Kernels that go over rows or elements once: what counts is how fast they read and write.
+// Kernels along rows: softmax and RMS norm, with their gradients.
 
-import { adamw } from "../../src/kernels/adamw.ts";
-import { crossEntropyForward } from "../../src/kernels/crossEntropy.ts";
-import { embeddingForward } from "../../src/kernels/embedding.ts";
-import { gatedGeluForward } from "../../src/kernels/gatedGelu.ts";
-import { binary } from "../../src/kernels/pointwise.ts";
-import { rmsNormForward } from "../../src/kernels/rmsNorm.ts";
+import {
+  rmsNormBackward,
+  rmsNormBackwardWeight,
+  rmsNormForward,
+} from "../../src/kernels/rmsNorm.ts";
 import { softmaxBackward, softmaxForward } from "../../src/kernels/softmax.ts";
-import { f32Bytes, noise, type BenchInput, type KernelBench } from "./kernelBench.ts";
-
-/** Row `index` belongs to, and the column in it. */
-function place({ values }: BenchInput, columns: number, index: number) {
-  const column = index % columns;
-  return { row: values.subarray(index - column, index - column + columns), column };
-}
+import { f32Bytes, noise, place, type BenchInput, type KernelBench } from "./kernelBench.ts";
 
 function softmaxOf(row: ArrayLike<number>): Float64Array {
   const exps = Float64Array.from(row, Math.exp);
@@ -22,7 +15,12 @@ function softmaxOf(row: ArrayLike<number>): Float64Array {
 }
 
 const EPS = 1e-6;
-const LABELS = Int32Array.from({ length: 512 }, (_, i) => (i % 7 === 6 ? -100 : (i * 61) % 32128));
+
+/** Reciprocal root mean squares of 2048 rows. */
+function rrms(): BenchInput {
+  const { shape, values } = noise([2048], 3, 0.5);
+  return { shape, values: values.map((x) => 1.5 + x) };
+}
 
 export const rowBenches: readonly KernelBench[] = [
   {
@@ -70,84 +68,35 @@ export const rowBenches: readonly KernelBench[] = [
     },
   },
   {
-    kernel: "gatedGeluForward",
-    shape: "[2048×1024], feed-forward",
-    flops: 0,
-    bytes: f32Bytes(3 * 2048 * 1024),
-    inputs: () => [noise([2048, 1024], 1, 3), noise([2048, 1024], 2)],
-    run: ([a, b]) => [gatedGeluForward(a!, b!)],
-    expected([a, b], index) {
-      const x = a!.values[index]!;
-      const inner = Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3);
-      return 0.5 * x * (1 + Math.tanh(inner)) * b!.values[index]!;
-    },
-  },
-  {
-    kernel: "crossEntropyForward",
-    shape: "[512×32128], vocabulary",
-    flops: 0,
-    bytes: f32Bytes(512 * 32128),
-    inputs: () => [noise([512, 32128], 1, 4), { shape: [512], values: LABELS }],
-    run([logits, labels]) {
-      const options = { ignoreIndex: -100, labelSmoothing: 0 };
-      const { loss, lse, count } = crossEntropyForward(logits!, labels!, options);
-      return [loss, lse, count];
-    },
-    expected([logits]) {
-      const rows = [...LABELS.keys()].filter((i) => LABELS[i]! >= 0);
-      const losses = rows.map((i) => {
-        const row = logits!.values.subarray(i * 32128, (i + 1) * 32128);
-        let sum = 0;
-        for (const value of row) sum += Math.exp(value);
-        return Math.log(sum) - row[LABELS[i]!]!;
-      });
-      return losses.reduce((sum, loss) => sum + loss, 0) / rows.length;
-    },
-  },
-  {
-    kernel: "embeddingForward",
-    shape: "2048 rows of [32128×512]",
-    flops: 0,
-    bytes: f32Bytes(2 * 2048 * 512),
-    inputs: () => [
-      noise([32128, 512], 1),
-      { shape: [2048], values: Int32Array.from({ length: 2048 }, (_, i) => (i * 104729) % 32128) },
-    ],
-    run: ([table, ids]) => [embeddingForward(table!, ids!)],
-    expected([table, ids], index) {
-      return table!.values[ids!.values[Math.floor(index / 512)]! * 512 + (index % 512)]!;
-    },
-  },
-  {
-    kernel: "add",
-    shape: "[2048×512], residual",
+    kernel: "rmsNormBackward",
+    shape: "[2048×512], block input",
     flops: 0,
     bytes: f32Bytes(3 * 2048 * 512),
-    inputs: () => [noise([2048, 512], 1), noise([2048, 512], 2)],
-    run: ([a, b]) => [binary("add", a!, b!)],
-    expected: ([a, b], index) => a!.values[index]! + b!.values[index]!,
+    inputs: () => [noise([2048, 512], 1), noise([512], 2), rrms(), noise([2048, 512], 4)],
+    run: ([x, weight, r, dy]) => [rmsNormBackward(x!, weight!, r!, dy!)],
+    // dx_j = r g_j - x_j r^3 / C sum_k g_k x_k with g = dy weight
+    expected([x, weight, r, dy], index) {
+      const { row, column } = place(x!, 512, index);
+      const upstream = place(dy!, 512, index).row;
+      const g = Float64Array.from(row, (_, j) => upstream[j]! * weight!.values[j]!);
+      const dot = g.reduce((sum, each, j) => sum + each * row[j]!, 0);
+      const scale = r!.values[Math.floor(index / 512)]!;
+      return scale * g[column]! - (row[column]! * scale ** 3 * dot) / 512;
+    },
   },
   {
-    kernel: "adamw",
-    shape: "[1024×512], a feed-forward matrix",
+    kernel: "rmsNormBackwardWeight",
+    shape: "[2048×512], block input",
     flops: 0,
-    bytes: f32Bytes(7 * 1024 * 512),
-    inputs: () => [
-      noise([1024, 512], 1),
-      noise([1024, 512], 2, 0),
-      noise([1024, 512], 3, 0),
-      noise([1024, 512], 4),
-    ],
-    run([p, m, v, gradient]) {
-      const settings = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 };
-      const tensors = { p: p!, m: m!, v: v!, gradient: gradient!, scale: null };
-      adamw(tensors, { ...settings, weightDecay: 0.01, step: 1 });
-      return [p!];
-    },
-    // The first step moves every parameter by the learning rate against the gradient's sign.
-    expected([p, , , gradient], index) {
-      const g = gradient!.values[index]!;
-      return p!.values[index]! * (1 - 1e-5) - (1e-3 * g) / (Math.abs(g) + 1e-8);
+    bytes: f32Bytes(2 * 2048 * 512),
+    inputs: () => [noise([2048, 512], 1), rrms(), noise([2048, 512], 4)],
+    run: ([x, r, dy]) => [rmsNormBackwardWeight(x!, r!, dy!)],
+    expected([x, r, dy], column) {
+      let sum = 0;
+      for (let i = 0; i < 2048; i++) {
+        sum += dy!.values[i * 512 + column]! * x!.values[i * 512 + column]! * r!.values[i]!;
+      }
+      return sum;
     },
   },
 ];

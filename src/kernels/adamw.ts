@@ -36,6 +36,8 @@ const paramTypes = {
   rootCorrection: "f32",
   eps: "f32",
 } as const;
+/** Those that follow from the schedule and the number of updates. */
+const varying = ["decay", "rate", "rootCorrection"] as const;
 type Params = { readonly [K in keyof typeof paramTypes]: number };
 
 /** The update of several elements at once; `vector` is the WGSL type that holds them. */
@@ -114,6 +116,7 @@ export const adamwKernel = defineKernel({
   inputs: { gradient: "float", scale: "float?" },
   outputs: { p: "float", m: "float", v: "float" },
   params: paramTypes,
+  varying,
   wasm: { name: "adamw", elementwise: true, range: ({ size }) => size! },
   wgsl: {
     uses: [updated4],
@@ -139,6 +142,7 @@ export const adamwBf16Kernel = defineKernel({
   inputs: { gradient: "f32", scale: "f32?" },
   outputs: { p: "bf16", m: "bf16", v: "bf16" },
   params: paramTypes,
+  varying,
   wasm: { name: "adamwBf16", elementwise: true, range: ({ size }) => size! },
   wgsl: wgslHalves(bf16, "unpackBf16", "packBf16"),
   cpu: (arrays, params) => update(arrays, params, bf16Codec),
@@ -149,6 +153,7 @@ export const adamwF16Kernel = defineKernel({
   inputs: { gradient: "f32", scale: "f32?" },
   outputs: { p: "f16", m: "f16", v: "f16" },
   params: paramTypes,
+  varying,
   wgsl: wgslHalves(f16, "unpackF16", "packF16"),
   cpu: (arrays, params) => update(arrays, params, f16Codec),
 });

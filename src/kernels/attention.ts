@@ -24,7 +24,7 @@ import {
 } from "./attentionShapes.ts";
 import { planQueryTile, queriesOf, tileConstants, tilePass } from "./attentionPlans.ts";
 import { tileProducts, tileScores, visibleKeys, weightedKeys } from "./attentionTiles.ts";
-import { keepFactors } from "./dropout.ts";
+import { dropoutVarying, keepFactors } from "./dropout.ts";
 import { defineKernel, launch } from "./kernel.ts";
 import { headShaders } from "./wgsl/heads.ts";
 
@@ -168,6 +168,7 @@ export const attentionForwardKernel = defineKernel({
   inputs: { q: "float", k: "float", v: "float", bias: "float?", mask: "i32?" },
   outputs: { y: "float", lse: "float" },
   params: paramTypes,
+  varying: dropoutVarying,
   constants: constantTypes,
   wasm: {
     name: "attentionForward",

@@ -33,7 +33,7 @@ import {
   type AttentionOptions,
   type AttentionParams,
 } from "./attentionShapes.ts";
-import { keepFactors } from "./dropout.ts";
+import { dropoutVarying, keepFactors } from "./dropout.ts";
 import { defineKernel, launch } from "./kernel.ts";
 
 // ---------------------------------------------------------------------------------------------
@@ -115,6 +115,7 @@ export const attentionBackwardQueryKernel = defineKernel({
   inputs,
   outputs: { dq: "float", dbias: "float?" },
   params: { ...paramTypes, accumulate: "u32" },
+  varying: dropoutVarying,
   constants: constantTypes,
   // Heads by blocks of queries, because an element of the bias gradient is a sum over the batch.
   wasm: {
@@ -149,6 +150,7 @@ export const attentionBackwardKeyValueKernel = defineKernel({
   inputs,
   outputs: { dk: "float", dv: "float" },
   params: paramTypes,
+  varying: dropoutVarying,
   constants: constantTypes,
   wasm: {
     name: "attentionBackwardKeyValue",

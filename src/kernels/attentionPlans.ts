@@ -52,6 +52,19 @@ const wideKeyTiles: readonly TileShape[] = [
   { KEY_LANES: 16, QUERY_LANES: 16, PER_LANE: 2 },
 ];
 
+/**
+ * Where a CPU plays the GPU, a workgroup is what one vector of the CPU's computes: barriers between more invocations cost
+ * more than the reads they save. Rows that an invocation computes one after another share what it reads.
+ */
+const softwareQueryTiles: readonly TileShape[] = [
+  { KEY_LANES: 4, QUERY_LANES: 1, PER_LANE: 4 },
+  { KEY_LANES: 4, QUERY_LANES: 1, PER_LANE: 16 },
+  { KEY_LANES: 4, QUERY_LANES: 1, PER_LANE: 32 },
+];
+const softwareKeyTiles: readonly TileShape[] = [{ KEY_LANES: 4, QUERY_LANES: 1, PER_LANE: 8 }];
+/** Its results lie in memory, not in registers, and to divide them would be to compute the scores again. */
+const MOST_COLUMNS_IN_SOFTWARE = 16;
+
 export interface TilePlan {
   readonly constants: TileConstants;
   /** Workgroups that divide the columns of a result among them. */
@@ -64,16 +77,18 @@ export interface TilePlan {
 /**
  * The constants for a width of heads.
  * @param across lanes that the columns of the result lie over
+ * @param mostColumns vectors of a result's row that an invocation holds
  */
 export function planTile(
   shape: TileShape,
   width: number,
   across: "KEY_LANES" | "QUERY_LANES",
+  mostColumns = MOST_COLUMNS,
 ): TilePlan {
   const { KEY_LANES, QUERY_LANES, PER_LANE } = shape;
   const vectors = Math.max(1, Math.ceil(width / 4));
   const CHUNK = Math.min(MOST_CHUNK, 2 ** Math.ceil(Math.log2(vectors)));
-  const COLUMNS = Math.min(MOST_COLUMNS, Math.ceil(vectors / shape[across]));
+  const COLUMNS = Math.min(mostColumns, Math.ceil(vectors / shape[across]));
   const rows = QUERY_LANES * PER_LANE;
   const keys = 4 * KEY_LANES;
   const [queryTile, keyTile] = [rows * CHUNK, keys * (CHUNK | 1)];
@@ -96,9 +111,10 @@ export function planTile(
 /** The smallest tile that holds all queries, or the largest that the adapter has memory for. */
 export function planQueryTile(
   { queries, width }: { readonly queries: number; readonly width: number },
-  { workgroupBytes }: AdapterFacts,
+  { software, workgroupBytes }: AdapterFacts,
 ): TilePlan {
-  const plans = queryTiles.map((shape) => planTile(shape, width, "KEY_LANES"));
+  const shapes = software ? softwareQueryTiles : queryTiles;
+  const plans = shapes.map((shape) => planTile(shape, width, "KEY_LANES"));
   const fitting = plans.filter(({ bytes }) => bytes <= workgroupBytes);
   const enough = fitting.find(({ constants }) => queriesOf(constants) >= queries);
   return enough ?? fitting.at(-1) ?? plans[0]!;
@@ -107,10 +123,12 @@ export function planQueryTile(
 /** As planQueryTile, for workgroups that own keys. */
 export function planKeyTile(
   { keys, width }: { readonly keys: number; readonly width: number },
-  { workgroupBytes }: AdapterFacts,
+  { software, workgroupBytes }: AdapterFacts,
 ): TilePlan {
-  const shapes = width <= 64 ? keyTiles : wideKeyTiles;
-  const plans = shapes.map((shape) => planTile(shape, width, "QUERY_LANES"));
+  const hardware = width <= 64 ? keyTiles : wideKeyTiles;
+  const shapes = software ? softwareKeyTiles : hardware;
+  const most = software ? MOST_COLUMNS_IN_SOFTWARE : MOST_COLUMNS;
+  const plans = shapes.map((shape) => planTile(shape, width, "QUERY_LANES", most));
   const fitting = plans.filter(({ bytes }) => bytes <= workgroupBytes);
   const enough = fitting.find(({ constants }) => keysOf(constants) >= keys);
   return enough ?? fitting.at(-1) ?? plans[0]!;

@@ -48,9 +48,10 @@ function passesOverRows(
   shaders: RowShaders,
   matrices: readonly string[],
   { rows, cols }: { readonly rows: number; readonly cols: number },
-  { bindingBytes, offsetAlignment }: AdapterFacts,
+  adapter: AdapterFacts,
 ): WgslPass[] {
   if (cols === 0) return [];
+  const { bindingBytes, offsetAlignment } = adapter;
   const aligned = offsetAlignment / 4;
   const fitting = Math.floor(bindingBytes / (4 * cols * aligned)) * aligned;
   const step = Math.max(fitting, aligned);
@@ -59,7 +60,7 @@ function passesOverRows(
     const workgroups = Math.min(step, rows - firstRow);
     const range = { offset: firstRow * cols, size: workgroups * cols };
     passes.push({
-      ...rowShader(shaders, cols),
+      ...rowShader(shaders, cols, adapter),
       workgroups,
       params: { firstRow, lastRow: firstRow + workgroups },
       ...(rows > step ? { ranges: Object.fromEntries(matrices.map((x) => [x, range])) } : {}),

@@ -29,6 +29,9 @@ export const dropoutParamTypes = {
   offset: "u32",
 } as const;
 
+/** Those that say where in its stream a call is. */
+export const dropoutVarying = ["seedLow", "seedHigh", "offset"] as const;
+
 export type DropoutParams = Readonly<Record<keyof typeof dropoutParamTypes, number>>;
 
 /**
@@ -76,6 +79,7 @@ export const dropoutKernel = defineKernel({
   inputs: { x: "float" },
   outputs: { y: "float" },
   params: { size: "u32", ...dropoutParamTypes },
+  varying: dropoutVarying,
   wasm: { name: "dropout", ...pieces },
   wgsl: {
     uses: [keepFactors4],
@@ -99,6 +103,7 @@ export const dropoutAddKernel = defineKernel({
   inputs: { residual: "float", x: "float" },
   outputs: { y: "float" },
   params: { size: "u32", ...dropoutParamTypes },
+  varying: dropoutVarying,
   wasm: { name: "dropoutAdd", ...pieces },
   wgsl: {
     uses: [keepFactors4],

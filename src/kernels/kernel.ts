@@ -50,6 +50,11 @@ export interface KernelDeclaration<
   readonly outputs: O;
   /** What varies from call to call: sizes, eps. */
   readonly params: P;
+  /**
+   * Params that differ from call to call: places in a random stream, rates. Plans, grids and pieces may not look at them, so
+   * that calls that differ in them alone are prepared once.
+   */
+  readonly varying?: readonly (keyof P & string)[];
   /** What changes the machine code: tile sizes, flags. Small finite sets. */
   readonly constants?: C;
   /** The body on the GPU; bindings, params and constants are declared for it (docs/webgpu.md). */
@@ -100,6 +105,7 @@ export function defineKernel<
     outputs,
     params: declaration.params,
     constants: declaration.constants ?? {},
+    varying: declaration.varying ?? [],
     ...(declaration.wgsl ? { wgsl: declaration.wgsl } : {}),
     ...(declaration.wasm ? { wasm: declaration.wasm } : {}),
     cpu(arrays: KernelArrays, params: KernelParams, constants: KernelParams) {

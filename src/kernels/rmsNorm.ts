@@ -10,9 +10,27 @@ import { empty, zeros, type Tensor } from "../tensor/tensor.ts";
 import type { WgslShader } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
 import { workgroupSum } from "./wgsl/reduce.ts";
+import { alongRows, rowShaders } from "./wgsl/rows.ts";
 
-/** Invocations that share a row on the GPU: T5's rows have 512 to 2048 elements. */
-const ROW_WORKGROUP = 128;
+const forwardShaders = rowShaders(
+  {
+    uses: [workgroupSum],
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = groupIndex(group);
+  if (row >= params.rows) { return; }
+  let parts = params.cols / PART;
+  let begin = row * parts;
+  var squares = 0.0;
+  for (var j = local; j < parts; j += WG) { squares += sumOf(x[begin + j] * x[begin + j]); }
+  let scale = inverseSqrt(workgroupSum(local, squares) / f32(params.cols) + params.eps);
+  for (var j = local; j < parts; j += WG) { y[begin + j] = weight[j] * x[begin + j] * scale; }
+  if (local == 0u) { rrms[row] = scale; }
+}`,
+  },
+  ["x", "weight", "y"],
+);
 
 export const rmsNormForwardKernel = defineKernel({
   name: "rmsNormForward",
@@ -20,23 +38,7 @@ export const rmsNormForwardKernel = defineKernel({
   outputs: { y: "float", rrms: "float" },
   params: { rows: "u32", cols: "u32", eps: "f32" },
   wasm: { name: "rmsNormForward", range: ({ rows }) => rows! },
-  wgsl: {
-    uses: [workgroupSum],
-    workgroupSize: ROW_WORKGROUP,
-    workgroups: ({ rows }) => rows,
-    source: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let row = groupIndex(group);
-  if (row >= params.rows) { return; }
-  let begin = row * params.cols;
-  var squares = 0.0;
-  for (var j = local; j < params.cols; j += WG) { squares += x[begin + j] * x[begin + j]; }
-  let scale = inverseSqrt(workgroupSum(local, squares) / f32(params.cols) + params.eps);
-  for (var j = local; j < params.cols; j += WG) { y[begin + j] = weight[j] * x[begin + j] * scale; }
-  if (local == 0u) { rrms[row] = scale; }
-}`,
-  },
+  wgsl: alongRows(forwardShaders),
   cpu({ x, weight, y, rrms }, { rows, cols, eps }) {
     for (let i = 0; i < rows; i++) {
       const row = i * cols;
@@ -79,6 +81,31 @@ export function rmsNormForward(
 //   dx_ij = r g_ij - x_ij r^3 / C * sum_k(g_ik x_ik)           added to what dx holds with ACCUMULATE
 //   dweight_j = sum_i dy_ij x_ij r_i
 
+const backwardShaders = rowShaders(
+  {
+    uses: [workgroupSum],
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let row = groupIndex(group);
+  if (row >= params.rows) { return; }
+  let parts = params.cols / PART;
+  let begin = row * parts;
+  var products = 0.0;
+  for (var j = local; j < parts; j += WG) {
+    products += sumOf(dy[begin + j] * weight[j] * x[begin + j]);
+  }
+  let r = rrms[row];
+  let shrink = workgroupSum(local, products) * r * r / f32(params.cols);
+  for (var j = local; j < parts; j += WG) {
+    let part = r * (dy[begin + j] * weight[j] - x[begin + j] * shrink);
+    if (ACCUMULATE == 1u) { dx[begin + j] += part; } else { dx[begin + j] = part; }
+  }
+}`,
+  },
+  ["x", "weight", "dy", "dx"],
+);
+
 export const rmsNormBackwardKernel = defineKernel({
   name: "rmsNormBackward",
   inputs: { x: "float", weight: "float", rrms: "float", dy: "float" },
@@ -86,28 +113,7 @@ export const rmsNormBackwardKernel = defineKernel({
   params: { rows: "u32", cols: "u32" },
   constants: { ACCUMULATE: "u32" },
   wasm: { name: "rmsNormBackward", range: ({ rows }) => rows! },
-  wgsl: {
-    uses: [workgroupSum],
-    workgroupSize: ROW_WORKGROUP,
-    workgroups: ({ rows }) => rows,
-    source: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let row = groupIndex(group);
-  if (row >= params.rows) { return; }
-  let begin = row * params.cols;
-  var products = 0.0;
-  for (var j = local; j < params.cols; j += WG) {
-    products += dy[begin + j] * weight[j] * x[begin + j];
-  }
-  let r = rrms[row];
-  let shrink = workgroupSum(local, products) * r * r / f32(params.cols);
-  for (var j = local; j < params.cols; j += WG) {
-    let part = r * (dy[begin + j] * weight[j] - x[begin + j] * shrink);
-    if (ACCUMULATE == 1u) { dx[begin + j] += part; } else { dx[begin + j] = part; }
-  }
-}`,
-  },
+  wgsl: alongRows(backwardShaders),
   cpu({ x, weight, rrms, dy, dx }, { rows, cols }, { ACCUMULATE }) {
     for (let i = 0; i < rows; i++) {
       const row = i * cols;

@@ -6,21 +6,11 @@
 
 import { ShapeError } from "../tensor/errors.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
-import type { WgslPlanned } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
-import { expSums, rowShader, rowShaders, type RowShaders } from "./wgsl/rows.ts";
+import { alongRows, expSums, rowShaders, type RowShaders } from "./wgsl/rows.ts";
 
 const params = { rows: "u32", cols: "u32" } as const;
 const range = ({ rows }: Readonly<Record<string, number>>): number => rows!;
-
-/** A workgroup for each row. */
-function alongRows(shaders: RowShaders): WgslPlanned<{ rows: number; cols: number }> {
-  return {
-    plan: ({ params: { rows, cols } }) => ({
-      passes: [{ ...rowShader(shaders, cols), workgroups: cols === 0 ? 0 : rows }],
-    }),
-  };
-}
 
 /** y_j = `result`, where sum.most and sum.total are m and sum_k exp(x_k - m). */
 const forwardShaders = (result: string): RowShaders =>

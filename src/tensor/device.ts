@@ -38,6 +38,8 @@ export interface KernelDescription {
   readonly outputs: Readonly<Record<string, BindingDeclaration>>;
   readonly params: Readonly<Record<string, ScalarType>>;
   readonly constants: Readonly<Record<string, ScalarType>>;
+  /** Params that differ from call to call and that no plan looks at, as places in a random stream. */
+  readonly varying: readonly string[];
   readonly wgsl?: WgslBody;
   readonly wasm?: WasmBody;
   cpu(arrays: KernelArrays, params: KernelParams, constants: KernelParams): void;

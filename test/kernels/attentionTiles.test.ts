@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { planKeyTile, planQueryTile } from "../../src/kernels/attentionPlans.ts";
 import { adapterFacts, requestAdapter } from "../../src/tensor/webgpu/adapter.ts";
+import { openWebGpu } from "../../src/tensor/webgpu/open.ts";
 import { WebGpuDevice } from "../../src/tensor/webgpu/webgpuDevice.ts";
 import { makeCase, randomMask, type AttentionTest } from "../support/attentionCase.ts";
 import { checkOnWebGpu, gradientsOf } from "../support/describeOp.ts";
@@ -17,11 +18,13 @@ const MORE_RUNS = Number(process.env["GRADLOOM_TEST_MORE"] ?? 1);
 async function openLeastGpu(): Promise<WebGpuDevice> {
   const adapter = await requestAdapter({});
   const device = await adapter.requestDevice();
-  return new WebGpuDevice(device, adapterFacts(adapter, device));
+  return new WebGpuDevice(device, { ...adapterFacts(adapter, device), software: false });
 }
 
 const leastGpu = await openLeastGpu();
-afterAll(() => leastGpu.close());
+const hardware = await openWebGpu({ software: false });
+const software = await openWebGpu({ software: true });
+afterAll(() => Promise.all([leastGpu, hardware, software].map((device) => device.close())));
 
 type Features = (c: { B: number; T: number; S: number; H: number; seed: number }) => object;
 
@@ -51,24 +54,37 @@ interface Variant {
 const variants: readonly Variant[] = [
   {
     title: "few queries, scalar heads",
-    ...{ device: gpu, D: 7, T: [1, 5, 8], S: [2, 31, 33], features: encoder },
+    ...{ device: hardware, D: 7, T: [1, 5, 8], S: [2, 31, 33], features: encoder },
   },
   {
     title: "blocks of 64 queries, T5's width",
-    ...{ device: gpu, D: 64, T: [33, 65, 130], S: [65, 67, 129], features: encoder },
+    ...{ device: hardware, D: 64, T: [33, 65, 130], S: [65, 67, 129], features: encoder },
   },
   {
     title: "blocks of 64 queries, causal",
-    ...{ device: gpu, D: 20, T: [65, 70], S: [65, 130], features: decoder },
+    ...{ device: hardware, D: 20, T: [65, 70], S: [65, 130], features: decoder },
   },
   {
     title: "heads that take three columns a lane",
-    ...{ device: gpu, D: 80, T: [9, 33], S: [33, 40], features: encoder },
+    ...{ device: hardware, D: 80, T: [9, 33], S: [33, 40], features: encoder },
     isRare: true,
   },
   {
     title: "heads divided among workgroups",
-    ...{ device: gpu, D: 130, T: [9, 17], S: [4, 33], features: decoder },
+    ...{ device: hardware, D: 130, T: [9, 17], S: [4, 33], features: decoder },
+  },
+  {
+    title: "a CPU that plays the GPU, few queries",
+    ...{ device: software, D: 7, T: [1, 5, 17], S: [2, 15, 17], features: encoder },
+  },
+  {
+    title: "a CPU that plays the GPU, T5's width",
+    ...{ device: software, D: 64, T: [31, 33, 65], S: [16, 33, 65], features: encoder },
+  },
+  {
+    title: "a CPU that plays the GPU, heads divided among workgroups",
+    ...{ device: software, D: 130, T: [9, 33], S: [4, 17], features: decoder },
+    isRare: true,
   },
   {
     title: "16 KB, T5's width",
@@ -102,9 +118,12 @@ describe("attention in tiles on webgpu", () => {
 
   it("fits its tiles into the workgroup memory of every adapter, for any width", () => {
     const widths = [...Array(130).keys(), 256, 600, 1024];
+    const limits = [16384, 32768, 49152].flatMap((bytes) =>
+      [false, true].map((software) => [bytes, software] as const),
+    );
     for (const width of widths) {
-      for (const workgroupBytes of [16384, 32768, 49152]) {
-        const adapter = { ...gpu.adapter, workgroupBytes };
+      for (const [workgroupBytes, software] of limits) {
+        const adapter = { ...gpu.adapter, workgroupBytes, software };
         for (const length of [1, 9, 600]) {
           const query = planQueryTile({ queries: length, width }, adapter);
           const key = planKeyTile({ keys: length, width }, adapter);

@@ -1,6 +1,6 @@
 // Rows of a matrix on the GPU: a workgroup goes along each of them, four elements at a time where rows begin on 16 bytes.
 
-import type { WgslShader, WgslSnippet } from "../../tensor/wgsl.ts";
+import type { AdapterFacts, WgslPlanned, WgslShader, WgslSnippet } from "../../tensor/wgsl.ts";
 import { safeExp } from "./math.ts";
 import { workgroupMax, workgroupSum } from "./reduce.ts";
 
@@ -41,15 +41,32 @@ export function rowShaders(shader: WgslShader, matrices: readonly string[]): Row
   };
 }
 
+/**
+ * Invocations of a row's workgroup where a CPU plays the GPU: those that one vector of the CPU's computes. Barriers between
+ * more of them cost more than the row.
+ */
+const SOFTWARE_LANES = 4;
+
 /** The shader for rows of `cols`, and a workgroup as large as such rows keep busy. */
 export function rowShader(
   { scalar, vector }: RowShaders,
   cols: number,
+  { software }: AdapterFacts,
 ): { readonly shader: WgslShader; readonly workgroupSize: number } {
   const isVector = cols % 4 === 0;
+  const shader = isVector ? vector : scalar;
+  if (software) return { shader, workgroupSize: SOFTWARE_LANES };
   const parts = isVector ? cols / 4 : cols;
-  const workgroupSize = parts <= 64 ? 32 : parts <= 512 ? 64 : 256;
-  return { shader: isVector ? vector : scalar, workgroupSize };
+  return { shader, workgroupSize: parts <= 64 ? 32 : parts <= 512 ? 64 : 256 };
+}
+
+/** A workgroup for each row. */
+export function alongRows(shaders: RowShaders): WgslPlanned<{ rows: number; cols: number }> {
+  return {
+    plan: ({ params: { rows, cols }, adapter }) => ({
+      passes: [{ ...rowShader(shaders, cols, adapter), workgroups: cols === 0 ? 0 : rows }],
+    }),
+  };
 }
 
 /**

@@ -15,6 +15,8 @@ import { WebGpuDevice } from "./webgpuDevice.ts";
 export interface WebGpuOptions extends AdapterOptions {
   /** Takes the adapter's largest binding for this many bytes, so that tests can split small tensors. */
   readonly bindingBytes?: number;
+  /** Takes the adapter for a GPU, or for a program that plays one, so that tests can try the plans of both on either. */
+  readonly software?: boolean;
 }
 
 /** Opens the webgpu device on the adapter that the options choose. @throws {DeviceError} without an adapter */
@@ -40,8 +42,9 @@ export async function openAllWebGpu(): Promise<WebGpuDevice[]> {
   return Promise.all(adapters.map((adapter) => openOn(adapter, {})));
 }
 
-async function openOn(adapter: GPUAdapter, { bindingBytes }: WebGpuOptions): Promise<WebGpuDevice> {
+async function openOn(adapter: GPUAdapter, options: WebGpuOptions): Promise<WebGpuDevice> {
   const device = await requestGpuDevice(adapter);
   const facts = adapterFacts(adapter, device);
-  return new WebGpuDevice(device, bindingBytes === undefined ? facts : { ...facts, bindingBytes });
+  const { bindingBytes = facts.bindingBytes, software = facts.software } = options;
+  return new WebGpuDevice(device, { ...facts, bindingBytes, software });
 }

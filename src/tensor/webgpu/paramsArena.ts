@@ -1,6 +1,7 @@
 // Params of dispatches, from recording to submission. Each dispatch has a slot of a chunk; a batch's slots go to the GPU in
 // one write, and its dispatches find them by dynamic offset.
 
+import type { KernelParams } from "../device.ts";
 import { invariant } from "../errors.ts";
 import { BufferUsage } from "./flags.ts";
 import type { ShaderInterface } from "./shaderSource.ts";
@@ -11,11 +12,20 @@ const SLOTS = 1024;
 export const SLOT_BYTES = 256;
 const SLOT_WORDS = SLOT_BYTES / 4;
 
-/** Words of a params struct. */
-export type PackedParams = Uint32Array;
+/** A params struct, and which of its words each dispatch brings along. */
+export interface PackedParams {
+  readonly words: Uint32Array;
+  readonly varying: readonly {
+    readonly name: string;
+    readonly at: number;
+    readonly isFloat: boolean;
+  }[];
+}
 
 interface Chunk {
   readonly words: Uint32Array<ArrayBuffer>;
+  /** The same bytes. */
+  readonly floats: Float32Array<ArrayBuffer>;
   used: number;
 }
 
@@ -40,13 +50,19 @@ export class ParamsArena {
     });
   }
 
-  /** A slot with the params of the next dispatch. */
-  put(params: PackedParams): ParamsSlot {
+  /**
+   * A slot with the params of the next dispatch.
+   * @param values of those that vary
+   */
+  put({ words, varying }: PackedParams, values: KernelParams): ParamsSlot {
     if (this.#chunk.used === SLOTS) this.#chunk = newChunk();
     const chunk = this.#chunk;
     const slot = chunk.used++;
     const first = slot * SLOT_WORDS;
-    for (let i = 0; i < params.length; i++) chunk.words[first + i] = params[i]!;
+    for (let i = 0; i < words.length; i++) chunk.words[first + i] = words[i]!;
+    for (const { name, at, isFloat } of varying) {
+      (isFloat ? chunk.floats : chunk.words)[first + at] = values[name]!;
+    }
     return { chunk, slot };
   }
 
@@ -64,23 +80,28 @@ export class ParamsArena {
 
 /**
  * The params struct of a dispatch; null for a shader without params.
+ * @param varying params whose values every dispatch brings along
  * @param value of a param, by name
  */
 export function packParams(
   declared: ShaderInterface["params"],
+  varying: readonly string[],
   value: (name: string) => number,
 ): PackedParams | null {
   if (declared.length === 0) return null;
   invariant(declared.length <= SLOT_WORDS, () => `at most ${SLOT_WORDS} params fit in a slot`);
   const words = new Uint32Array(declared.length);
   const floats = new Float32Array(words.buffer);
-  declared.forEach(([name, type], i) => {
-    if (type === "f32") floats[i] = value(name);
-    else words[i] = value(name);
+  const changing: PackedParams["varying"][number][] = [];
+  declared.forEach(([name, type], at) => {
+    const isFloat = type === "f32";
+    if (varying.includes(name)) changing.push({ name, at, isFloat });
+    else (isFloat ? floats : words)[at] = value(name);
   });
-  return words;
+  return { words, varying: changing };
 }
 
 function newChunk(): Chunk {
-  return { words: new Uint32Array(SLOTS * SLOT_WORDS), used: 0 };
+  const words = new Uint32Array(SLOTS * SLOT_WORDS);
+  return { words, floats: new Float32Array(words.buffer), used: 0 };
 }

@@ -9,7 +9,7 @@ import { gridOf, planOf } from "./launch.ts";
 import { packParams, type PackedParams } from "./paramsArena.ts";
 import type { Pipeline, PipelineCache } from "./pipelines.ts";
 
-/** Calls kept for a kernel. Those whose params never come again (places in a random stream) push each other out. */
+/** Calls kept for a kernel. Those whose params never come again push each other out. */
 const MOST_CALLS = 256;
 
 export interface PreparedPass {
@@ -29,6 +29,7 @@ export interface PreparedCall {
 /** What a kernel's declaration says, as lists: walking objects by name is slow. */
 interface Names {
   readonly bindings: readonly string[];
+  /** Without those that vary. */
   readonly params: readonly string[];
   readonly constants: readonly string[];
   /** Room for the key of the call at hand. */
@@ -69,7 +70,7 @@ export class PreparedCalls {
     let names = this.#kernels.get(kernel);
     if (names === undefined) {
       const bindings = [...Object.keys(kernel.inputs), ...Object.keys(kernel.outputs)];
-      const params = Object.keys(kernel.params);
+      const params = Object.keys(kernel.params).filter((name) => !kernel.varying.includes(name));
       const constants = Object.keys(kernel.constants);
       const scratch = new Float64Array(2 * bindings.length + params.length + constants.length);
       names = { bindings, params, constants, scratch, calls: new Map() };
@@ -85,13 +86,13 @@ export class PreparedCalls {
     constants: KernelParams,
     key: Float64Array,
   ): PreparedCall {
-    const plan = planOf(kernel, tensors, params, constants, this.#adapter);
+    const plan = planOf(kernel, tensors, steadyParams(kernel, params), constants, this.#adapter);
     const passes: PreparedPass[] = [];
     for (const pass of plan.passes) {
       const grid = gridOf(kernel, pass);
       if (grid === null) continue;
       const pipeline = this.#pipelines.get(kernel, pass, constants, tensors, plan.temporaries);
-      const packed = packParams(pipeline.shape.params, (name) => {
+      const packed = packParams(pipeline.shape.params, kernel.varying, (name) => {
         const value = pass.params?.[name] ?? params[name];
         invariant(value !== undefined, () => `kernel ${kernel.name}: param ${name} has no value`);
         return value;
@@ -100,6 +101,23 @@ export class PreparedCalls {
     }
     return { passes, key, temporaries: Object.entries(plan.temporaries ?? {}) };
   }
+}
+
+/** The params that a plan may look at: what it made of another would hold for one call alone. */
+function steadyParams(
+  { name: kernel, varying }: KernelDescription,
+  params: KernelParams,
+): KernelParams {
+  if (varying.length === 0) return params;
+  const steady = { ...params };
+  for (const name of varying) {
+    Object.defineProperty(steady, name, {
+      enumerable: false,
+      get: () =>
+        invariant(false, () => `kernel ${kernel}: plans may not look at ${name}, which varies`),
+    });
+  }
+  return steady;
 }
 
 /** Writes what a call depends on into `scratch`. @returns its hash */

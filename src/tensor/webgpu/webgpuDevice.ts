@@ -134,7 +134,7 @@ export class WebGpuDevice implements Device {
     const extra = this.#extraStorage(kernel, tensors, call);
     for (const { pass, pipeline, grid, params: packed } of call.passes) {
       const bound = this.#bindings(kernel, pipeline, pass, tensors, extra);
-      this.#queue.dispatch(pipeline, bound, packed && this.#queue.params.put(packed), grid);
+      this.#queue.dispatch(pipeline, bound, packed && this.#queue.params.put(packed, params), grid);
     }
     if (extra) for (const storage of extra.values()) storage.release();
   }

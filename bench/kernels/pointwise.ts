@@ -1,0 +1,96 @@
+// Kernels that go over elements one by one: what counts is how fast they read and write.
+
+import { addInPlace } from "../../src/kernels/accumulate.ts";
+import { castForward } from "../../src/kernels/cast.ts";
+import { dropout, dropoutAdd, dropoutParams, keepFactors } from "../../src/kernels/dropout.ts";
+import { gatedGeluBackward, gatedGeluForward } from "../../src/kernels/gatedGelu.ts";
+import { binary } from "../../src/kernels/pointwise.ts";
+import { f32Bytes, noise, type KernelBench } from "./kernelBench.ts";
+
+/** One in ten dropped, somewhere in a stream. */
+const DROPOUT = dropoutParams("bench", { p: 0.1, seed: 7, offset: 3 });
+const keep = keepFactors(DROPOUT);
+const ROOT = Math.sqrt(2 / Math.PI);
+
+export const pointwiseBenches: readonly KernelBench[] = [
+  {
+    kernel: "gatedGeluForward",
+    shape: "[2048×1024], feed-forward",
+    flops: 0,
+    bytes: f32Bytes(3 * 2048 * 1024),
+    inputs: () => [noise([2048, 1024], 1, 3), noise([2048, 1024], 2)],
+    run: ([a, b]) => [gatedGeluForward(a!, b!)],
+    expected([a, b], index) {
+      const x = a!.values[index]!;
+      const inner = Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3);
+      return 0.5 * x * (1 + Math.tanh(inner)) * b!.values[index]!;
+    },
+  },
+  {
+    kernel: "gatedGeluBackward",
+    shape: "[2048×1024], feed-forward",
+    flops: 0,
+    bytes: f32Bytes(5 * 2048 * 1024),
+    inputs: () => [noise([2048, 1024], 1, 3), noise([2048, 1024], 2), noise([2048, 1024], 3)],
+    run([a, b, dy]) {
+      const { da, db } = gatedGeluBackward(a!, b!, dy!);
+      return [da, db];
+    },
+    expected([a, b, dy], index) {
+      const x = a!.values[index]!;
+      const t = Math.tanh(ROOT * (x + 0.044715 * x ** 3));
+      const slope = 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * ROOT * (1 + 3 * 0.044715 * x * x);
+      return dy!.values[index]! * b!.values[index]! * slope;
+    },
+  },
+  {
+    kernel: "add",
+    shape: "[2048×512], residual",
+    flops: 0,
+    bytes: f32Bytes(3 * 2048 * 512),
+    inputs: () => [noise([2048, 512], 1), noise([2048, 512], 2)],
+    run: ([a, b]) => [binary("add", a!, b!)],
+    expected: ([a, b], index) => a!.values[index]! + b!.values[index]!,
+  },
+  {
+    kernel: "accumulate",
+    shape: "[2048×512], gradients that meet",
+    flops: 0,
+    bytes: f32Bytes(3 * 2048 * 512),
+    // Added again and again while it is timed; checked after the first time.
+    inputs: () => [noise([2048, 512], 1), noise([2048, 512], 2, 1e-3)],
+    run([y, x]) {
+      addInPlace(y!, x!);
+      return [y!];
+    },
+    expected: ([y, x], index) => y!.values[index]! + x!.values[index]!,
+  },
+  {
+    kernel: "dropout",
+    shape: "[2048×1024], feed-forward",
+    flops: 0,
+    bytes: f32Bytes(2 * 2048 * 1024),
+    inputs: () => [noise([2048, 1024], 1)],
+    run: ([x]) => [dropout(x!, DROPOUT)],
+    expected: ([x], index) => keep(index) * x!.values[index]!,
+  },
+  {
+    kernel: "dropoutAdd",
+    shape: "[2048×512], residual",
+    flops: 0,
+    bytes: f32Bytes(3 * 2048 * 512),
+    inputs: () => [noise([2048, 512], 1), noise([2048, 512], 2)],
+    run: ([residual, x]) => [dropoutAdd(residual!, x!, DROPOUT)],
+    expected: ([residual, x], index) => residual!.values[index]! + keep(index) * x!.values[index]!,
+  },
+  {
+    kernel: "cast to bf16",
+    shape: "[1024×512], a feed-forward matrix",
+    flops: 0,
+    bytes: 6 * 1024 * 512,
+    inputs: () => [noise([1024, 512], 1)],
+    run: ([x]) => [castForward(x!, "bf16")],
+    expected: ([x], index) => x!.values[index]!,
+    tolerance: 2 ** -9, // half a unit in the last of 8 places
+  },
+];
