@@ -55,6 +55,18 @@ describe("backward into tensors that exist", () => {
     expect(await twice.get(b!)!.item()).toBe(2);
   });
 
+  it("lets no rule add to a gradient that another leaf shares", async () => {
+    const [x, w, a] = memory.run(() => [5, 2, 3].map((value) => leaf([value], [1, 1])));
+    // Backward meets `add` first: w and a get one tensor. Then matmul's rule adds to what w has.
+    const gradients = memory.run(() => {
+      const product = matmul(x!, w!);
+      return backward(sum(add(product, add(w!, a!))));
+    });
+    expect(await gradients.get(w!)!.item()).toBe(6);
+    expect(await gradients.get(a!)!.item()).toBe(1);
+    expect(await gradients.get(x!)!.item()).toBe(2);
+  });
+
   it("refuses a tensor of another shape", () => {
     const x = memory.run(() => leaf([1, 2], [2]));
     const into = memory.run(() => new Map([[x, full([3], 0, { device: cpu })]]));

@@ -6,6 +6,7 @@ import { tensor, zeros } from "../../src/tensor/tensor.ts";
 import { topk as reference } from "../reference/argmax.ts";
 import { describeOp, type OpCase } from "../support/describeOp.ts";
 import { cpu, plain } from "../support/device.ts";
+import { gpu } from "../support/gpu.ts";
 import { dim, values, wideDim } from "../support/random.ts";
 
 type Rows = readonly (readonly number[])[];
@@ -92,6 +93,29 @@ it.each([1, 5])("topk gives the entries at its indices, k = %d", (k) =>
     { numRuns: 50, seed: 20261123 },
   ),
 );
+
+// Bits, because a JavaScript number does not say which NaN it is. As floats or as plain integers these would rank otherwise.
+const [POSITIVE_NAN, LARGER_NAN, NEGATIVE_NAN] = [0x7f800001, 0x7fffffff, 0xffc00000];
+const [INFINITE, MINUS_INFINITE, ONE, MINUS_ZERO] = [
+  0x7f800000, 0xff800000, 0x3f800000, 0x80000000,
+];
+
+it.each([
+  ["a negative NaN before infinity", [ONE, INFINITE, NEGATIVE_NAN, ONE], [2, 1, 0, 3]],
+  ["NaNs in their order", [INFINITE, POSITIVE_NAN, NEGATIVE_NAN, LARGER_NAN], [1, 2, 3, 0]],
+  ["equal zeros in their order", [MINUS_INFINITE, MINUS_ZERO, 0, MINUS_ZERO], [1, 2, 3, 0]],
+  ["equal infinities in their order", [ONE, INFINITE, INFINITE, MINUS_INFINITE], [1, 2, 0, 3]],
+])("ranks %s, on every device", async (_, bits, order) => {
+  const row = new Float32Array(Uint32Array.from(bits).buffer);
+  for (const device of [plain, cpu, gpu]) {
+    const found = scope(() => {
+      const x = tensor(row, [1, 4], { device });
+      return { best: argmax(x).data(), all: topk(x, 4).indices.data() };
+    });
+    expect([...(await found.best)], device.kind).toEqual(order.slice(0, 1));
+    expect([...(await found.all)], device.kind).toEqual(order);
+  }
+});
 
 it("a scalar row of one axis gives a scalar", async () => {
   const [y] = scope(() => {

@@ -268,6 +268,20 @@ describe("resuming", () => {
     expect((await make(outputDir).train({ resumeFromCheckpoint: true })).globalStep).toBe(6);
   });
 
+  it("evaluates before the first step with evalOnStart, and not once more when resumed", async () => {
+    const outputDir = folder();
+    const args = { outputDir, maxSteps: 4, saveSteps: 2, evalOnStart: true };
+    const evaluations = ({ state }: Trainer): number[] =>
+      state.logHistory.flatMap(({ eval_loss, step }) => (eval_loss === undefined ? [] : [step]));
+    const first = makeTrainer(args, { evalDataset: tinyRows(3), callbacks: [crashAfter(2)] });
+    await expect(first.train()).rejects.toThrow(Crash);
+    expect(evaluations(first)).toEqual([0]);
+    const second = makeTrainer(args, { evalDataset: tinyRows(3) });
+    await second.train({ resumeFromCheckpoint: true });
+    expect(second.state.globalStep).toBe(4);
+    expect(evaluations(second)).toEqual([0]);
+  });
+
   it("does nothing more when the run was complete", async () => {
     const outputDir = folder();
     const first = makeTrainer({ outputDir, maxSteps: 3, loggingSteps: 1 });

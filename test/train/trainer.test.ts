@@ -102,6 +102,19 @@ describe("Trainer", () => {
     ]);
   });
 
+  it("logs no loss a second time when it is asked to at the end of an epoch", async () => {
+    const callback: TrainerCallback = {
+      onEpochEnd: (_args, _state, control) => void (control.shouldLog = true),
+    };
+    const trainer = makeTrainer({ maxSteps: 4, loggingSteps: 2 }, { callbacks: [callback] });
+    await trainer.train();
+    const logged = trainer.state.logHistory.filter(({ loss }) => loss !== undefined);
+    expect(logged.map(({ step, epoch }) => [step, epoch])).toEqual([
+      [2, 1],
+      [4, 2],
+    ]);
+  });
+
   it("reports loss and gradient norm of exactly the rows of the step", async () => {
     // Six rows in batches of two, two batches an update: the second update of an epoch has one.
     const rows = tinyRows(6);

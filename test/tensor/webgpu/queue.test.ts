@@ -135,6 +135,19 @@ describe("memory", () => {
     expect((await y.data()).every((value) => value === 3)).toBe(true);
   });
 
+  it("destroys idle buffers, and none that was taken again", async () => {
+    const device = await open();
+    const [x, y] = [full([250_000], 1, { device }), full([300_000], 2, { device })];
+    x.dispose();
+    y.dispose();
+    const again = full([250_000], 3, { device });
+    await device.sync();
+    const { pooledBytes } = device.memory();
+    full([640_000], 4, { device }); // too much beside both: y's buffer has to go
+    expect(device.memory().pooledBytes).toBeLessThan(pooledBytes);
+    expect((await again.data()).every((value) => value === 3)).toBe(true);
+  });
+
   it("counts what lives, and gives buffers back to commands recorded later", async () => {
     const device = await open();
     const x = zeros([1000], { device });
