@@ -43,17 +43,49 @@ function startBar(
   stream: NodeJS.WritableStream,
 ): Progress {
   const bar = new cliProgress.SingleBar({
-    format: `${label} {bar} {percentage}% | {value}/{total} | {eta_formatted} left {detail}`,
-    barCompleteChar: "█",
-    barIncompleteChar: "░",
+    format: (options, { value, total, eta, maxWidth }, { detail }: { detail: string }) => {
+      const left = eta > 0 ? `${cliProgress.Format.TimeFormat(eta, options, 5)} left` : "";
+      return barLine({ label, value, total, left, detail }, maxWidth);
+    },
     hideCursor: true,
+    clearOnComplete: true,
     stream,
   });
   bar.start(total, begin, { detail: "" });
   return {
-    update: (done, detail = "") => bar.update(done, { detail: detail && `| ${detail}` }),
+    update: (done, detail = "") => bar.update(done, { detail }),
     stop: () => bar.stop(),
   };
+}
+
+/** Columns of a bar: no wider than is pleasant, no narrower than says something. */
+const [WIDEST_BAR, NARROWEST_BAR] = [40, 8];
+
+export interface BarState {
+  readonly label: string;
+  readonly value: number;
+  readonly total: number;
+  /** Time left, "" while nobody knows. */
+  readonly left: string;
+  readonly detail: string;
+}
+
+/**
+ * The line of a bar, in less than `width` columns: the bar takes what the words leave. Where that is too little there is
+ * no bar, and then no detail, and so on from the end.
+ */
+export function barLine({ label, value, total, left, detail }: BarState, width: number): string {
+  const share = total > 0 ? Math.min(1, value / total) : 1;
+  const words = [`${Math.floor(100 * share)}%`, `${value}/${total}`, left, detail].filter(Boolean);
+  const line = (bar: string): string =>
+    [label, bar, words.join(" | ")].filter((part) => part !== "").join(" ");
+  // In the last column a cursor waits to wrap.
+  const room = width - 1;
+  while (words.length > 1 && line("").length > room) words.pop();
+  const size = Math.min(WIDEST_BAR, room - line("").length - 1);
+  if (size < NARROWEST_BAR) return line("").slice(0, Math.max(0, room));
+  const full = Math.round(share * size);
+  return line("█".repeat(full) + "░".repeat(size - full));
 }
 
 function startLines(

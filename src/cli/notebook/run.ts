@@ -23,7 +23,8 @@ import type { NotebookSettings } from "./settings.ts";
 import { fineTune } from "./fineTune.ts";
 import { reportData } from "./reportData.ts";
 
-const DASHES = "-".repeat(99);
+/** The notebook's lines of dashes, no wider than the terminal. */
+const DASHES = "-".repeat(Math.min(99, process.stdout.columns ?? 99));
 
 /**
  * Runs every section and writes report.html and the checkpoint to `settings.output`.
