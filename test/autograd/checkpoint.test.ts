@@ -59,6 +59,8 @@ const base = { m: 3, k: 4, n: 17, p: 0.4, offset: 2, seed: 5, nested: false, cap
 describeOp({
   name: "checkpoint",
   runs: 14,
+  // Far left gelu's slope is the rounding of 1 + tanh, and a case of one entry may be nothing else.
+  webgpuTolerance: 1e-4,
   arbitrary: fc.record({
     ...{ m: dim, k: dim, n: wideDim, seed },
     p: fc.constantFrom(0, 0.1, 0.5),

@@ -22,13 +22,15 @@ function makeCase(rows: number, cols: number, seed: number, eps = 1e-6, scale = 
 
 describeOp({
   name: "rmsNorm",
-  arbitrary: fc.record({ rows: dim, cols: wideDim, seed }),
+  // Of a row of one entry the gradient is eps x^-3 and its terms are x^-1: in f32 what is left is their rounding.
+  arbitrary: fc.record({ rows: dim, cols: wideDim.filter((cols) => cols > 1), seed }),
   build: ({ rows, cols, seed }) => makeCase(rows, cols, seed),
   // eps is far below the mean square of ordinary inputs: only tiny rows show it.
   constants: { eps: [makeCase(2, 9, 3, 1e-6, 1e-3), makeCase(2, 9, 3, 1e-5, 1e-3)] },
   examples: {
     // With T5's eps the slope turns within 1e-3 of zero, too sharply for differences of 1e-5.
     "a row of zeros stays zero": makeCase(2, 8, 5, 1e-2, 0),
+    "rows of one entry": makeCase(5, 1, 13, 1),
     "T5's width": makeCase(3, 512, 11),
   },
 });
