@@ -36,8 +36,11 @@ export const DAWN_OPTIONS: readonly string[] = [
   "disable-dawn-features=timestamp_quantization,use_vulkan_zero_initialize_workgroup_memory_extension",
 ];
 
-/** Dawn's objects by the adapter asked for. Held for good: when one is collected, the process aborts. */
-const dawns = new Map<string, GPU>();
+/**
+ * Dawn's objects by the adapter asked for, or on their way, so that calls at the same time share one. Held for good:
+ * when one is collected while a device of its own lives, the process crashes.
+ */
+const dawns = new Map<string, Promise<GPU>>();
 
 export interface AdapterOptions {
   /** Part of the adapter's name, in Node where there are several. */
@@ -105,13 +108,18 @@ async function findGpu(adapter: string): Promise<GPU> {
       'openDevice: webgpu must be in this browser, got no navigator.gpu. Use a recent browser over https, or "cpu".',
     );
   }
-  let dawn = dawns.get(adapter);
-  if (dawn === undefined) {
-    const { create } = await importDawn();
-    dawn = create([...DAWN_OPTIONS, ...(adapter === "" ? [] : [`adapter=${adapter}`])]);
-    dawns.set(adapter, dawn);
-  }
-  return dawn;
+  const found = dawns.get(adapter);
+  if (found !== undefined) return found;
+  const made = createDawn(adapter);
+  dawns.set(adapter, made);
+  // A failure is not kept: the package may be there at the next call.
+  made.catch(() => dawns.delete(adapter));
+  return made;
+}
+
+async function createDawn(adapter: string): Promise<GPU> {
+  const { create } = await importDawn();
+  return create([...DAWN_OPTIONS, ...(adapter === "" ? [] : [`adapter=${adapter}`])]);
 }
 
 async function importDawn(): Promise<{ create(options: string[]): GPU }> {

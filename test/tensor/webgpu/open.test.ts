@@ -77,14 +77,44 @@ describe("the process", () => {
       const x = tensor([0, 1], [2], { device });
       console.log((await exp(x).data())[0]);
       ${ending}`;
-      const child = spawn(process.execPath, ["--input-type=module", "-e", script]);
-      let output = "";
-      child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-      child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
-      const code = await new Promise((resolve) => child.on("close", resolve));
-      expect(output).toBe("1\n");
-      expect(code).toBe(0);
+      expect(await run(script)).toEqual({ output: "1\n", code: 0 });
     },
     20_000,
   );
+
+  it("survives two devices opened at once, and what the collector frees meanwhile", async () => {
+    const script = `
+      import { openDevice, tensor, exp } from ${JSON.stringify(main)};
+      async function collect() {
+        for (let i = 0; i < 10; i++) {
+          gc();
+          await new Promise((resolve) => setTimeout(resolve, 2));
+        }
+      }
+      const devices = await Promise.all([openDevice("webgpu"), openDevice("webgpu")]);
+      for (let round = 0; round < 3; round++) {
+        await collect();
+        const values = devices.map((device) => exp(tensor([0, 1], [2], { device })).data());
+        console.log((await Promise.all(values)).map(([first]) => first).join());
+      }
+      for (const device of devices) {
+        await device.close();
+        await collect();
+      }`;
+    expect(await run(script, "--expose-gc")).toEqual({ output: "1,1\n".repeat(3), code: 0 });
+  }, 20_000);
 });
+
+/** What a process of its own prints for a module, and its exit code; null where a signal ended it, also after 15 s. */
+async function run(
+  script: string,
+  ...flags: string[]
+): Promise<{ output: string; code: number | null }> {
+  const args = [...flags, "--input-type=module", "-e", script];
+  const child = spawn(process.execPath, args, { timeout: 15_000, killSignal: "SIGKILL" });
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
+  return { output, code };
+}
