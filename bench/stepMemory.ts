@@ -4,13 +4,10 @@
 //     [--gradient-checkpointing] [--threads 2] [--steps 3]
 
 import { parseArgs } from "node:util";
-import { backward } from "../src/autograd/backward.ts";
-import { gradientNorm } from "../src/kernels/gradientNorm.ts";
 import { openDevice } from "../src/kernels/openDevice.ts";
-import { scope } from "../src/tensor/scope.ts";
-import { AdamW } from "../src/train/adamw.ts";
 import { FLAN_T5_SMALL, median } from "./flanT5Small.ts";
-import { batch, FLAN_T5_BASE, randomT5 } from "./gpu/models.ts";
+import { FLAN_T5_BASE } from "./gpu/models.ts";
+import { trainingStep } from "./gpu/trainingStep.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -30,44 +27,42 @@ if (options.model !== "small" && options.model !== "base") {
 if (options.dtype !== "f32" && options.dtype !== "bf16") {
   throw new Error(`bench: --dtype must be f32 or bf16, got ${options.dtype}`);
 }
-const sizes = [Number(options.batch), Number(options.source), Number(options.target)] as const;
+const [texts, source, target] = [options.batch, options.source, options.target].map(Number) as [
+  number,
+  number,
+  number,
+];
+const gradientCheckpointing = options["gradient-checkpointing"];
 
 const device = await openDevice("cpu", { threads: Number(options.threads) });
-const model = randomT5(
-  options.model === "base" ? FLAN_T5_BASE : FLAN_T5_SMALL,
-  device,
-  options.dtype,
-);
-model.train();
-if (options["gradient-checkpointing"]) model.gradientCheckpointingEnable();
-const optimizer = new AdamW(model.parameters(), { weightDecay: 0.01 });
-const texts = batch(...sizes, 32128);
+const step = trainingStep(device, {
+  fields: options.model === "base" ? FLAN_T5_BASE : FLAN_T5_SMALL,
+  dtype: options.dtype,
+  ...{ texts, source, target, gradientCheckpointing },
+});
 
 /** Milliseconds of a step. Its activations and gradients live until it ends. */
-async function step(): Promise<number> {
+async function milliseconds(): Promise<number> {
   const begun = performance.now();
-  scope(() => {
-    const gradients = backward(model.forward(texts).loss!);
-    const { scale } = gradientNorm([...gradients.values()], 1);
-    optimizer.step(gradients, 1e-4, scale);
-  });
+  step.run();
   await device.sync();
   return performance.now() - begun;
 }
 
 // The first step makes the optimizer's moments.
-await step();
+await milliseconds();
 const before = device.memory().bytes;
 device.resetPeak();
 const times: number[] = [];
-for (let i = 0; i < Number(options.steps); i++) times.push(await step());
+for (let i = 0; i < Number(options.steps); i++) times.push(await milliseconds());
 const { peakBytes } = device.memory();
+step.dispose();
 await device.close();
 
 const mebi = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
 console.log(
-  `flan-t5-${options.model}, ${options.dtype}, batch ${sizes[0]}, ${sizes[1]} + ${sizes[2]} tokens, ` +
-    `gradient checkpointing ${options["gradient-checkpointing"] ? "on" : "off"}, node ${process.versions.node}`,
+  `flan-t5-${options.model}, ${options.dtype}, batch ${texts}, ${source} + ${target} tokens, ` +
+    `gradient checkpointing ${gradientCheckpointing ? "on" : "off"}, node ${process.versions.node}`,
 );
 console.table({
   "a step, median": `${Math.round(median(times))} ms`,

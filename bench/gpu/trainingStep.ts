@@ -2,9 +2,9 @@
 
 import { gradientNorm } from "../../src/kernels/gradientNorm.ts";
 import { addToSum } from "../../src/kernels/runningSum.ts";
+import type { Device } from "../../src/tensor/device.ts";
 import { Scope } from "../../src/tensor/scope.ts";
 import { zeros } from "../../src/tensor/tensor.ts";
-import type { WebGpuDevice } from "../../src/tensor/webgpu/webgpuDevice.ts";
 import { AdamW } from "../../src/train/adamw.ts";
 import { lossGradients } from "../../src/train/loss.ts";
 import { batch, randomT5 } from "./models.ts";
@@ -17,6 +17,7 @@ export interface StepShape {
   readonly target: number;
   /** Mixed precision on f32 weights. */
   readonly autocast?: "f16";
+  readonly gradientCheckpointing?: boolean;
 }
 
 export interface TrainingStep {
@@ -28,11 +29,12 @@ export interface TrainingStep {
 }
 
 /** A model of random weights, its optimizer, and a batch. */
-export function trainingStep(device: WebGpuDevice, shape: StepShape): TrainingStep {
+export function trainingStep(device: Device, shape: StepShape): TrainingStep {
   const { fields, texts, source, target } = shape;
   const model = randomT5(fields, device, shape.dtype);
   model.train();
   model.autocast = shape.autocast ?? null;
+  model.gradientCheckpointing = shape.gradientCheckpointing ?? false;
   const optimizer = new AdamW(model.parameters());
   const total = zeros([1], { device });
   const inputs = batch(texts, source, target, fields.vocab_size as number);
@@ -71,7 +73,7 @@ export interface RecordingTime {
 
 /** @throws {Error} when a step leaves tensors behind: what it records next would be more than a step's */
 export async function recordingTime(
-  device: WebGpuDevice,
+  device: Device,
   step: TrainingStep,
   steps: number,
 ): Promise<RecordingTime> {
