@@ -29,7 +29,9 @@ interface Case {
 }
 
 function makeCase({ m, k, n, p, offset, seed, nested, captures }: Case): OpCase {
-  const [x, w, b] = [values(m * k, seed), values(k * n, seed + 1), values(m * n, seed + 2)];
+  const [x, b] = [values(m * k, seed), values(m * n, seed + 2)];
+  // Products of about 1: far left gelu's slope is the rounding of 1 + tanh, and a case of one entry would be nothing else.
+  const w = values(k * n, seed + 1, 1 / 3);
   return {
     inputs: [
       { shape: [m, k], values: x },
@@ -59,8 +61,6 @@ const base = { m: 3, k: 4, n: 17, p: 0.4, offset: 2, seed: 5, nested: false, cap
 describeOp({
   name: "checkpoint",
   runs: 14,
-  // Far left gelu's slope is the rounding of 1 + tanh, and a case of one entry may be nothing else.
-  webgpuTolerance: 1e-4,
   arbitrary: fc.record({
     ...{ m: dim, k: dim, n: wideDim, seed },
     p: fc.constantFrom(0, 0.1, 0.5),
