@@ -65,7 +65,10 @@ export interface TrainingArguments {
   readonly evalSteps: number | null;
   /** Steps or epochs (as evalStrategy counts) before the first evaluation. Default 0. */
   readonly evalDelay: number;
-  /** Evaluates once before training. Default false. */
+  /**
+   * Evaluates once before the first update, and again when resumed: callbacks and the log get the figures, the choice
+   * of the best model does not. Default false.
+   */
   readonly evalOnStart: boolean;
 
   /** Evaluations also generate, so that `computeMetrics` sees texts instead of teacher-forced tokens. Default false. */

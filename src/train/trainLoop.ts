@@ -89,10 +89,11 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
     trainer.setIntervals(plan.maxSteps);
 
     await trainer.notify("onTrainBegin");
-    if (args.evalOnStart && checkpoint === null) await trainer.evaluate(undefined, { signal });
-    if (state.globalStep >= plan.maxSteps) control.shouldTrainingStop = true;
+    if (args.evalOnStart) await trainer.evaluate(undefined, { signal });
 
-    for (let epoch = firstEpoch; epoch < plan.epochs && !control.shouldTrainingStop; epoch++) {
+    // What stops before the first update stops after it, as in transformers; a complete run gets no further update.
+    const epochs = state.globalStep < plan.maxSteps ? plan.epochs : 0;
+    for (let epoch = firstEpoch; epoch < epochs; epoch++) {
       await trainer.notify("onEpochBegin");
       let batchesSeen = rows === null ? 0 : stepsToSkip * args.gradientAccumulationSteps;
       const source = batches(trainDataset, {
@@ -164,6 +165,7 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
       }
       await trainer.notify("onEpochEnd");
       await logEvaluateSave(trainer, parts, last, signal);
+      if (control.shouldTrainingStop) break;
     }
 
     // the best model, and the figures of the run

@@ -268,18 +268,42 @@ describe("resuming", () => {
     expect((await make(outputDir).train({ resumeFromCheckpoint: true })).globalStep).toBe(6);
   });
 
-  it("evaluates before the first step with evalOnStart, and not once more when resumed", async () => {
+  it("evaluates with evalOnStart before the first update and again when resumed, for the log alone", async () => {
     const outputDir = folder();
-    const args = { outputDir, maxSteps: 4, saveSteps: 2, evalOnStart: true };
-    const evaluations = ({ state }: Trainer): number[] =>
-      state.logHistory.flatMap(({ eval_loss, step }) => (eval_loss === undefined ? [] : [step]));
-    const first = makeTrainer(args, { evalDataset: tinyRows(3), callbacks: [crashAfter(2)] });
+    const steps = { evalStrategy: "steps", evalSteps: 4, saveSteps: 2, maxSteps: 4 } as const;
+    const args = { ...steps, outputDir, evalOnStart: true, metricForBestModel: "loss" };
+    const evaluations = ({ state }: Trainer): object[] =>
+      state.logHistory.flatMap(({ eval_loss, epoch, step }) =>
+        eval_loss === undefined ? [] : [{ epoch, step }],
+      );
+    const evalDataset = tinyRows(3);
+    const first = makeTrainer(args, { evalDataset, callbacks: [crashAfter(2)] });
     await expect(first.train()).rejects.toThrow(Crash);
-    expect(evaluations(first)).toEqual([0]);
-    const second = makeTrainer(args, { evalDataset: tinyRows(3) });
+    expect(evaluations(first)).toEqual([{ epoch: 0, step: 0 }]);
+    const { bestMetric, bestGlobalStep, epoch } = first.state;
+    expect([bestMetric, bestGlobalStep]).toEqual([null, null]);
+    const second = makeTrainer(args, { evalDataset });
     await second.train({ resumeFromCheckpoint: true });
-    expect(second.state.globalStep).toBe(4);
-    expect(evaluations(second)).toEqual([0]);
+    expect(evaluations(second)).toEqual([
+      { epoch: 0, step: 0 },
+      { epoch, step: 2 },
+      { epoch: second.state.epoch, step: 4 },
+    ]);
+    expect(second.state.bestGlobalStep).toBe(4);
+  });
+
+  it("counts the evaluation at the start of a resumed run for early stopping, after one more update", async () => {
+    const outputDir = folder();
+    const make = (maxSteps: number): Trainer =>
+      makeTrainer(
+        {
+          ...{ outputDir, maxSteps, evalOnStart: true, evalStrategy: "steps", evalSteps: 2 },
+          ...{ saveSteps: 2, metricForBestModel: "loss" },
+        },
+        { evalDataset: tinyRows(2), callbacks: [new EarlyStoppingCallback()] },
+      );
+    expect((await make(2).train()).globalStep).toBe(2);
+    expect((await make(6).train({ resumeFromCheckpoint: true })).globalStep).toBe(3);
   });
 
   it("does nothing more when the run was complete", async () => {

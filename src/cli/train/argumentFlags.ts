@@ -35,7 +35,7 @@ const HELP: Readonly<Record<Field, string>> = {
   evalStrategy: "when to evaluate",
   evalSteps: "updates between two evaluations (default: --logging-steps)",
   evalDelay: "steps or epochs before the first evaluation",
-  evalOnStart: "evaluate once before training",
+  evalOnStart: "evaluate once before training, and again when resumed",
   predictWithGenerate: "evaluations generate summaries and score them with ROUGE",
   generationMaxLength: "greatest length of those in tokens (default: the model's)",
   generationNumBeams: "beams for those (default: the model's)",
