@@ -120,6 +120,7 @@ function differentiable(device: Device, seed: number): void {
     ...[autograd.softmax(x(1)), autograd.logSoftmax(x(1))],
     ...[autograd.sum(x(1)), autograd.sum(x(1), [0]), autograd.mean(x(1), [1])],
     autograd.rmsNorm(x(1), leaf(device, [cols], 4)),
+    ...HALFS.map((half) => autograd.rmsNorm(x(1), numbers(device, [cols], 4, half))),
     autograd.gatedGelu(x(1), x(2)),
     autograd.dropout(x(1), 0.3, { seed, offset: 1 }),
     autograd.dropoutAdd(x(1), x(2), 0.3, { seed, offset: 2 }),

@@ -2,15 +2,51 @@
 //
 //   rrms_i = 1 / sqrt( mean_j(x_ij^2) + eps )          y_ij = weight_j * x_ij * rrms_i
 //
-// Zhang & Sennrich 2019, arXiv 1910.07467, eq. 4; eps inside the root as in transformers' T5LayerNorm.
+// Zhang & Sennrich 2019, arXiv 1910.07467, eq. 4; eps inside the root as in transformers' T5LayerNorm. The weight may be
+// stored in 16 bits beside f32 activations: on webgpu it is widened where it is read, which saves a dispatch for each norm.
 
-import { ShapeError } from "../tensor/errors.ts";
+import type { WasmBody } from "../tensor/device.ts";
+import { isHalf } from "../tensor/dtype.ts";
+import { DtypeError, ShapeError } from "../tensor/errors.ts";
+import { bfloat16ToFloat32, float16ToFloat32 } from "../tensor/half.ts";
 import { formatShape } from "../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../tensor/tensor.ts";
 import type { WgslShader } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
 import { workgroupSum } from "./wgsl/reduce.ts";
-import { alongRows, rowShaders } from "./wgsl/rows.ts";
+import { alongRows, rowShaders, withWeightRow } from "./wgsl/rows.ts";
+
+type WeightArray = Float32Array | Float64Array | Uint16Array;
+
+/** Storage of the weight: how its binding is declared, and its elements as numbers. */
+const storages = {
+  f32: { type: "float", suffix: "", widen: asIs },
+  bf16: {
+    type: "bf16",
+    suffix: "Bf16",
+    widen: (w: WeightArray) => Float32Array.from(w, bfloat16ToFloat32),
+  },
+  f16: {
+    type: "f16",
+    suffix: "F16",
+    widen: (w: WeightArray) => Float32Array.from(w, float16ToFloat32),
+  },
+} as const;
+type Stored = keyof typeof storages;
+
+function storedAs({ dtype }: Tensor): Stored {
+  return isHalf(dtype) ? dtype : "f32";
+}
+
+/** The SIMD bodies read weights in f32. */
+function simdBody(name: string, stored: Stored): { readonly wasm?: WasmBody } {
+  return stored === "f32" ? { wasm: { name, range: ({ rows }) => rows! } } : {};
+}
+
+function asIs(weight: WeightArray): Float32Array | Float64Array {
+  if (weight instanceof Uint16Array) throw new DtypeError("rmsNorm: weight must be f32 or f64");
+  return weight;
+}
 
 const forwardShaders = rowShaders(
   {
@@ -25,36 +61,46 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var squares = 0.0;
   for (var j = local; j < parts; j += WG) { squares += sumOf(x[begin + j] * x[begin + j]); }
   let scale = inverseSqrt(workgroupSum(local, squares) / f32(params.cols) + params.eps);
-  for (var j = local; j < parts; j += WG) { y[begin + j] = weight[j] * x[begin + j] * scale; }
+  for (var j = local; j < parts; j += WG) { y[begin + j] = weightAt(j) * x[begin + j] * scale; }
   if (local == 0u) { rrms[row] = scale; }
 }`,
   },
-  ["x", "weight", "y"],
+  ["x", "y"],
 );
 
-export const rmsNormForwardKernel = defineKernel({
-  name: "rmsNormForward",
-  inputs: { x: "float", weight: "float" },
-  outputs: { y: "float", rrms: "float" },
-  params: { rows: "u32", cols: "u32", eps: "f32" },
-  wasm: { name: "rmsNormForward", range: ({ rows }) => rows! },
-  wgsl: alongRows(forwardShaders),
-  cpu({ x, weight, y, rrms }, { rows, cols, eps }) {
-    for (let i = 0; i < rows; i++) {
-      const row = i * cols;
-      let squares = 0;
-      for (let j = 0; j < cols; j++) squares += x[row + j]! * x[row + j]!;
-      const scale = 1 / Math.sqrt(squares / cols + eps);
-      for (let j = 0; j < cols; j++) y[row + j] = weight[j]! * x[row + j]! * scale;
-      rrms[i] = scale;
-    }
-  },
-});
+function defineForward(stored: Stored) {
+  const { type, suffix, widen } = storages[stored];
+  return defineKernel({
+    name: `rmsNormForward${suffix}`,
+    inputs: { x: "float", weight: type },
+    outputs: { y: "float", rrms: "float" },
+    params: { rows: "u32", cols: "u32", eps: "f32" },
+    ...simdBody("rmsNormForward", stored),
+    wgsl: alongRows(withWeightRow(forwardShaders, stored)),
+    cpu({ x, weight, y, rrms }, { rows, cols, eps }) {
+      const w = widen(weight);
+      for (let i = 0; i < rows; i++) {
+        const row = i * cols;
+        let squares = 0;
+        for (let j = 0; j < cols; j++) squares += x[row + j]! * x[row + j]!;
+        const scale = 1 / Math.sqrt(squares / cols + eps);
+        for (let j = 0; j < cols; j++) y[row + j] = w[j]! * x[row + j]! * scale;
+        rrms[i] = scale;
+      }
+    },
+  });
+}
+
+const forwardKernels = {
+  f32: defineForward("f32"),
+  bf16: defineForward("bf16"),
+  f16: defineForward("f16"),
+};
 
 /**
  * Normalises the last axis.
  * @param x [..., C]
- * @param weight [C]
+ * @param weight [C], of x's dtype, or in 16 bits beside f32
  * @param eps added to the mean square, > 0
  * @returns y [..., C] and rrms [rows], one reciprocal root mean square a row, for the backward pass
  * @throws {ShapeError} unless weight is [C]
@@ -73,7 +119,8 @@ export function rmsNormForward(
   const rows = cols === 0 ? 0 : x.size / cols;
   const y = empty(x.device, x.shape, x.dtype);
   const rrms = empty(x.device, [rows], x.dtype);
-  launch(rmsNormForwardKernel, { x, weight, y, rrms }, { rows, cols, eps });
+  const kernel = forwardKernels[storedAs(weight)];
+  launch(kernel, { x, weight, y, rrms }, { rows, cols, eps });
   return { y, rrms };
 }
 
@@ -93,41 +140,51 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let begin = row * parts;
   var products = 0.0;
   for (var j = local; j < parts; j += WG) {
-    products += sumOf(dy[begin + j] * weight[j] * x[begin + j]);
+    products += sumOf(dy[begin + j] * weightAt(j) * x[begin + j]);
   }
   let r = rrms[row];
   let shrink = workgroupSum(local, products) * r * r / f32(params.cols);
   for (var j = local; j < parts; j += WG) {
-    let part = r * (dy[begin + j] * weight[j] - x[begin + j] * shrink);
+    let part = r * (dy[begin + j] * weightAt(j) - x[begin + j] * shrink);
     if (ACCUMULATE == 1u) { dx[begin + j] += part; } else { dx[begin + j] = part; }
   }
 }`,
   },
-  ["x", "weight", "dy", "dx"],
+  ["x", "dy", "dx"],
 );
 
-export const rmsNormBackwardKernel = defineKernel({
-  name: "rmsNormBackward",
-  inputs: { x: "float", weight: "float", rrms: "float", dy: "float" },
-  outputs: { dx: "float" },
-  params: { rows: "u32", cols: "u32" },
-  constants: { ACCUMULATE: "u32" },
-  wasm: { name: "rmsNormBackward", range: ({ rows }) => rows! },
-  wgsl: alongRows(backwardShaders),
-  cpu({ x, weight, rrms, dy, dx }, { rows, cols }, { ACCUMULATE }) {
-    for (let i = 0; i < rows; i++) {
-      const row = i * cols;
-      const r = rrms[i]!;
-      let dot = 0;
-      for (let j = 0; j < cols; j++) dot += dy[row + j]! * weight[j]! * x[row + j]!;
-      const shrink = (dot * r * r) / cols;
-      for (let j = 0; j < cols; j++) {
-        const part = r * (dy[row + j]! * weight[j]! - x[row + j]! * shrink);
-        dx[row + j] = ACCUMULATE === 1 ? dx[row + j]! + part : part;
+function defineBackward(stored: Stored) {
+  const { type, suffix, widen } = storages[stored];
+  return defineKernel({
+    name: `rmsNormBackward${suffix}`,
+    inputs: { x: "float", weight: type, rrms: "float", dy: "float" },
+    outputs: { dx: "float" },
+    params: { rows: "u32", cols: "u32" },
+    constants: { ACCUMULATE: "u32" },
+    ...simdBody("rmsNormBackward", stored),
+    wgsl: alongRows(withWeightRow(backwardShaders, stored)),
+    cpu({ x, weight, rrms, dy, dx }, { rows, cols }, { ACCUMULATE }) {
+      const w = widen(weight);
+      for (let i = 0; i < rows; i++) {
+        const row = i * cols;
+        const r = rrms[i]!;
+        let dot = 0;
+        for (let j = 0; j < cols; j++) dot += dy[row + j]! * w[j]! * x[row + j]!;
+        const shrink = (dot * r * r) / cols;
+        for (let j = 0; j < cols; j++) {
+          const part = r * (dy[row + j]! * w[j]! - x[row + j]! * shrink);
+          dx[row + j] = ACCUMULATE === 1 ? dx[row + j]! + part : part;
+        }
       }
-    }
-  },
-});
+    },
+  });
+}
+
+const backwardKernels = {
+  f32: defineBackward("f32"),
+  bf16: defineBackward("bf16"),
+  f16: defineBackward("f16"),
+};
 
 const WEIGHT_CHUNK = 32;
 const WEIGHT_COLUMNS = 64;
@@ -211,7 +268,7 @@ export function rmsNormBackward(
 ): Tensor {
   const dx = onto ?? empty(x.device, x.shape, x.dtype);
   launch(
-    rmsNormBackwardKernel,
+    backwardKernels[storedAs(weight)],
     { x, weight, rrms, dy, dx },
     { rows: rrms.size, cols: weight.size },
     { ACCUMULATE: onto ? 1 : 0 },

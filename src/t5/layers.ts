@@ -66,8 +66,10 @@ export function applyWeight({ autocast }: Context, weight: Tensor, x: Tensor): T
   });
 }
 
+/** The cpu device's SIMD bodies read f32 weights. webgpu's read them as they are stored: a cast would be a dispatch each. */
 export function norm(context: Context, x: Tensor, weight: Tensor): Tensor {
-  return rmsNorm(x, asFloat(weight), context.config.layerNormEpsilon);
+  const readable = x.device.kind === "cpu" ? asFloat(weight) : weight;
+  return rmsNorm(x, readable, context.config.layerNormEpsilon);
 }
 
 /** Dropout with the configured probability while training; x itself otherwise. */

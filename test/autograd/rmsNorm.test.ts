@@ -1,10 +1,12 @@
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { backward } from "../../src/autograd/backward.ts";
 import { rmsNorm, rmsNormComposed } from "../../src/autograd/ops/rmsNorm.ts";
-import { tensor } from "../../src/tensor/tensor.ts";
+import { tensor, type Tensor } from "../../src/tensor/tensor.ts";
 import { rmsNorm as reference } from "../reference/rmsNorm.ts";
-import { checkForward, describeOp, type OpCase } from "../support/describeOp.ts";
-import { cpu } from "../support/device.ts";
+import { checkForward, describeOp, distance, type OpCase } from "../support/describeOp.ts";
+import { cpu, plain } from "../support/device.ts";
+import { gpu } from "../support/gpu.ts";
 import { dim, seed, values, wideDim } from "../support/random.ts";
 
 function makeCase(rows: number, cols: number, seed: number, eps = 1e-6, scale = 1): OpCase {
@@ -38,6 +40,38 @@ describeOp({
 it("equals its composition from small ops", async () => {
   const fused = makeCase(3, 7, 21);
   await checkForward({ ...fused, apply: ([x, weight]) => rmsNormComposed(x!, weight!) });
+});
+
+async function expectClose(ours: Tensor, expected: Tensor): Promise<void> {
+  expect(distance(await ours.data(), await expected.data())).toBeLessThan(1e-5);
+}
+
+describe.each([
+  ["plain", plain],
+  ["wasm", cpu],
+  ["webgpu", gpu],
+] as const)("a weight of 16-bit floats, %s", (_title, device) => {
+  it.each(["f16", "bf16"] as const)("%s is read as it is, its gradient is f32", async (dtype) => {
+    for (const [rows, cols] of [
+      [3, 7],
+      [2, 12],
+    ] as const) {
+      const [data, upstream] = [values(rows * cols, 31), values(rows * cols, 32)];
+      const options = { device, dtype: "f32", requiresGrad: true } as const;
+      const x = tensor(data, [rows, cols], options);
+      const half = tensor(values(cols, 33), [cols], { ...options, dtype });
+      const wide = tensor(await half.data(), [cols], options);
+      const dy = tensor(upstream, [rows, cols], { device, dtype: "f32" });
+      const [y, expected] = [rmsNorm(x, half), rmsNorm(x, wide)];
+      const [ours, theirs] = [backward(y, [x, half], dy), backward(expected, [x, wide], dy)];
+      expect(ours.get(half)!.dtype).toBe("f32");
+      await expectClose(y, expected);
+      await expectClose(ours.get(x)!, theirs.get(x)!);
+      await expectClose(ours.get(half)!, theirs.get(wide)!);
+      const exact = reference(data, await half.data(), 1e-6);
+      expect(distance(await y.data(), exact)).toBeLessThan(1e-5);
+    }
+  });
 });
 
 it("names both shapes when the weight does not fit", () => {

@@ -26,6 +26,15 @@ function results(device: Device, cols: number): Record<string, Tensor> {
   const labels = tensor([0, -100, cols - 1, 0, cols >> 1], [ROWS], { device, dtype: "i32" });
   const probabilities = softmaxForward(x);
   const { y, rrms } = rmsNormForward(x, weight, 1e-6);
+  const halfs = (["f16", "bf16"] as const).flatMap((dtype): [string, Tensor][] => {
+    const half = tensor(values(cols, 4), [cols], { device, dtype });
+    const normed = rmsNormForward(x, half, 1e-6);
+    return [
+      [`rmsNorm ${dtype}`, normed.y],
+      [`rrms ${dtype}`, normed.rrms],
+      [`rmsNormBackward ${dtype}`, rmsNormBackward(x, half, rrms, dy)],
+    ];
+  });
   const saved = crossEntropyForward(x, labels, loss);
   const dloss = tensor([0.5], [], f32);
   return {
@@ -35,6 +44,7 @@ function results(device: Device, cols: number): Record<string, Tensor> {
     rrms,
     rmsNormBackward: rmsNormBackward(x, weight, rrms, dy),
     rmsNormBackwardOnto: rmsNormBackward(x, weight, rrms, dy, stream),
+    ...Object.fromEntries(halfs),
     crossEntropy: saved.loss,
     lse: saved.lse,
     crossEntropyBackward: crossEntropyBackward(dloss, { logits: x, labels, ...saved }, loss),

@@ -3,11 +3,10 @@
 
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { T5Config } from "../../src/t5/config.ts";
+import { randomT5 } from "../../bench/gpu/models.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
 import type { Example } from "../../src/train/collate.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import type { cpu } from "../support/device.ts";
 import { isFull } from "../support/full.ts";
 import { gpu } from "../support/gpu.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";
@@ -82,16 +81,13 @@ describe.skipIf(!hasShared).each([
 });
 
 /** flan-t5-small's layers, narrower: dispatches do not depend on the width. */
-function narrowModel(device: typeof gpu | typeof cpu, layers: number) {
-  const config = T5Config.fromJSON(
-    {
-      ...{ model_type: "t5", vocab_size: 96, d_model: 16, d_kv: 4, d_ff: 32, num_heads: 6 },
-      ...{ num_layers: layers, feed_forward_proj: "gated-gelu", tie_word_embeddings: false },
-      ...{ decoder_start_token_id: 0, dropout_rate: 0.1 },
-    },
-    { source: "test" },
-  );
-  return T5ForConditionalGeneration.fromConfig(config, { device, seed: 3, tied: false });
+function narrowModel(layers: number, dtype: "f32" | "bf16" = "f32") {
+  const fields = {
+    ...{ model_type: "t5", vocab_size: 96, d_model: 16, d_kv: 4, d_ff: 32, num_heads: 6 },
+    ...{ num_layers: layers, feed_forward_proj: "gated-gelu", tie_word_embeddings: false },
+    ...{ decoder_start_token_id: 0, dropout_rate: 0.1 },
+  };
+  return randomT5(fields, gpu, dtype);
 }
 
 const rows = Array.from({ length: 6 }, (_, i): Example => {
@@ -101,29 +97,32 @@ const rows = Array.from({ length: 6 }, (_, i): Example => {
 });
 
 describe("a training step on webgpu", () => {
-  it("dispatches at most 900 kernels in flan-t5-small's shape", async () => {
-    const model = narrowModel(gpu, 8);
-    const counts: number[] = [];
-    let before = 0;
-    const trainer = new Trainer({
-      model,
-      args: { maxSteps: 2, perDeviceTrainBatchSize: 2, saveStrategy: "no", disableTqdm: true },
-      trainDataset: rows,
-      callbacks: [
-        {
-          onStepBegin: () => void (before = gpu.dispatches),
-          onStepEnd: () => void counts.push(gpu.dispatches - before),
-        },
-      ],
-    });
-    await trainer.train();
-    model.dispose();
-    expect(counts[1]).toBe(counts[0]);
-    expect(counts[0]).toBeLessThanOrEqual(900);
-  });
+  it.each(["f32", "bf16"] as const)(
+    "dispatches at most 900 kernels in flan-t5-small's shape, %s",
+    async (dtype) => {
+      const model = narrowModel(8, dtype);
+      const counts: number[] = [];
+      let before = 0;
+      const trainer = new Trainer({
+        model,
+        args: { maxSteps: 2, perDeviceTrainBatchSize: 2, saveStrategy: "no", disableTqdm: true },
+        trainDataset: rows,
+        callbacks: [
+          {
+            onStepBegin: () => void (before = gpu.dispatches),
+            onStepEnd: () => void counts.push(gpu.dispatches - before),
+          },
+        ],
+      });
+      await trainer.train();
+      model.dispose();
+      expect(counts[1]).toBe(counts[0]);
+      expect(counts[0]).toBeLessThanOrEqual(900);
+    },
+  );
 
   it(`leaves memory and pool where they were, ${FLAT_STEPS} times`, async () => {
-    const model = narrowModel(gpu, 1);
+    const model = narrowModel(1);
     const after: ReturnType<typeof gpu.memory>[] = [];
     const trainer = new Trainer({
       model,

@@ -9,7 +9,7 @@ import { mean } from "./reduce.ts";
 /**
  * y = weight * x / sqrt(mean(x^2) + eps) over the last axis.
  * @param x [..., C]
- * @param weight [C]
+ * @param weight [C], of x's dtype, or in 16 bits beside f32 (its gradient is f32)
  * @param eps > 0; T5 uses 1e-6
  * @returns [..., C]
  * @throws {ShapeError} unless weight is [C]

@@ -4,7 +4,7 @@
 // row into the next, so their callers keep out what they must not see.
 
 import type { WgslSnippet } from "../../tensor/wgsl.ts";
-import { bf16, f16 } from "../wgsl/halfs.ts";
+import { unpackers } from "../wgsl/halfs.ts";
 
 /** How b is stored. */
 export type StoredB = "f32" | "bf16" | "f16";
@@ -24,11 +24,6 @@ export const LANES = ["x", "y", "z", "w"] as const;
 export function each(count: number, text: (i: number) => string, separator = "\n"): string {
   return Array.from({ length: count }, (_, i) => text(i)).join(separator);
 }
-
-const unpackers: Readonly<Record<"bf16" | "f16", { snippet: WgslSnippet; call: string }>> = {
-  bf16: { snippet: bf16, call: "unpackBf16" },
-  f16: { snippet: f16, call: "unpackF16" },
-};
 
 /** Element types of the bindings, where they are not those declared. No output: its elements are scalars. */
 export function viewsOf(

@@ -1,6 +1,7 @@
 // Rows of a matrix on the GPU: a workgroup goes along each of them, four elements at a time where rows begin on 16 bytes.
 
 import type { AdapterFacts, WgslPlanned, WgslShader, WgslSnippet } from "../../tensor/wgsl.ts";
+import { unpackers } from "./halfs.ts";
 import { safeExp } from "./math.ts";
 import { workgroupMax, workgroupSum } from "./reduce.ts";
 
@@ -38,6 +39,40 @@ export function rowShaders(shader: WgslShader, matrices: readonly string[]): Row
   return {
     scalar: { ...shader, uses: [scalarParts, ...uses] },
     vector: { ...shader, uses: [vectorParts, ...uses], views },
+  };
+}
+
+/**
+ * Adds `weightAt(j)` to shaders: the j-th Part of the binding `weight`, one row, as it is stored. Vectors of a row that is
+ * stored in 16 bits are pairs of words.
+ */
+export function withWeightRow(shaders: RowShaders, stored: "f32" | "bf16" | "f16"): RowShaders {
+  const { scalar, vector } = shaders;
+  if (stored === "f32") {
+    return {
+      scalar: withReader(scalar, "weight[j]"),
+      vector: withReader(vector, "weight[j]", "vec4<f32>"),
+    };
+  }
+  const { snippet, call } = unpackers[stored];
+  const four = `Part(${call}(weight[j].x), ${call}(weight[j].y))`;
+  return {
+    scalar: withReader(scalar, `${call}(weight[j >> 1u])[j & 1u]`, "u32", [snippet]),
+    vector: withReader(vector, four, "vec2<u32>", [snippet]),
+  };
+}
+
+function withReader(
+  shader: WgslShader,
+  expression: string,
+  view?: string,
+  uses: readonly WgslSnippet[] = [],
+): WgslShader {
+  const reader = { source: `\nfn weightAt(j: u32) -> Part { return ${expression}; }` };
+  return {
+    ...shader,
+    uses: [...(shader.uses ?? []), ...uses, reader],
+    ...(view === undefined ? {} : { views: { ...shader.views, weight: view } }),
   };
 }
 
