@@ -4,6 +4,7 @@
 //   to i32, u32     the fraction is cut off; out of range the nearest end; NaN gives 0
 //   to bool         0 gives false, all else true
 
+import type { WasmBody } from "../tensor/device.ts";
 import { isFloat, isHalf, type Dtype } from "../tensor/dtype.ts";
 import { DtypeError } from "../tensor/errors.ts";
 import {
@@ -15,6 +16,7 @@ import {
 import { alias, empty, Tensor } from "../tensor/tensor.ts";
 import type { WgslSingle, WgslSnippet } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { selectors } from "./wasm/elementTypes.ts";
 import { bf16, f16 } from "./wgsl/halfs.ts";
 import { elementPieces } from "./wgsl/pieces.ts";
 
@@ -116,6 +118,10 @@ function whole(x: number, least: number, most: number): number {
 function defineConversion(dtype: Converted) {
   const conversion: Conversion = conversions[dtype];
   const { type, toFloat, fromFloat, wgsl } = conversion;
+  const body = (name: string): { readonly wasm?: WasmBody } =>
+    type === "f16" || type === "bf16"
+      ? { wasm: { name, selector: selectors[type], elementwise: true, range: ({ size }) => size! } }
+      : {};
   const name = `${dtype[0]!.toUpperCase()}${dtype.slice(1)}`;
   return {
     toFloat: defineKernel({
@@ -123,6 +129,7 @@ function defineConversion(dtype: Converted) {
       inputs: { x: type },
       outputs: { y: "float" },
       params: { size: "u32" },
+      ...body("widen"),
       wgsl: conversionShader(wgsl.toFloat, conversion),
       cpu({ x, y }, { size }) {
         for (let i = 0; i < size; i++) y[i] = toFloat(x[i]!);
@@ -133,6 +140,7 @@ function defineConversion(dtype: Converted) {
       inputs: { x: "float" },
       outputs: { y: type },
       params: { size: "u32" },
+      ...body("narrow"),
       wgsl: conversionShader(wgsl.fromFloat, conversion),
       cpu({ x, y }, { size }) {
         for (let i = 0; i < size; i++) y[i] = fromFloat(x[i]!);

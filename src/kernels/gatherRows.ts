@@ -13,7 +13,7 @@ import { workgroupMax } from "./wgsl/reduce.ts";
 
 /**
  * Throws for an index that names no row. Indices on a device are not read back, so check them on the
- * host, where they are made: WebAssembly gives such rows NaN (0 in integers).
+ * host, where they are made: the GPU gives such rows NaN (0 in integers).
  * @param op begins the message
  * @throws {ArgumentError} naming the first wrong id and its position
  */

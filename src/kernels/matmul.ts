@@ -19,6 +19,7 @@ import { empty, type Tensor } from "../tensor/tensor.ts";
 import { defineKernel, launch } from "./kernel.ts";
 import { chooseRoundingStrategy, chooseStrategy, planProduct } from "./matmul/plan.ts";
 import { axisParams, collapseAxes } from "./stridedAxes.ts";
+import { selectors } from "./wasm/elementTypes.ts";
 
 // A piece of work is a block of one matrix of c. The WebAssembly packs a block of B for each, and a block of A for
 // each of its rows' blocks (wasm/assembly/gemm.ts): larger pieces pack less, more pieces balance threads better.
@@ -41,7 +42,6 @@ const widenings = {
 
 /**
  * One kernel for each storage type of b.
- * @param name of the WebAssembly function too
  * @param rounds lets matrix units of a GPU round a and b to f16
  */
 function defineMatmul(name: string, type: "float" | "bf16" | "f16", rounds: boolean) {
@@ -61,7 +61,8 @@ function defineMatmul(name: string, type: "float" | "bf16" | "f16", rounds: bool
     },
     constants: { TRANSPOSE_A: "u32", TRANSPOSE_B: "u32", ACCUMULATE: "u32" },
     wasm: {
-      name,
+      name: "matmul",
+      selector: selectors[stored],
       range: ({ m, n, rowBlock, colBlock, batch0, batch1, batch2, batch3 }) =>
         Math.ceil(m! / rowBlock!) *
         Math.ceil(n! / colBlock!) *

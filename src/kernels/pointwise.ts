@@ -4,15 +4,17 @@
 //   binary  y = f(a, b)         with NumPy's broadcasting; gradients are composed in autograd
 //   scalar  y = f(x, s)         s a number, not a tensor
 //
-// A row is the whole definition of an op: the WGSL expression and the same expression in TypeScript.
+// A row is the definition of an op: the WGSL expression and the same expression in TypeScript. The same in WebAssembly is
+// in wasm/assembly/unary.ts and binary.ts, which know an op by its row's place.
 
+import type { KernelParams, WasmBody } from "../tensor/device.ts";
 import { broadcastShapes, broadcastStrides, sameShape } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import type { WgslSingle, WgslSnippet } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
 import { axisParams, axisValues, collapseAxes } from "./stridedAxes.ts";
 import { elementPieces } from "./wgsl/pieces.ts";
-import { gelu, safeTanh, sigmoid as wgslSigmoid } from "./wgsl/math.ts";
+import { gelu, safeTanh, sigmoid as wgslSigmoid, tanhSlope } from "./wgsl/math.ts";
 
 // ---------------------------------------------------------------------------------------------
 // Rows
@@ -69,11 +71,9 @@ const unaryRows = {
   },
   tanh: {
     y: { js: Math.tanh, wgsl: "safeTanh(x)" },
-    dx: {
-      js: (x, dy) => (1 - Math.tanh(x) ** 2) * dy,
-      wgsl: "(1.0 - safeTanh(x) * safeTanh(x)) * dy",
-    },
-    uses: [safeTanh],
+    // 1 - tanh^2 would cancel.
+    dx: { js: (x, dy) => dy / Math.cosh(x) ** 2, wgsl: "tanhSlope(x) * dy" },
+    uses: [safeTanh, tanhSlope],
   },
   relu: {
     y: { js: (x) => Math.max(x, 0), wgsl: "max(x, 0.0)" },
@@ -142,6 +142,21 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   };
 }
 
+/** A row's place in its table. */
+function placeOf<N extends string>(name: N, rows: Readonly<Record<N, unknown>>): number {
+  return Object.keys(rows).indexOf(name);
+}
+
+/** A WebAssembly body for all rows of a table, of tensors of one size. */
+function alongElements<N extends string>(
+  body: string,
+  rows: Readonly<Record<N, unknown>>,
+  name: N,
+): WasmBody {
+  const range = ({ size }: KernelParams): number => size!;
+  return { name: body, selector: placeOf(name, rows), elementwise: true, range };
+}
+
 function defineUnary(name: UnaryName) {
   const row: UnaryRow = unaryRows[name];
   return {
@@ -150,6 +165,7 @@ function defineUnary(name: UnaryName) {
       inputs: { x: "float" },
       outputs: { y: "float" },
       params: { size: "u32" },
+      wasm: alongElements("unaryForward", unaryRows, name),
       wgsl: elementwise(["x"], "y", row.y.wgsl, row.uses),
       cpu({ x, y }, { size }) {
         for (let i = 0; i < size; i++) y[i] = row.y.js(x[i]!);
@@ -160,6 +176,7 @@ function defineUnary(name: UnaryName) {
       inputs: { x: "float", dy: "float" },
       outputs: { dx: "float" },
       params: { size: "u32" },
+      wasm: alongElements("unaryBackward", unaryRows, name),
       wgsl: elementwise(["x", "dy"], "dx", row.dx.wgsl, row.uses),
       cpu({ x, dy, dx }, { size }) {
         for (let i = 0; i < size; i++) dx[i] = row.dx.js(x[i]!, dy[i]!);
@@ -176,7 +193,7 @@ function defineBinary(name: BinaryName) {
       inputs: { a: "float", b: "float" },
       outputs: { y: "float" },
       params: { size: "u32" },
-      wasm: { name, elementwise: true, range: ({ size }) => size! },
+      wasm: alongElements("binary", binaryRows, name),
       wgsl: elementwise(["a", "b"], "y", wgsl),
       cpu({ a, b, y }, { size }) {
         for (let i = 0; i < size; i++) y[i] = f(a[i]!, b[i]!);
@@ -188,6 +205,11 @@ function defineBinary(name: BinaryName) {
       outputs: { y: "float" },
       // y is [n0, n1, n2, n3]; a and b are read with strides, 0 where repeated
       params: { ...axisParams("n"), ...axisParams("a"), ...axisParams("b") },
+      wasm: {
+        name: "binaryBroadcast",
+        selector: placeOf(name, binaryRows),
+        range: ({ n0, n1, n2, n3 }) => n0! * n1! * n2! * n3!,
+      },
       wgsl: {
         invocations: ({ n0, n1, n2, n3 }) => n0 * n1 * n2 * n3,
         source: /* wgsl */ `
@@ -228,6 +250,7 @@ function defineScalar(name: ScalarName) {
     inputs: { x: "float" },
     outputs: { y: "float" },
     params: { size: "u32", s: "f32" },
+    wasm: alongElements("binaryScalar", scalarRows, name),
     wgsl: elementwise(["x"], "y", wgsl),
     cpu({ x, y }, { size, s }) {
       for (let i = 0; i < size; i++) y[i] = f(x[i]!, s);

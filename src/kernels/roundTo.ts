@@ -11,6 +11,7 @@ import {
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import type { WgslSnippet } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { selectors } from "./wasm/elementTypes.ts";
 import { bf16, f16 } from "./wgsl/halfs.ts";
 
 /** The 16-bit floats that mixed precision rounds to. */
@@ -32,13 +33,23 @@ const nearestF16: WgslSnippet = {
   uses: [f16],
 };
 
-function defineRounding(name: string, nearest: WgslSnippet, round: (x: number) => number) {
+function defineRounding(
+  name: string,
+  dtype: HalfDtype,
+  nearest: WgslSnippet,
+  round: (x: number) => number,
+) {
   return defineKernel({
     name,
     inputs: { x: "float" },
     outputs: { y: "float" },
     params: { size: "u32" },
-    wasm: { name, range: ({ size }) => size! },
+    wasm: {
+      name: "roundTo",
+      selector: selectors[dtype],
+      elementwise: true,
+      range: ({ size }) => size!,
+    },
     wgsl: { uses: [nearest], invocations: ({ size }) => size, source: shader },
     cpu({ x, y }, { size }) {
       for (let i = 0; i < size; i++) y[i] = round(x[i]!);
@@ -46,10 +57,10 @@ function defineRounding(name: string, nearest: WgslSnippet, round: (x: number) =
   });
 }
 
-export const roundToBf16Kernel = defineRounding("roundToBf16", nearestBf16, (x) =>
+export const roundToBf16Kernel = defineRounding("roundToBf16", "bf16", nearestBf16, (x) =>
   bfloat16ToFloat32(float32ToBfloat16(x)),
 );
-export const roundToF16Kernel = defineRounding("roundToF16", nearestF16, (x) =>
+export const roundToF16Kernel = defineRounding("roundToF16", "f16", nearestF16, (x) =>
   float16ToFloat32(float32ToFloat16(x)),
 );
 

@@ -35,6 +35,7 @@ const NO_LIMITS: MemoryLimits = { eachBytes: MOST_BYTES, totalBytes: Infinity };
 /** A kernel call, but for the addresses of its tensors and the pieces to run. */
 interface WasmCall {
   readonly name: string;
+  readonly selector: readonly number[];
   readonly scalars: readonly number[];
   readonly pool: ThreadPool | null;
   readonly scratchBytes: number;
@@ -170,6 +171,7 @@ export class CpuDevice implements Device {
     const touched = bound.reduce((sum, x) => sum + (x?.size ?? 0), 0);
     const call: WasmCall = {
       name: body.name,
+      selector: body.selector === undefined ? [] : [body.selector],
       scalars: [
         ...Object.keys(kernel.params).map((name) => params[name]!),
         ...Object.keys(kernel.constants).map((name) => constants[name]!),
@@ -244,14 +246,14 @@ export class CpuDevice implements Device {
 
   /** @param scratch address of the threads' scratch memory, 0 for none */
   #run(
-    { name, scalars, pool, scratchBytes }: WasmCall,
+    { name, selector, scalars, pool, scratchBytes }: WasmCall,
     addresses: readonly number[],
     pieces: number,
     scratch: number,
   ): void {
     const run = this.#wasm?.functions[name];
     invariant(run, () => `no WebAssembly function ${name}`);
-    const args = [...addresses, ...scalars];
+    const args = [...selector, ...addresses, ...scalars];
     if (pool) {
       const functionIndex = this.#functionIndex.get(name)!;
       pool.run({ functionIndex, args, pieces, scratchBytes, scratch });

@@ -18,8 +18,13 @@ export type KernelTensors = Readonly<Record<string, Tensor | null>>;
 
 /** Name of a WebAssembly export and how its work is split. */
 export interface WasmBody {
-  /** Exported function: (inputs..., outputs..., params..., constants..., begin, end), pointers in bytes, null as 0. */
+  /**
+   * Exported function: ([selector,] inputs..., outputs..., params..., constants..., begin, end), pointers in bytes, null
+   * as 0.
+   */
   readonly name: string;
+  /** First argument of a function that several kernels share: which of them runs. */
+  readonly selector?: number;
   /** How many independent pieces (rows, heads, tiles) there are; a thread takes a range [begin, end) of them. */
   range(params: KernelParams): number;
   /**

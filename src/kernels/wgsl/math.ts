@@ -8,6 +8,15 @@ export const safeTanh: WgslSnippet = {
 fn safeTanh(x: f32) -> f32 { return tanh(clamp(x, -9.0, 9.0)); }`,
 };
 
+/** d tanh / dx = 4 p / (1 + p)^2 with p = e^-2|x|. */
+export const tanhSlope: WgslSnippet = {
+  source: /* wgsl */ `
+fn tanhSlope(x: f32) -> f32 {
+  let p = exp(-2.0 * abs(x));
+  return 4.0 * p / ((1.0 + p) * (1.0 + p));
+}`,
+};
+
 /** geluValue and geluSlope of src/kernels/pointwise.ts: gelu_new and its derivative. */
 export const gelu: WgslSnippet = {
   uses: [safeTanh],

@@ -1,32 +1,17 @@
 // The SIMD bodies of src/kernels/adamw.ts and gradientNorm.ts; formulas are there. A vector of four
 // elements is updated in registers; p, m and v are rounded when they are stored.
 
-import { BF16, F32, loadElement, loadVector, shiftOf } from "./elements";
+import {
+  BF16,
+  F16,
+  F32,
+  loadElement,
+  loadVector,
+  shiftOf,
+  storeElement,
+  storeVector,
+} from "./elements";
 import { madd, sumLanes } from "./simd";
-
-/** f32 to the upper 16 bits of each lane, rounded to nearest even and moved down; NaN stays NaN. */
-// @ts-ignore: decorator
-@inline
-function roundBf16(x: v128): v128 {
-  const lsb = v128.and(i32x4.shr_u(x, 16), i32x4.splat(1));
-  const rounded = i32x4.shr_u(i32x4.add(i32x4.add(x, i32x4.splat(0x7fff)), lsb), 16);
-  const quiet = v128.or(i32x4.shr_u(x, 16), i32x4.splat(0x40));
-  return v128.bitselect(quiet, rounded, f32x4.ne(x, x));
-}
-
-// @ts-ignore: decorator
-@inline
-function storeVector(type: i32, at: usize, x: v128): void {
-  if (type == F32) v128.store(at, x);
-  else v128.store64_lane(at, i16x8.narrow_i32x4_u(roundBf16(x), x), 0);
-}
-
-// @ts-ignore: decorator
-@inline
-function storeElement(type: i32, at: usize, x: f32): void {
-  if (type == F32) store<f32>(at, x);
-  else store<u16>(at, <u16>i32x4.extract_lane(roundBf16(f32x4.splat(x)), 0));
-}
 
 // @ts-ignore: decorator
 @inline
@@ -79,7 +64,9 @@ function update(
   }
 }
 
+/** @param type of p, m and v: F32, BF16 or F16 of elements.ts */
 export function adamw(
+  type: i32,
   gradient: usize,
   scale: usize,
   p: usize,
@@ -96,27 +83,9 @@ export function adamw(
   begin: usize,
   end: usize,
 ): void {
-  update(F32, gradient, scale, p, m, v, decay, rate, rest1, beta2, rest2, rootCorrection, eps, begin, end);
-}
-
-export function adamwBf16(
-  gradient: usize,
-  scale: usize,
-  p: usize,
-  m: usize,
-  v: usize,
-  size: usize,
-  decay: f32,
-  rate: f32,
-  rest1: f32,
-  beta2: f32,
-  rest2: f32,
-  rootCorrection: f32,
-  eps: f32,
-  begin: usize,
-  end: usize,
-): void {
-  update(BF16, gradient, scale, p, m, v, decay, rate, rest1, beta2, rest2, rootCorrection, eps, begin, end);
+  if (type == F32) update(F32, gradient, scale, p, m, v, decay, rate, rest1, beta2, rest2, rootCorrection, eps, begin, end);
+  else if (type == BF16) update(BF16, gradient, scale, p, m, v, decay, rate, rest1, beta2, rest2, rootCorrection, eps, begin, end);
+  else update(F16, gradient, scale, p, m, v, decay, rate, rest1, beta2, rest2, rootCorrection, eps, begin, end);
 }
 
 /** Blocks [begin, end): their lanes are added up in f32, the four lanes and the rest of the block in f64. */

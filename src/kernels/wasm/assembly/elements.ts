@@ -1,4 +1,4 @@
-// Reading operands as f32, whatever they are stored in. `type` is a constant at every call, so that
+// Reading and writing elements as f32, whatever they are stored in. `type` is a constant at every call, so that
 // one branch is left after inlining.
 
 // @ts-ignore: decorator
@@ -51,4 +51,74 @@ function widenF16(bits: v128): v128 {
     i32x4.splat(0x7f800000),
   );
   return v128.or(v128.or(value, special), sign);
+}
+
+/** f32 lanes to the nearest bf16, ties to even, as f32. */
+// @ts-ignore: decorator
+@inline
+export function nearestBf16(x: v128): v128 {
+  const lsb = v128.and(i32x4.shr_u(x, 16), i32x4.splat(1));
+  const up = i32x4.add(i32x4.add(x, i32x4.splat(0x7fff)), lsb);
+  const rounded = v128.and(up, i32x4.splat(0xffff0000));
+  return v128.bitselect(x, rounded, f32x4.ne(x, x));
+}
+
+/**
+ * f32 lanes to the nearest f16, ties to even, as f32. Below 2^-14 f16 counts in units of 2^-24, the unit of f32 numbers
+ * from 0.5 to 1: adding 0.5 rounds to them. From 65520 on it is infinity.
+ */
+// @ts-ignore: decorator
+@inline
+export function nearestF16(x: v128): v128 {
+  const magnitude = f32x4.abs(x);
+  const sign = v128.xor(x, magnitude);
+  const lsb = v128.and(i32x4.shr_u(magnitude, 13), i32x4.splat(1));
+  const up = i32x4.add(i32x4.add(magnitude, i32x4.splat(0xfff)), lsb);
+  let rounded = v128.and(up, i32x4.splat(0xffffe000));
+  const half = f32x4.splat(0.5);
+  const tiny = f32x4.sub(f32x4.add(magnitude, half), half);
+  rounded = v128.bitselect(tiny, rounded, f32x4.lt(magnitude, f32x4.splat(6.103515625e-5)));
+  const infinity = f32x4.splat(Infinity);
+  rounded = v128.bitselect(infinity, rounded, f32x4.ge(magnitude, f32x4.splat(65520)));
+  return v128.bitselect(x, v128.or(rounded, sign), f32x4.ne(x, x));
+}
+
+/** f32 lanes that `nearest` made to the f16 bits of each, in 32-bit lanes. */
+// @ts-ignore: decorator
+@inline
+function bitsOfF16(x: v128): v128 {
+  const magnitude = f32x4.abs(x);
+  const sign = v128.and(i32x4.shr_u(x, 16), i32x4.splat(0x8000));
+  let bits = i32x4.shr_u(i32x4.sub(magnitude, i32x4.splat(0x38000000)), 13);
+  // Below 2^-14 the bits are a count of 2^-24.
+  const count = i32x4.trunc_sat_f32x4_s(f32x4.mul(magnitude, f32x4.splat(16777216)));
+  bits = v128.bitselect(count, bits, f32x4.lt(magnitude, f32x4.splat(6.103515625e-5)));
+  bits = v128.bitselect(i32x4.splat(0x7c00), bits, f32x4.eq(magnitude, f32x4.splat(Infinity)));
+  bits = v128.bitselect(i32x4.splat(0x7e00), bits, f32x4.ne(x, x));
+  return v128.or(bits, sign);
+}
+
+/** f32 lanes to the nearest 16-bit float, its bits in 32-bit lanes; NaN stays a quiet NaN. */
+// @ts-ignore: decorator
+@inline
+function narrow(type: i32, x: v128): v128 {
+  if (type == F16) return bitsOfF16(nearestF16(x));
+  const quiet = v128.or(x, i32x4.splat(0x400000));
+  return i32x4.shr_u(v128.bitselect(quiet, nearestBf16(x), f32x4.ne(x, x)), 16);
+}
+
+/** Stores four elements from address `at` on, rounded to nearest, ties to even. */
+// @ts-ignore: decorator
+@inline
+export function storeVector(type: i32, at: usize, x: v128): void {
+  if (type == F32) v128.store(at, x);
+  else v128.store64_lane(at, i16x8.narrow_i32x4_u(narrow(type, x), x), 0);
+}
+
+/** Stores the element at address `at`. */
+// @ts-ignore: decorator
+@inline
+export function storeElement(type: i32, at: usize, x: f32): void {
+  if (type == F32) store<f32>(at, x);
+  else store<u16>(at, <u16>i32x4.extract_lane(narrow(type, f32x4.splat(x)), 0));
 }

@@ -2,7 +2,7 @@
 // themselves are TypedArray.set, which is memmove.) Pieces [begin, end) are columns, so that rows named more than once
 // have one writer and add up in the order of the ids.
 
-import { accumulate } from "./accumulate";
+import { accumulate } from "./binary";
 
 export function scatterAddRows(
   ids: usize,

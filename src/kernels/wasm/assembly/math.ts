@@ -89,19 +89,3 @@ export function sigmoid(x: v128): v128 {
   const one = f32x4.splat(1);
   return f32x4.div(one, f32x4.add(one, exp(f32x4.neg(x))));
 }
-
-export function expForward(x: usize, y: usize, size: usize, begin: usize, end: usize): void {
-  let at = begin << 2;
-  const stop = end << 2;
-  for (; at + 16 <= stop; at += 16) v128.store(y + at, exp(v128.load(x + at)));
-  for (; at < stop; at += 4) store<f32>(y + at, expOne(load<f32>(x + at)));
-}
-
-export function tanhForward(x: usize, y: usize, size: usize, begin: usize, end: usize): void {
-  let at = begin << 2;
-  const stop = end << 2;
-  for (; at + 16 <= stop; at += 16) v128.store(y + at, tanh(v128.load(x + at)));
-  for (; at < stop; at += 4) {
-    store<f32>(y + at, f32x4.extract_lane(tanh(v128.load_splat<f32>(x + at)), 0));
-  }
-}

@@ -1,7 +1,7 @@
 // Batched C = op(A) op(B) over pieces [begin, end): blocks of rowBlock x colBlock of one matrix of the
 // batch, row blocks fastest, so that neighbouring pieces share a packed block of B.
 
-import { BF16, F16, F32, shiftOf } from "./elements";
+import { shiftOf } from "./elements";
 import { gemm, gemmPacked, MOST_DOT_ROWS } from "./gemm";
 
 // @ts-ignore: decorator
@@ -10,7 +10,8 @@ function least(a: usize, b: usize): usize {
   return a < b ? a : b;
 }
 
-function multiply(
+/** @param typeB F32, BF16 or F16 of elements.ts */
+export function matmul(
   typeB: i32,
   a: usize,
   b: usize,
@@ -75,118 +76,4 @@ function multiply(
     }
     piece += run;
   }
-}
-
-export function matmul(
-  a: usize,
-  b: usize,
-  c: usize,
-  m: usize,
-  n: usize,
-  k: usize,
-  batch0: usize,
-  batch1: usize,
-  batch2: usize,
-  batch3: usize,
-  a0: usize,
-  a1: usize,
-  a2: usize,
-  a3: usize,
-  b0: usize,
-  b1: usize,
-  b2: usize,
-  b3: usize,
-  rowBlock: usize,
-  colBlock: usize,
-  transposeA: i32,
-  transposeB: i32,
-  accumulate: i32,
-  begin: usize,
-  end: usize,
-  scratch: usize,
-): void {
-  multiply(
-    F32, a, b, c,
-    m, n, k, batch0, batch1, batch2, batch3,
-    a0, a1, a2, a3, b0, b1, b2, b3,
-    rowBlock, colBlock,
-    transposeA, transposeB, accumulate,
-    begin, end, scratch,
-  );
-}
-
-export function matmulBf16(
-  a: usize,
-  b: usize,
-  c: usize,
-  m: usize,
-  n: usize,
-  k: usize,
-  batch0: usize,
-  batch1: usize,
-  batch2: usize,
-  batch3: usize,
-  a0: usize,
-  a1: usize,
-  a2: usize,
-  a3: usize,
-  b0: usize,
-  b1: usize,
-  b2: usize,
-  b3: usize,
-  rowBlock: usize,
-  colBlock: usize,
-  transposeA: i32,
-  transposeB: i32,
-  accumulate: i32,
-  begin: usize,
-  end: usize,
-  scratch: usize,
-): void {
-  multiply(
-    BF16, a, b, c,
-    m, n, k, batch0, batch1, batch2, batch3,
-    a0, a1, a2, a3, b0, b1, b2, b3,
-    rowBlock, colBlock,
-    transposeA, transposeB, accumulate,
-    begin, end, scratch,
-  );
-}
-
-export function matmulF16(
-  a: usize,
-  b: usize,
-  c: usize,
-  m: usize,
-  n: usize,
-  k: usize,
-  batch0: usize,
-  batch1: usize,
-  batch2: usize,
-  batch3: usize,
-  a0: usize,
-  a1: usize,
-  a2: usize,
-  a3: usize,
-  b0: usize,
-  b1: usize,
-  b2: usize,
-  b3: usize,
-  rowBlock: usize,
-  colBlock: usize,
-  transposeA: i32,
-  transposeB: i32,
-  accumulate: i32,
-  begin: usize,
-  end: usize,
-  scratch: usize,
-): void {
-  multiply(
-    F16, a, b, c,
-    m, n, k, batch0, batch1, batch2, batch3,
-    a0, a1, a2, a3, b0, b1, b2, b3,
-    rowBlock, colBlock,
-    transposeA, transposeB, accumulate,
-    begin, end, scratch,
-  );
 }
