@@ -103,10 +103,18 @@ export function embeddingForward(table: Tensor, ids: Tensor): Tensor {
   return y;
 }
 
-/** Gradient of a table [rows, D]; ids that occur more than once add up in order. */
-export function embeddingBackward(ids: Tensor, dy: Tensor, rows: number): Tensor {
+/**
+ * Gradient of a table [rows, D]; ids that occur more than once add up in order.
+ * @param onto [rows, D]: adds the gradient there and returns it, which touches the rows of ids alone
+ */
+export function embeddingBackward(
+  ids: Tensor,
+  dy: Tensor,
+  rows: number,
+  onto: Tensor | null = null,
+): Tensor {
   const cols = dy.shape.at(-1)!;
-  const dtable = zeros([rows, cols], { device: dy.device, dtype: dy.dtype });
+  const dtable = onto ?? zeros([rows, cols], { device: dy.device, dtype: dy.dtype });
   launch(embeddingBackwardKernel, { ids, dy, dx: dtable }, { count: ids.size, rows, cols });
   return dtable;
 }

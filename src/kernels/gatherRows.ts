@@ -5,11 +5,25 @@
 import { ArgumentError, AutogradError, ShapeError } from "../tensor/errors.ts";
 import { formatShape, resolveAxis, sameShape, sizeOf } from "../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../tensor/tensor.ts";
-import type { WgslPieces, WgslSnippet } from "../tensor/wgsl.ts";
+import type {
+  AdapterFacts,
+  WgslPass,
+  WgslPieces,
+  WgslShader,
+  WgslSnippet,
+} from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
 import { movedName, movedType, moveShader, perMovedType, type MovedType } from "./moves.ts";
 import { copyRange, withDim } from "./slice.ts";
-import { workgroupMax } from "./wgsl/reduce.ts";
+
+/** Sizes of a gather and of its gradient. */
+interface Sizes {
+  /** Indices. */
+  readonly count: number;
+  /** Rows of the table, and their length. */
+  readonly rows: number;
+  readonly cols: number;
+}
 
 /**
  * Throws for an index that names no row. Indices on a device are not read back, so check them on the
@@ -85,55 +99,94 @@ fn sourceOf(i: u32) -> u32 {
   });
 }
 
+// The gradient on the GPU, where there are no atomic floats: positions are sorted by id, so that those of one id lie side by
+// side, in order; then each id's rows are added up by one invocation for each column, and no element of dx has two writers.
+// A position's place among the sorted ones is the number of those before it, so each is found on its own, without barriers:
+// count^2 comparisons, which are few beside count x cols numbers for the lengths of texts.
+
+const sortPositions: WgslShader = {
+  name: "sort",
+  workgroupSize: 64,
+  reads: ["ids"],
+  writes: ["sorted", "repeats"],
+  source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let at = globalIndex(group, local);
+  if (at >= params.count) { return; }
+  let id = ids[at];
+  var smaller = 0u;
+  var before = 0u;
+  for (var m = 0u; m < at; m++) {
+    smaller += u32(ids[m] < id);
+    before += u32(ids[m] == id);
+  }
+  var after = 1u;
+  for (var m = at + 1u; m < params.count; m++) {
+    smaller += u32(ids[m] < id);
+    after += u32(ids[m] == id);
+  }
+  let place = smaller + before;
+  sorted[place] = at;
+  // How often the id of the first of its positions occurs; 0 for the others.
+  repeats[place] = select(after, 0u, before > 0u);
+}`,
+};
+
+const addSorted: WgslShader = {
+  name: "add",
+  reads: ["ids", "sorted", "repeats", "dy"],
+  params: { firstRow: "u32" },
+  source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let at = globalIndex(group, local);
+  let place = at / params.cols;
+  let j = at % params.cols;
+  if (place >= params.count || repeats[place] == 0u) { return; }
+  let id = ids[sorted[place]];
+  let row = u32(id) - params.firstRow;
+  if (id < 0 || row >= params.rows) { return; }
+  var total = dx[row * params.cols + j];
+  for (var i = place; i < place + repeats[place]; i++) { total += dy[sorted[i] * params.cols + j]; }
+  dx[row * params.cols + j] = total;
+}`,
+};
+
+/** One pass, or as many as dx needs bindings. */
+function addingPasses({ count, rows, cols }: Sizes, adapter: AdapterFacts): WgslPass[] {
+  const aligned = adapter.offsetAlignment / 4;
+  const fitting = Math.floor(adapter.bindingBytes / (4 * cols * aligned)) * aligned;
+  const step = Math.max(fitting, aligned);
+  const passes: WgslPass[] = [];
+  for (let firstRow = 0; firstRow < rows; firstRow += step) {
+    const own = Math.min(step, rows - firstRow);
+    passes.push({
+      ...{ shader: addSorted, invocations: count * cols, params: { firstRow, rows: own } },
+      ...(rows > step ? { ranges: { dx: { offset: firstRow * cols, size: own * cols } } } : {}),
+    });
+  }
+  return passes;
+}
+
 /** Declares the gradient of a gather. Rows named more than once add up in the order of the ids. */
 export function defineScatterAdd(name: string) {
   return defineKernel({
     name,
     inputs: { ids: "i32", dy: "float" },
-    outputs: { dx: "float" }, // zeroed before
+    outputs: { dx: "float" }, // added to
     params: { count: "u32", rows: "u32", cols: "u32" },
     wasm: { name: "scatterAddRows", range: ({ cols }) => cols! },
-    // There are no atomic floats. A workgroup takes the first position of each id, looks for the others and
-    // adds their rows up in order, so that no row of dx has two writers.
     wgsl: {
-      uses: [workgroupMax],
-      workgroups: ({ count }) => count,
-      params: { firstRow: "u32" },
-      pieces: (params) => tablePieces(["dx"], params),
-      source: /* wgsl */ `
-/** Whether the position that each invocation looks at has this workgroup's id. */
-var<workgroup> matches: array<u32, WG>;
-var<workgroup> matchCount: atomic<u32>;
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let first = groupIndex(group);
-  if (first >= params.count) { return; }
-  let id = ids[first];
-  var seenBefore = 0.0;
-  for (var m = local; m < first; m += WG) { if (ids[m] == id) { seenBefore = 1.0; } }
-  if (workgroupMax(local, seenBefore) > 0.0) { return; }
-  let row = u32(id) - params.firstRow;
-  let isRow = id >= 0 && row < params.rows;
-  for (var base = first; base < params.count; base += WG) {
-    if (local == 0u) { atomicStore(&matchCount, 0u); }
-    workgroupBarrier();
-    let m = base + local;
-    var isMatch = 0u;
-    if (m < params.count && isRow) { isMatch = select(0u, 1u, ids[m] == id); }
-    matches[local] = isMatch;
-    if (isMatch == 1u) { atomicAdd(&matchCount, 1u); }
-    workgroupBarrier();
-    var left = atomicLoad(&matchCount);
-    for (var i = 0u; left > 0u; i++) {
-      if (matches[i] == 0u) { continue; }
-      left--;
-      for (var j = local; j < params.cols; j += WG) {
-        dx[row * params.cols + j] += dy[(base + i) * params.cols + j];
-      }
-    }
-    workgroupBarrier();
-  }
-}`,
+      plan({ params, adapter }) {
+        const { count, cols } = params;
+        if (count * cols === 0) return { passes: [] };
+        const size = count;
+        return {
+          temporaries: { sorted: { type: "u32", size }, repeats: { type: "u32", size } },
+          passes: [{ shader: sortPositions, invocations: count }, ...addingPasses(params, adapter)],
+        };
+      },
     },
     cpu({ ids, dy, dx }, { count, cols }) {
       for (let m = 0; m < count; m++) {

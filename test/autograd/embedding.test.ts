@@ -2,14 +2,15 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { backward } from "../../src/autograd/backward.ts";
 import { embedding } from "../../src/autograd/ops/embedding.ts";
-import { mul } from "../../src/autograd/ops/pointwise.ts";
+import { add, mul } from "../../src/autograd/ops/pointwise.ts";
 import { sum } from "../../src/autograd/ops/reduce.ts";
 import { checkIds } from "../../src/kernels/embedding.ts";
 import { scope } from "../../src/tensor/scope.ts";
-import { tensor, zeros } from "../../src/tensor/tensor.ts";
+import { full, tensor, zeros } from "../../src/tensor/tensor.ts";
 import { embedding as reference } from "../reference/embedding.ts";
-import { describeOp, type OpCase } from "../support/describeOp.ts";
+import { describeOp, distance, type OpCase } from "../support/describeOp.ts";
 import { cpu, plain } from "../support/device.ts";
+import { gpu } from "../support/gpu.ts";
 import { seed, values, wideDim } from "../support/random.ts";
 
 interface Case {
@@ -63,6 +64,40 @@ describeOp({
     "no ids": makeCase({ rows: 5, cols: 4, ids: [], seed: 6 }),
     "T5's width": makeCase({ rows: 12, cols: 512, ids: [11, 0, 1, 1], seed: 7 }),
   },
+});
+
+it.each([
+  ["plain", plain],
+  ["wasm", cpu],
+  ["webgpu", gpu],
+] as const)("adds the gradients of two lookups to what is there, %s", async (_title, device) => {
+  const [rows, cols] = [6, 5];
+  const options = { device, dtype: "f32" } as const;
+  const lookups = [
+    [4, 0, 4],
+    [2, 4],
+  ];
+  const upstream = lookups.map((ids, i) => values(ids.length * cols, 7 + i));
+  const { table, found } = scope(() => {
+    const table = tensor(values(rows * cols, 9), [rows, cols], { ...options, requiresGrad: true });
+    const sums = lookups.map((ids, i) => {
+      const y = embedding(table, tensor(ids, [ids.length], { device, dtype: "i32" }));
+      return sum(mul(y, tensor(upstream[i]!, y.shape, options)));
+    });
+    const into = full([rows, cols], 1, options);
+    const result = backward(add(sums[0]!, sums[1]!), [table], undefined, new Map([[table, into]]));
+    expect(result.get(table)).toBe(into);
+    return { table, found: into };
+  });
+  const expected = new Float64Array(rows * cols).fill(1);
+  lookups.forEach((ids, i) =>
+    ids.forEach((id, n) => {
+      for (let j = 0; j < cols; j++) expected[id * cols + j]! += upstream[i]![n * cols + j]!;
+    }),
+  );
+  expect(distance(await found.data(), expected)).toBeLessThan(1e-6);
+  table.dispose();
+  found.dispose();
 });
 
 describe.each([
