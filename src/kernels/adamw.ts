@@ -22,7 +22,7 @@ import { formatShape, sameShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { WgslSingle, WgslSnippet } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
-import { selectors } from "./wasm/elementTypes.ts";
+import { selectors } from "./storedFloats.ts";
 import { bf16, f16 } from "./wgsl/halfs.ts";
 import { elementPieces } from "./wgsl/pieces.ts";
 

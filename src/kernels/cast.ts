@@ -16,7 +16,7 @@ import {
 import { alias, empty, Tensor } from "../tensor/tensor.ts";
 import type { WgslSingle, WgslSnippet } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
-import { selectors } from "./wasm/elementTypes.ts";
+import { selectors } from "./storedFloats.ts";
 import { bf16, f16 } from "./wgsl/halfs.ts";
 import { elementPieces } from "./wgsl/pieces.ts";
 

@@ -6,7 +6,6 @@
 
 import { isHalf } from "../tensor/dtype.ts";
 import { DtypeError, invariant, ShapeError } from "../tensor/errors.ts";
-import { bfloat16ToFloat32, float16ToFloat32 } from "../tensor/half.ts";
 import {
   broadcastShapes,
   broadcastStrides,
@@ -18,8 +17,8 @@ import {
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import { defineKernel, launch } from "./kernel.ts";
 import { chooseRoundingStrategy, chooseStrategy, planProduct } from "./matmul/plan.ts";
+import { selectors, widenings } from "./storedFloats.ts";
 import { axisParams, collapseAxes } from "./stridedAxes.ts";
-import { selectors } from "./wasm/elementTypes.ts";
 
 // A piece of work is a block of one matrix of c. The WebAssembly packs a block of B for each, and a block of A for
 // each of its rows' blocks (wasm/assembly/gemm.ts): larger pieces pack less, more pieces balance threads better.
@@ -31,14 +30,6 @@ const COL_UNIT = 8;
 const PIECES_PER_THREAD = 4;
 /** Bytes that the WebAssembly packs its panels in: GEMM_SCRATCH of wasm/assembly/gemm.ts. */
 export const GEMM_SCRATCH = 647360;
-
-type ArrayB = Float32Array | Float64Array | Uint16Array;
-
-const widenings = {
-  float: asIs,
-  bf16: (b: ArrayB) => Float32Array.from(b, bfloat16ToFloat32),
-  f16: (b: ArrayB) => Float32Array.from(b, float16ToFloat32),
-} as const;
 
 /**
  * One kernel for each storage type of b.
@@ -78,7 +69,7 @@ function defineMatmul(name: string, type: "float" | "bf16" | "f16", rounds: bool
         rowB: TRANSPOSE_B ? 1 : n,
         colB: TRANSPOSE_B ? k : 1,
       };
-      const wideB = widenings[type](b);
+      const wideB = widenings[stored](b);
       let offset = 0;
       for (let w = 0; w < p.batch0; w++)
         for (let x = 0; x < p.batch1; x++)
@@ -119,11 +110,6 @@ function multiply(
     }
     for (let j = 0; j < n; j++) c[i * n + j] = (accumulate ? c[i * n + j]! : 0) + sums[j]!;
   }
-}
-
-function asIs(b: ArrayB): Float32Array | Float64Array {
-  if (b instanceof Uint16Array) throw new DtypeError("matmul: b must be f32 or f64");
-  return b;
 }
 
 export const matmulKernel = defineMatmul("matmul", "float", false);

@@ -3,49 +3,27 @@
 //   rrms_i = 1 / sqrt( mean_j(x_ij^2) + eps )          y_ij = weight_j * x_ij * rrms_i
 //
 // Zhang & Sennrich 2019, arXiv 1910.07467, eq. 4; eps inside the root as in transformers' T5LayerNorm. The weight may be
-// stored in 16 bits beside f32 activations: on webgpu it is widened where it is read, which saves a dispatch for each norm.
+// stored in 16 bits beside f32 activations: it is widened where it is read, which saves a cast for each norm.
 
-import type { WasmBody } from "../tensor/device.ts";
 import { isHalf } from "../tensor/dtype.ts";
-import { DtypeError, ShapeError } from "../tensor/errors.ts";
-import { bfloat16ToFloat32, float16ToFloat32 } from "../tensor/half.ts";
+import { ShapeError } from "../tensor/errors.ts";
 import { formatShape } from "../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../tensor/tensor.ts";
 import type { WgslShader } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
+import { selectors, widenings, type StoredFloat } from "./storedFloats.ts";
 import { workgroupSum } from "./wgsl/reduce.ts";
 import { alongRows, rowShaders, withWeightRow } from "./wgsl/rows.ts";
 
-type WeightArray = Float32Array | Float64Array | Uint16Array;
-
-/** Storage of the weight: how its binding is declared, and its elements as numbers. */
+/** Storage of the weight: how its binding is declared, and what a kernel's name ends in. */
 const storages = {
-  f32: { type: "float", suffix: "", widen: asIs },
-  bf16: {
-    type: "bf16",
-    suffix: "Bf16",
-    widen: (w: WeightArray) => Float32Array.from(w, bfloat16ToFloat32),
-  },
-  f16: {
-    type: "f16",
-    suffix: "F16",
-    widen: (w: WeightArray) => Float32Array.from(w, float16ToFloat32),
-  },
+  f32: { type: "float", suffix: "" },
+  bf16: { type: "bf16", suffix: "Bf16" },
+  f16: { type: "f16", suffix: "F16" },
 } as const;
-type Stored = keyof typeof storages;
 
-function storedAs({ dtype }: Tensor): Stored {
+function storedAs({ dtype }: Tensor): StoredFloat {
   return isHalf(dtype) ? dtype : "f32";
-}
-
-/** The SIMD bodies read weights in f32. */
-function simdBody(name: string, stored: Stored): { readonly wasm?: WasmBody } {
-  return stored === "f32" ? { wasm: { name, range: ({ rows }) => rows! } } : {};
-}
-
-function asIs(weight: WeightArray): Float32Array | Float64Array {
-  if (weight instanceof Uint16Array) throw new DtypeError("rmsNorm: weight must be f32 or f64");
-  return weight;
 }
 
 const forwardShaders = rowShaders(
@@ -68,17 +46,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   ["x", "y"],
 );
 
-function defineForward(stored: Stored) {
-  const { type, suffix, widen } = storages[stored];
+function defineForward(stored: StoredFloat) {
+  const { type, suffix } = storages[stored];
   return defineKernel({
     name: `rmsNormForward${suffix}`,
     inputs: { x: "float", weight: type },
     outputs: { y: "float", rrms: "float" },
     params: { rows: "u32", cols: "u32", eps: "f32" },
-    ...simdBody("rmsNormForward", stored),
+    wasm: { name: "rmsNormForward", selector: selectors[stored], range: ({ rows }) => rows! },
     wgsl: alongRows(withWeightRow(forwardShaders, stored)),
     cpu({ x, weight, y, rrms }, { rows, cols, eps }) {
-      const w = widen(weight);
+      const w = widenings[stored](weight);
       for (let i = 0; i < rows; i++) {
         const row = i * cols;
         let squares = 0;
@@ -153,18 +131,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   ["x", "dy", "dx"],
 );
 
-function defineBackward(stored: Stored) {
-  const { type, suffix, widen } = storages[stored];
+function defineBackward(stored: StoredFloat) {
+  const { type, suffix } = storages[stored];
   return defineKernel({
     name: `rmsNormBackward${suffix}`,
     inputs: { x: "float", weight: type, rrms: "float", dy: "float" },
     outputs: { dx: "float" },
     params: { rows: "u32", cols: "u32" },
     constants: { ACCUMULATE: "u32" },
-    ...simdBody("rmsNormBackward", stored),
+    wasm: { name: "rmsNormBackward", selector: selectors[stored], range: ({ rows }) => rows! },
     wgsl: alongRows(withWeightRow(backwardShaders, stored)),
     cpu({ x, weight, rrms, dy, dx }, { rows, cols }, { ACCUMULATE }) {
-      const w = widen(weight);
+      const w = widenings[stored](weight);
       for (let i = 0; i < rows; i++) {
         const row = i * cols;
         const r = rrms[i]!;

@@ -11,7 +11,7 @@ import {
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import type { WgslSnippet } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
-import { selectors } from "./wasm/elementTypes.ts";
+import { selectors } from "./storedFloats.ts";
 import { bf16, f16 } from "./wgsl/halfs.ts";
 
 /** The 16-bit floats that mixed precision rounds to. */

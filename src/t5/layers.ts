@@ -66,10 +66,8 @@ export function applyWeight({ autocast }: Context, weight: Tensor, x: Tensor): T
   });
 }
 
-/** The cpu device's SIMD bodies read f32 weights. webgpu's read them as they are stored: a cast would be a dispatch each. */
 export function norm(context: Context, x: Tensor, weight: Tensor): Tensor {
-  const readable = x.device.kind === "cpu" ? asFloat(weight) : weight;
-  return rmsNorm(x, readable, context.config.layerNormEpsilon);
+  return rmsNorm(x, weight, context.config.layerNormEpsilon);
 }
 
 /** Dropout with the configured probability while training; x itself otherwise. */

@@ -5,7 +5,7 @@ import { create } from "webgpu";
 import { describe, expect, it } from "vitest";
 import { matmulKernel, matmulBf16Kernel, matmulF16Kernel } from "../../src/kernels/matmul.ts";
 import { planProduct, type Strategy } from "../../src/kernels/matmul/plan.ts";
-import type { StoredB } from "../../src/kernels/matmul/operands.ts";
+import type { StoredFloat } from "../../src/kernels/storedFloats.ts";
 import { matrixShape, matrixWorkgroup } from "../../src/kernels/matmul/subgroupMatrixShader.ts";
 import type { KernelDescription } from "../../src/tensor/device.ts";
 import { Scope } from "../../src/tensor/scope.ts";
@@ -34,7 +34,7 @@ const kernels = { f32: matmulKernel, bf16: matmulBf16Kernel, f16: matmulF16Kerne
 
 /** The kernel of matmul with every product on matrix units of that shape. */
 function onMatrixUnits(
-  b: StoredB,
+  b: StoredFloat,
   matrices: SubgroupMatrixShape,
   splits: number,
   change: (shader: WgslShader) => WgslShader = (shader) => shader,

@@ -4,16 +4,14 @@
 // row into the next, so their callers keep out what they must not see.
 
 import type { WgslSnippet } from "../../tensor/wgsl.ts";
+import type { StoredFloat } from "../storedFloats.ts";
 import { unpackers } from "../wgsl/halfs.ts";
-
-/** How b is stored. */
-export type StoredB = "f32" | "bf16" | "f16";
 
 /** What a shader of the family is made for. Each combination is one shader object. */
 export interface Operands {
   readonly transposeA: boolean;
   readonly transposeB: boolean;
-  readonly b: StoredB;
+  readonly b: StoredFloat;
   /** Rows of a, b and c as they are stored, and everything added to their indices, are multiples of 4. */
   readonly aligned: boolean;
 }

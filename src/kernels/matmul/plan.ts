@@ -2,7 +2,8 @@
 
 import type { AdapterFacts, SubgroupMatrixShape, WgslPass, WgslPlan } from "../../tensor/wgsl.ts";
 import { addPartsShader } from "./addParts.ts";
-import type { Operands, StoredB } from "./operands.ts";
+import type { StoredFloat } from "../storedFloats.ts";
+import type { Operands } from "./operands.ts";
 import { piecesOf } from "./pieces.ts";
 import { productOf, type MatmulCall, type Product } from "./product.ts";
 import { rowsShader } from "./rowsShader.ts";
@@ -41,7 +42,7 @@ type Splitting = Exclude<Strategy, { readonly kind: "rows" }>;
 export type Choose = (product: Product, call: MatmulCall) => Strategy;
 
 /** The plan of a call, for b stored as said. */
-export function planProduct(call: MatmulCall, b: StoredB, choose: Choose): WgslPlan {
+export function planProduct(call: MatmulCall, b: StoredFloat, choose: Choose): WgslPlan {
   const product = productOf(call, b);
   if (product.m * product.n * product.batches === 0) return { passes: [] };
   const pieces = piecesOf(product, call);

@@ -1,6 +1,7 @@
 // Rows of a matrix on the GPU: a workgroup goes along each of them, four elements at a time where rows begin on 16 bytes.
 
 import type { AdapterFacts, WgslPlanned, WgslShader, WgslSnippet } from "../../tensor/wgsl.ts";
+import type { StoredFloat } from "../storedFloats.ts";
 import { unpackers } from "./halfs.ts";
 import { safeExp } from "./math.ts";
 import { workgroupMax, workgroupSum } from "./reduce.ts";
@@ -46,7 +47,7 @@ export function rowShaders(shader: WgslShader, matrices: readonly string[]): Row
  * Adds `weightAt(j)` to shaders: the j-th Part of the binding `weight`, one row, as it is stored. Vectors of a row that is
  * stored in 16 bits are pairs of words.
  */
-export function withWeightRow(shaders: RowShaders, stored: "f32" | "bf16" | "f16"): RowShaders {
+export function withWeightRow(shaders: RowShaders, stored: StoredFloat): RowShaders {
   const { scalar, vector } = shaders;
   if (stored === "f32") {
     return {

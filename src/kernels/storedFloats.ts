@@ -1,0 +1,25 @@
+// Weights stored in 16 bits beside f32 activations: how kernels that read them in place tell the types apart.
+
+import { DtypeError } from "../tensor/errors.ts";
+import { bfloat16ToFloat32, float16ToFloat32 } from "../tensor/half.ts";
+
+/** How a weight is stored. */
+export type StoredFloat = "f32" | "bf16" | "f16";
+
+type StoredArray = Float32Array | Float64Array | Uint16Array;
+
+/** First argument of WebAssembly functions that read or write several types: F32, BF16, F16 of wasm/assembly/elements.ts. */
+export const selectors: Readonly<Record<StoredFloat, number>> = { f32: 0, bf16: 1, f16: 2 };
+
+/** The elements as numbers, for the plain bodies; f64 arrays come by way of "f32". */
+export const widenings = {
+  f32: asIs,
+  bf16: (x: StoredArray) => Float32Array.from(x, bfloat16ToFloat32),
+  f16: (x: StoredArray) => Float32Array.from(x, float16ToFloat32),
+} as const;
+
+function asIs(x: StoredArray): Float32Array | Float64Array {
+  if (x instanceof Uint16Array)
+    throw new DtypeError("kernel: floats must be f32 or f64, got 16 bits");
+  return x;
+}
