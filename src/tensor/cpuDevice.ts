@@ -137,6 +137,10 @@ export class CpuDevice implements Device {
 
   async sync(): Promise<void> {}
 
+  fence(): () => Promise<void> {
+    return () => this.sync();
+  }
+
   async warmUp(): Promise<void> {}
 
   memory(): MemoryStats {

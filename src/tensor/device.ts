@@ -110,6 +110,8 @@ export interface Device {
   ): void;
   /** Resolves when everything recorded so far has run. */
   sync(): Promise<void>;
+  /** Submits what was recorded so far. What it returns waits until that has run, as `sync` does, and may be left uncalled. */
+  fence(): () => Promise<void>;
   /**
    * Prepares the programs that `record` would run, without running them: what it computes is undefined. Worth it where
    * compiling takes long (webgpu); other devices do nothing.

@@ -16,6 +16,7 @@ import { RunningLoss } from "./log.ts";
 import { lossGradients } from "./loss.ts";
 import { logEvaluateSave, type LastStep } from "./stepEnd.ts";
 import { nextTurn } from "./nextTurn.ts";
+import { Pace } from "./pace.ts";
 import { planRun } from "./plan.ts";
 import { checkMasterWeights, LossScale } from "./precision.ts";
 import { checkpointIn, checkpointToResume, keepOnly } from "./rotation.ts";
@@ -74,6 +75,7 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
   const parts = { model, args, state, callbacks, optimizer, runningLoss, lossScale };
   const last: LastStep = { learningRate: 0, gradientNorm: null };
   const gradients = new Map<Tensor, Tensor>();
+  const pace = new Pace(model.device);
 
   try {
     // where a checkpoint stopped: whole epochs are done, of the next one the first steps
@@ -152,6 +154,7 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
         disposeAll(gradients);
         optimizer.closeGradients();
         await trainer.notify("onOptimizerStep");
+        await pace.updateRecorded();
 
         // what the step leads to
         state.globalStep++;

@@ -2,7 +2,7 @@
 // step dispatches.
 
 import { readFile } from "node:fs/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { randomT5 } from "../../bench/gpu/models.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
 import type { Example } from "../../src/train/collate.ts";
@@ -120,6 +120,43 @@ describe("a training step on webgpu", () => {
       expect(counts[0]).toBeLessThanOrEqual(900);
     },
   );
+
+  it("is counted when those before it have run, and reads nothing back", async () => {
+    const model = narrowModel(1);
+    let computed = 0;
+    const ahead: number[] = [];
+    const fence = gpu.fence.bind(gpu);
+    const fences = vi.spyOn(gpu, "fence").mockImplementation(() => {
+      const wait = fence();
+      return () => wait().then(() => void computed++);
+    });
+    const reads = vi.spyOn(gpu, "readStored");
+    let readsBefore = 0;
+    const trainer = new Trainer({
+      model,
+      args: {
+        ...{ maxSteps: 6, perDeviceTrainBatchSize: 2, saveStrategy: "no", disableTqdm: true },
+        loggingStrategy: "no",
+      },
+      trainDataset: rows,
+      callbacks: [
+        {
+          onStepEnd(_args, { globalStep }) {
+            ahead.push(globalStep - computed);
+            readsBefore = reads.mock.calls.length;
+          },
+        },
+      ],
+    });
+    await trainer.train();
+    expect(ahead).toHaveLength(6);
+    expect(Math.max(...ahead)).toBeLessThanOrEqual(1);
+    expect(fences).toHaveBeenCalledTimes(6);
+    expect(readsBefore).toBe(0);
+    fences.mockRestore();
+    reads.mockRestore();
+    model.dispose();
+  });
 
   it(`leaves memory and pool where they were, ${FLAT_STEPS} times`, async () => {
     const model = narrowModel(1);

@@ -140,8 +140,14 @@ export class WebGpuDevice implements Device {
   }
 
   async sync(): Promise<void> {
+    await this.fence()();
+  }
+
+  fence(): () => Promise<void> {
     this.#check();
-    await this.#settle(this.#queue.flush().then(() => this.#device.queue.onSubmittedWorkDone()));
+    const done = this.#queue.flush().then(() => this.#device.queue.onSubmittedWorkDone());
+    done.catch(() => undefined); // Whoever waits is told.
+    return () => this.#settle(done);
   }
 
   async warmUp(record: () => void): Promise<void> {
