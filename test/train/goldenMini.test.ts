@@ -44,6 +44,14 @@ interface GoldenSummaries {
 }
 
 const folder = shared("models", "t5-mini-dialogsum");
+/**
+ * Largest relative error of a logged loss: what the README of golden/mini allows, and past update 20 of the right way, where
+ * its gradients jump, twice as much. There PyTorch misses its own run by 2.8e-3 when it rounds otherwise (docs/training.md).
+ */
+const TOLERANCE = 2e-3;
+const LAST_CALM_STEP = 20;
+const TOLERANCE_AFTER = 4e-3;
+
 /** Longer than a run takes on a busy machine. */
 const TIMEOUT = 1_800_000;
 
@@ -99,9 +107,11 @@ async function expectSameRun(
   const history = trainer.state.logHistory;
   expect(history.map(({ step }) => step)).toEqual(golden.log_history.map(({ step }) => step));
   for (const [i, { step, loss }] of golden.log_history.entries()) {
-    if (loss !== undefined) expect(off(history[i]!.loss, loss), `step ${step}`).toBeLessThan(2e-3);
+    if (loss === undefined) continue;
+    const tolerance = step! <= LAST_CALM_STEP ? TOLERANCE : TOLERANCE_AFTER;
+    expect(off(history[i]!.loss, loss), `step ${step}`).toBeLessThan(tolerance);
   }
-  expect(off(metrics.train_loss, golden.train_loss)).toBeLessThan(2e-3);
+  expect(off(metrics.train_loss, golden.train_loss)).toBeLessThan(TOLERANCE);
   expect(metrics.total_flos).toBe(golden.total_flos);
 }
 
