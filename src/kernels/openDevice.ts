@@ -5,6 +5,7 @@ import { CpuDevice } from "../tensor/cpuDevice.ts";
 import { createMemory, MOST_BYTES } from "../tensor/cpuMemory.ts";
 import type { Device } from "../tensor/device.ts";
 import { DeviceError } from "../tensor/errors.ts";
+import { isNode } from "../tensor/runtime.ts";
 import type { AdapterOptions } from "../tensor/webgpu/adapter.ts";
 import { openHardwareWebGpu, openWebGpu } from "../tensor/webgpu/open.ts";
 import { loadTiles } from "./matmul/tileCache.ts";
@@ -22,7 +23,7 @@ const MAX_THREADS = 64;
 export type DeviceKind = "cpu" | "webgpu" | "auto";
 
 export interface DeviceOptions {
-  /** cpu: threads, 1..64; default: the machine's cores. Plain kernels run on one. */
+  /** cpu: threads, 1..64; default: the machine's cores, 1 on a page that is not cross-origin isolated. Plain kernels run on one. */
   readonly threads?: number;
   /** cpu: "plain" runs every kernel's TypeScript body, as tests of those bodies do. Default "wasm". */
   readonly kernels?: "wasm" | "plain";
@@ -116,18 +117,23 @@ function checkNames(kind: DeviceKind, options: DeviceOptions, names: readonly st
   );
 }
 
-/** All cores, or 1 where a page may not share memory with its workers. */
+/** All cores, or 1 where workers cannot share the memory. */
 async function defaultThreads(): Promise<number> {
-  if (typeof process === "object" && process.versions?.node !== undefined) {
+  if (isNode) {
     const { availableParallelism } = await import("node:os");
     return Math.min(availableParallelism(), MAX_THREADS);
   }
-  return globalThis.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency, MAX_THREADS) : 1;
+  return sharesMemory() ? Math.min(navigator.hardwareConcurrency, MAX_THREADS) : 1;
+}
+
+/** Whether threads can be started: browsers let only isolated pages share memory with their workers. */
+function sharesMemory(): boolean {
+  return isNode || globalThis.crossOriginIsolated;
 }
 
 /** Bytes of memory that this process may use; Infinity where nobody says. */
 async function machineMemory(): Promise<number> {
-  if (typeof process !== "object" || process.versions?.node === undefined) return Infinity;
+  if (!isNode) return Infinity;
   const { totalmem } = await import("node:os");
   // 0 or an absurdly large number where there is no constraint.
   const constrained = process.constrainedMemory();
@@ -140,6 +146,12 @@ function checkCpuOptions({ threads, kernels, wasmVariant, memoryBytes }: DeviceO
     throw new DeviceError(
       `openDevice: threads must be a whole number of 1 to ${MAX_THREADS}, got ${format(threads)}. ` +
         "Leave it out for all cores.",
+    );
+  }
+  if (threads !== undefined && threads > 1 && !sharesMemory()) {
+    throw new DeviceError(
+      `openDevice: threads must be 1 on a page that is not cross-origin isolated, got ${threads}. Serve it with the headers ` +
+        "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, or leave threads out.",
     );
   }
   if (memoryBytes !== undefined && !(memoryBytes > 0)) {

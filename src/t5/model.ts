@@ -20,6 +20,7 @@ import { loadWeights } from "./loadWeights.ts";
 import { freeAdapter, isMerged, loraParameters, type AttachedLora } from "./lora/adapter.ts";
 import { ADAPTER_WEIGHTS } from "./lora/fileNames.ts";
 import { adapterTensors, baseOfAdapter, openLora, readLora, saveLora } from "./lora/files.ts";
+import type { ModelSource } from "./modelFolder.ts";
 import { T5Network } from "./network.ts";
 import { locateModel } from "./pretrained.ts";
 import { buildWeights, type T5Weights } from "./weights.ts";
@@ -34,14 +35,14 @@ export interface PretrainedOptions extends HubOptions {
   readonly dtype?: TorchDtype;
   /** Overrides of config.json, by its own keys: `{ dropout_rate: 0 }`. */
   readonly config?: Readonly<Record<string, unknown>>;
-  /** Folder or Hub id of a LoRA adapter for this model; see `loadLora`. */
-  readonly adapter?: string | undefined;
+  /** Folder, Hub id or files of a LoRA adapter for this model; see `loadLora`. */
+  readonly adapter?: ModelSource | undefined;
 }
 
 export class T5ForConditionalGeneration extends T5Network {
   /** Tensors that the checkpoint held and the model does not have. */
   readonly unusedTensors: readonly string[];
-  /** What the model was loaded from; adapters name it as their base. */
+  /** The folder or Hub id that the model was loaded from; adapters name it as their base. */
   nameOrPath: string | null = null;
   /** @internal The LoRA adapter, if there is one: see src/t5/lora. */
   lora: AttachedLora | null = null;
@@ -64,13 +65,13 @@ export class T5ForConditionalGeneration extends T5Network {
    * Loads config.json, generation_config.json and the safetensors weights of a model folder, or of a repository of the
    * Hub, through the cache that Python's libraries use too. The model is in evaluation mode. Of a folder that holds only
    * a LoRA adapter, the base model that it names is loaded, then the adapter.
-   * @param source path of a folder, else a Hub id such as google/flan-t5-base
+   * @param source path of a folder, else a Hub id such as google/flan-t5-base; in a browser, the files by name
    * @throws {ConfigError} for a field that cannot be used
    * @throws {CheckpointError} for a missing file, or weights that do not fit the configuration
    * @throws {HubError} when the repository or a file of it cannot be had
    */
   static async fromPretrained(
-    source: string,
+    source: ModelSource,
     options: PretrainedOptions,
   ): Promise<T5ForConditionalGeneration> {
     const { adapter, ...baseOptions } = options;
@@ -107,7 +108,7 @@ export class T5ForConditionalGeneration extends T5Network {
         parameters,
         unused,
       );
-      model.nameOrPath = source;
+      model.nameOrPath = typeof source === "string" ? source : null;
       return model;
     } finally {
       await checkpoint.close();

@@ -1,6 +1,7 @@
 // `fromPretrained("google/flan-t5-base")`: which files of a repository each part of a model needs, and where they lie.
 
 import { HubError } from "../tensor/errors.ts";
+import { isNode } from "../tensor/runtime.ts";
 import { INDEX, readWeightMap, WEIGHTS } from "./checkpointFiles.ts";
 import type { HubOptions } from "./hub/options.ts";
 import { isRepositoryId } from "./hub/repository.ts";
@@ -40,7 +41,7 @@ export async function locateModel(
   options: HubOptions = {},
 ): Promise<ModelSource> {
   if (typeof source !== "string" || !isRepositoryId(source)) return source;
-  if (!("process" in globalThis)) return source; // openModelFolder says what a browser needs
+  if (!isNode) return source; // openModelFolder says what a browser needs
   const choose: Choose = async (files) => {
     const wanted = await Promise.all(parts.map((part) => PARTS[part](files)));
     return {

@@ -6,7 +6,8 @@
 // whose core another process has taken delays its own chunk and no more, and one that wakes too late finds nothing.
 // Which pieces make a chunk depends on the job alone, so that results do not depend on who was fast.
 
-import { invariant } from "./errors.ts";
+import { DeviceError, invariant } from "./errors.ts";
+import { isNode } from "./runtime.ts";
 
 /** Control block: int32 words, then the job's numbers as float64 (exact for every u32 and f32). */
 const UNCLAIMED = 0;
@@ -100,7 +101,12 @@ const webWorker = `${workerSource}\nonmessage = ({ data }) => start(data);`;
 
 interface WorkerHandle {
   terminate(): unknown;
+  /** Rejects when the worker could not be started; never resolves. */
+  readonly failure: Promise<never>;
 }
+
+/** Whether this thread may park. The main thread of a page may not: it spins until the others have finished their chunks. */
+const mayPark = typeof window === "undefined";
 
 export class ThreadPool {
   readonly threads: number;
@@ -142,8 +148,9 @@ export class ThreadPool {
         startWorker({ module, memory, control, names, thread: i + 1 }),
       ),
     );
+    const failures = workers.map(({ failure }) => failure);
     while (Atomics.load(words, READY) < threads - 1)
-      await new Promise((resume) => setTimeout(resume, 1));
+      await Promise.race([new Promise((resume) => setTimeout(resume, 1)), ...failures]);
     return new ThreadPool({ words, job }, Object.values(functions), workers);
   }
 
@@ -167,7 +174,7 @@ export class ThreadPool {
     for (;;) {
       const unfinished = Atomics.load(this.#words, UNFINISHED);
       if (unfinished === 0) return;
-      Atomics.wait(this.#words, UNFINISHED, unfinished);
+      if (mayPark) Atomics.wait(this.#words, UNFINISHED, unfinished);
     }
   }
 
@@ -184,15 +191,23 @@ function chunkSize(pieces: number, threads: number): number {
 
 /** A worker thread in Node, a Web Worker elsewhere; it does not keep the process alive. */
 async function startWorker(data: Readonly<Record<string, unknown>>): Promise<WorkerHandle> {
-  if (typeof process === "object" && process.versions?.node !== undefined) {
+  if (isNode) {
     const { Worker } = await import("node:worker_threads");
     const worker = new Worker(nodeWorker, { eval: true, workerData: data });
     worker.unref();
-    return worker;
+    return { terminate: () => worker.terminate(), failure: new Promise(() => {}) };
   }
-  const worker = new Worker(
-    URL.createObjectURL(new Blob([webWorker], { type: "text/javascript" })),
-  );
+  const url = URL.createObjectURL(new Blob([webWorker], { type: "text/javascript" }));
+  const worker = new Worker(url);
+  const failure = new Promise<never>((_, reject) => {
+    worker.onerror = ({ message }) =>
+      reject(
+        new DeviceError(
+          `openDevice: threads must be workers that this page may start, got ${message || "none"}. ` +
+            "Allow worker-src blob: in its Content-Security-Policy, or pass threads: 1.",
+        ),
+      );
+  });
   worker.postMessage(data);
-  return worker;
+  return { terminate: () => worker.terminate(), failure };
 }

@@ -1,6 +1,7 @@
 // Tiles that `gradloom devices --tune` measured, kept by adapter in the user's cache folder. Node only: pages use the
 // tables of tiles.ts.
 
+import { isNode } from "../../tensor/runtime.ts";
 import type { AdapterFacts } from "../../tensor/wgsl.ts";
 import { setTiles, type MatmulTiles, type RowsShape, type Tile } from "./tiles.ts";
 
@@ -30,7 +31,7 @@ async function readEntries(path: string): Promise<Entries> {
 
 /** Gives an adapter the tiles that were measured on it, if any were. */
 export async function loadTiles(adapter: AdapterFacts): Promise<void> {
-  if (typeof process !== "object" || process.versions?.node === undefined) return;
+  if (!isNode) return;
   const tiles = (await readEntries(await cacheFile()))[adapter.name];
   if (areTiles(tiles, adapter)) setTiles(adapter.name, tiles);
 }

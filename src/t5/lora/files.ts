@@ -13,7 +13,7 @@ import { writeAtomically } from "../../tensor/writeAtomically.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { convert } from "../loadWeights.ts";
 import type { T5ForConditionalGeneration } from "../model.ts";
-import { openModelFolder, type ModelFolder } from "../modelFolder.ts";
+import { openModelFolder, type ModelFolder, type ModelSource } from "../modelFolder.ts";
 import { locateModel } from "../pretrained.ts";
 import { linearLayers } from "../weights.ts";
 import { attached, attachLora, checkNone, loraParameters, type AttachedLora } from "./adapter.ts";
@@ -46,7 +46,7 @@ export async function saveLora(model: T5ForConditionalGeneration, folder: string
 
 /**
  * Gives a model the adapter that `saveLora` or peft wrote, and freezes the model. The adapter can be trained on.
- * @param source path of a folder, else a Hub id
+ * @param source path of a folder, else a Hub id; in a browser, the files by name
  * @throws {ArgumentError} when the model has an adapter already
  * @throws {ConfigError} for another kind of adapter, or one for layers that the model does not have
  * @throws {CheckpointError} for missing files, and tensors that do not fit the model
@@ -55,7 +55,7 @@ export async function saveLora(model: T5ForConditionalGeneration, folder: string
  */
 export async function loadLora(
   model: T5ForConditionalGeneration,
-  source: string,
+  source: ModelSource,
   options: HubOptions = {},
 ): Promise<void> {
   checkNone("loadLora", model);
@@ -69,7 +69,7 @@ export interface OpenLora {
 }
 
 /** The first half of `loadLora`, for which no model is needed. */
-export async function openLora(source: string, options: HubOptions): Promise<OpenLora> {
+export async function openLora(source: ModelSource, options: HubOptions): Promise<OpenLora> {
   // A revision is the base model's.
   const folder = await locateModel(source, ["adapter"], { ...options, revision: undefined });
   const what = `a folder with ${ADAPTER_CONFIG} and ${ADAPTER_WEIGHTS}`;
@@ -111,7 +111,7 @@ export function adapterTensors(lora: AttachedLora): Map<string, Tensor> {
  * Where the base model of an adapter lies, if a folder holds an adapter and no model of its own; else null.
  * @throws {ConfigError} when the adapter does not say
  */
-export async function baseOfAdapter(source: string): Promise<string | null> {
+export async function baseOfAdapter(source: ModelSource): Promise<string | null> {
   // A Hub id, or a folder that is not there: who loads the model says so.
   const files = await openModelFolder(source, CheckpointError).catch(() => null);
   if (files === null || files.has("config.json") || !files.has(ADAPTER_CONFIG)) return null;

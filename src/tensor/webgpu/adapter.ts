@@ -1,6 +1,7 @@
 // Finds WebGPU and an adapter: Dawn through the npm package `webgpu` in Node, navigator.gpu elsewhere.
 
 import { DeviceError } from "../errors.ts";
+import { isNode } from "../runtime.ts";
 import type { AdapterFacts } from "../wgsl.ts";
 
 /** Features asked for where the adapter offers them. */
@@ -24,8 +25,6 @@ const LIMITS = [
   "minUniformBufferOffsetAlignment",
   "minStorageBufferOffsetAlignment",
 ] as const;
-
-const isNode = typeof process === "object" && process.versions?.node !== undefined;
 
 /**
  * What Dawn would refuse or round otherwise: experimental features, f16 on NVIDIA, exact timestamps. And workgroup memory

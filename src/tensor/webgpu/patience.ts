@@ -1,6 +1,8 @@
 // Waiting for the GPU. Dawn in Node asks for news at every turn of the event loop, which keeps a core busy as long as one
 // waits; a software adapter needs that core. So after a moment each turn sleeps a little: a tenth of what one has waited.
 
+import { isNode } from "../runtime.ts";
+
 /** Ms without sleep: what takes no longer is not delayed. */
 const EAGER = 1;
 /** Longest sleep of a turn, in ms: how late timers and input may be while one waits. */
@@ -8,12 +10,11 @@ const LONGEST_SLEEP = 1;
 const SHARE = 0.1;
 
 /** Deno has Node's globals and its own WebGPU. */
-const isNode =
-  typeof process === "object" && process.versions?.node !== undefined && !("Deno" in globalThis);
+const isDawn = isNode && !("Deno" in globalThis);
 
 /** `promise`, without keeping a core busy until it settles. */
 export async function patiently<T>(promise: Promise<T>): Promise<T> {
-  if (!isNode) return promise;
+  if (!isDawn) return promise;
   let settled = false;
   const settle = (): void => {
     settled = true;
