@@ -4,9 +4,7 @@ import type { Device } from "../tensor/device.ts";
 import type { Dtype } from "../tensor/dtype.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { Generator, normalArray } from "../tensor/philox.ts";
-import { writeSafetensors } from "../tensor/safetensors.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { writeAtomically } from "../tensor/writeAtomically.ts";
 import { keep } from "../tensor/scope.ts";
 import { tensor, type Tensor } from "../tensor/tensor.ts";
 import { openCheckpoint } from "./checkpointFiles.ts";
@@ -19,10 +17,11 @@ import type { HubOptions } from "./hub/options.ts";
 import { loadWeights } from "./loadWeights.ts";
 import { freeAdapter, isMerged, loraParameters, type AttachedLora } from "./lora/adapter.ts";
 import { ADAPTER_WEIGHTS } from "./lora/fileNames.ts";
-import { adapterTensors, baseOfAdapter, openLora, readLora, saveLora } from "./lora/files.ts";
+import { adapterTensors, baseOfAdapter, loraFiles, openLora, readLora } from "./lora/files.ts";
 import type { ModelSource } from "./modelFolder.ts";
 import { T5Network } from "./network.ts";
 import { locateModel } from "./pretrained.ts";
+import { toBlobs, writeFiles, type SavedFiles } from "./savedFiles.ts";
 import { buildWeights, type T5Weights } from "./weights.ts";
 
 /** Dtype names as transformers spells them. */
@@ -199,19 +198,26 @@ export class T5ForConditionalGeneration extends T5Network {
    * @param folder is made when it does not exist
    */
   async savePretrained(folder: string): Promise<void> {
-    if (this.lora && !isMerged(this)) return saveLora(this, folder);
-    const { mkdir } = await import("node:fs/promises");
-    const { join } = await import("node:path");
-    await mkdir(folder, { recursive: true });
+    await writeFiles(folder, this.#files());
+  }
+
+  /** The files that `savePretrained` writes, by name: what a page keeps, and `fromPretrained` or `loadLora` takes. */
+  async toFiles(): Promise<Map<string, Blob>> {
+    return toBlobs(this.#files());
+  }
+
+  #files(): SavedFiles {
+    if (this.lora && !isMerged(this)) return loraFiles(this);
     const tied = this.weights.lmHead.weight === this.weights.shared;
     const dtype = TORCH_NAMES[this.weights.shared.dtype];
     const config = { ...this.config.withTying(tied).toJSON(), ...(dtype ? { dtype } : {}) };
-    const generationConfig = this.generationConfig.toJSON();
-    await writeText(join(folder, "config.json"), configText(config));
-    await writeText(join(folder, "generation_config.json"), indented(generationConfig));
-    const { file, tensors } = this.savedWeights();
-    const stored = new Map([...tensors].map(([name, x]) => [name, toStored(x)]));
-    await writeSafetensors(join(folder, file), stored, { format: "pt" });
+    return {
+      texts: {
+        "config.json": configText(config),
+        "generation_config.json": indented(this.generationConfig.toJSON()),
+      },
+      weights: this.savedWeights(),
+    };
   }
 
   /** Frees the weights. */
@@ -221,25 +227,11 @@ export class T5ForConditionalGeneration extends T5Network {
   }
 }
 
-const FILE_DTYPES: Partial<Record<Dtype, "F32" | "F16" | "BF16">> = {
-  f32: "F32",
-  f16: "F16",
-  bf16: "BF16",
-};
-
 const TORCH_NAMES: Partial<Record<Dtype, TorchDtype>> = {
   f32: "float32",
   f16: "float16",
   bf16: "bfloat16",
 };
-
-/** A weight as the file holds it: f32, or the raw 16-bit words; read from the device when its turn comes. */
-function toStored(x: Tensor) {
-  const dtype = FILE_DTYPES[x.dtype];
-  if (dtype === undefined) throw new Error(`internal: a ${x.dtype} weight cannot be saved`);
-  const data = () => x.device.readStored(x.storage, x.dtype, x.size);
-  return { dtype, shape: x.shape, data };
-}
 
 /** Fields that transformers 5 refuses as 1 and takes as 1.0, which JSON.stringify cannot say. */
 const FLOAT_FIELDS = /^( {2}"(?:initializer_factor|layer_norm_epsilon)": \d+)(?=,?$)/gm;
@@ -250,8 +242,4 @@ function configText(config: object): string {
 
 function indented(value: object): string {
   return `${JSON.stringify(value, null, 2)}\n`;
-}
-
-async function writeText(path: string, text: string): Promise<void> {
-  await writeAtomically(path, [new TextEncoder().encode(text)]);
 }

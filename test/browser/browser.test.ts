@@ -5,7 +5,7 @@ import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as gradloom from "../../src/browser.ts";
 import { startChromium } from "../support/chromium.ts";
-import { continueText, measure, type Figures } from "./measure.ts";
+import { continueText, measure, reloadAdapter, type Figures } from "./measure.ts";
 import { bundlePage, serve, type Site } from "./site.ts";
 
 const bundle = await bundlePage();
@@ -84,6 +84,7 @@ describe.skipIf(typeof browser === "string")(`pages (${version})`, () => {
       expect(distance(actual[name], reference[name]), name).toBeLessThan(tolerance);
     }
     expect(actual.tokens).toEqual(reference.tokens);
+    expect(actual.sampled).toEqual(reference.sampled);
   }
 
   describe("cpu", () => {
@@ -120,7 +121,9 @@ describe.skipIf(typeof browser === "string")(`pages (${version})`, () => {
 
   describe("webgpu", () => {
     it("gives the figures of the cpu device in Node", async () => {
-      expectFigures(resultOf(await run("/isolated", "page", "measure", "webgpu")), 1e-3);
+      const figures = resultOf(await run<PageFigures>("/isolated", "page", "measure", "webgpu"));
+      expect(figures.kind).toBe("webgpu");
+      expectFigures(figures, 1e-3);
     });
   });
 
@@ -136,6 +139,14 @@ describe.skipIf(typeof browser === "string")(`pages (${version})`, () => {
       const expected = await continueText(gradloom, device, files, TEXT);
       expect(expected.length).toBeGreaterThan(10);
       expect(resultOf(await run("/plain", "page", "continueText", NAMES, TEXT))).toBe(expected);
+    });
+
+    it("keeps a model and a trained adapter as files, and loads them again", async () => {
+      const device = await gradloom.openDevice("cpu", { threads: 1 });
+      const expected = await reloadAdapter(gradloom, device);
+      expect(expected.after).toEqual(expected.before);
+      expect(expected.after).not.toEqual(expected.plain);
+      expect(resultOf(await run("/isolated", "worker", "reloadAdapter"))).toEqual(expected);
     });
 
     it.each(["folder", "google/flan-t5-small"])(

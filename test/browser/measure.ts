@@ -11,8 +11,10 @@ export interface Figures {
   readonly gradient: readonly number[];
   /** One for each of STEPS updates. */
   readonly losses: readonly number[];
-  /** After training. */
+  /** After training, chosen greedily. */
   readonly tokens: readonly (readonly number[])[];
+  /** Likewise, drawn from the probabilities. */
+  readonly sampled: readonly (readonly number[])[];
 }
 
 /** Large enough that the cpu device shares the product among its threads. */
@@ -40,9 +42,23 @@ async function multiply({ tensor, matmul, mul, sum, backward }: Library, device:
 }
 
 async function train(library: Library, device: Gradloom.Device) {
-  const { T5Config, T5ForConditionalGeneration, Trainer } = library;
-  const config = T5Config.fromJSON(CONFIG);
-  const model = T5ForConditionalGeneration.fromConfig(config, { device, seed: 7 });
+  const model = freshModel(library, device);
+  const losses = await fit(library, model);
+  const length = { maxNewTokens: 12, minNewTokens: 12 };
+  const tokens = await model.generate(PROMPTS, length);
+  const sampled = await model.generate(PROMPTS, { ...length, doSample: true, topK: 20, seed: 3 });
+  model.dispose();
+  return { losses, tokens, sampled };
+}
+
+function freshModel({ T5Config, T5ForConditionalGeneration }: Library, device: Gradloom.Device) {
+  return T5ForConditionalGeneration.fromConfig(T5Config.fromJSON(CONFIG), { device, seed: 7 });
+}
+
+const PROMPTS = { inputIds: [ids(10, 5), ids(10, 8)] };
+
+/** Trains for STEPS updates. @returns their losses */
+async function fit({ Trainer }: Library, model: Gradloom.T5ForConditionalGeneration) {
   const rows = Array.from({ length: 8 * STEPS }, (_, row) => ({
     inputIds: ids(32, row),
     attentionMask: ids(32, row).map((_id, i) => (i < 24 + (row % 8) ? 1 : 0)),
@@ -57,11 +73,30 @@ async function train(library: Library, device: Gradloom.Device) {
     },
   });
   await trainer.train();
-  const losses = trainer.state.logHistory.flatMap(({ loss }) => (loss === undefined ? [] : [loss]));
-  const inputIds = [ids(10, 5), ids(10, 8)];
-  const tokens = await model.generate({ inputIds }, { maxNewTokens: 12, minNewTokens: 12 });
-  model.dispose();
-  return { losses, tokens };
+  return trainer.state.logHistory.flatMap(({ loss }) => (loss === undefined ? [] : [loss]));
+}
+
+/**
+ * Trains an adapter, and keeps base and adapter as files.
+ * @returns what was generated before, and by a model made of the files
+ */
+export async function reloadAdapter(library: Library, device: Gradloom.Device) {
+  const { addLora, LoraConfig, T5ForConditionalGeneration } = library;
+  const model = freshModel(library, device);
+  const base = await model.toFiles();
+  addLora(model, new LoraConfig({ r: 4 }));
+  await fit(library, model);
+  const adapter = await model.toFiles();
+  const reloaded = await T5ForConditionalGeneration.fromPretrained(base, { device, adapter });
+  const plain = await T5ForConditionalGeneration.fromPretrained(base, { device });
+  const generate = (of: Gradloom.T5ForConditionalGeneration) =>
+    of.generate(PROMPTS, { maxNewTokens: 12, minNewTokens: 12 });
+  return {
+    files: [...base.keys(), ...adapter.keys()],
+    before: await generate(model),
+    after: await generate(reloaded),
+    plain: await generate(plain),
+  };
 }
 
 function ids(length: number, seed: number): number[] {

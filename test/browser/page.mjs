@@ -1,7 +1,7 @@
 // What the page runs, and its worker. The library comes from its package as any page's would; esbuild bundles this file.
 
 import * as gradloom from "gradloom";
-import { continueText, measure } from "./measure.ts";
+import { continueText, measure, reloadAdapter } from "./measure.ts";
 
 const tasks = {
   async measure(kind, options) {
@@ -17,6 +17,10 @@ const tasks = {
     for (const name of names) files.set(name, await (await fetch(`/model/${name}`)).blob());
     const device = await gradloom.openDevice("cpu");
     return continueText(gradloom, device, files, text);
+  },
+
+  async reloadAdapter() {
+    return reloadAdapter(gradloom, await gradloom.openDevice("cpu"));
   },
 
   async readFolder(source) {

@@ -2,19 +2,15 @@
 // in peft's model around transformers', without the adapter's name.
 
 import { CheckpointError, ConfigError } from "../../tensor/errors.ts";
-import {
-  openSafetensors,
-  writeSafetensors,
-  type SafetensorsFile,
-} from "../../tensor/safetensors.ts";
+import { openSafetensors, type SafetensorsFile } from "../../tensor/safetensors.ts";
 import { formatShape, sameShape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { writeAtomically } from "../../tensor/writeAtomically.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { convert } from "../loadWeights.ts";
 import type { T5ForConditionalGeneration } from "../model.ts";
 import { openModelFolder, type ModelFolder, type ModelSource } from "../modelFolder.ts";
 import { locateModel } from "../pretrained.ts";
+import { writeFiles, type SavedFiles } from "../savedFiles.ts";
 import { linearLayers } from "../weights.ts";
 import { attached, attachLora, checkNone, loraParameters, type AttachedLora } from "./adapter.ts";
 import { LoraConfig } from "./config.ts";
@@ -30,18 +26,18 @@ const PREFIX = "base_model.model.";
  * @throws {GradloomError} when the files cannot be written
  */
 export async function saveLora(model: T5ForConditionalGeneration, folder: string): Promise<void> {
+  await writeFiles(folder, loraFiles(model));
+}
+
+/** @throws {ArgumentError} when the model has no adapter */
+export function loraFiles(model: T5ForConditionalGeneration): SavedFiles {
   const lora = attached("saveLora", model);
-  const { mkdir } = await import("node:fs/promises");
-  await mkdir(folder, { recursive: true });
   const base = lora.config.baseModelNameOrPath ?? model.nameOrPath;
   const config = { ...lora.config.toJSON(), base_model_name_or_path: base };
-  const text = new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`);
-  await writeAtomically(`${folder}/${ADAPTER_CONFIG}`, [text]);
-  const tensors = [...adapterTensors(lora)].map(([name, x]) => {
-    const data = () => x.device.readStored(x.storage, x.dtype, x.size);
-    return [name, { dtype: "F32", shape: x.shape, data }] as const;
-  });
-  await writeSafetensors(`${folder}/${ADAPTER_WEIGHTS}`, new Map(tensors), { format: "pt" });
+  return {
+    texts: { [ADAPTER_CONFIG]: `${JSON.stringify(config, null, 2)}\n` },
+    weights: { file: ADAPTER_WEIGHTS, tensors: adapterTensors(lora) },
+  };
 }
 
 /**
