@@ -22,7 +22,7 @@ export async function startChromium(): Promise<Browser | string> {
       executablePath: join(cache, "chromium"),
       args: FLAGS,
       env: { ...process.env, LD_LIBRARY_PATH: libraries },
-      timeout: 20_000,
+      timeout: 60_000,
     });
   } catch (error) {
     const lines = String(error).split("\n");
