@@ -3,24 +3,33 @@
 
 /** Base of all errors that a caller can cause; the command line prints its message and nothing else. */
 export class GradloomError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = new.target.name;
-  }
+  // Written out, for a bundler that minifies gives classes other names.
+  override readonly name: string = "GradloomError";
 }
 
 /** Shapes, axes or sizes that do not fit an operation. */
-export class ShapeError extends GradloomError {}
+export class ShapeError extends GradloomError {
+  override readonly name: string = "ShapeError";
+}
 /** A dtype that an operation does not take, or two that differ. */
-export class DtypeError extends GradloomError {}
+export class DtypeError extends GradloomError {
+  override readonly name: string = "DtypeError";
+}
 /** No such device, two devices in one operation, or a device out of memory. */
-export class DeviceError extends GradloomError {}
+export class DeviceError extends GradloomError {
+  override readonly name: string = "DeviceError";
+}
 /** The GPU was lost: unplugged, its driver reset, or the device closed. Nothing on it can be used again. */
-export class DeviceLostError extends DeviceError {}
+export class DeviceLostError extends DeviceError {
+  override readonly name: string = "DeviceLostError";
+}
 /** A device without the memory that was asked for. */
-export class OutOfMemoryError extends DeviceError {}
+export class OutOfMemoryError extends DeviceError {
+  override readonly name: string = "OutOfMemoryError";
+}
 /** A kernel that this device cannot run, or whose GPU program does not compile. */
 export class KernelError extends GradloomError {
+  override readonly name: string = "KernelError";
   /** Name of the kernel. */
   readonly kernel: string;
 
@@ -30,23 +39,38 @@ export class KernelError extends GradloomError {
   }
 }
 /** A kernel without a body for this device. */
-export class MissingKernelError extends KernelError {}
+export class MissingKernelError extends KernelError {
+  override readonly name: string = "MissingKernelError";
+}
 /** A tensor used after it was disposed (by hand or by the end of its scope). */
-export class DisposedError extends GradloomError {}
+export class DisposedError extends GradloomError {
+  override readonly name: string = "DisposedError";
+}
 /** `backward` on something that has no graph, or on a graph that was already used. */
-export class AutogradError extends GradloomError {}
+export class AutogradError extends GradloomError {
+  override readonly name: string = "AutogradError";
+}
 /** A file that is not valid safetensors. */
-export class SafetensorsError extends GradloomError {}
+export class SafetensorsError extends GradloomError {
+  override readonly name: string = "SafetensorsError";
+}
 /** A field of config.json or generation_config.json that is missing or cannot be used. */
-export class ConfigError extends GradloomError {}
+export class ConfigError extends GradloomError {
+  override readonly name: string = "ConfigError";
+}
 /** A checkpoint whose tensors do not fit the configuration, or files that are missing. */
-export class CheckpointError extends GradloomError {}
+export class CheckpointError extends GradloomError {
+  override readonly name: string = "CheckpointError";
+}
 /** A tokenizer file that cannot be read, or a vocabulary that does not fit the model. */
-export class TokenizerError extends GradloomError {}
+export class TokenizerError extends GradloomError {
+  override readonly name: string = "TokenizerError";
+}
 /** Why the Hub did not give what was asked for. */
 export type HubFailure = "missing" | "refused" | "unreachable" | "corrupt" | "disk";
 /** A repository or file of the Hugging Face Hub that cannot be found, read, trusted or kept. */
 export class HubError extends GradloomError {
+  override readonly name: string = "HubError";
   readonly failure: HubFailure;
 
   constructor(failure: HubFailure, message: string, options?: ErrorOptions) {
@@ -55,9 +79,13 @@ export class HubError extends GradloomError {
   }
 }
 /** A dataset that is missing, empty, or lacks a column. */
-export class DatasetError extends GradloomError {}
+export class DatasetError extends GradloomError {
+  override readonly name: string = "DatasetError";
+}
 /** An argument out of its range (training arguments, generation options, command-line flags). */
-export class ArgumentError extends GradloomError {}
+export class ArgumentError extends GradloomError {
+  override readonly name: string = "ArgumentError";
+}
 
 /** States what must be true if this library is correct; a failure is our own bug. */
 export function invariant(condition: unknown, message: () => string): asserts condition {

@@ -108,7 +108,7 @@ describe.skipIf(typeof browser === "string")(`pages (${version})`, () => {
       const answer = await run("/plain", "page", "measure", "cpu", { threads: 2 });
       expect(answer).toEqual({
         error:
-          "openDevice: threads must be 1 on a page that is not cross-origin isolated, got 2. Serve it with the headers " +
+          "DeviceError: openDevice: threads must be 1 on a page that is not cross-origin isolated, got 2. Serve it with the headers " +
           "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, or leave threads out.",
       });
     });
@@ -154,7 +154,7 @@ describe.skipIf(typeof browser === "string")(`pages (${version})`, () => {
       async (source) => {
         const answer = await run("/plain", "page", "readFolder", source);
         expect(answer).toEqual({
-          error: `${source}: a folder or Hub id needs Node. In a browser, pass the files as a Map from name to Blob.`,
+          error: `ConfigError: ${source}: a folder or Hub id needs Node. In a browser, pass the files as a Map from name to Blob.`,
         });
       },
     );

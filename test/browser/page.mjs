@@ -35,12 +35,12 @@ const tasks = {
   },
 };
 
-/** The result, or the message of the error. */
+/** The result, or the error's name and message. */
 async function run(task, parameters) {
   try {
     return { result: await tasks[task](...parameters) };
   } catch (error) {
-    return { error: error.message };
+    return { error: `${error.name}: ${error.message}` };
   }
 }
 
