@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { backward } from "../../src/autograd/backward.ts";
 import { embedding } from "../../src/autograd/ops/embedding.ts";
 import { add, mul } from "../../src/autograd/ops/pointwise.ts";
@@ -85,8 +85,12 @@ it.each([
       return sum(mul(y, tensor(upstream[i]!, y.shape, options)));
     });
     const into = full([rows, cols], 1, options);
+    const dispatch = vi.spyOn(device, "dispatch");
     const result = backward(add(sums[0]!, sums[1]!), [table], undefined, new Map([[table, into]]));
     expect(result.get(table)).toBe(into);
+    // In place: no gradient of the whole table is made and added.
+    expect(dispatch.mock.calls.map(([{ name }]) => name)).not.toContain("accumulate");
+    dispatch.mockRestore();
     return { table, found: into };
   });
   const expected = new Float64Array(rows * cols).fill(1);

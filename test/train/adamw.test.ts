@@ -6,7 +6,12 @@ import { adamw as adamwStep, type AdamWSettings } from "../../src/kernels/adamw.
 import { gradientNorm } from "../../src/kernels/gradientNorm.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { DtypeError, ShapeError } from "../../src/tensor/errors.ts";
-import { bfloat16ToFloat32, float32ToBfloat16 } from "../../src/tensor/half.ts";
+import {
+  bfloat16ToFloat32,
+  float16ToFloat32,
+  float32ToBfloat16,
+  float32ToFloat16,
+} from "../../src/tensor/half.ts";
 import { tensor, zeros, type Tensor } from "../../src/tensor/tensor.ts";
 import { AdamW, decays } from "../../src/train/adamw.ts";
 import { planPacks } from "../../src/train/pack.ts";
@@ -133,15 +138,18 @@ describe("the AdamW kernel", () => {
     },
   );
 
-  it("gives the same bf16 words in WebAssembly as in TypeScript", async () => {
+  it.each([
+    ["bf16", (p: number) => bfloat16ToFloat32(float32ToBfloat16(p))],
+    ["f16", (p: number) => float16ToFloat32(float32ToFloat16(p))],
+  ] as const)("gives the same %s words in WebAssembly as in TypeScript", async (dtype, round) => {
     const start = values(67, 8);
     const gradients = Array.from({ length: 5 }, (_, i) => values(67, 20 + i, 0.3));
-    const ours = await run(cpu, "bf16", start, gradients);
-    const expected = await run(plain, "bf16", start, gradients);
+    const ours = await run(cpu, dtype, start, gradients);
+    const expected = await run(plain, dtype, start, gradients);
     // f32 and f64 arithmetic may round one value in thousands to the other neighbour.
     const wrong = ours.filter((p, i) => p !== expected[i]);
     expect(wrong.length).toBeLessThanOrEqual(1);
-    for (const p of ours) expect(bfloat16ToFloat32(float32ToBfloat16(p))).toBe(p);
+    for (const p of ours) expect(round(p)).toBe(p);
   });
 
   it("leaves a large bf16 weight where it is when the step is below half its unit", async () => {
@@ -158,6 +166,7 @@ describe("the AdamW kernel", () => {
     for (const [device, dtype] of [
       [cpu, "f32"],
       [cpu, "bf16"],
+      [cpu, "f16"],
       [plain, "bf16"],
     ] as const) {
       const result = await run(device, dtype, [1, 1, 1, 1, 1], [[1, NaN, 1, 1, NaN]]);
