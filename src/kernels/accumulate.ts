@@ -1,7 +1,7 @@
 // y += x, in place. Gradients of a tensor with several consumers meet here.
 
 import type { Tensor } from "../tensor/tensor.ts";
-import { defineKernel, launch } from "./kernel.ts";
+import { defineKernel, elementwiseWasm, launch } from "./kernel.ts";
 import { elementPieces } from "./wgsl/pieces.ts";
 
 export const accumulateKernel = defineKernel({
@@ -9,7 +9,7 @@ export const accumulateKernel = defineKernel({
   inputs: { x: "float" },
   outputs: { y: "float" },
   params: { size: "u32" },
-  wasm: { name: "accumulate", elementwise: true, range: ({ size }) => size! },
+  wasm: elementwiseWasm("accumulate"),
   wgsl: {
     views: { x: "vec4<f32>", y: "vec4<f32>" },
     invocations: ({ size }) => Math.ceil(size / 4),

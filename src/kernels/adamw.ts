@@ -21,7 +21,7 @@ import {
 import { formatShape, sameShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { WgslSingle, WgslSnippet } from "../tensor/wgsl.ts";
-import { defineKernel, launch } from "./kernel.ts";
+import { defineKernel, elementwiseWasm, launch } from "./kernel.ts";
 import { selectors } from "./storedFloats.ts";
 import { bf16, f16 } from "./wgsl/halfs.ts";
 import { elementPieces } from "./wgsl/pieces.ts";
@@ -118,7 +118,7 @@ export const adamwKernel = defineKernel({
   outputs: { p: "float", m: "float", v: "float" },
   params: paramTypes,
   varying,
-  wasm: { name: "adamw", selector: selectors.f32, elementwise: true, range: ({ size }) => size! },
+  wasm: elementwiseWasm("adamw", selectors.f32),
   wgsl: {
     uses: [updated4],
     views: { gradient: "vec4<f32>", p: "vec4<f32>", m: "vec4<f32>", v: "vec4<f32>" },
@@ -144,7 +144,7 @@ export const adamwBf16Kernel = defineKernel({
   outputs: { p: "bf16", m: "bf16", v: "bf16" },
   params: paramTypes,
   varying,
-  wasm: { name: "adamw", selector: selectors.bf16, elementwise: true, range: ({ size }) => size! },
+  wasm: elementwiseWasm("adamw", selectors.bf16),
   wgsl: wgslHalves(bf16, "unpackBf16", "packBf16"),
   cpu: (arrays, params) => update(arrays, params, bf16Codec),
 });
@@ -155,7 +155,7 @@ export const adamwF16Kernel = defineKernel({
   outputs: { p: "f16", m: "f16", v: "f16" },
   params: paramTypes,
   varying,
-  wasm: { name: "adamw", selector: selectors.f16, elementwise: true, range: ({ size }) => size! },
+  wasm: elementwiseWasm("adamw", selectors.f16),
   wgsl: wgslHalves(f16, "unpackF16", "packF16"),
   cpu: (arrays, params) => update(arrays, params, f16Codec),
 });

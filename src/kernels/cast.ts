@@ -15,7 +15,7 @@ import {
 } from "../tensor/half.ts";
 import { alias, empty, Tensor } from "../tensor/tensor.ts";
 import type { WgslSingle, WgslSnippet } from "../tensor/wgsl.ts";
-import { defineKernel, launch } from "./kernel.ts";
+import { defineKernel, elementwiseWasm, launch } from "./kernel.ts";
 import { selectors } from "./storedFloats.ts";
 import { bf16, f16 } from "./wgsl/halfs.ts";
 import { elementPieces } from "./wgsl/pieces.ts";
@@ -119,9 +119,7 @@ function defineConversion(dtype: Converted) {
   const conversion: Conversion = conversions[dtype];
   const { type, toFloat, fromFloat, wgsl } = conversion;
   const body = (name: string): { readonly wasm?: WasmBody } =>
-    type === "f16" || type === "bf16"
-      ? { wasm: { name, selector: selectors[type], elementwise: true, range: ({ size }) => size! } }
-      : {};
+    type === "f16" || type === "bf16" ? { wasm: elementwiseWasm(name, selectors[type]) } : {};
   const name = `${dtype[0]!.toUpperCase()}${dtype.slice(1)}`;
   return {
     toFloat: defineKernel({

@@ -117,6 +117,15 @@ export function defineKernel<
 }
 
 /**
+ * A WebAssembly body whose pieces are the elements of its tensors, by their number in param `size`.
+ * @param selector where kernels share the function: which of them runs
+ */
+export function elementwiseWasm(name: string, selector?: number): WasmBody {
+  const range = ({ size }: KernelParams): number => size!;
+  return { name, elementwise: true, range, ...(selector === undefined ? {} : { selector }) };
+}
+
+/**
  * Runs a kernel on the device of its tensors.
  * @throws {DtypeError} when a tensor's dtype is not its binding's, or `float` bindings differ
  * @throws {DeviceError} when tensors are on two devices

@@ -7,11 +7,10 @@
 // A row is the definition of an op: the WGSL expression and the same expression in TypeScript. The same in WebAssembly is
 // in wasm/assembly/unary.ts and binary.ts, which know an op by its row's place.
 
-import type { KernelParams, WasmBody } from "../tensor/device.ts";
 import { broadcastShapes, broadcastStrides, sameShape } from "../tensor/shape.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import type { WgslSingle, WgslSnippet } from "../tensor/wgsl.ts";
-import { defineKernel, launch } from "./kernel.ts";
+import { defineKernel, elementwiseWasm, launch } from "./kernel.ts";
 import { axisParams, axisValues, collapseAxes } from "./stridedAxes.ts";
 import { elementPieces } from "./wgsl/pieces.ts";
 import { gelu, safeTanh, sigmoid as wgslSigmoid, tanhSlope } from "./wgsl/math.ts";
@@ -147,16 +146,6 @@ function placeOf<N extends string>(name: N, rows: Readonly<Record<N, unknown>>):
   return Object.keys(rows).indexOf(name);
 }
 
-/** A WebAssembly body for all rows of a table, of tensors of one size. */
-function alongElements<N extends string>(
-  body: string,
-  rows: Readonly<Record<N, unknown>>,
-  name: N,
-): WasmBody {
-  const range = ({ size }: KernelParams): number => size!;
-  return { name: body, selector: placeOf(name, rows), elementwise: true, range };
-}
-
 function defineUnary(name: UnaryName) {
   const row: UnaryRow = unaryRows[name];
   return {
@@ -165,7 +154,7 @@ function defineUnary(name: UnaryName) {
       inputs: { x: "float" },
       outputs: { y: "float" },
       params: { size: "u32" },
-      wasm: alongElements("unaryForward", unaryRows, name),
+      wasm: elementwiseWasm("unaryForward", placeOf(name, unaryRows)),
       wgsl: elementwise(["x"], "y", row.y.wgsl, row.uses),
       cpu({ x, y }, { size }) {
         for (let i = 0; i < size; i++) y[i] = row.y.js(x[i]!);
@@ -176,7 +165,7 @@ function defineUnary(name: UnaryName) {
       inputs: { x: "float", dy: "float" },
       outputs: { dx: "float" },
       params: { size: "u32" },
-      wasm: alongElements("unaryBackward", unaryRows, name),
+      wasm: elementwiseWasm("unaryBackward", placeOf(name, unaryRows)),
       wgsl: elementwise(["x", "dy"], "dx", row.dx.wgsl, row.uses),
       cpu({ x, dy, dx }, { size }) {
         for (let i = 0; i < size; i++) dx[i] = row.dx.js(x[i]!, dy[i]!);
@@ -193,7 +182,7 @@ function defineBinary(name: BinaryName) {
       inputs: { a: "float", b: "float" },
       outputs: { y: "float" },
       params: { size: "u32" },
-      wasm: alongElements("binary", binaryRows, name),
+      wasm: elementwiseWasm("binary", placeOf(name, binaryRows)),
       wgsl: elementwise(["a", "b"], "y", wgsl),
       cpu({ a, b, y }, { size }) {
         for (let i = 0; i < size; i++) y[i] = f(a[i]!, b[i]!);
@@ -250,7 +239,7 @@ function defineScalar(name: ScalarName) {
     inputs: { x: "float" },
     outputs: { y: "float" },
     params: { size: "u32", s: "f32" },
-    wasm: alongElements("binaryScalar", scalarRows, name),
+    wasm: elementwiseWasm("binaryScalar", placeOf(name, scalarRows)),
     wgsl: elementwise(["x"], "y", wgsl),
     cpu({ x, y }, { size, s }) {
       for (let i = 0; i < size; i++) y[i] = f(x[i]!, s);

@@ -10,7 +10,7 @@ import {
 } from "../tensor/half.ts";
 import { empty, type Tensor } from "../tensor/tensor.ts";
 import type { WgslSnippet } from "../tensor/wgsl.ts";
-import { defineKernel, launch } from "./kernel.ts";
+import { defineKernel, elementwiseWasm, launch } from "./kernel.ts";
 import { selectors } from "./storedFloats.ts";
 import { bf16, f16 } from "./wgsl/halfs.ts";
 
@@ -44,12 +44,7 @@ function defineRounding(
     inputs: { x: "float" },
     outputs: { y: "float" },
     params: { size: "u32" },
-    wasm: {
-      name: "roundTo",
-      selector: selectors[dtype],
-      elementwise: true,
-      range: ({ size }) => size!,
-    },
+    wasm: elementwiseWasm("roundTo", selectors[dtype]),
     wgsl: { uses: [nearest], invocations: ({ size }) => size, source: shader },
     cpu({ x, y }, { size }) {
       for (let i = 0; i < size; i++) y[i] = round(x[i]!);
