@@ -61,7 +61,7 @@ export interface TrainingArguments {
 
   /** Default "no". */
   readonly evalStrategy: IntervalStrategy;
-  /** As loggingSteps, whose value it takes when it is null. Default null. */
+  /** As loggingSteps, whose value it takes when it is null; the last step is evaluated too. Default null. */
   readonly evalSteps: number | null;
   /** Steps or epochs (as evalStrategy counts) before the first evaluation. Default 0. */
   readonly evalDelay: number;

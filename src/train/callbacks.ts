@@ -124,16 +124,18 @@ function nameOf(callback: TrainerCallback): string {
 export const defaultFlow: TrainerCallback = {
   onStepEnd(args, state, control) {
     const { globalStep: step } = state;
+    const isLast = step >= state.maxSteps;
     const isDue = (every: number): boolean => step % every === 0;
     if (args.loggingFirstStep && step === 1) control.shouldLog = true;
     if (args.loggingStrategy === "steps" && isDue(state.loggingSteps)) control.shouldLog = true;
-    if (args.evalStrategy === "steps" && isDue(state.evalSteps) && step >= args.evalDelay) {
+    const isPastDelay = step >= args.evalDelay;
+    if (args.evalStrategy === "steps" && isPastDelay && (isDue(state.evalSteps) || isLast)) {
       control.shouldEvaluate = true;
     }
-    if (args.saveStrategy === "steps" && isDue(state.saveSteps)) control.shouldSave = true;
-    if (step < state.maxSteps) return;
-    control.shouldTrainingStop = true;
-    if (args.saveStrategy === "steps") control.shouldSave = true;
+    if (args.saveStrategy === "steps" && (isDue(state.saveSteps) || isLast)) {
+      control.shouldSave = true;
+    }
+    if (isLast) control.shouldTrainingStop = true;
   },
   onEpochEnd(args, state, control) {
     if (args.loggingStrategy === "epoch") control.shouldLog = true;

@@ -192,6 +192,23 @@ describe("Trainer", () => {
     ]);
   });
 
+  it("evaluates at the last step too, once, unless evalDelay lies behind it", async () => {
+    const evaluated = async (args: TrainingArgumentsInput): Promise<number[]> => {
+      const trainer = makeTrainer(
+        { evalStrategy: "steps", evalSteps: 2, ...args },
+        { evalDataset: tinyRows(3) },
+      );
+      await trainer.train();
+      return trainer.state.logHistory.flatMap(({ eval_loss, step }) =>
+        eval_loss === undefined ? [] : [step!],
+      );
+    };
+    expect(await evaluated({ maxSteps: 5 })).toEqual([2, 4, 5]);
+    expect(await evaluated({ maxSteps: 4 })).toEqual([2, 4]);
+    expect(await evaluated({ maxSteps: 5, evalDelay: 3 })).toEqual([4, 5]);
+    expect(await evaluated({ maxSteps: 5, evalDelay: 6 })).toEqual([]);
+  });
+
   it("awaits onInitEnd before it trains, and lets its error out there", async () => {
     const events: string[] = [];
     const callback: TrainerCallback = {
