@@ -10,7 +10,14 @@ import { ShapeError } from "../tensor/errors.ts";
 import { bfloat16ToFloat32, float16ToFloat32 } from "../tensor/half.ts";
 import { formatShape } from "../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../tensor/tensor.ts";
-import { checkIds, defineGather, defineScatterAdd, rowOfPiece, tablePieces } from "./gatherRows.ts";
+import {
+  checkIds,
+  defineGather,
+  defineScatterAdd,
+  gatherWasm,
+  rowOfPiece,
+  tablePieces,
+} from "./gatherRows.ts";
 import type { WgslSingle, WgslSnippet } from "../tensor/wgsl.ts";
 import { defineKernel, launch } from "./kernel.ts";
 import { bf16, f16 } from "./wgsl/halfs.ts";
@@ -50,6 +57,7 @@ export const embeddingF16Kernel = defineKernel({
   inputs: { x: "f16", ids: "i32" },
   outputs: { y: "f32" },
   params,
+  wasm: gatherWasm("embedding", "f16"),
   wgsl: wideningShader(f16, "unpackF16"),
   cpu({ x, ids, y }, { rows, cols }) {
     widenRows(x, float16ToFloat32, ids, rows, cols, y);
@@ -61,6 +69,7 @@ export const embeddingBf16Kernel = defineKernel({
   inputs: { x: "bf16", ids: "i32" },
   outputs: { y: "f32" },
   params,
+  wasm: gatherWasm("embedding", "bf16"),
   wgsl: wideningShader(bf16, "unpackBf16"),
   cpu({ x, ids, y }, { rows, cols }) {
     widenRows(x, bfloat16ToFloat32, ids, rows, cols, y);

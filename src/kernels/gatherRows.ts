@@ -2,6 +2,7 @@
 //
 //   y[m, :] = x[rows[m], :]            dx[n, :] = sum over m with rows[m] = n of dy[m, :]
 
+import type { WasmBody } from "../tensor/device.ts";
 import { ArgumentError, AutogradError, ShapeError } from "../tensor/errors.ts";
 import { formatShape, resolveAxis, sameShape, sizeOf } from "../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../tensor/tensor.ts";
@@ -15,6 +16,7 @@ import type {
 import { defineKernel, launch } from "./kernel.ts";
 import { movedName, movedType, moveShader, perMovedType, type MovedType } from "./moves.ts";
 import { copyRange, withDim } from "./slice.ts";
+import { selectors, type StoredFloat } from "./storedFloats.ts";
 
 /** Sizes of a gather and of its gradient. */
 interface Sizes {
@@ -68,6 +70,19 @@ fn rowOfPiece(id: i32) -> u32 {
 }`,
 };
 
+/** Ids of a piece of work: PIECE of wasm/assembly/gatherRows.ts. */
+const IDS_OF_PIECE = 16;
+
+/** The SIMD body of rows by id, for an `x` stored as `type`. */
+export function gatherWasm(op: string, type: StoredFloat): WasmBody {
+  return {
+    name: "gatherRows",
+    selector: selectors[type],
+    range: ({ count }) => Math.ceil(count! / IDS_OF_PIECE),
+    check: ({ ids }, { rows }) => checkIds(op, ids!, rows!),
+  };
+}
+
 /** Declares the copy of rows for one element type; `embedding` is the same for a table. */
 export function defineGather(op: string, type: MovedType) {
   return defineKernel({
@@ -90,6 +105,8 @@ fn sourceOf(i: u32) -> u32 {
       params: { firstRow: "u32" },
       pieces: (params) => tablePieces(type === "f16" || type === "bf16" ? [] : ["x"], params),
     },
+    // Halves move without being widened: the plain body is memmove.
+    ...(type === "f16" || type === "bf16" ? {} : { wasm: gatherWasm(op, "f32") }),
     cpu({ x, ids, y }, { count, rows, cols }) {
       checkIds(op, ids, rows);
       for (let m = 0; m < count; m++) {

@@ -24,6 +24,11 @@ const permuteKernels = perMovedType((type) =>
     outputs: { y: type },
     // y is [n0, n1, n2, n3], row-major
     params: { ...axisParams("n"), ...axisParams("s") },
+    wasm: {
+      name: "permute",
+      selector: type === "f16" || type === "bf16" ? 1 : 2, // log2 of an element's bytes
+      range: ({ n0, n1, n2 }) => n0! * n1! * n2!,
+    },
     wgsl: moveShader(type, {
       size: ({ n0, n1, n2, n3 }) => n0 * n1 * n2 * n3,
       wgslSize: "params.n0 * params.n1 * params.n2 * params.n3",

@@ -5,6 +5,7 @@
 import { CpuMemory, CpuStorage, MOST_BYTES, type Block, type MemoryLimits } from "./cpuMemory.ts";
 import type {
   Device,
+  KernelArrays,
   KernelDescription,
   KernelParams,
   KernelTensors,
@@ -127,12 +128,7 @@ export class CpuDevice implements Device {
       this.#dispatchWasm(kernel, kernel.wasm, bindings, tensors, params, constants);
       return;
     }
-    const arrays: Record<string, StorageArray | null> = {};
-    for (const name of bindings) {
-      const x = tensors[name] ?? null;
-      arrays[name] = x && this.#view(x.storage, x.dtype, x.size);
-    }
-    kernel.cpu(arrays, params, constants);
+    kernel.cpu(this.#arrays(bindings, tensors), params, constants);
   }
 
   async sync(): Promise<void> {}
@@ -170,6 +166,7 @@ export class CpuDevice implements Device {
     params: KernelParams,
     constants: KernelParams,
   ): void {
+    body.check?.(this.#arrays(bindings, tensors), params);
     const pieces = body.range(params);
     const bound = bindings.map((name) => tensors[name] ?? null);
     const touched = bound.reduce((sum, x) => sum + (x?.size ?? 0), 0);
@@ -263,6 +260,15 @@ export class CpuDevice implements Device {
       pool.run({ functionIndex, args, pieces, scratchBytes, scratch });
     } else if (scratch) run(...args, 0, pieces, scratch);
     else run(...args, 0, pieces);
+  }
+
+  #arrays(bindings: readonly string[], tensors: KernelTensors): KernelArrays {
+    const arrays: Record<string, StorageArray | null> = {};
+    for (const name of bindings) {
+      const x = tensors[name] ?? null;
+      arrays[name] = x && this.#view(x.storage, x.dtype, x.size);
+    }
+    return arrays;
   }
 
   #view(storage: Storage, dtype: Dtype, size: number): StorageArray {

@@ -32,6 +32,11 @@ export interface WasmBody {
    * not be where the kernel runs: the device may hand it a part at a time.
    */
   readonly elementwise?: true;
+  /**
+   * Throws, in the op's words, for elements with which the function would leave its tensors; threads have no words. As the
+   * plain body does.
+   */
+  check?(arrays: KernelArrays, params: KernelParams): void;
   /** Bytes of private scratch memory a thread needs; passed as a last argument `scratch` when given. */
   scratch?(params: KernelParams): number;
 }

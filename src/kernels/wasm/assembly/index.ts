@@ -11,6 +11,7 @@ export * from "./decodeAttention";
 export * from "./dropout";
 export * from "./gatedGelu";
 export * from "./gatherRows";
+export * from "./permute";
 export * from "./rmsNorm";
 export * from "./roundTo";
 export * from "./softmax";
