@@ -34,18 +34,26 @@ function update(
 ): void {
   const shift = shiftOf(type);
   const factor: f32 = scale ? load<f32>(scale) : 1;
+  const factors = f32x4.splat(factor);
+  const rests1 = f32x4.splat(rest1);
+  const rests2 = f32x4.splat(rest2);
+  const betas2 = f32x4.splat(beta2);
+  const decays = f32x4.splat(decay);
+  const corrections = f32x4.splat(rootCorrection);
+  const epsilons = f32x4.splat(eps);
+  const rates = f32x4.splat(rate);
   let i = begin;
   for (; i + 4 <= end; i += 4) {
     const at = i << shift;
-    const g = f32x4.mul(f32x4.splat(factor), v128.load(gradient + (i << 2)));
+    const g = f32x4.mul(factors, v128.load(gradient + (i << 2)));
     const oldMean = loadVector(type, m + at);
-    const mean = madd(f32x4.splat(rest1), f32x4.sub(g, oldMean), oldMean);
-    const newSquare = f32x4.mul(f32x4.mul(f32x4.splat(rest2), g), g);
-    const square = madd(f32x4.splat(beta2), loadVector(type, v + at), newSquare);
+    const mean = madd(rests1, f32x4.sub(g, oldMean), oldMean);
+    const newSquare = f32x4.mul(f32x4.mul(rests2, g), g);
+    const square = madd(betas2, loadVector(type, v + at), newSquare);
     const old = loadVector(type, p + at);
-    const decayed = f32x4.sub(old, f32x4.mul(f32x4.splat(decay), old));
-    const root = madd(f32x4.sqrt(square), f32x4.splat(rootCorrection), f32x4.splat(eps));
-    const step = f32x4.div(f32x4.mul(f32x4.splat(rate), mean), root);
+    const decayed = f32x4.sub(old, f32x4.mul(decays, old));
+    const root = madd(f32x4.sqrt(square), corrections, epsilons);
+    const step = f32x4.div(f32x4.mul(rates, mean), root);
     storeVector(type, p + at, f32x4.sub(decayed, step));
     storeVector(type, m + at, mean);
     storeVector(type, v + at, square);

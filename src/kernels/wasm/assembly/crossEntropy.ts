@@ -2,21 +2,20 @@
 
 import { exp } from "./math";
 import { log, rowMax, rowSum, rowSumExp } from "./rows";
+import { constant } from "./simd";
 
 /**
  * Probabilities below 2^-64 have a gradient of 0: it would be far below the rounding of what it is summed with,
  * and below any optimizer's epsilon. Products with it would often be subnormal numbers, which halve the speed
  * of the two largest matrix products of a training step.
  */
-// @ts-ignore: decorator
-@inline
-const NEGLIGIBLE: f32 = 5.421010862427522e-20;
+const NEGLIGIBLE = memory.data<f32>([5.421010862427522e-20]);
 
 // @ts-ignore: decorator
 @inline
 function probabilityOf(logit: v128, lse: v128): v128 {
   const p = exp(f32x4.sub(logit, lse));
-  return v128.andnot(p, f32x4.lt(p, f32x4.splat(NEGLIGIBLE)));
+  return v128.andnot(p, f32x4.lt(p, constant(NEGLIGIBLE)));
 }
 
 export function crossEntropyRows(

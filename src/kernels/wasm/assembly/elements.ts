@@ -1,6 +1,8 @@
 // Reading and writing elements as f32, whatever they are stored in. `type` is a constant at every call, so that
 // one branch is left after inlining.
 
+import { constant } from "./simd";
+
 // @ts-ignore: decorator
 @inline
 export const F32: i32 = 0;
@@ -10,6 +12,26 @@ export const BF16: i32 = 1;
 // @ts-ignore: decorator
 @inline
 export const F16: i32 = 2;
+
+// Masks, bounds and factors of the conversions.
+const LOW_15 = memory.data<u32>([0x7fff]);
+const BIAS = memory.data<f32>([5.192296858534828e33]);
+const LARGEST_F16 = memory.data<u32>([0x7bff]);
+const INFINITY_BITS = memory.data<u32>([0x7f800000]);
+const ONE_BIT = memory.data<u32>([1]);
+const BF16_BITS = memory.data<u32>([0xffff0000]);
+const LOW_12 = memory.data<u32>([0xfff]);
+const F16_BITS = memory.data<u32>([0xffffe000]);
+const HALF = memory.data<f32>([0.5]);
+const SMALLEST_F16 = memory.data<f32>([6.103515625e-5]);
+const INFINITY = memory.data<f32>([Infinity]);
+const BEYOND_F16 = memory.data<f32>([65520]);
+const SIGN_F16 = memory.data<u32>([0x8000]);
+const BIAS_BITS = memory.data<u32>([0x38000000]);
+const SUBNORMALS = memory.data<f32>([16777216]);
+const INFINITY_F16 = memory.data<u32>([0x7c00]);
+const NAN_F16 = memory.data<u32>([0x7e00]);
+const QUIET = memory.data<u32>([0x400000]);
 
 /** log2 of an element's bytes. */
 // @ts-ignore: decorator
@@ -43,12 +65,12 @@ export function loadVector(type: i32, at: usize): v128 {
 // @ts-ignore: decorator
 @inline
 function widenF16(bits: v128): v128 {
-  const magnitude = v128.and(bits, i32x4.splat(0x7fff));
+  const magnitude = v128.and(bits, constant(LOW_15));
   const sign = i32x4.shl(v128.xor(bits, magnitude), 16);
-  const value = f32x4.mul(i32x4.shl(magnitude, 13), f32x4.splat(5.192296858534828e33));
+  const value = f32x4.mul(i32x4.shl(magnitude, 13), constant(BIAS));
   const special = v128.and(
-    i32x4.gt_s(magnitude, i32x4.splat(0x7bff)),
-    i32x4.splat(0x7f800000),
+    i32x4.gt_s(magnitude, constant(LARGEST_F16)),
+    constant(INFINITY_BITS),
   );
   return v128.or(v128.or(value, special), sign);
 }
@@ -57,9 +79,9 @@ function widenF16(bits: v128): v128 {
 // @ts-ignore: decorator
 @inline
 export function nearestBf16(x: v128): v128 {
-  const lsb = v128.and(i32x4.shr_u(x, 16), i32x4.splat(1));
-  const up = i32x4.add(i32x4.add(x, i32x4.splat(0x7fff)), lsb);
-  const rounded = v128.and(up, i32x4.splat(0xffff0000));
+  const lsb = v128.and(i32x4.shr_u(x, 16), constant(ONE_BIT));
+  const up = i32x4.add(i32x4.add(x, constant(LOW_15)), lsb);
+  const rounded = v128.and(up, constant(BF16_BITS));
   return v128.bitselect(x, rounded, f32x4.ne(x, x));
 }
 
@@ -72,14 +94,14 @@ export function nearestBf16(x: v128): v128 {
 export function nearestF16(x: v128): v128 {
   const magnitude = f32x4.abs(x);
   const sign = v128.xor(x, magnitude);
-  const lsb = v128.and(i32x4.shr_u(magnitude, 13), i32x4.splat(1));
-  const up = i32x4.add(i32x4.add(magnitude, i32x4.splat(0xfff)), lsb);
-  let rounded = v128.and(up, i32x4.splat(0xffffe000));
-  const half = f32x4.splat(0.5);
+  const lsb = v128.and(i32x4.shr_u(magnitude, 13), constant(ONE_BIT));
+  const up = i32x4.add(i32x4.add(magnitude, constant(LOW_12)), lsb);
+  let rounded = v128.and(up, constant(F16_BITS));
+  const half = constant(HALF);
   const tiny = f32x4.sub(f32x4.add(magnitude, half), half);
-  rounded = v128.bitselect(tiny, rounded, f32x4.lt(magnitude, f32x4.splat(6.103515625e-5)));
-  const infinity = f32x4.splat(Infinity);
-  rounded = v128.bitselect(infinity, rounded, f32x4.ge(magnitude, f32x4.splat(65520)));
+  rounded = v128.bitselect(tiny, rounded, f32x4.lt(magnitude, constant(SMALLEST_F16)));
+  const infinity = constant(INFINITY);
+  rounded = v128.bitselect(infinity, rounded, f32x4.ge(magnitude, constant(BEYOND_F16)));
   return v128.bitselect(x, v128.or(rounded, sign), f32x4.ne(x, x));
 }
 
@@ -88,13 +110,13 @@ export function nearestF16(x: v128): v128 {
 @inline
 function bitsOfF16(x: v128): v128 {
   const magnitude = f32x4.abs(x);
-  const sign = v128.and(i32x4.shr_u(x, 16), i32x4.splat(0x8000));
-  let bits = i32x4.shr_u(i32x4.sub(magnitude, i32x4.splat(0x38000000)), 13);
+  const sign = v128.and(i32x4.shr_u(x, 16), constant(SIGN_F16));
+  let bits = i32x4.shr_u(i32x4.sub(magnitude, constant(BIAS_BITS)), 13);
   // Below 2^-14 the bits are a count of 2^-24.
-  const count = i32x4.trunc_sat_f32x4_s(f32x4.mul(magnitude, f32x4.splat(16777216)));
-  bits = v128.bitselect(count, bits, f32x4.lt(magnitude, f32x4.splat(6.103515625e-5)));
-  bits = v128.bitselect(i32x4.splat(0x7c00), bits, f32x4.eq(magnitude, f32x4.splat(Infinity)));
-  bits = v128.bitselect(i32x4.splat(0x7e00), bits, f32x4.ne(x, x));
+  const count = i32x4.trunc_sat_f32x4_s(f32x4.mul(magnitude, constant(SUBNORMALS)));
+  bits = v128.bitselect(count, bits, f32x4.lt(magnitude, constant(SMALLEST_F16)));
+  bits = v128.bitselect(constant(INFINITY_F16), bits, f32x4.eq(magnitude, constant(INFINITY)));
+  bits = v128.bitselect(constant(NAN_F16), bits, f32x4.ne(x, x));
   return v128.or(bits, sign);
 }
 
@@ -103,7 +125,7 @@ function bitsOfF16(x: v128): v128 {
 @inline
 function narrow(type: i32, x: v128): v128 {
   if (type == F16) return bitsOfF16(nearestF16(x));
-  const quiet = v128.or(x, i32x4.splat(0x400000));
+  const quiet = v128.or(x, constant(QUIET));
   return i32x4.shr_u(v128.bitselect(quiet, nearestBf16(x), f32x4.ne(x, x)), 16);
 }
 

@@ -1,24 +1,20 @@
 // GELU by its gate, gelu(a) = a sigmoid(2 u): what gatedGelu.ts and unary.ts share.
 
-import { sigmoid } from "./math";
-import { madd } from "./simd";
+import { ONE, sigmoid } from "./math";
+import { constant, madd } from "./simd";
 
 // 2 u = a (LINEAR + CUBIC a^2)
-// @ts-ignore: decorator
-@inline
-const LINEAR: f32 = 1.5957691216057308;
-// @ts-ignore: decorator
-@inline
-const CUBIC: f32 = 0.07135481282052663;
+const LINEAR = memory.data<f32>([1.5957691216057308]);
+const CUBIC = memory.data<f32>([0.07135481282052663]);
+const CUBIC_3 = memory.data<f32>([0.2140644384615799]);
 /** Beyond, the sigmoid is 0 or 1 in f32, and a bounded argument keeps a^2 from overflowing. */
-// @ts-ignore: decorator
-@inline
-const BOUND: f32 = 16;
+const BOUND = memory.data<f32>([16]);
+const MINUS_BOUND = memory.data<f32>([-16]);
 
 // @ts-ignore: decorator
 @inline
 export function bounded(a: v128): v128 {
-  return f32x4.pmax(f32x4.pmin(a, f32x4.splat(BOUND)), f32x4.splat(-BOUND));
+  return f32x4.pmax(f32x4.pmin(a, constant(BOUND)), constant(MINUS_BOUND));
 }
 
 /** gelu(a) / a = sigmoid(2 u), for a bounded a. */
@@ -26,7 +22,7 @@ export function bounded(a: v128): v128 {
 @inline
 export function gate(a: v128): v128 {
   const square = f32x4.mul(a, a);
-  return sigmoid(f32x4.mul(a, madd(square, f32x4.splat(CUBIC), f32x4.splat(LINEAR))));
+  return sigmoid(f32x4.mul(a, madd(square, constant(CUBIC), constant(LINEAR))));
 }
 
 /** gelu'(a) = s + a s (1 - s) 2 u', s = sigmoid(2 u), for a bounded a. */
@@ -34,7 +30,7 @@ export function gate(a: v128): v128 {
 @inline
 export function slope(a: v128, s: v128): v128 {
   const square = f32x4.mul(a, a);
-  const inner = madd(square, f32x4.splat(3 * CUBIC), f32x4.splat(LINEAR));
-  const bend = f32x4.mul(s, f32x4.sub(f32x4.splat(1), s));
+  const inner = madd(square, constant(CUBIC_3), constant(LINEAR));
+  const bend = f32x4.mul(s, f32x4.sub(constant(ONE), s));
   return madd(f32x4.mul(a, bend), inner, s);
 }

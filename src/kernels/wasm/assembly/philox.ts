@@ -1,17 +1,11 @@
 // Philox 4x32-10 (src/tensor/philox.ts), four blocks side by side: lane l computes block 4 g + l.
 
-// @ts-ignore: decorator
-@inline
-const MULTIPLIER_0: u32 = 0xd2511f53;
-// @ts-ignore: decorator
-@inline
-const MULTIPLIER_1: u32 = 0xcd9e8d57;
-// @ts-ignore: decorator
-@inline
-const WEYL_0: u32 = 0x9e3779b9;
-// @ts-ignore: decorator
-@inline
-const WEYL_1: u32 = 0xbb67ae85;
+import { constant } from "./simd";
+
+const MULTIPLIER_0 = memory.data<u32>([0xd2511f53]);
+const MULTIPLIER_1 = memory.data<u32>([0xcd9e8d57]);
+const WEYL_0 = memory.data<u32>([0x9e3779b9]);
+const WEYL_1 = memory.data<u32>([0xbb67ae85]);
 
 /** Elements whose factors `keepFactors` draws at a time. */
 // @ts-ignore: decorator
@@ -32,8 +26,8 @@ export function keepFactors(
   seedHigh: u32,
   offset: u32,
 ): void {
-  const m0 = i32x4.splat(MULTIPLIER_0);
-  const m1 = i32x4.splat(MULTIPLIER_1);
+  const m0 = constant(MULTIPLIER_0);
+  const m1 = constant(MULTIPLIER_1);
   let c0 = i32x4.add(i32x4.splat(group << 2), i32x4(0, 1, 2, 3));
   let c1 = i32x4.splat(offset);
   let c2 = i32x4.splat(0);
@@ -50,8 +44,8 @@ export function keepFactors(
     c2 = v128.xor(v128.xor(v128.shuffle<i32>(p0, q0, 1, 3, 5, 7), c3), k1);
     c1 = v128.shuffle<i32>(p1, q1, 0, 2, 4, 6);
     c3 = v128.shuffle<i32>(p0, q0, 0, 2, 4, 6);
-    k0 = i32x4.add(k0, i32x4.splat(WEYL_0));
-    k1 = i32x4.add(k1, i32x4.splat(WEYL_1));
+    k0 = i32x4.add(k0, constant(WEYL_0));
+    k1 = i32x4.add(k1, constant(WEYL_1));
   }
   const threshold4 = i32x4.splat(threshold);
   const scale4 = f32x4.splat(keepScale);
