@@ -22,10 +22,11 @@ const MAX_ARGUMENTS = 40;
 export const CONTROL_BYTES = JOB_OFFSET + 8 * (HEADER + MAX_ARGUMENTS);
 
 /**
- * Turns of a busy loop before a thread parks. A park and a wake cost tens of microseconds, as much as a small
- * kernel; a few microseconds of spinning bridge the gap between two kernels of a training step.
+ * Turns of a busy loop before a thread parks, 7 ns each. A park and a wake cost tens of microseconds, as much as a small
+ * kernel, and more where the core has gone to sleep meanwhile. 0.3 ms bridge what a program does between two kernels, reading a result
+ * or recording the next op, and the wait for another thread's last chunk.
  */
-const SPINS = 4000;
+const SPINS = 40_000;
 
 /** Chunks for each thread: enough that the last ones to finish wait little, few enough that claims cost nothing. */
 const CHUNKS_PER_THREAD = 8;
