@@ -33,8 +33,8 @@ export interface WasmBody {
    */
   readonly elementwise?: true;
   /**
-   * Throws, in the op's words, for elements with which the function would leave its tensors; threads have no words. As the
-   * plain body does.
+   * Throws what the plain body throws for elements that would lead the function out of its tensors: a thread has no words
+   * for it.
    */
   check?(arrays: KernelArrays, params: KernelParams): void;
   /** Bytes of private scratch memory a thread needs; passed as a last argument `scratch` when given. */

@@ -1,6 +1,7 @@
 // Reading and writing elements as f32, whatever they are stored in. `type` is a constant at every call, so that
 // one branch is left after inlining.
 
+import { INFINITY } from "./math";
 import { constant } from "./simd";
 
 // @ts-ignore: decorator
@@ -17,14 +18,12 @@ export const F16: i32 = 2;
 const LOW_15 = memory.data<u32>([0x7fff]);
 const BIAS = memory.data<f32>([5.192296858534828e33]);
 const LARGEST_F16 = memory.data<u32>([0x7bff]);
-const INFINITY_BITS = memory.data<u32>([0x7f800000]);
 const ONE_BIT = memory.data<u32>([1]);
 const BF16_BITS = memory.data<u32>([0xffff0000]);
 const LOW_12 = memory.data<u32>([0xfff]);
 const F16_BITS = memory.data<u32>([0xffffe000]);
 const HALF = memory.data<f32>([0.5]);
 const SMALLEST_F16 = memory.data<f32>([6.103515625e-5]);
-const INFINITY = memory.data<f32>([Infinity]);
 const BEYOND_F16 = memory.data<f32>([65520]);
 const SIGN_F16 = memory.data<u32>([0x8000]);
 const BIAS_BITS = memory.data<u32>([0x38000000]);
@@ -70,7 +69,7 @@ function widenF16(bits: v128): v128 {
   const value = f32x4.mul(i32x4.shl(magnitude, 13), constant(BIAS));
   const special = v128.and(
     i32x4.gt_s(magnitude, constant(LARGEST_F16)),
-    constant(INFINITY_BITS),
+    constant(INFINITY),
   );
   return v128.or(v128.or(value, special), sign);
 }

@@ -26,7 +26,7 @@ const EXP_3 = memory.data<f32>([0.166665206317]);
 const EXP_2 = memory.data<f32>([0.499999934478]);
 export const ONE = memory.data<f32>([1]);
 const TWO = memory.data<f32>([2]);
-const INFINITY = memory.data<f32>([Infinity]);
+export const INFINITY = memory.data<f32>([Infinity]);
 const SIGN = memory.data<f32>([-0.0]);
 
 // tanh x / x - 1 in x^2, below NEAR (Remez, relative error 4.4e-9).
