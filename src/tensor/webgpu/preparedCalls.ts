@@ -66,6 +66,11 @@ export class PreparedCalls {
     return call;
   }
 
+  /** Plans are asked again for the next call: what they went by has changed. */
+  forget(): void {
+    for (const { calls } of this.#kernels.values()) calls.clear();
+  }
+
   #names(kernel: KernelDescription): Names {
     let names = this.#kernels.get(kernel);
     if (names === undefined) {

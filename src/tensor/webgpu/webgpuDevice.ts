@@ -187,6 +187,11 @@ export class WebGpuDevice implements Device {
     return this.#settle(profiler.finish());
   }
 
+  /** Asks plans again from the next call of every kernel on: for those who change what plans go by, as tuning does. */
+  forgetPlans(): void {
+    this.#calls.forget();
+  }
+
   memory(): MemoryStats {
     return {
       tensors: this.liveTensors,
