@@ -6,7 +6,13 @@ import { describe, expect, it } from "vitest";
 import { matmulKernel, matmulBf16Kernel, matmulF16Kernel } from "../../src/kernels/matmul.ts";
 import { planProduct, type Strategy } from "../../src/kernels/matmul/plan.ts";
 import type { StoredFloat } from "../../src/kernels/storedFloats.ts";
-import { matrixShape, matrixWorkgroup } from "../../src/kernels/matmul/subgroupMatrixShader.ts";
+import {
+  LARGE_MATRIX_TILE,
+  matrixShape,
+  matrixWorkgroup,
+  SMALL_MATRIX_TILE,
+  type MatrixTile,
+} from "../../src/kernels/matmul/subgroupMatrixShader.ts";
 import type { KernelDescription } from "../../src/tensor/device.ts";
 import { Scope } from "../../src/tensor/scope.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
@@ -22,6 +28,7 @@ const isFull = Number(process.env["GRADLOOM_TEST_MORE"] ?? 1) > 1;
 const shape = (componentType: string, m: number, n: number, k: number): SubgroupMatrixShape => ({
   ...{ componentType, resultType: "f32", m, n, k },
 });
+const tiles = [SMALL_MATRIX_TILE, LARGE_MATRIX_TILE];
 const shapes = [shape("f16", 16, 16, 16), shape("f16", 16, 8, 16), shape("f32", 8, 8, 8)];
 const transposes = [
   { transposeA: false, transposeB: false },
@@ -36,11 +43,11 @@ const kernels = { f32: matmulKernel, bf16: matmulBf16Kernel, f16: matmulF16Kerne
 function onMatrixUnits(
   b: StoredFloat,
   matrices: SubgroupMatrixShape,
-  splits: number,
+  { splits, tile = SMALL_MATRIX_TILE }: { splits: number; tile?: MatrixTile },
   change: (shader: WgslShader) => WgslShader = (shader) => shader,
 ): KernelDescription {
-  const workgroup = matrixWorkgroup(gpu.adapter);
-  const strategy: Strategy = { kind: "matrices", shape: matrices, workgroup, splits };
+  const workgroup = matrixWorkgroup(tile, gpu.adapter);
+  const strategy: Strategy = { kind: "matrices", shape: matrices, tile, workgroup, splits };
   const plan = (call: Parameters<typeof planProduct>[0]): WgslPlan => {
     const made = planProduct(call, b, () => strategy);
     return {
@@ -108,20 +115,31 @@ describe("the matrix-unit path", () => {
     };
     for (const matrices of shapes)
       for (const transposed of transposes)
-        for (const b of ["f32", "bf16", "f16"] as const) {
-          await compile(onMatrixUnits(b, matrices, 1), { m: 64, n: 64, k: 64, ...transposed });
-          await compile(onMatrixUnits(b, matrices, 2), { m: 61, n: 63, k: 65, ...transposed });
-        }
+        for (const b of ["f32", "bf16", "f16"] as const)
+          for (const tile of tiles) {
+            const [even, odd] = [
+              { m: 64, n: 64, k: 64, ...transposed },
+              { m: 61, n: 63, k: 65, ...transposed },
+            ];
+            await compile(onMatrixUnits(b, matrices, { splits: 1, tile }), even);
+            await compile(onMatrixUnits(b, matrices, { splits: 2, tile }), odd);
+          }
   });
 
   // The loops in place of the extension take SwiftShader half a minute to compile: `npm run test:full`.
   it.runIf(isFull).each(transposes)(
     "multiplies, its matrix functions written out (%o)",
     async (transposed) => {
-      const sizes = { m: 70, n: 66, k: 37, ...transposed };
-      await checkProduct(sizes, onMatrixUnits("f32", shape("f32", 16, 16, 16), 1, writtenOut));
-      const even = { m: 36, n: 72, k: 68, ...transposed };
-      await checkProduct(even, onMatrixUnits("f32", shape("f32", 16, 16, 16), 2, writtenOut));
+      const matrices = shape("f32", 16, 16, 16);
+      const kernel = (splits: number, tile?: MatrixTile): KernelDescription =>
+        onMatrixUnits("f32", matrices, tile ? { splits, tile } : { splits }, writtenOut);
+      await checkProduct({ m: 70, n: 66, k: 37, ...transposed }, kernel(1));
+      await checkProduct({ m: 36, n: 72, k: 68, ...transposed }, kernel(2));
+      const { transposeA, transposeB } = transposed;
+      // One layout of each operand will do. The large tile is too large for this adapter's workgroups in f32.
+      if (transposeA === transposeB) return;
+      const oblong = { rows: 96, cols: 64, shareRows: 32, shareCols: 64 };
+      await checkProduct({ m: 133, n: 90, k: 37, ...transposed }, kernel(1, oblong));
     },
   );
 
@@ -134,11 +152,10 @@ describe("the matrix-unit path", () => {
         { m: 128, n: 192, k: 256 },
         { m: 131, n: 67, k: 301 },
       ]) {
-        await checkProduct(
-          { ...sizes, ...transposed },
-          onMatrixUnits("f32", matrices, 1),
-          tolerance,
-        );
+        for (const tile of tiles) {
+          const kernel = onMatrixUnits("f32", matrices, { splits: 1, tile });
+          await checkProduct({ ...sizes, ...transposed }, kernel, tolerance);
+        }
       }
     }
   });

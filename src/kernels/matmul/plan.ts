@@ -8,11 +8,14 @@ import { piecesOf } from "./pieces.ts";
 import { productOf, type MatmulCall, type Product } from "./product.ts";
 import { rowsShader } from "./rowsShader.ts";
 import {
-  MATRIX_TILE,
+  fits,
+  LARGE_MATRIX_TILE,
   MATRIX_TILE_K,
   matrixShape,
   matrixWorkgroup,
+  SMALL_MATRIX_TILE,
   subgroupMatrixShader,
+  type MatrixTile,
 } from "./subgroupMatrixShader.ts";
 import { tiledShader } from "./tiledShader.ts";
 import { tilesOf, type MatmulTiles, type RowsShape, type Tile } from "./tiles.ts";
@@ -31,6 +34,7 @@ export type Strategy =
   | {
       readonly kind: "matrices";
       readonly shape: SubgroupMatrixShape;
+      readonly tile: MatrixTile;
       readonly workgroup: number;
       readonly splits: number;
     };
@@ -81,9 +85,10 @@ function choose(product: Product, adapter: AdapterFacts, half: boolean): Strateg
   }
   const shape = matrixShape(adapter, half);
   if (shape && product.m >= NARROW && product.n >= NARROW && product.k >= MATRIX_TILE_K) {
-    const groups = groupsOf(product, [MATRIX_TILE, MATRIX_TILE]);
+    const tile = chooseMatrixTile(product, shape, adapter);
+    const groups = groupsOf(product, [tile.rows, tile.cols]);
     const splits = chooseSplits(product, groups, tiles.groups, adapter.bindingBytes);
-    return { kind: "matrices", shape, workgroup: matrixWorkgroup(adapter), splits };
+    return { kind: "matrices", shape, tile, workgroup: matrixWorkgroup(tile, adapter), splits };
   }
   const tile = chooseTile(product, tiles);
   const groups = groupsOf(product, extentOf(tile));
@@ -98,6 +103,19 @@ function chooseTile(product: Product, tiles: MatmulTiles): Tile {
   if (product.n <= NARROW) return tiles.tall;
   if (product.m <= NARROW) return tiles.wide;
   return groupsOf(product, extentOf(tiles.large)) >= tiles.groups ? tiles.large : tiles.small;
+}
+
+function chooseMatrixTile(
+  product: Product,
+  shape: SubgroupMatrixShape,
+  adapter: AdapterFacts,
+): MatrixTile {
+  const { rows, cols } = LARGE_MATRIX_TILE;
+  const isLarge =
+    groupsOf(product, [rows, cols]) >= tilesOf(adapter).groups &&
+    matrixWorkgroup(LARGE_MATRIX_TILE, adapter) <= adapter.workgroupInvocations &&
+    fits(LARGE_MATRIX_TILE, shape, adapter.workgroupBytes);
+  return isLarge ? LARGE_MATRIX_TILE : SMALL_MATRIX_TILE;
 }
 
 function chooseSplits(
@@ -147,7 +165,7 @@ function tilePass(
 ): WgslPass {
   const { m, n, k, batches, operands, places } = product;
   const extent: Extent =
-    strategy.kind === "tiles" ? extentOf(strategy.tile) : [MATRIX_TILE, MATRIX_TILE];
+    strategy.kind === "tiles" ? extentOf(strategy.tile) : [strategy.tile.rows, strategy.tile.cols];
   const [tileRows, tileCols] = [Math.ceil(m / extent[0]), Math.ceil(n / extent[1])];
   const layers = batches * (split?.splits ?? 1);
   return {
@@ -167,9 +185,9 @@ function shaderOf(
   partial: boolean,
 ): Pick<WgslPass, "shader" | "constants" | "workgroupSize"> {
   if (strategy.kind === "matrices") {
-    const { shape, workgroup } = strategy;
+    const { shape, tile, workgroup } = strategy;
     return {
-      shader: subgroupMatrixShader({ ...operands, shape, partial }),
+      shader: subgroupMatrixShader({ ...operands, shape, tile, partial }),
       workgroupSize: workgroup,
     };
   }

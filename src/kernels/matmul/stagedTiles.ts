@@ -18,6 +18,8 @@ export function stagedMain(variant: TiledVariant): string {
   const { rows, cols, transposeA, transposeB } = variant;
   return /* wgsl */ `
 const ALONG = TILE_K / 4u + 1u;
+const SHARE_A = (TILE_M * TILE_K / 4u + WG - 1u) / WG;
+const SHARE_B = (TILE_N * TILE_K / 4u + WG - 1u) / WG;
 var<workgroup> panelA: array<vec4<f32>, ${transposeA ? "TILE_K * (TILE_M / 4u)" : "TILE_M * ALONG"}>;
 var<workgroup> panelB: array<vec4<f32>, ${transposeB ? "TILE_N * ALONG" : "TILE_K * (TILE_N / 4u)"}>;
 fn known(values: vec4<f32>, count: u32) -> vec4<f32> {
@@ -25,11 +27,18 @@ fn known(values: vec4<f32>, count: u32) -> vec4<f32> {
 }
 ${findTile}${findBlock}
 ${accumulators(variant)}
+  var nextA: array<vec4<f32>, SHARE_A>;
+  var nextB: array<vec4<f32>, SHARE_B>;
+${fetch("A", transposeA, "begin")}
+${fetch("B", transposeB, "begin")}
   // Every invocation of a group has the same begin and end, so the barriers are reached by all.
   for (var stage = begin; stage < end; stage += TILE_K) {
-${fill("A", transposeA)}
-${fill("B", transposeB)}
+${put("A", transposeA)}
+${put("B", transposeB)}
     workgroupBarrier();
+    // What the next stage needs is under way while this one is computed.
+${fetch("A", transposeA, "stage + TILE_K")}
+${fetch("B", transposeB, "stage + TILE_K")}
     for (var d = 0u; d < TILE_K; d += 4u) {
 ${
   transposeA
@@ -68,29 +77,38 @@ ${multiplyFour(variant)}
 ${stores(variant)}`;
 }
 
-/** Fills a panel with steps stage..stage + TILE_K of k, zero from `end` on. Rows outside are read as the last one. */
-function fill(operand: "A" | "B", transposed: boolean): string {
+/** An invocation's vectors of a panel: every WG-th of them. */
+function vectors(operand: "A" | "B", u: string): string {
+  return `for (var u = 0u; u < SHARE_${operand}; u++) {
+      let i = local + u * WG;
+      ${u}
+    }`;
+}
+
+/** Reads an invocation's share of steps first..first + TILE_K of k, zero from `end` on. Rows outside are read as the last one. */
+function fetch(operand: "A" | "B", transposed: boolean, first: string): string {
   const [load, size, tile, at] =
     operand === "A"
       ? ["readA4", "params.m", "TILE_M", "tileRow"]
       : ["readB4", "params.n", "TILE_N", "tileCol"];
   const along = operand === "A" ? !transposed : transposed;
-  if (along) {
-    return /* wgsl */ `
-    for (var i = local; i < ${tile} * (TILE_K / 4u); i += WG) {
-      let row = min(${at} + i / (TILE_K / 4u), ${size} - 1u);
-      let d = stage + i % (TILE_K / 4u) * 4u;
+  const read = along
+    ? /* wgsl */ `let row = min(${at} + i / (TILE_K / 4u), ${size} - 1u);
+      let d = ${first} + i % (TILE_K / 4u) * 4u;
       var values = vec4<f32>();
-      if (d < end) { values = known(${load}(matrix${operand} + row * params.row${operand} + d), end - d); }
-      panel${operand}[i / (TILE_K / 4u) * ALONG + i % (TILE_K / 4u)] = values;
-    }`;
-  }
-  return /* wgsl */ `
-    for (var i = local; i < TILE_K * (${tile} / 4u); i += WG) {
-      let d = stage + i / (${tile} / 4u);
-      let first = min(${at} + i % (${tile} / 4u) * 4u, ${size} - LAST);
+      if (d < end) { values = known(${load}(matrix${operand} + row * params.row${operand} + d), end - d); }`
+    : /* wgsl */ `let d = ${first} + i / (${tile} / 4u);
+      let column = min(${at} + i % (${tile} / 4u) * 4u, ${size} - LAST);
       var values = vec4<f32>();
-      if (d < end) { values = ${load}(matrix${operand} + d * params.row${operand} + first); }
-      panel${operand}[i] = values;
-    }`;
+      if (d < end) { values = ${load}(matrix${operand} + d * params.row${operand} + column); }`;
+  return `    ${vectors(operand, `${read}\n      next${operand}[u] = values;`)}`;
+}
+
+/** Takes what was read to the panel. */
+function put(operand: "A" | "B", transposed: boolean): string {
+  const along = operand === "A" ? !transposed : transposed;
+  const tile = operand === "A" ? "TILE_M" : "TILE_N";
+  const place = along ? "i / (TILE_K / 4u) * ALONG + i % (TILE_K / 4u)" : "i";
+  const store = `if (i < ${tile} * TILE_K / 4u) { panel${operand}[${place}] = next${operand}[u]; }`;
+  return `    ${vectors(operand, store)}`;
 }

@@ -72,12 +72,24 @@ export function accumulators({ rows, cols, transposeB }: TiledVariant): string {
 }
 
 /** Adds the products of four steps of k. Operands are a<i> or a<step>_<i / 4>, and b likewise. */
-export function multiplyFour({ rows, cols, transposeA, transposeB }: TiledVariant): string {
+export function multiplyFour({ rows, cols, staged, transposeA, transposeB }: TiledVariant): string {
   const a = (i: number, step: number): string =>
     transposeA ? `a${step}_${i >> 2}.${LANES[i & 3]}` : `a${i}.${LANES[step]}`;
   if (!transposeB) {
     return each(4, (step) =>
       each(rows, (i) => each(cols / 4, (j) => `c${i}_${j} += ${a(i, step)} * b${step}_${j};`, " ")),
+    );
+  }
+  // A dot and an addition are five operations on GPUs, four multiply-adds are four; a CPU's dot is a vector's.
+  if (!transposeA && staged) {
+    return each(4, (step) =>
+      each(rows, (i) =>
+        each(
+          cols,
+          (j) => `c${i}_${j} = fma(${a(i, step)}, b${j}.${LANES[step]}, c${i}_${j});`,
+          " ",
+        ),
+      ),
     );
   }
   if (!transposeA) {
