@@ -118,6 +118,9 @@ export async function checkMatrixUnits(device: WebGpuDevice): Promise<string> {
     [131, 301, 67],
     [33, 2048, 64],
     [512, 768, 2048],
+    // Large enough for large tiles.
+    [2304, 96, 2304],
+    [2307, 70, 2309],
   ] as const) {
     for (const transposeA of [false, true]) {
       for (const transposeB of [false, true]) {

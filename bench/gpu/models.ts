@@ -23,6 +23,9 @@ export const TINY: Fields = {
   ...{ num_layers: 2, num_heads: 3 },
 };
 
+/** Numbers drawn for a weight; larger weights repeat them, because a quarter of a billion draws take a minute. */
+const DRAWN = 2 ** 20;
+
 /** Of the same weights on every device; stored in `dtype`. */
 export function randomT5(
   fields: Fields,
@@ -35,7 +38,7 @@ export function randomT5(
   const weights = buildWeights(config, config.tieWordEmbeddings, (name, shape, init) => {
     const values =
       "std" in init
-        ? normalArray(sizeOf(shape), init.std, random)
+        ? repeated(normalArray(Math.min(DRAWN, sizeOf(shape)), init.std, random), sizeOf(shape))
         : new Float32Array(sizeOf(shape)).fill(init.constant);
     const x = keep(tensor(values, shape, { device, dtype, requiresGrad: true }));
     parameters.set(name, x);
@@ -43,6 +46,13 @@ export function randomT5(
   });
   const generation = GenerationConfig.fromConfig(config);
   return new T5ForConditionalGeneration(config, generation, weights, parameters);
+}
+
+function repeated(values: Float32Array, size: number): Float32Array {
+  const result = new Float32Array(size);
+  for (let at = 0; at < size; at += values.length)
+    result.set(values.subarray(0, Math.min(values.length, size - at)), at);
+  return result;
 }
 
 /** Texts of which row i hides its last i tokens, with labels of which it ignores its last i. */

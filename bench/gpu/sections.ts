@@ -10,6 +10,7 @@ import { checkKernels } from "./kernelChecks.ts";
 import { checkAgainstCpu, checkGolden, checkMatrixUnits } from "./modelChecks.ts";
 import { FLAN_T5_BASE, TINY } from "./models.ts";
 import { generationFigures, stepFigures } from "./modelSpeed.ts";
+import { profileFigures } from "./profile.ts";
 import { attentionFigures, matmulFigures, type Figure } from "./speed.ts";
 
 /** @returns what passed, or what was measured. @throws {Error} that says what did not pass */
@@ -72,6 +73,15 @@ const full: Sections = {
       ...{ ...small, name: "flan-t5-small f32, 8 x (256 + 64)", dtype: "f32" },
       ...{ texts: 8, source: 256, target: 64, steps: 20 },
     }),
+  "profile of the notebook": (device) =>
+    profileFigures(device, {
+      ...{ ...base, name: "bf16", dtype: "bf16", texts: 8, source: 512, target: 512 },
+    }),
+  "profile in fp16": (device) =>
+    profileFigures(device, {
+      ...{ ...base, name: "fp16", dtype: "f32", autocast: "f16" },
+      ...{ texts: 8, source: 512, target: 512 },
+    }),
   "generation small": (device) =>
     generationFigures(device, { ...small, dtype: "bf16", source: 128, tokens: 128 }),
   "generation base": (device) =>
@@ -92,6 +102,10 @@ const scaledDown: Sections = {
     stepFigures(device, {
       ...{ ...tiny, name: "tiny T5 fp16, 2 x (32 + 32)", dtype: "f32", autocast: "f16" },
       ...{ texts: 2, source: 32, target: 32, steps: 2 },
+    }),
+  "profile of the notebook": (device) =>
+    profileFigures(device, {
+      ...{ ...tiny, name: "bf16", dtype: "bf16", texts: 2, source: 32, target: 32 },
     }),
   "generation small": (device) =>
     generationFigures(device, { ...tiny, dtype: "bf16", source: 16, tokens: 16 }),
