@@ -29,7 +29,7 @@ const { values: options } = parseArgs({
   options: {
     device: { type: "string", default: "cpu" },
     threads: { type: "string", default: String(cpus().length) },
-    variant: { type: "string", default: fastestVariant() },
+    variant: { type: "string", default: await fastestVariant() },
     filter: { type: "string", default: "" },
     milliseconds: { type: "string", default: "500" },
     save: { type: "boolean", default: false },

@@ -17,7 +17,7 @@ const { values: options } = parseArgs({
   options: {
     threads: { type: "string", default: "2" },
     steps: { type: "string", default: "5" },
-    variant: { type: "string", default: fastestVariant() },
+    variant: { type: "string", default: await fastestVariant() },
     alone: { type: "boolean", default: false },
   },
 });

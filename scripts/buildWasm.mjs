@@ -1,4 +1,4 @@
-// Compiles src/kernels/wasm/assembly to WebAssembly in two variants, as TypeScript modules that hold
+// Compiles src/kernels/wasm/assembly to WebAssembly in three variants, as TypeScript modules that hold
 // the bytes in base64: they load in Node, in bundlers and in browsers without a file system.
 // Nothing happens when the sources have not changed, because `npm test` and `npm start` come by here.
 
@@ -17,7 +17,11 @@ const flags = [
   ...["--importMemory", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", "65536"],
   ...["--enable", "simd", "--enable", "threads", "--enable", "bulk-memory"],
 ];
-const variants = { simd: [], relaxed: ["--enable", "relaxed-simd"] };
+const variants = {
+  simd: ["--use", "WIDE=0"],
+  relaxed: ["--enable", "relaxed-simd", "--use", "WIDE=0"],
+  wide: ["--enable", "relaxed-simd", "--use", "WIDE=1"],
+};
 
 async function main() {
   const hash = await hashSources();

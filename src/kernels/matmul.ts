@@ -24,12 +24,12 @@ import { axisParams, collapseAxes } from "./stridedAxes.ts";
 // each of its rows' blocks (wasm/assembly/gemm.ts): larger pieces pack less, more pieces balance threads better.
 const ROW_BLOCK = 240;
 const COL_BLOCK = 256;
-/** Multiples that leave no tile half empty inside: of 5 and 6 rows, of 8 columns. */
+/** Multiples that leave no tile half empty inside: of 5 and 6 rows, of 8 and 16 columns. */
 const ROW_UNIT = 30;
-const COL_UNIT = 8;
+const COL_UNIT = 16;
 const PIECES_PER_THREAD = 4;
 /** Bytes that the WebAssembly packs its panels in: GEMM_SCRATCH of wasm/assembly/gemm.ts. */
-export const GEMM_SCRATCH = 647360;
+export const GEMM_SCRATCH = 647552;
 
 /**
  * One kernel for each storage type of b.

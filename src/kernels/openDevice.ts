@@ -14,7 +14,7 @@ import {
   bindWasm,
   compileWasm,
   fastestVariant,
-  hasRelaxedSimd,
+  WASM_VARIANTS,
   type WasmVariant,
 } from "./wasm/load.ts";
 
@@ -84,7 +84,7 @@ async function openCpu(options: DeviceOptions): Promise<Device> {
   const totalBytes = options.memoryBytes ?? (await machineMemory());
   const limits = { eachBytes: MOST_BYTES, totalBytes };
   if (options.kernels === "plain") return new CpuDevice(memory, null, limits);
-  const module = await compileWasm(options.wasmVariant ?? fastestVariant());
+  const module = await compileWasm(options.wasmVariant ?? (await fastestVariant()));
   const device = new CpuDevice(memory, await bindWasm(module, memory), limits);
   await device.startThreads(options.threads ?? (await defaultThreads()), module);
   return device;
@@ -167,15 +167,9 @@ function checkCpuOptions({ threads, kernels, wasmVariant, memoryBytes }: DeviceO
   if (kernels !== undefined && kernels !== "wasm" && kernels !== "plain") {
     throw new DeviceError(`openDevice: kernels must be "wasm" or "plain", got ${format(kernels)}`);
   }
-  if (wasmVariant !== undefined && wasmVariant !== "simd" && wasmVariant !== "relaxed") {
+  if (wasmVariant !== undefined && !WASM_VARIANTS.includes(wasmVariant)) {
     throw new DeviceError(
-      `openDevice: wasmVariant must be "simd" or "relaxed", got ${format(wasmVariant)}`,
-    );
-  }
-  if (wasmVariant === "relaxed" && !hasRelaxedSimd()) {
-    throw new DeviceError(
-      'openDevice: wasmVariant must be one that this runtime has, got "relaxed". ' +
-        'Use "simd", or Node 22 or newer.',
+      `openDevice: wasmVariant must be ${WASM_VARIANTS.map(format).join(" or ")}, got ${format(wasmVariant)}`,
     );
   }
 }

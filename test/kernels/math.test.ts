@@ -6,13 +6,13 @@ import { createMemory } from "../../src/tensor/cpuMemory.ts";
 import {
   bindWasm,
   compileWasm,
-  hasRelaxedSimd,
+  variantsHere,
   type WasmVariant,
 } from "../../src/kernels/wasm/load.ts";
 import { uniform } from "../support/random.ts";
 
 const SIZE = 200_003; // no whole number of vectors
-const variants: WasmVariant[] = hasRelaxedSimd() ? ["simd", "relaxed"] : ["simd"];
+const variants = await variantsHere();
 
 /** `op` of wasm/assembly/unary.ts. */
 const places = { exp: 0, tanh: 3 };

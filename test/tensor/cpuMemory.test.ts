@@ -25,7 +25,7 @@ const opened: Device[] = [];
 /** A device whose memories are small, so that storages move. */
 async function smallDevice(eachMiB: number, totalMiB: number, threads = 1): Promise<CpuDevice> {
   const memory = createMemory();
-  const module = await compileWasm(fastestVariant());
+  const module = await compileWasm(await fastestVariant());
   const limits = { eachBytes: eachMiB * MIB, totalBytes: totalMiB * MIB };
   const device = new CpuDevice(memory, await bindWasm(module, memory), limits);
   await device.startThreads(threads, module);

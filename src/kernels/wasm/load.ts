@@ -1,10 +1,16 @@
 // Loads the compiled kernels onto a device's memory.
 
 import type { WasmKernels } from "../../tensor/cpuDevice.ts";
-import { invariant } from "../../tensor/errors.ts";
+import { DeviceError, invariant } from "../../tensor/errors.ts";
+import { compileUnder, mayFlag, type Flags } from "./v8Flags.ts";
+import { compileInPairs } from "./vectorPairs.ts";
 
-/** `relaxed` fuses multiplication and addition; Node >= 22 and current browsers run it. */
-export type WasmVariant = "simd" | "relaxed";
+/**
+ * `relaxed` fuses multiplication and addition; Node and current browsers run it. `wide` is `relaxed` in tiles for vectors of
+ * 256 bits, which Node >= 24 makes of pairs of WebAssembly's on x64 (vectorPairs.ts).
+ */
+export const WASM_VARIANTS = ["simd", "relaxed", "wide"] as const;
+export type WasmVariant = (typeof WASM_VARIANTS)[number];
 
 // (module (func (result v128) (f32x4.relaxed_madd (i8x16.splat (i32.const 0)) ... three times)))
 const RELAXED_PROBE = Uint8Array.of(
@@ -16,26 +22,67 @@ const RELAXED_PROBE = Uint8Array.of(
   ...[0xfd, 0x85, 0x02, 0x0b],
 );
 
+/** Node 20 has relaxed SIMD as it became the standard, behind a flag; the next version of its V8 dropped the flag. */
+const relaxedFlag: Flags = {
+  on: ["--experimental-wasm-relaxed-simd"],
+  off: ["--no-experimental-wasm-relaxed-simd"],
+};
+
 /** Whether this runtime has relaxed SIMD. */
 export function hasRelaxedSimd(): boolean {
+  return hasUnflagged() || mayFlag(["11.3."]);
+}
+
+function hasUnflagged(): boolean {
   return WebAssembly.validate(RELAXED_PROBE);
+}
+
+const sources = {
+  simd: () => import("./generated/simd.ts"),
+  relaxed: () => import("./generated/relaxed.ts"),
+  wide: () => import("./generated/wide.ts"),
+};
+
+async function bytesOf(variant: WasmVariant): Promise<Uint8Array<ArrayBuffer>> {
+  const { wasmBase64 } = await sources[variant]();
+  return Uint8Array.from(atob(wasmBase64), (char) => char.charCodeAt(0));
+}
+
+/** Compiled once for a process: it takes a twentieth of a second, and a comparison with the clock. */
+let wide: Promise<WebAssembly.Module | null> | null = null;
+
+function compileWide(): Promise<WebAssembly.Module | null> {
+  wide ??= bytesOf("wide").then((bytes) => compileInPairs(bytes, bindWasm));
+  return wide;
+}
+
+/** The variants that this runtime has, fastest last. */
+export async function variantsHere(): Promise<readonly WasmVariant[]> {
+  if (!hasRelaxedSimd()) return ["simd"];
+  return (await compileWide()) === null ? ["simd", "relaxed"] : WASM_VARIANTS;
+}
+
+/** The fastest variant that this runtime has. */
+export async function fastestVariant(): Promise<WasmVariant> {
+  return (await variantsHere()).at(-1)!;
 }
 
 /**
  * The kernels of one variant, compiled and bound to no memory yet: all threads use one module.
- * @throws {WebAssembly.CompileError} for a variant that this runtime does not have
+ * @throws {DeviceError} for a variant that this runtime does not have
  */
 export async function compileWasm(variant: WasmVariant): Promise<WebAssembly.Module> {
-  const { wasmBase64 } =
-    variant === "relaxed"
-      ? await import("./generated/relaxed.ts")
-      : await import("./generated/simd.ts");
-  return WebAssembly.compile(Uint8Array.from(atob(wasmBase64), (char) => char.charCodeAt(0)));
-}
-
-/** The fastest variant that this runtime has. */
-export function fastestVariant(): WasmVariant {
-  return hasRelaxedSimd() ? "relaxed" : "simd";
+  const here = await variantsHere();
+  if (!here.includes(variant)) {
+    throw new DeviceError(
+      `openDevice: wasmVariant must be one that this runtime has (${here.join(", ")}), got "${variant}". ` +
+        "Leave it out for the fastest.",
+    );
+  }
+  if (variant === "wide") return (await compileWide())!;
+  const bytes = await bytesOf(variant);
+  if (variant === "relaxed" && !hasUnflagged()) return compileUnder(relaxedFlag, bytes);
+  return WebAssembly.compile(bytes);
 }
 
 /** Instantiates compiled kernels on `memory`. Every thread does so, on the same one. */

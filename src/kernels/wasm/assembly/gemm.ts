@@ -1,7 +1,7 @@
 // C = A B or C += A B for matrices in memory by strides: the core of matmul and of attention.
 //
 // Blocks as in Goto & van de Geijn 2008 (doi 10.1145/1356052.1356053): a block of B of DEPTH x COLS is
-// packed into panels of 8 columns and stays in the second-level cache; blocks of A of ROWS x DEPTH are
+// packed into panels of 8 columns (16 in `wide`) and stays in the second-level cache; blocks of A of ROWS x DEPTH are
 // packed into panels of TILE_ROWS rows; a panel of each is in the first-level cache while a tile is summed.
 //
 // What is added to what, and in which order, depends on the depth alone: a part of C comes out the same
@@ -10,8 +10,12 @@
 import { BF16, F16, F32, shiftOf } from "./elements";
 import { dotProducts, weightedRows } from "./gemmFewRows";
 import { pack } from "./gemmPack";
-import { tile, TILE_COLS, TILE_ROWS } from "./gemmTile";
+import { tile as narrowTile, TILE_ROWS } from "./gemmTile";
+import { wideTile } from "./gemmTileWide";
 
+// @ts-ignore: decorator
+@inline
+const TILE_COLS: usize = WIDE ? 16 : 8;
 // @ts-ignore: decorator
 @inline
 const DEPTH: usize = 512;
@@ -31,7 +35,7 @@ export const MOST_DOT_ROWS: usize = 16;
 const MOST_WEIGHTED_ROWS: usize = 6;
 
 // A tile at an edge, the packed block of A, the packed block of B.
-const PACKED_A: usize = 6 * TILE_COLS << 2;
+const PACKED_A: usize = 6 * 16 << 2;
 const PACKED_B: usize = PACKED_A + (ROWS * DEPTH << 2);
 
 /** Bytes of scratch that `gemm` needs, at an address that is a multiple of 16. Also in src/kernels/matmul.ts. */
@@ -41,6 +45,13 @@ export const GEMM_SCRATCH: usize = PACKED_B + (COLS * DEPTH << 2);
 @inline
 function least(a: usize, b: usize): usize {
   return a < b ? a : b;
+}
+
+// @ts-ignore: decorator
+@inline
+function tile(a: usize, b: usize, depth: usize, c: usize, rowC: usize, accumulate: bool): void {
+  if (WIDE) wideTile(a, b, depth, c, rowC, accumulate);
+  else narrowTile(a, b, depth, c, rowC, accumulate);
 }
 
 /**

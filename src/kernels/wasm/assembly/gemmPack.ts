@@ -1,4 +1,4 @@
-// Packing: a panel holds `width` rows of A (5 or 6) or columns of B (8), called lanes here, step by step
+// Packing: a panel holds `width` rows of A (5 or 6) or columns of B (8 or 16), called lanes here, step by step
 // along the depth, so that the tile reads memory in order. Missing lanes at an edge become zeros.
 
 import { BF16, F16, F32, loadElement, loadVector, shiftOf } from "./elements";
@@ -7,7 +7,7 @@ import { BF16, F16, F32, loadElement, loadVector, shiftOf } from "./elements";
  * Packs ceil(lanes / width) panels.
  * @param lane bytes from one lane to the next
  * @param step bytes from one step of the depth to the next; this or `lane` is one element
- * @param width 5, 6 or 8, a constant; type is F32 for 5 and 6
+ * @param width 5, 6, 8 or 16, a constant; type is F32 for 5 and 6
  */
 // @ts-ignore: decorator
 @inline
@@ -44,9 +44,13 @@ function packPanels(
     else if (lane == element) packAdjacent(type, width, source, step, depth, target);
     else {
       packTransposed(type, width, source, lane, depth, target);
-      if (width == 8) packTransposed(type, width, source + 4 * lane, lane, depth, target + 16);
-      else if (width == 6) packPair(source + 4 * lane, lane, depth, target + 16);
-      else packOne(source + 4 * lane, depth, target + 16);
+      if (width >= 8) packTransposed(type, width, source + 4 * lane, lane, depth, target + 16);
+      if (width == 16) {
+        packTransposed(type, width, source + 8 * lane, lane, depth, target + 32);
+        packTransposed(type, width, source + 12 * lane, lane, depth, target + 48);
+      }
+       if (width == 6) packPair(source + 4 * lane, lane, depth, target + 16);
+      if (width == 5) packOne(source + 4 * lane, depth, target + 16);
     }
     source += width * lane;
     target += depth * width << 2;
@@ -67,9 +71,13 @@ function packAdjacent(
   const half = (<usize>4) << shiftOf(type);
   for (let i: usize = 0; i < depth; i++) {
     v128.store(target, loadVector(type, source));
-    if (width == 8) v128.store(target, loadVector(type, source + half), 16);
-    else if (width == 6) store<u64>(target, load<u64>(source, 16), 16);
-    else store<f32>(target, load<f32>(source, 16), 16);
+    if (width >= 8) v128.store(target, loadVector(type, source + half), 16);
+    if (width == 16) {
+      v128.store(target, loadVector(type, source + 2 * half), 32);
+      v128.store(target, loadVector(type, source + 3 * half), 48);
+    }
+    if (width == 6) store<u64>(target, load<u64>(source, 16), 16);
+    if (width == 5) store<f32>(target, load<f32>(source, 16), 16);
     source += step;
     target += width << 2;
   }

@@ -14,7 +14,7 @@ import { madd } from "./simd";
 export const TILE_ROWS: usize = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
 // @ts-ignore: decorator
 @inline
-export const TILE_COLS: usize = 8;
+const TILE_COLS: usize = 8;
 
 /**
  * c = a b, or c += a b, for packed panels: `a` holds TILE_ROWS values a step, `b` 8.
