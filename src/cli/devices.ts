@@ -6,6 +6,7 @@ import type { Device } from "../tensor/device.ts";
 import { openDevice } from "../kernels/openDevice.ts";
 import { matmul } from "../kernels/matmul.ts";
 import { loadTiles, saveTiles } from "../kernels/matmul/tileCache.ts";
+import { defaultVariant } from "../kernels/wasm/load.ts";
 import { tuneMatmul } from "../kernels/matmul/tune.ts";
 import { openAllWebGpu } from "../tensor/webgpu/open.ts";
 import type { WebGpuDevice } from "../tensor/webgpu/webgpuDevice.ts";
@@ -49,10 +50,13 @@ async function describeCpu(output: Output) {
     processor: cores[0]?.model.trim() ?? "unknown",
     cores: cores.length,
     threads: device.threads,
+    wasmVariant: await defaultVariant(),
     matmulGflops: await measureMatmul(device),
   };
   await device.close();
-  output.print(`cpu      ${cpu.processor}, ${cpu.cores} cores, ${cpu.threads} threads used`);
+  output.print(
+    `cpu      ${cpu.processor}, ${cpu.cores} cores, ${cpu.threads} threads used, ${cpu.wasmVariant} kernels`,
+  );
   output.print(speedLine(cpu.matmulGflops));
   return cpu;
 }

@@ -13,7 +13,7 @@ import type { WebGpuDevice } from "../tensor/webgpu/webgpuDevice.ts";
 import {
   bindWasm,
   compileWasm,
-  fastestVariant,
+  defaultVariant,
   WASM_VARIANTS,
   type WasmVariant,
 } from "./wasm/load.ts";
@@ -32,7 +32,7 @@ export interface DeviceOptions {
    * WebAssembly memory, what was used longest ago lies in further ones.
    */
   readonly memoryBytes?: number;
-  /** cpu: which build of the kernels; the fastest that this runtime has unless given. */
+  /** cpu: which build of the kernels; GRADLOOM_WASM_VARIANT or the fastest that this runtime has unless given. */
   readonly wasmVariant?: WasmVariant;
   /** webgpu, in Node: part of the adapter's name, where there are several. A name that fits none is answered with all. */
   readonly adapter?: string;
@@ -84,7 +84,7 @@ async function openCpu(options: DeviceOptions): Promise<Device> {
   const totalBytes = options.memoryBytes ?? (await machineMemory());
   const limits = { eachBytes: MOST_BYTES, totalBytes };
   if (options.kernels === "plain") return new CpuDevice(memory, null, limits);
-  const module = await compileWasm(options.wasmVariant ?? (await fastestVariant()));
+  const module = await compileWasm(options.wasmVariant ?? (await defaultVariant()));
   const device = new CpuDevice(memory, await bindWasm(module, memory), limits);
   await device.startThreads(options.threads ?? (await defaultThreads()), module);
   return device;

@@ -2,6 +2,7 @@
 
 import type { WasmKernels } from "../../tensor/cpuDevice.ts";
 import { DeviceError, invariant } from "../../tensor/errors.ts";
+import { isNode } from "../../tensor/runtime.ts";
 import { compileUnder, mayFlag, type Flags } from "./v8Flags.ts";
 import { compileInPairs } from "./vectorPairs.ts";
 
@@ -65,6 +66,19 @@ export async function variantsHere(): Promise<readonly WasmVariant[]> {
 /** The fastest variant that this runtime has. */
 export async function fastestVariant(): Promise<WasmVariant> {
   return (await variantsHere()).at(-1)!;
+}
+
+/**
+ * The variant that GRADLOOM_WASM_VARIANT names, or the fastest.
+ * @throws {DeviceError} for another name
+ */
+export async function defaultVariant(): Promise<WasmVariant> {
+  const named = isNode ? process.env["GRADLOOM_WASM_VARIANT"] : undefined;
+  if (named === undefined || named === "") return fastestVariant();
+  const variant = WASM_VARIANTS.find((name) => name === named);
+  if (variant !== undefined) return variant;
+  const known = WASM_VARIANTS.map((name) => JSON.stringify(name)).join(" or ");
+  throw new DeviceError(`openDevice: GRADLOOM_WASM_VARIANT must be ${known}, got "${named}"`);
 }
 
 /**
