@@ -175,6 +175,42 @@ export const attentionBackwardKeyValueKernel = defineKernel({
   },
 });
 
+/**
+ * Both at once, where one thread owns whatever a head adds to: each row's P and dS are computed once instead of twice. The
+ * WebAssembly's alone: on a GPU a workgroup owns queries or keys, and ten bindings would be too many.
+ */
+export const attentionBackwardAllKernel = defineKernel({
+  name: "attentionBackwardAll",
+  inputs,
+  outputs: { dq: "float", dbias: "float?", dk: "float", dv: "float" },
+  // byHead: a thread takes a head through the whole batch, as dbias needs; otherwise a head of one batch element.
+  params: { ...paramTypes, accumulate: "u32", byHead: "u32" },
+  varying: dropoutVarying,
+  constants: constantTypes,
+  wasm: {
+    name: "attentionBackwardAll",
+    range: ({ batch, heads, byHead }) => (byHead === 1 ? heads! : batch! * heads!),
+    scratch: (params) => attentionScratch(params, 2),
+  },
+  cpu({ dq, dbias, dk, dv, ...x }, p, constants) {
+    const gradients = rowGradients(x, p, constants);
+    for (const sums of [dq, dk, dv]) sums.fill(0);
+    if (p.accumulate === 0) dbias?.fill(0);
+    for (let row = 0; row < p.batch * p.heads * p.queries; row++) {
+      const at = rowAt(row, p);
+      const { weights, ds } = gradients(at);
+      const query = ((at.b * p.queries + at.t) * p.heads + at.h) * p.width;
+      for (let s = 0; s < p.keys; s++) {
+        const key = ((at.b * p.keys + s) * p.heads + at.h) * p.width;
+        addScaled(dq, query, p.scale * ds[s]!, x.k, key, p.width);
+        addScaled(dk, key, p.scale * ds[s]!, x.q, query, p.width);
+        addScaled(dv, key, weights[s]!, x.dy, query, p.width);
+      }
+      if (dbias) addScaled(dbias, (at.h * p.queries + at.t) * p.keys, 1, ds, 0, p.keys);
+    }
+  },
+});
+
 /** y += factor x over `size` elements. */
 function addScaled(
   y: FloatArray,
@@ -229,8 +265,21 @@ export function attentionBackward(
     wanted && z ? empty(z.device, z.shape, z.dtype) : null;
   const dbias = needs.bias && ontoBias ? ontoBias : like(needs.bias, bias);
   const dq = like(needs.q || needs.bias, q);
+  const accumulate = dbias !== null && dbias === ontoBias ? 1 : 0;
+  const byHead = dbias === null ? 0 : 1;
+  const pieces = byHead === 1 ? heads : batch * heads;
+  if (dq && (needs.k || needs.v) && q.device.kernels === "wasm" && pieces >= 2 * q.device.threads) {
+    const [dk, dv] = [like(true, k)!, like(true, v)!];
+    const sums = { dq, dbias, dk, dv };
+    launch(
+      attentionBackwardAllKernel,
+      { ...x, ...sums },
+      { ...params, accumulate, byHead },
+      constants,
+    );
+    return sums;
+  }
   if (dq) {
-    const accumulate = dbias !== null && dbias === ontoBias ? 1 : 0;
     launch(attentionBackwardQueryKernel, { ...x, dq, dbias }, { ...params, accumulate }, constants);
   }
   const dk = like(needs.k || needs.v, k);

@@ -95,7 +95,7 @@ export function defineKernel<
   const { name, inputs, outputs } = declaration;
   const storage = Object.keys(inputs).length + Object.keys(outputs).length;
   invariant(
-    storage <= MAX_STORAGE_BINDINGS,
+    declaration.wgsl === undefined || storage <= MAX_STORAGE_BINDINGS,
     () => `kernel ${name}: at most ${MAX_STORAGE_BINDINGS} storage bindings, got ${storage}`,
   );
   invariant(!defined.has(name), () => `kernel ${name} is defined twice`);

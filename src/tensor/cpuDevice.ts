@@ -65,6 +65,10 @@ export class CpuDevice implements Device {
   }
 
   /** Threads that share large kernels, the calling one included. */
+  get kernels(): "wasm" | "plain" {
+    return this.#wasm ? "wasm" : "plain";
+  }
+
   get threads(): number {
     return this.#pool?.threads ?? 1;
   }

@@ -90,6 +90,8 @@ export interface Device {
   liveTensors: number;
   /** Threads that compute on the host; 1 where the work is elsewhere. */
   readonly threads: number;
+  /** Which bodies of the kernels run here. */
+  readonly kernels: "wasm" | "plain" | "wgsl";
   /** Kernels dispatched since the device opened. */
   readonly dispatches: number;
   /**

@@ -278,3 +278,81 @@ export function attentionBackwardKeyValue(
     for (let s: usize = 0; s < keys; s++) scaleRun(dk + at + s * stride, scale, width << 2);
   }
 }
+
+/**
+ * Both of the above at once: a block's weights and dS are computed once for all four sums. Pieces are heads that go through
+ * the batch (byHead, which dbias needs), or (batch element, head) pairs. Every sum is in the order of the functions above.
+ */
+export function attentionBackwardAll(
+  q: usize,
+  k: usize,
+  v: usize,
+  bias: usize,
+  dy: usize,
+  stats: usize,
+  dq: usize,
+  dbias: usize,
+  dk: usize,
+  dv: usize,
+  batch: usize,
+  headCount: usize,
+  queryCount: usize,
+  keyCount: usize,
+  headWidth: usize,
+  scaleValue: f32,
+  thresholdValue: u32,
+  keepScaleValue: f32,
+  seedLowValue: u32,
+  seedHighValue: u32,
+  offsetValue: u32,
+  accumulate: u32,
+  byHead: u32,
+  BIAS: u32,
+  MASK: u32,
+  CAUSAL: u32,
+  DROPOUT: u32,
+  begin: usize,
+  end: usize,
+  scratchAddress: usize,
+): void {
+  openCall(
+    headCount,
+    queryCount,
+    keyCount,
+    headWidth,
+    scaleValue,
+    thresholdValue,
+    keepScaleValue,
+    seedLowValue,
+    seedHighValue,
+    offsetValue,
+    CAUSAL,
+    DROPOUT,
+    scratchAddress,
+  );
+  const mask = MASK == 1 ? stats + ((2 * batch * heads * queries) << 2) : 0;
+  for (let piece = begin; piece < end; piece++) {
+    const h: usize = byHead ? piece : piece % heads;
+    const firstBatch: usize = byHead ? 0 : piece / heads;
+    const endBatch: usize = byHead ? batch : firstBatch + 1;
+    for (let b = firstBatch; b < endBatch; b++) {
+      const at = headOffset(b, keys, 0, h);
+      for (let t: usize = 0; t < queries; t += BLOCK) {
+        const rows = min<usize>(BLOCK, queries - t);
+        const block = headOffset(b, queries, t, h);
+        blockGradients(q, k, v, bias, dy, stats, mask, batch, b, h, t, rows);
+        weightedKeys(rows, products, k + at, dq + block);
+        for (let i: usize = 0; i < rows; i++) {
+          if (scale != 1) scaleRun(dq + block + i * stride, scale, width << 2);
+          if (!dbias) continue;
+          const row = dbias + (((h * queries + t + i) * keys) << 2);
+          addRun(row, products + i * scoreStride, b > 0 || accumulate == 1);
+        }
+        weightedQueries(rows, scores, dy + block, dv + at, t > 0);
+        weightedQueries(rows, products, q + block, dk + at, t > 0);
+      }
+      if (scale == 1) continue;
+      for (let s: usize = 0; s < keys; s++) scaleRun(dk + at + s * stride, scale, width << 2);
+    }
+  }
+}
