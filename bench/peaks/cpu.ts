@@ -4,6 +4,8 @@
 import asc from "assemblyscript/asc";
 import { Worker } from "node:worker_threads";
 import type { WasmVariant } from "../../src/kernels/wasm/load.ts";
+import { compileUnder } from "../../src/kernels/wasm/v8Flags.ts";
+import { inPairs } from "../../src/kernels/wasm/vectorPairs.ts";
 import type { Peaks } from "./peaks.ts";
 
 const SUMS = [8, 10, 12, 13, 14];
@@ -37,10 +39,25 @@ export function multiplyAdd${count}(rounds: i32): f32 {
 }`;
 }
 
+/** The same in pairs of vectors, which V8 joins where what they end in is stored side by side, as the kernels do. */
+function multiplyAddPairs(count: number): string {
+  const sums = Array.from({ length: count }, (_, i) => `a${i}`);
+  return `
+export function multiplyAdd${count}(rounds: i32): void {
+  ${sums.map((a, i) => `let ${a}x = v128.load(${32 * i}), ${a}y = v128.load(${32 * i}, 16);`).join("\n")}
+  for (let i = 0; i < rounds; i++) {
+    const at = <usize>(i & 63) << 5;
+    const v = v128.load_splat<f32>(at), bx = v128.load(at), by = v128.load(at, 16);
+    ${sums.map((a) => `${a}x = v128.relaxed_madd<f32>(v, bx, ${a}x); ${a}y = v128.relaxed_madd<f32>(v, by, ${a}y);`).join("\n")}
+  }
+  ${sums.map((a, i) => `v128.store(${4096 + 32 * i}, ${a}x); v128.store(${4096 + 32 * i}, ${a}y, 16);`).join("\n")}
+}`;
+}
+
 const worker = `
 const { parentPort, workerData } = require("node:worker_threads");
-const { binary, seconds, rounds, copied, start, sums } = workerData;
-const { exports } = new WebAssembly.Instance(new WebAssembly.Module(binary));
+const { module, seconds, rounds, copied, start, sums } = workerData;
+const { exports } = new WebAssembly.Instance(module);
 function rate(run, work) {
   const end = performance.now() + 1000 * seconds;
   let fastest = Infinity;
@@ -53,7 +70,7 @@ function rate(run, work) {
   return work / (fastest / 1000);
 }
 const flops = Math.max(...sums.map((count) =>
-  rate(() => exports["multiplyAdd" + count](rounds), 2 * 4 * count * rounds)));
+  rate(() => exports["multiplyAdd" + count](rounds), 2 * workerData.lanes * count * rounds)));
 Atomics.add(start, 0, 1);
 Atomics.notify(start, 0);
 for (let seen; (seen = Atomics.load(start, 0)) < workerData.threads;) Atomics.wait(start, 0, seen);
@@ -61,8 +78,10 @@ const bytes = rate(() => exports.copy(copied), 2 * copied);
 parentPort.postMessage({ flops, bytes });
 `;
 
-async function compile(variant: WasmVariant): Promise<Uint8Array> {
-  const loops = SUMS.map((count) => multiplyAdd(variant, count));
+async function compile(variant: WasmVariant): Promise<WebAssembly.Module> {
+  const loops = SUMS.map((count) =>
+    variant === "wide" ? multiplyAddPairs(count) : multiplyAdd(variant, count),
+  );
   const copy = "export function copy(bytes: i32): void { memory.copy(0, bytes, bytes); }";
   const { error, binary, stderr } = await asc.compileString([...loops, copy].join("\n"), {
     optimizeLevel: 3,
@@ -72,15 +91,17 @@ async function compile(variant: WasmVariant): Promise<Uint8Array> {
     initialMemory: (2 * COPIED) / 65536,
   });
   if (error || !binary) throw new Error(`bench: the peaks do not compile: ${stderr.toString()}`);
-  return binary;
+  const bytes = Uint8Array.from(binary);
+  return variant === "wide" ? compileUnder(inPairs, bytes) : new WebAssembly.Module(bytes);
 }
 
 /** FLOP/s and bytes/s of all threads together. */
 export async function measureCpuPeaks(threads: number, variant: WasmVariant): Promise<Peaks> {
-  const binary = await compile(variant);
+  const module = await compile(variant);
+  const lanes = variant === "wide" ? 8 : 4;
   const start = new Int32Array(new SharedArrayBuffer(4));
   const data = {
-    ...{ binary, threads, start, sums: SUMS, seconds: SECONDS },
+    ...{ module, lanes, threads, start, sums: SUMS, seconds: SECONDS },
     ...{ rounds: 20_000, copied: COPIED },
   };
   const rates = await Promise.all(

@@ -20,7 +20,8 @@ const single: Flags = {
   on: ["--no-wasm-inlining", "--no-wasm-lazy-compilation", "--no-liftoff"],
   off: ["--liftoff", "--wasm-lazy-compilation", "--wasm-inlining"],
 };
-const inPairs: Flags = {
+/** Joins pairs of vectors. */
+export const inPairs: Flags = {
   on: [...single.on, "--experimental-wasm-revectorize"],
   off: ["--no-experimental-wasm-revectorize", ...single.off],
 };
