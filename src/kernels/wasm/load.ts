@@ -95,8 +95,12 @@ export async function compileWasm(variant: WasmVariant): Promise<WebAssembly.Mod
   }
   if (variant === "wide") return (await compileWide())!;
   const bytes = await bytesOf(variant);
-  if (variant === "relaxed" && !hasUnflagged()) return compileUnder(relaxedFlag, bytes);
-  return WebAssembly.compile(bytes);
+  return variant === "relaxed" ? compileRelaxed(bytes) : WebAssembly.compile(bytes);
+}
+
+/** Compiles what has relaxed SIMD. */
+export async function compileRelaxed(bytes: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module> {
+  return hasUnflagged() ? WebAssembly.compile(bytes) : compileUnder(relaxedFlag, bytes);
 }
 
 /** Instantiates compiled kernels on `memory`. Every thread does so, on the same one. */
