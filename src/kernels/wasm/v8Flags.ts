@@ -16,7 +16,9 @@ export interface Flags {
  */
 export function mayFlag(versions: readonly string[]): boolean {
   if (!isNode || process.execArgv.some((flag) => /wasm|liftoff/.test(flag))) return false;
-  return versions.some((version) => process.versions.v8.startsWith(version));
+  // Others that carry V8 (Electron, Deno) build it in other ways, and say so behind its version.
+  const { v8 } = process.versions;
+  return v8.includes("-node.") && versions.some((version) => v8.startsWith(version));
 }
 
 /** @throws {WebAssembly.CompileError} */
