@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openDevice } from "../src/kernels/openDevice.ts";
-import { fastestVariant, type WasmVariant } from "../src/kernels/wasm/load.ts";
+import { defaultVariant, type WasmVariant } from "../src/kernels/wasm/load.ts";
 import { T5ForConditionalGeneration } from "../src/t5/model.ts";
 import { flanT5Small, median, prompt } from "./flanT5Small.ts";
 import { startPyTorch } from "./pytorch.ts";
@@ -17,7 +17,7 @@ const { values: options } = parseArgs({
   options: {
     threads: { type: "string", default: "2" },
     turns: { type: "string", default: "5" },
-    variant: { type: "string", default: await fastestVariant() },
+    variant: { type: "string", default: await defaultVariant() },
     alone: { type: "boolean", default: false },
   },
 });

@@ -11,7 +11,7 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { Bench } from "tinybench";
 import { openDevice } from "../src/kernels/openDevice.ts";
-import { fastestVariant, type WasmVariant } from "../src/kernels/wasm/load.ts";
+import { defaultVariant, type WasmVariant } from "../src/kernels/wasm/load.ts";
 import type { Device } from "../src/tensor/device.ts";
 import { WebGpuDevice } from "../src/tensor/webgpu/webgpuDevice.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
@@ -29,7 +29,7 @@ const { values: options } = parseArgs({
   options: {
     device: { type: "string", default: "cpu" },
     threads: { type: "string", default: String(cpus().length) },
-    variant: { type: "string", default: await fastestVariant() },
+    variant: { type: "string", default: await defaultVariant() },
     filter: { type: "string", default: "" },
     milliseconds: { type: "string", default: "500" },
     save: { type: "boolean", default: false },

@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { backward } from "../src/autograd/backward.ts";
 import { gradientNorm } from "../src/kernels/gradientNorm.ts";
 import { openDevice } from "../src/kernels/openDevice.ts";
-import { fastestVariant, type WasmVariant } from "../src/kernels/wasm/load.ts";
+import { defaultVariant, type WasmVariant } from "../src/kernels/wasm/load.ts";
 import { Scope } from "../src/tensor/scope.ts";
 import { AdamW } from "../src/train/adamw.ts";
 import { flanT5Small, median, trainingBatch } from "./flanT5Small.ts";
@@ -17,7 +17,7 @@ const { values: options } = parseArgs({
   options: {
     threads: { type: "string", default: "2" },
     steps: { type: "string", default: "5" },
-    variant: { type: "string", default: await fastestVariant() },
+    variant: { type: "string", default: await defaultVariant() },
     alone: { type: "boolean", default: false },
   },
 });

@@ -193,21 +193,8 @@ export const attentionBackwardAllKernel = defineKernel({
     scratch: (params) => attentionScratch(params, 2),
   },
   cpu({ dq, dbias, dk, dv, ...x }, p, constants) {
-    const gradients = rowGradients(x, p, constants);
-    for (const sums of [dq, dk, dv]) sums.fill(0);
-    if (p.accumulate === 0) dbias?.fill(0);
-    for (let row = 0; row < p.batch * p.heads * p.queries; row++) {
-      const at = rowAt(row, p);
-      const { weights, ds } = gradients(at);
-      const query = ((at.b * p.queries + at.t) * p.heads + at.h) * p.width;
-      for (let s = 0; s < p.keys; s++) {
-        const key = ((at.b * p.keys + s) * p.heads + at.h) * p.width;
-        addScaled(dq, query, p.scale * ds[s]!, x.k, key, p.width);
-        addScaled(dk, key, p.scale * ds[s]!, x.q, query, p.width);
-        addScaled(dv, key, weights[s]!, x.dy, query, p.width);
-      }
-      if (dbias) addScaled(dbias, (at.h * p.queries + at.t) * p.keys, 1, ds, 0, p.keys);
-    }
+    attentionBackwardQueryKernel.declaration.cpu({ ...x, dq, dbias }, p, constants);
+    attentionBackwardKeyValueKernel.declaration.cpu({ ...x, dk, dv }, p, constants);
   },
 });
 

@@ -3,7 +3,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { loadTiles, saveTiles } from "../../src/kernels/matmul/tileCache.ts";
 import { setTiles, tilesOf, type MatmulTiles } from "../../src/kernels/matmul/tiles.ts";
 import { tuneMatmul } from "../../src/kernels/matmul/tune.ts";
@@ -58,6 +58,13 @@ it.each<[string, (text: string) => string]>([
 // Some thirty pipelines: `npm run test:full`.
 it.runIf(isFull)("measures tiles, which are the adapter's from then on", async () => {
   const reported: string[] = [];
+  const labels = new Set<string>();
+  const profile = gpu.profile.bind(gpu);
+  const spy = vi.spyOn(gpu, "profile").mockImplementation(async (work) => {
+    const times = await profile(work);
+    for (const { label } of times) labels.add(label);
+    return times;
+  });
   try {
     const measured = await tuneMatmul(gpu, (name, gflops) => {
       reported.push(name);
@@ -65,7 +72,10 @@ it.runIf(isFull)("measures tiles, which are the adapter's from then on", async (
     });
     expect(reported).toEqual(["large", "small", "tall", "wide", "rows"]);
     expect(tilesOf(gpu.adapter)).toBe(measured);
+    // Of every class more than one shape ran, not its first again and again.
+    expect([...labels].filter((label) => /staged|direct/.test(label)).length).toBeGreaterThan(4);
   } finally {
+    spy.mockRestore();
     setTiles(gpu.adapter.name, null);
   }
 });

@@ -49,7 +49,7 @@ function packPanels(
         packTransposed(type, width, source + 8 * lane, lane, depth, target + 32);
         packTransposed(type, width, source + 12 * lane, lane, depth, target + 48);
       }
-       if (width == 6) packPair(source + 4 * lane, lane, depth, target + 16);
+      if (width == 6) packPair(source + 4 * lane, lane, depth, target + 16);
       if (width == 5) packOne(source + 4 * lane, depth, target + 16);
     }
     source += width * lane;
