@@ -5,11 +5,11 @@
 
 import { parseArgs } from "node:util";
 import { backward } from "../src/autograd/backward.ts";
-import { gradientNorm } from "../src/kernels/gradientNorm.ts";
+import { gradientNorm } from "../src/kernels/optimizer/gradientNorm.ts";
 import { openDevice } from "../src/kernels/openDevice.ts";
 import { defaultVariant, type WasmVariant } from "../src/kernels/wasm/load.ts";
 import { Scope } from "../src/tensor/scope.ts";
-import { AdamW } from "../src/train/adamw.ts";
+import { AdamW } from "../src/optim/adamw.ts";
 import { flanT5Small, median, trainingBatch } from "./flanT5Small.ts";
 import { startPyTorch } from "./pytorch.ts";
 

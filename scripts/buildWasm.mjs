@@ -47,7 +47,9 @@ async function isCurrent(path, hash) {
 /** Hash of all that the result depends on: the sources, this script and the compiler's version. */
 async function hashSources() {
   const hash = createHash("sha256");
-  const names = (await readdir(assembly)).filter((name) => name.endsWith(".ts")).sort();
+  const names = (await readdir(assembly, { recursive: true }))
+    .filter((name) => name.endsWith(".ts"))
+    .sort();
   const paths = names.map((name) => join(assembly, name));
   paths.push(fileURLToPath(import.meta.url));
   paths.push(join(root, "node_modules/assemblyscript/package.json"));

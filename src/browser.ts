@@ -15,26 +15,26 @@ export { keep, scope, Scope } from "./tensor/scope.ts";
 export { full, Tensor, tensor, zeros, type TensorOptions } from "./tensor/tensor.ts";
 
 export * from "./autograd/index.ts";
-export { argmax, topk } from "./kernels/argmax.ts";
+export { argmax, topk } from "./kernels/rows/argmax.ts";
 
-export type { DownloadProgress, HubOptions } from "./t5/hub/options.ts";
+export type { DownloadProgress, HubOptions } from "./hub/options.ts";
 export { T5Config } from "./t5/config.ts";
-export type { ModelSource } from "./t5/modelFolder.ts";
+export type { ModelSource } from "./model/modelFolder.ts";
 export { T5ForConditionalGeneration, type PretrainedOptions } from "./t5/model.ts";
 export { addLora, mergeLora, removeLora, unmergeLora } from "./t5/lora/adapter.ts";
 export { LoraConfig, type LoraOptions } from "./t5/lora/config.ts";
 export { loadLora, saveLora } from "./t5/lora/files.ts";
 export type { ForwardInputs, ForwardOutputs } from "./t5/network.ts";
-export { Tokenizer } from "./t5/tokenizer.ts";
-export { nextTokenProbabilities } from "./t5/generation/sampling.ts";
-export type { GenerationOptions } from "./t5/generation/options.ts";
+export { Tokenizer } from "./model/tokenizer.ts";
+export { nextTokenProbabilities } from "./generation/sampling.ts";
+export type { GenerationOptions } from "./generation/options.ts";
 
 export { rouge, rougeScores, type RougeScore } from "./eval/rouge.ts";
 
-export type { Columns, Dataset, DatasetDict, Row } from "./train/dataset.ts";
-export { preprocess } from "./train/preprocess.ts";
-export { shuffle, tokenizedStream } from "./train/streams.ts";
-export { seq2seqCollate } from "./train/collate.ts";
+export type { Columns, Dataset, DatasetDict, Row } from "./data/dataset.ts";
+export { preprocess } from "./data/preprocess.ts";
+export { shuffle, tokenizedStream } from "./data/streams.ts";
+export { seq2seqCollate } from "./data/collate.ts";
 export {
   Trainer,
   type ComputeMetrics,

@@ -3,5 +3,5 @@
 export * from "./browser.ts";
 
 // These read folders, so pages do without.
-export { loadDataset, streamDataset, type LoadDatasetOptions } from "./train/loadDataset.ts";
-export { preprocessCached } from "./train/tokenCache.ts";
+export { loadDataset, streamDataset, type LoadDatasetOptions } from "./data/loadDataset.ts";
+export { preprocessCached } from "./data/tokenCache.ts";

@@ -2,8 +2,8 @@
 
 import { join } from "node:path";
 import { backward } from "../../src/autograd/backward.ts";
-import { castForward } from "../../src/kernels/cast.ts";
-import { matmul } from "../../src/kernels/matmul.ts";
+import { castForward } from "../../src/kernels/pointwise/cast.ts";
+import { matmul } from "../../src/kernels/matmul/matmul.ts";
 import { matrixShape } from "../../src/kernels/matmul/subgroupMatrixShader.ts";
 import { openDevice } from "../../src/kernels/openDevice.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";

@@ -1,8 +1,8 @@
 // Speed of matrix products and of attention.
 
-import { attentionForward } from "../../src/kernels/attention.ts";
-import { attentionBackward } from "../../src/kernels/attentionBackward.ts";
-import { matmul } from "../../src/kernels/matmul.ts";
+import { attentionForward } from "../../src/kernels/attention/forward.ts";
+import { attentionBackward } from "../../src/kernels/attention/backward.ts";
+import { matmul } from "../../src/kernels/matmul/matmul.ts";
 import { matrixShape } from "../../src/kernels/matmul/subgroupMatrixShader.ts";
 import { Scope } from "../../src/tensor/scope.ts";
 import { tensor } from "../../src/tensor/tensor.ts";

@@ -1,11 +1,11 @@
 // A training step as the Trainer does it, for benches, and how long it keeps the main thread.
 
-import { gradientNorm } from "../../src/kernels/gradientNorm.ts";
-import { addToSum } from "../../src/kernels/runningSum.ts";
+import { gradientNorm } from "../../src/kernels/optimizer/gradientNorm.ts";
+import { addToSum } from "../../src/kernels/optimizer/runningSum.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { Scope } from "../../src/tensor/scope.ts";
 import { zeros } from "../../src/tensor/tensor.ts";
-import { AdamW } from "../../src/train/adamw.ts";
+import { AdamW } from "../../src/optim/adamw.ts";
 import { lossGradients } from "../../src/train/loss.ts";
 import { batch, randomT5 } from "./models.ts";
 

@@ -1,6 +1,6 @@
-import { attentionBackward } from "../../src/kernels/attentionBackward.ts";
-import { attentionForward } from "../../src/kernels/attention.ts";
-import { decodeAttention } from "../../src/kernels/decodeAttention.ts";
+import { attentionBackward } from "../../src/kernels/attention/backward.ts";
+import { attentionForward } from "../../src/kernels/attention/forward.ts";
+import { decodeAttention } from "../../src/kernels/attention/decode.ts";
 import { f32Bytes, noise, type BenchInput, type KernelBench } from "./kernelBench.ts";
 
 /** FLAN-T5-small: 8 texts, 6 heads of 64. */

@@ -5,7 +5,7 @@ import {
   relativePositionBiasBackward,
   relativePositionBiasForward,
   relativePositionBucket,
-} from "../../src/kernels/relativePositionBias.ts";
+} from "../../src/kernels/attention/positionBias.ts";
 import { f32Bytes, noise, type KernelBench } from "./kernelBench.ts";
 
 const [BUCKETS, HEADS, LENGTH] = [32, 6, 256];

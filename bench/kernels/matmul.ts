@@ -1,4 +1,4 @@
-import { matmul, type MatmulOptions } from "../../src/kernels/matmul.ts";
+import { matmul, type MatmulOptions } from "../../src/kernels/matmul/matmul.ts";
 import { f32Bytes, noise, type KernelBench } from "./kernelBench.ts";
 
 /** op(a) [M, K] times op(b) [K, N]. */

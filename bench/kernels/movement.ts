@@ -1,10 +1,10 @@
 // Kernels that look rows up or move them.
 
-import { concat } from "../../src/kernels/concat.ts";
-import { embeddingBackward, embeddingForward } from "../../src/kernels/embedding.ts";
-import { copyInto, gatherRows } from "../../src/kernels/gatherRows.ts";
-import { permute } from "../../src/kernels/permute.ts";
-import { slice } from "../../src/kernels/slice.ts";
+import { concat } from "../../src/kernels/moves/concat.ts";
+import { embeddingBackward, embeddingForward } from "../../src/kernels/moves/embedding.ts";
+import { copyInto, gatherRows } from "../../src/kernels/moves/gatherRows.ts";
+import { permute } from "../../src/kernels/moves/permute.ts";
+import { slice } from "../../src/kernels/moves/slice.ts";
 import { f32Bytes, noise, type BenchInput, type KernelBench } from "./kernelBench.ts";
 
 const indices = (length: number, id: (i: number) => number): BenchInput => ({

@@ -1,7 +1,7 @@
 // What an update of the parameters takes.
 
-import { adamw } from "../../src/kernels/adamw.ts";
-import { gradientNorm } from "../../src/kernels/gradientNorm.ts";
+import { adamw } from "../../src/kernels/optimizer/adamw.ts";
+import { gradientNorm } from "../../src/kernels/optimizer/gradientNorm.ts";
 import { f32Bytes, noise, type KernelBench } from "./kernelBench.ts";
 
 export const optimizerBenches: readonly KernelBench[] = [

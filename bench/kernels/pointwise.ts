@@ -1,17 +1,17 @@
 // Kernels that go over elements one by one: what counts is how fast they read and write.
 
-import { addInPlace } from "../../src/kernels/accumulate.ts";
-import { castForward } from "../../src/kernels/cast.ts";
-import { dropout, dropoutAdd, dropoutParams, keepFactors } from "../../src/kernels/dropout.ts";
-import { gatedGeluBackward, gatedGeluForward } from "../../src/kernels/gatedGelu.ts";
+import { addInPlace } from "../../src/kernels/pointwise/accumulate.ts";
+import { castForward } from "../../src/kernels/pointwise/cast.ts";
+import { dropout, dropoutAdd, dropoutParams, keepFactors } from "../../src/kernels/pointwise/dropout.ts";
+import { gatedGeluBackward, gatedGeluForward } from "../../src/kernels/pointwise/gatedGelu.ts";
 import {
   binary,
   geluValue,
   scalar,
   unaryBackward,
   unaryForward,
-} from "../../src/kernels/pointwise.ts";
-import { roundTo } from "../../src/kernels/roundTo.ts";
+} from "../../src/kernels/pointwise/pointwise.ts";
+import { roundTo } from "../../src/kernels/pointwise/roundTo.ts";
 import { f32Bytes, noise, type KernelBench } from "./kernelBench.ts";
 
 /** One in ten dropped, somewhere in a stream. */

@@ -4,8 +4,8 @@ import {
   rmsNormBackward,
   rmsNormBackwardWeight,
   rmsNormForward,
-} from "../../src/kernels/rmsNorm.ts";
-import { softmaxBackward, softmaxForward } from "../../src/kernels/softmax.ts";
+} from "../../src/kernels/rows/rmsNorm.ts";
+import { softmaxBackward, softmaxForward } from "../../src/kernels/rows/softmax.ts";
 import { f32Bytes, noise, place, type BenchInput, type KernelBench } from "./kernelBench.ts";
 
 function softmaxOf(row: ArrayLike<number>): Float64Array {

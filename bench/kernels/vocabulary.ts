@@ -1,7 +1,7 @@
 // Kernels along the vocabulary: the loss, its gradient, and the choice of a token.
 
-import { argmax, topk } from "../../src/kernels/argmax.ts";
-import { crossEntropyBackward, crossEntropyForward } from "../../src/kernels/crossEntropy.ts";
+import { argmax, topk } from "../../src/kernels/rows/argmax.ts";
+import { crossEntropyBackward, crossEntropyForward } from "../../src/kernels/rows/crossEntropy.ts";
 import { f32Bytes, noise, place, type BenchInput, type KernelBench } from "./kernelBench.ts";
 
 const [ROWS, VOCABULARY] = [512, 32128];

@@ -1,7 +1,7 @@
-import { attentionForward } from "../../src/kernels/attention.ts";
-import { matmul } from "../../src/kernels/matmul.ts";
-import { rmsNormForward } from "../../src/kernels/rmsNorm.ts";
-import { softmaxForward } from "../../src/kernels/softmax.ts";
+import { attentionForward } from "../../src/kernels/attention/forward.ts";
+import { matmul } from "../../src/kernels/matmul/matmul.ts";
+import { rmsNormForward } from "../../src/kernels/rows/rmsNorm.ts";
+import { softmaxForward } from "../../src/kernels/rows/softmax.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { tensor, type Tensor } from "../../src/tensor/tensor.ts";
 import type { Computations, Side } from "./side.ts";

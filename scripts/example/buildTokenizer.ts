@@ -1,7 +1,7 @@
 // The example's tokenizer: FLAN-T5's pipeline (normalise, "▁" for spaces, unigram, </s> at the end) with a small
 // vocabulary learned from the example's own text. T5's normalisation table is replaced by NFKC.
 
-import { TRAINING_TEMPLATE, fillTemplate } from "../../src/train/prompt.ts";
+import { TRAINING_TEMPLATE, fillTemplate } from "../../src/data/prompt.ts";
 import { generateSplits } from "./generateDialogues.ts";
 import { generatePretraining } from "./generatePretraining.ts";
 import { trainUnigram } from "./unigram.ts";

@@ -10,9 +10,9 @@ import { cast } from "../../src/autograd/ops/cast.ts";
 import { noGrad } from "../../src/autograd/tape.ts";
 import { T5Config } from "../../src/t5/config.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
-import { Tokenizer } from "../../src/t5/tokenizer.ts";
+import { Tokenizer } from "../../src/model/tokenizer.ts";
 import { writeSafetensors } from "../../src/tensor/safetensors.ts";
-import type { Example } from "../../src/train/collate.ts";
+import type { Example } from "../../src/data/collate.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { generatePretraining } from "./generatePretraining.ts";
 

@@ -1,11 +1,11 @@
 // backward: gradients of a tensor with respect to the leaves it was computed from.
 
-import { addInPlace } from "../kernels/accumulate.ts";
+import { addInPlace } from "../kernels/pointwise/accumulate.ts";
 import { AutogradError, ShapeError } from "../tensor/errors.ts";
 import { formatShape, sameShape } from "../tensor/shape.ts";
 import { scope } from "../tensor/scope.ts";
 import { alias, full, type Tensor } from "../tensor/tensor.ts";
-import { add } from "../kernels/pointwise.ts";
+import { add } from "../kernels/pointwise/pointwise.ts";
 import { noGrad, TapeNode } from "./tape.ts";
 
 type Target = TapeNode | Tensor;

@@ -1,8 +1,8 @@
 // The flags that say which dataset, which columns of it and which prompt: shared by every command that reads one.
 
 import { Option } from "commander";
-import type { Columns, DatasetDict, Row, Split } from "../train/dataset.ts";
-import { loadDataset, streamDataset, type LoadDatasetOptions } from "../train/loadDataset.ts";
+import type { Columns, DatasetDict, Row, Split } from "../data/dataset.ts";
+import { loadDataset, streamDataset, type LoadDatasetOptions } from "../data/loadDataset.ts";
 import { downloadBar } from "./hub.ts";
 
 export interface DatasetFlags {

@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { cpus } from "node:os";
 import type { Device } from "../tensor/device.ts";
 import { openDevice } from "../kernels/openDevice.ts";
-import { matmul } from "../kernels/matmul.ts";
+import { matmul } from "../kernels/matmul/matmul.ts";
 import { loadTiles, saveTiles } from "../kernels/matmul/tileCache.ts";
 import { defaultVariant } from "../kernels/wasm/load.ts";
 import { tuneMatmul } from "../kernels/matmul/tune.ts";

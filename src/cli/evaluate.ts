@@ -3,10 +3,10 @@
 import { Command } from "commander";
 import { bootstrapAggregate, rougeMeans, rougeSamples } from "../eval/rouge.ts";
 import { openDevice } from "../kernels/openDevice.ts";
-import { Tokenizer } from "../t5/tokenizer.ts";
+import { Tokenizer } from "../model/tokenizer.ts";
 import { DatasetError } from "../tensor/errors.ts";
-import { SPLITS, type Split } from "../train/dataset.ts";
-import { targetText } from "../train/prompt.ts";
+import { SPLITS, type Split } from "../data/dataset.ts";
+import { targetText } from "../data/prompt.ts";
 import {
   columnOptions,
   columnsOf,

@@ -1,8 +1,8 @@
 // Models and datasets by Hub id: the flag for their revision, and the bar while they are downloaded.
 
 import { Option } from "commander";
-import type { HubOptions } from "../t5/hub/options.ts";
-import { locateModel, type ModelPart } from "../t5/pretrained.ts";
+import type { HubOptions } from "../hub/options.ts";
+import { locateModel, type ModelPart } from "../model/pretrained.ts";
 import { startProgress, type Progress } from "./progress.ts";
 
 const MEGABYTE = 1e6;

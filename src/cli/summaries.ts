@@ -1,10 +1,10 @@
 // Summaries of dataset rows, in batches.
 
-import type { GenerationOptions } from "../t5/generation/options.ts";
+import type { GenerationOptions } from "../generation/options.ts";
 import type { T5ForConditionalGeneration } from "../t5/model.ts";
-import type { Tokenizer } from "../t5/tokenizer.ts";
-import type { Columns, Row } from "../train/dataset.ts";
-import { fillTemplate, inferenceTemplate } from "../train/prompt.ts";
+import type { Tokenizer } from "../model/tokenizer.ts";
+import type { Columns, Row } from "../data/dataset.ts";
+import { fillTemplate, inferenceTemplate } from "../data/prompt.ts";
 
 export interface SummarizeRowsOptions {
   readonly batchSize: number;

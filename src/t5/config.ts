@@ -12,10 +12,10 @@ import {
   withReplaced,
   type Activation,
 } from "./configRules.ts";
-import { JsonFields, type JsonObject } from "./jsonFields.ts";
-import type { HubOptions } from "./hub/options.ts";
-import { openModelFolder, type ModelSource } from "./modelFolder.ts";
-import { locateModel } from "./pretrained.ts";
+import { JsonFields, type JsonObject } from "../model/jsonFields.ts";
+import type { HubOptions } from "../hub/options.ts";
+import { openModelFolder, type ModelSource } from "../model/modelFolder.ts";
+import { locateModel } from "../model/pretrained.ts";
 
 export type { Activation };
 

@@ -1,7 +1,7 @@
 // What config.json may say: names of fields, defaults, and the fields whose values hang together.
 
 import { ConfigError } from "../tensor/errors.ts";
-import type { JsonFields, JsonObject } from "./jsonFields.ts";
+import type { JsonFields, JsonObject } from "../model/jsonFields.ts";
 
 /** Functions of the feed-forward layer, by the names of our ops: `gelu` is its tanh approximation. */
 export type Activation = "relu" | "gelu" | "silu" | "tanh";

@@ -3,8 +3,8 @@
 
 import { ConfigError } from "../tensor/errors.ts";
 import type { T5Config } from "./config.ts";
-import { JsonFields, type JsonObject } from "./jsonFields.ts";
-import { openModelFolder, type ModelSource } from "./modelFolder.ts";
+import { JsonFields, type JsonObject } from "../model/jsonFields.ts";
+import { openModelFolder, type ModelSource } from "../model/modelFolder.ts";
 
 const FILE = "generation_config.json";
 

@@ -1,6 +1,6 @@
 // From rows of numbers to the tensors a forward pass reads, with the checks that belong there.
 
-import { shiftRight } from "../kernels/shiftRight.ts";
+import { shiftRight } from "../kernels/moves/shiftRight.ts";
 import type { Device } from "../tensor/device.ts";
 import { ArgumentError, ShapeError } from "../tensor/errors.ts";
 import { formatShape, sameShape, type Shape } from "../tensor/shape.ts";

@@ -11,7 +11,7 @@ import { matmul } from "../autograd/ops/matmul.ts";
 import { add, gelu, mul, mulScalar, relu, silu, tanh } from "../autograd/ops/pointwise.ts";
 import { rmsNorm } from "../autograd/ops/rmsNorm.ts";
 import { roundTo } from "../autograd/ops/roundTo.ts";
-import type { HalfDtype } from "../kernels/roundTo.ts";
+import type { HalfDtype } from "../kernels/pointwise/roundTo.ts";
 import { isHalf } from "../tensor/dtype.ts";
 import type { Generator } from "../tensor/philox.ts";
 import { scope } from "../tensor/scope.ts";

@@ -7,7 +7,7 @@ import { CheckpointError } from "../tensor/errors.ts";
 import { bfloat16ToFloat32, float16ToFloat32 } from "../tensor/half.ts";
 import { formatShape, sameShape, sizeOf } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import type { Checkpoint, StoredTensor } from "./checkpointFiles.ts";
+import type { Checkpoint, StoredTensor } from "../model/weightFiles.ts";
 import type { T5Config } from "./config.ts";
 import { buildWeights, type T5Weights } from "./weights.ts";
 

@@ -5,7 +5,7 @@ import { crossEntropy } from "../autograd/ops/crossEntropy.ts";
 import { embedding } from "../autograd/ops/embedding.ts";
 import { mulScalar } from "../autograd/ops/pointwise.ts";
 import { relativePositionBias } from "../autograd/ops/relativePositionBias.ts";
-import type { HalfDtype } from "../kernels/roundTo.ts";
+import type { HalfDtype } from "../kernels/pointwise/roundTo.ts";
 import type { Device } from "../tensor/device.ts";
 import { Generator } from "../tensor/philox.ts";
 import { scope } from "../tensor/scope.ts";

@@ -1,8 +1,8 @@
 // Callbacks: what runs at the events of training, in transformers' order, and how it steers the loop.
 
 import { ArgumentError } from "../tensor/errors.ts";
-import type { TrainingArguments } from "./arguments.ts";
-import type { CallbackState, TrainerState } from "./state.ts";
+import type { TrainingArguments } from "./arguments/arguments.ts";
+import type { CallbackState, TrainerState } from "./checkpoint/state.ts";
 import type { Metrics } from "./speed.ts";
 import type { TrainableModel } from "./trainableModel.ts";
 

@@ -1,13 +1,13 @@
 // One pass over an evaluation set: its loss, and on demand what the model predicts.
 
 import { noGrad } from "../autograd/tape.ts";
-import { argmax } from "../kernels/argmax.ts";
-import { addToSum } from "../kernels/runningSum.ts";
+import { argmax } from "../kernels/rows/argmax.ts";
+import { addToSum } from "../kernels/optimizer/runningSum.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { keep, scope } from "../tensor/scope.ts";
 import { zeros, type Tensor } from "../tensor/tensor.ts";
-import { batches, type Collator, type TrainDataset } from "./batches.ts";
-import type { Batch } from "./collate.ts";
+import { batches, type Collator, type TrainDataset } from "../data/batches.ts";
+import type { Batch } from "../data/collate.ts";
 import { modelLoss } from "./loss.ts";
 import { nextTurn } from "./nextTurn.ts";
 import type { Metrics } from "./speed.ts";

@@ -6,7 +6,7 @@ import { mulScalar } from "../autograd/ops/pointwise.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { scope } from "../tensor/scope.ts";
 import { tensor, type Tensor } from "../tensor/tensor.ts";
-import type { Batch } from "./collate.ts";
+import type { Batch } from "../data/collate.ts";
 import type { TrainableModel } from "./trainableModel.ts";
 
 /**

@@ -1,8 +1,8 @@
 // How long a training run is, from its arguments and the number of rows (transformers' set_initial_training_values).
 
 import { ArgumentError } from "../tensor/errors.ts";
-import type { TrainingArguments } from "./arguments.ts";
-import { batchCount } from "./batches.ts";
+import type { TrainingArguments } from "./arguments/arguments.ts";
+import { batchCount } from "../data/batches.ts";
 
 export interface RunPlan {
   /** Batches of an epoch; of the whole run when the data is a stream. */

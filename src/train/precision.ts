@@ -1,9 +1,9 @@
 // Mixed precision: what fp16 and bf16 ask of the model, and the loss scale of fp16 (torch.amp.GradScaler).
 
-import type { HalfDtype } from "../kernels/roundTo.ts";
+import type { HalfDtype } from "../kernels/pointwise/roundTo.ts";
 import { isHalf } from "../tensor/dtype.ts";
 import { ArgumentError } from "../tensor/errors.ts";
-import type { TrainingArguments } from "./arguments.ts";
+import type { TrainingArguments } from "./arguments/arguments.ts";
 import type { TrainableModel } from "./trainableModel.ts";
 
 type PrecisionArguments = Pick<TrainingArguments, "fp16" | "bf16">;

@@ -1,8 +1,8 @@
 // Where log records go besides trainer.state: stderr, and a file for other programs.
 
-import type { TrainingArguments } from "./arguments.ts";
+import type { TrainingArguments } from "./arguments/arguments.ts";
 import type { TrainerCallback } from "./callbacks.ts";
-import type { TrainerState } from "./state.ts";
+import type { TrainerState } from "./checkpoint/state.ts";
 
 /** One line of stderr for each log record, unless disableTqdm is set. */
 const printer: TrainerCallback = {

@@ -1,8 +1,8 @@
 // ROUGE of what an evaluation generated, so that it can choose the best model.
 
 import { rouge } from "../eval/rouge.ts";
-import type { Tokenizer } from "../t5/tokenizer.ts";
-import { IGNORED_LABEL } from "./collate.ts";
+import type { Tokenizer } from "../model/tokenizer.ts";
+import { IGNORED_LABEL } from "../data/collate.ts";
 import type { ComputeMetrics } from "./evaluate.ts";
 
 /** What is needed of a tokenizer. */

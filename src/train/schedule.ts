@@ -1,6 +1,6 @@
 // Learning-rate schedules: what the rate is multiplied by at an update (transformers' optimization.py).
 
-import type { SchedulerType } from "./arguments.ts";
+import type { SchedulerType } from "./arguments/arguments.ts";
 
 export interface ScheduleSettings {
   readonly type: SchedulerType;

@@ -2,10 +2,10 @@
 
 import { ArgumentError } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { deleteLeftovers } from "./atomicFolder.ts";
+import { deleteLeftovers } from "./checkpoint/atomicFolder.ts";
 import { bestModelMetric, isBetter } from "./callbacks.ts";
-import { saveCheckpoint, type CheckpointParts } from "./checkpoint.ts";
-import { checkpointName, listCheckpoints, rotateCheckpoints } from "./rotation.ts";
+import { saveCheckpoint, type CheckpointParts } from "./checkpoint/checkpoint.ts";
+import { checkpointName, listCheckpoints, rotateCheckpoints } from "./checkpoint/rotation.ts";
 import type { Metrics } from "./speed.ts";
 import type { Trainer } from "./trainer.ts";
 

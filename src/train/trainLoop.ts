@@ -1,25 +1,25 @@
 // The training loop, from top to bottom. Order of events, normalisation and stopping are transformers'
 // (hf-semantics 3.4 to 3.7).
 
-import { gradientNorm } from "../kernels/gradientNorm.ts";
+import { gradientNorm } from "../kernels/optimizer/gradientNorm.ts";
 import { ArgumentError, DatasetError } from "../tensor/errors.ts";
 import { Generator } from "../tensor/philox.ts";
 import { keep, scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { AdamW } from "./adamw.ts";
-import { warmupSteps } from "./arguments.ts";
-import { batches, groups, rowCount } from "./batches.ts";
-import { loadCheckpoint, loadWeights } from "./checkpoint.ts";
-import { epochOrder } from "./dataOrder.ts";
+import { AdamW } from "../optim/adamw.ts";
+import { warmupSteps } from "./arguments/arguments.ts";
+import { batches, groups, rowCount } from "../data/batches.ts";
+import { loadCheckpoint, loadWeights } from "./checkpoint/checkpoint.ts";
+import { epochOrder } from "../data/dataOrder.ts";
 import { countWithoutEmbeddings, trainingFlos } from "./flos.ts";
-import { RunningLoss } from "./log.ts";
+import { RunningLoss } from "./runningLoss.ts";
 import { lossGradients } from "./loss.ts";
 import { logEvaluateSave, type LastStep } from "./stepEnd.ts";
 import { nextTurn } from "./nextTurn.ts";
 import { Pace } from "./pace.ts";
 import { planRun } from "./plan.ts";
 import { checkMasterWeights, LossScale } from "./precision.ts";
-import { checkpointIn, checkpointToResume, keepOnly } from "./rotation.ts";
+import { checkpointIn, checkpointToResume, keepOnly } from "./checkpoint/rotation.ts";
 import { scheduleFactor } from "./schedule.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
 import type { Trainer } from "./trainer.ts";

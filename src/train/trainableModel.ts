@@ -1,10 +1,10 @@
 // What the Trainer needs of a model. T5ForConditionalGeneration is one; tests bring smaller ones.
 
-import type { HalfDtype } from "../kernels/roundTo.ts";
+import type { HalfDtype } from "../kernels/pointwise/roundTo.ts";
 import type { Device } from "../tensor/device.ts";
 import type { Generator } from "../tensor/philox.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { Batch } from "./collate.ts";
+import type { Batch } from "../data/collate.ts";
 
 export interface TrainableModel {
   readonly device: Device;

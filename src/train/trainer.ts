@@ -6,14 +6,14 @@ import {
   trainingArguments,
   type TrainingArguments,
   type TrainingArgumentsInput,
-} from "./arguments.ts";
+} from "./arguments/arguments.ts";
 import {
   batchCount,
   defaultCollator,
   rowCount,
   type Collator,
   type TrainDataset,
-} from "./batches.ts";
+} from "../data/batches.ts";
 import {
   CallbackHandler,
   defaultFlow,
@@ -25,7 +25,7 @@ import { evaluationLoop, type ComputeMetrics, type EvalPrediction } from "./eval
 import { withPrecision } from "./precision.ts";
 import { reportersOf } from "./reporters.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
-import { TrainerState } from "./state.ts";
+import { TrainerState } from "./checkpoint/state.ts";
 import type { TrainableModel } from "./trainableModel.ts";
 import { trainLoop, type TrainOptions, type TrainOutput } from "./trainLoop.ts";
 

@@ -4,7 +4,7 @@ import { backward } from "../../src/autograd/backward.ts";
 import { embedding } from "../../src/autograd/ops/embedding.ts";
 import { add, mul } from "../../src/autograd/ops/pointwise.ts";
 import { sum } from "../../src/autograd/ops/reduce.ts";
-import { checkIds } from "../../src/kernels/embedding.ts";
+import { checkIds } from "../../src/kernels/moves/embedding.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import { full, tensor, zeros } from "../../src/tensor/tensor.ts";
 import { embedding as reference } from "../reference/embedding.ts";

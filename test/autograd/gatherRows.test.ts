@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { gatherRows } from "../../src/autograd/ops/gatherRows.ts";
-import { copyInto } from "../../src/kernels/gatherRows.ts";
+import { copyInto } from "../../src/kernels/moves/gatherRows.ts";
 import type { Dtype } from "../../src/tensor/dtype.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import { tensor, zeros } from "../../src/tensor/tensor.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { relativePositionBias } from "../../src/autograd/ops/relativePositionBias.ts";
-import { relativePositionBucket } from "../../src/kernels/relativePositionBias.ts";
+import { relativePositionBucket } from "../../src/kernels/attention/positionBias.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import { zeros } from "../../src/tensor/tensor.ts";
 import * as reference from "../reference/relativePositionBias.ts";

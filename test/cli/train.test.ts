@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { argumentOptions, argumentsOf } from "../../src/cli/train/argumentFlags.ts";
-import { trainingArguments, trainingDefaults } from "../../src/train/arguments.ts";
+import { trainingArguments, trainingDefaults } from "../../src/train/arguments/arguments.ts";
 import { gradloom } from "../support/command.ts";
 
 let folder: string;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { addInPlace } from "../../src/kernels/accumulate.ts";
+import { addInPlace } from "../../src/kernels/pointwise/accumulate.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
 import { accumulate as reference } from "../reference/accumulate.ts";
 import { distance } from "../support/describeOp.ts";

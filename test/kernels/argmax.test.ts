@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { argmax, topk } from "../../src/kernels/argmax.ts";
+import { argmax, topk } from "../../src/kernels/rows/argmax.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import { tensor, zeros } from "../../src/tensor/tensor.ts";
 import { topk as reference } from "../reference/argmax.ts";

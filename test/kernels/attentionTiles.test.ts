@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
-import { planKeyTile, planQueryTile } from "../../src/kernels/attentionPlans.ts";
+import { planKeyTile, planQueryTile } from "../../src/kernels/attention/tileSizes.ts";
 import { adapterFacts, requestAdapter } from "../../src/tensor/webgpu/adapter.ts";
 import { openWebGpu } from "../../src/tensor/webgpu/open.ts";
 import { WebGpuDevice } from "../../src/tensor/webgpu/webgpuDevice.ts";

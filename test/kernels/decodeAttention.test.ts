@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { decodeAttention } from "../../src/kernels/decodeAttention.ts";
+import { decodeAttention } from "../../src/kernels/attention/decode.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import { tensor } from "../../src/tensor/tensor.ts";

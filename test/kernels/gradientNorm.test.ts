@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { gradientNorm } from "../../src/kernels/gradientNorm.ts";
+import { gradientNorm } from "../../src/kernels/optimizer/gradientNorm.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import { tensor } from "../../src/tensor/tensor.ts";

@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { matmulInto } from "../../src/kernels/matmul.ts";
+import { matmulInto } from "../../src/kernels/matmul/matmul.ts";
 import { setTiles, type MatmulTiles, type Tile } from "../../src/kernels/matmul/tiles.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { Scope } from "../../src/tensor/scope.ts";

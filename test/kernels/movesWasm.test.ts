@@ -2,9 +2,9 @@
 // within a vector.
 
 import { describe, expect, it } from "vitest";
-import { embeddingForward } from "../../src/kernels/embedding.ts";
-import { gatherRows } from "../../src/kernels/gatherRows.ts";
-import { permute } from "../../src/kernels/permute.ts";
+import { embeddingForward } from "../../src/kernels/moves/embedding.ts";
+import { gatherRows } from "../../src/kernels/moves/gatherRows.ts";
+import { permute } from "../../src/kernels/moves/permute.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import type { Dtype } from "../../src/tensor/dtype.ts";
 import { scope } from "../../src/tensor/scope.ts";

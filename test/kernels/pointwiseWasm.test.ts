@@ -9,7 +9,7 @@ import {
   unaryForward,
   type BinaryName,
   type UnaryName,
-} from "../../src/kernels/pointwise.ts";
+} from "../../src/kernels/pointwise/pointwise.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import type { Shape } from "../../src/tensor/shape.ts";
 import { scope } from "../../src/tensor/scope.ts";

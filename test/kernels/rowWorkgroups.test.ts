@@ -1,10 +1,10 @@
 // Kernels along rows in the workgroups that GPUs get and in those of a CPU that plays one, against their bodies in TypeScript.
 
 import { afterAll, describe, expect, it } from "vitest";
-import { crossEntropyBackward, crossEntropyForward } from "../../src/kernels/crossEntropy.ts";
+import { crossEntropyBackward, crossEntropyForward } from "../../src/kernels/rows/crossEntropy.ts";
 import { openDevice } from "../../src/kernels/openDevice.ts";
-import { rmsNormBackward, rmsNormForward } from "../../src/kernels/rmsNorm.ts";
-import { softmaxBackward, softmaxForward } from "../../src/kernels/softmax.ts";
+import { rmsNormBackward, rmsNormForward } from "../../src/kernels/rows/rmsNorm.ts";
+import { softmaxBackward, softmaxForward } from "../../src/kernels/rows/softmax.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { tensor, type Tensor } from "../../src/tensor/tensor.ts";
 import { openWebGpu } from "../../src/tensor/webgpu/open.ts";

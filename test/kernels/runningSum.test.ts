@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { addToSum } from "../../src/kernels/runningSum.ts";
+import { addToSum } from "../../src/kernels/optimizer/runningSum.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
 import { runningSum as reference } from "../reference/runningSum.ts";
 import { distance } from "../support/describeOp.ts";

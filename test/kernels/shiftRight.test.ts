@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { shiftRight } from "../../src/kernels/shiftRight.ts";
+import { shiftRight } from "../../src/kernels/moves/shiftRight.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
 import { shiftRight as reference } from "../reference/shiftRight.ts";
 import { cpu } from "../support/device.ts";

@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { matmul } from "../../src/kernels/matmul.ts";
+import { matmul } from "../../src/kernels/matmul/matmul.ts";
 import { openDevice } from "../../src/kernels/openDevice.ts";
 import {
   compileWasm,

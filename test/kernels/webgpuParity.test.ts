@@ -3,15 +3,15 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { adamw } from "../../src/kernels/adamw.ts";
-import { concat } from "../../src/kernels/concat.ts";
-import { embeddingForward } from "../../src/kernels/embedding.ts";
-import { copyInto, gatherRows, gatherRowsBackward } from "../../src/kernels/gatherRows.ts";
-import { gradientNorm } from "../../src/kernels/gradientNorm.ts";
-import { broadcastTo, permute } from "../../src/kernels/permute.ts";
-import { addToSum } from "../../src/kernels/runningSum.ts";
-import { shiftRight } from "../../src/kernels/shiftRight.ts";
-import { slice } from "../../src/kernels/slice.ts";
+import { adamw } from "../../src/kernels/optimizer/adamw.ts";
+import { concat } from "../../src/kernels/moves/concat.ts";
+import { embeddingForward } from "../../src/kernels/moves/embedding.ts";
+import { copyInto, gatherRows, gatherRowsBackward } from "../../src/kernels/moves/gatherRows.ts";
+import { gradientNorm } from "../../src/kernels/optimizer/gradientNorm.ts";
+import { broadcastTo, permute } from "../../src/kernels/moves/permute.ts";
+import { addToSum } from "../../src/kernels/optimizer/runningSum.ts";
+import { shiftRight } from "../../src/kernels/moves/shiftRight.ts";
+import { slice } from "../../src/kernels/moves/slice.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import type { Dtype, StorageArray } from "../../src/tensor/dtype.ts";
 import { Scope } from "../../src/tensor/scope.ts";

@@ -1,7 +1,7 @@
 // The WGSL functions that kernels share, against the TypeScript functions that they repeat.
 
 import { describe, expect, it } from "vitest";
-import { geluSlope, geluValue } from "../../src/kernels/pointwise.ts";
+import { geluSlope, geluValue } from "../../src/kernels/pointwise/pointwise.ts";
 import { defineKernel, launch } from "../../src/kernels/kernel.ts";
 import { bf16, f16 } from "../../src/kernels/wgsl/halfs.ts";
 import { gelu, safeTanh, sigmoid } from "../../src/kernels/wgsl/math.ts";

@@ -1,5 +1,5 @@
 // Attention by its definition, one query at a time (arXiv 1706.03762 eq. 1 with T5's bias; hf-semantics
-// 1.6). Independent of src/kernels/attention.ts: -Infinity hides keys, and hidden rows are a case of their own.
+// 1.6). Independent of src/kernels/attention/forward.ts: -Infinity hides keys, and hidden rows are a case of their own.
 
 import { dropoutMask } from "./philox.ts";
 

@@ -17,3 +17,7 @@ export function sourceFiles(folder: string): string[] {
 export function readSource(path: string): string {
   return readFileSync(join(root, path), "utf8");
 }
+
+export function absolutePath(path: string): string {
+  return join(root, path);
+}

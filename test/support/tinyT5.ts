@@ -3,7 +3,7 @@
 import { T5Config } from "../../src/t5/config.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
 import type { Device } from "../../src/tensor/device.ts";
-import type { Batch } from "../../src/train/collate.ts";
+import type { Batch } from "../../src/data/collate.ts";
 import { cpu } from "./device.ts";
 import { uniform } from "./random.ts";
 

@@ -1,6 +1,6 @@
 // A tokenizer to follow by hand: one id a word, its length plus ten; then the end token 1. Pads with 0, as T5's do.
 
-import type { Encoder } from "../../src/train/preprocess.ts";
+import type { Encoder } from "../../src/data/preprocess.ts";
 
 export const wordLengths: Encoder = {
   encode(texts, { padding = false, truncation = false, maxLength = 512 } = {}) {

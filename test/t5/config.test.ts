@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { T5Config } from "../../src/t5/config.ts";
 import { GenerationConfig } from "../../src/t5/generationConfig.ts";
-import type { JsonObject } from "../../src/t5/jsonFields.ts";
+import type { JsonObject } from "../../src/model/jsonFields.ts";
 import { ConfigError } from "../../src/tensor/errors.ts";
 import { readSafetensors } from "../../src/tensor/safetensors.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";

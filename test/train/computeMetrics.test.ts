@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { T5Config } from "../../src/t5/config.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
 import { Scope } from "../../src/tensor/scope.ts";
-import type { TrainingArgumentsInput } from "../../src/train/arguments.ts";
+import type { TrainingArgumentsInput } from "../../src/train/arguments/arguments.ts";
 import { rougeMetrics } from "../../src/train/rougeMetrics.ts";
 import { Trainer, type EvalPrediction } from "../../src/train/trainer.ts";
 import { cpu } from "../support/device.ts";

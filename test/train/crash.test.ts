@@ -6,7 +6,7 @@ import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
-import { recoverFolders, writeFolderAtomically } from "../../src/train/atomicFolder.ts";
+import { recoverFolders, writeFolderAtomically } from "../../src/train/checkpoint/atomicFolder.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { TinyModel, tinyRows } from "../support/tinyModel.ts";

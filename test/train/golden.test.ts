@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
 import { readSafetensors } from "../../src/tensor/safetensors.ts";
 import { EarlyStoppingCallback, type TrainerCallback } from "../../src/train/callbacks.ts";
-import { defaultCollate, type Example } from "../../src/train/collate.ts";
+import { defaultCollate, type Example } from "../../src/data/collate.ts";
 import { Trainer, type TrainOutput } from "../../src/train/trainer.ts";
 import { distance } from "../support/describeOp.ts";
 import { cpu } from "../support/device.ts";

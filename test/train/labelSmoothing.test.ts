@@ -4,7 +4,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
-import type { Example } from "../../src/train/collate.ts";
+import type { Example } from "../../src/data/collate.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { cpu } from "../support/device.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { trainingArguments, warmupSteps } from "../../src/train/arguments.ts";
+import { trainingArguments, warmupSteps } from "../../src/train/arguments/arguments.ts";
 import { trainingFlos } from "../../src/train/flos.ts";
 import { planRun } from "../../src/train/plan.ts";
 import { scheduleFactor, type ScheduleSettings } from "../../src/train/schedule.ts";

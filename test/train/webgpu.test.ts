@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, it, vi } from "vitest";
 import { randomT5 } from "../../bench/gpu/models.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
-import type { Example } from "../../src/train/collate.ts";
+import type { Example } from "../../src/data/collate.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { isFull } from "../support/full.ts";
 import { gpu } from "../support/gpu.ts";

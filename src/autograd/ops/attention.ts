@@ -1,9 +1,9 @@
 // Multi-head attention with its gradient; the composition from small ops is its oracle.
 
-import { attentionForward } from "../../kernels/attention.ts";
-import { attentionBackward } from "../../kernels/attentionBackward.ts";
-import { maskWords } from "../../kernels/attentionShapes.ts";
-import { dropoutParams, type Dropout } from "../../kernels/dropout.ts";
+import { attentionForward } from "../../kernels/attention/forward.ts";
+import { attentionBackward } from "../../kernels/attention/backward.ts";
+import { maskWords } from "../../kernels/attention/options.ts";
+import { dropoutParams, type Dropout } from "../../kernels/pointwise/dropout.ts";
 import { tensor, type Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 import { cast } from "./cast.ts";

@@ -1,6 +1,6 @@
 // Conversion between dtypes; gradients are converted back.
 
-import { castForward } from "../../kernels/cast.ts";
+import { castForward } from "../../kernels/pointwise/cast.ts";
 import { isFloat, isHalf, type Dtype } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";

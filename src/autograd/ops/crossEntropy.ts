@@ -5,7 +5,7 @@ import {
   crossEntropyBackward,
   crossEntropyForward,
   type CrossEntropyOptions,
-} from "../../kernels/crossEntropy.ts";
+} from "../../kernels/rows/crossEntropy.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 

@@ -1,12 +1,12 @@
 // Dropout with its gradient, and its fusion with a residual connection.
 
-import type { Dropout } from "../../kernels/dropout.ts";
+import type { Dropout } from "../../kernels/pointwise/dropout.ts";
 import {
   checkResidual,
   dropout as dropoutForward,
   dropoutAdd as dropoutAddForward,
   dropoutParams,
-} from "../../kernels/dropout.ts";
+} from "../../kernels/pointwise/dropout.ts";
 import type { RandomStream } from "../../tensor/philox.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";

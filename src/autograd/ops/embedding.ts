@@ -1,6 +1,6 @@
 // Embedding lookup with its scatter-add gradient.
 
-import { embeddingBackward, embeddingForward } from "../../kernels/embedding.ts";
+import { embeddingBackward, embeddingForward } from "../../kernels/moves/embedding.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 

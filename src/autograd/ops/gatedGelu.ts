@@ -1,6 +1,6 @@
 // Gated activations of a feed-forward layer. GELU, which FLAN-T5 uses, is fused; the others are composed.
 
-import { gatedGeluBackward, gatedGeluForward } from "../../kernels/gatedGelu.ts";
+import { gatedGeluBackward, gatedGeluForward } from "../../kernels/pointwise/gatedGelu.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 import { gelu, mul, relu, silu, tanh } from "./pointwise.ts";

@@ -1,6 +1,6 @@
 // Rows by index with their scatter-add gradient.
 
-import { gatherRows as gatherForward, gatherRowsBackward } from "../../kernels/gatherRows.ts";
+import { gatherRows as gatherForward, gatherRowsBackward } from "../../kernels/moves/gatherRows.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 

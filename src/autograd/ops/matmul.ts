@@ -5,14 +5,14 @@
 //   dB = op(A)^T dC, or its transpose dC^T op(A) when B is stored transposed
 // summed over the axes that were broadcast.
 
-import { castForward } from "../../kernels/cast.ts";
+import { castForward } from "../../kernels/pointwise/cast.ts";
 import {
   matmul as product,
   matmulInto,
   productShape,
   type MatmulOptions,
-} from "../../kernels/matmul.ts";
-import { sumTo } from "../../kernels/reduce.ts";
+} from "../../kernels/matmul/matmul.ts";
+import { sumTo } from "../../kernels/rows/reduce.ts";
 import { isHalf } from "../../tensor/dtype.ts";
 import { sameShape, sizeOf } from "../../tensor/shape.ts";
 import { alias, type Tensor } from "../../tensor/tensor.ts";

@@ -1,8 +1,8 @@
 // Pointwise arithmetic with broadcasting, and activations.
 
-import type { BinaryName, UnaryName } from "../../kernels/pointwise.ts";
-import { binary, scalar, unaryBackward, unaryForward } from "../../kernels/pointwise.ts";
-import { sumTo } from "../../kernels/reduce.ts";
+import type { BinaryName, UnaryName } from "../../kernels/pointwise/pointwise.ts";
+import { binary, scalar, unaryBackward, unaryForward } from "../../kernels/pointwise/pointwise.ts";
+import { sumTo } from "../../kernels/rows/reduce.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 

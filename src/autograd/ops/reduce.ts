@@ -1,8 +1,8 @@
 // Sum and mean over axes.
 
-import { broadcastTo } from "../../kernels/permute.ts";
-import { scalar } from "../../kernels/pointwise.ts";
-import { sumAxes } from "../../kernels/reduce.ts";
+import { broadcastTo } from "../../kernels/moves/permute.ts";
+import { scalar } from "../../kernels/pointwise/pointwise.ts";
+import { sumAxes } from "../../kernels/rows/reduce.ts";
 import { resolveAxis } from "../../tensor/shape.ts";
 import { alias, type Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";

@@ -5,7 +5,7 @@ import {
   relativePositionBiasBackward,
   relativePositionBiasForward,
   type RelativePositionBiasOptions,
-} from "../../kernels/relativePositionBias.ts";
+} from "../../kernels/attention/positionBias.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 

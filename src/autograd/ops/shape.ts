@@ -1,13 +1,13 @@
 // Ops that move elements or name their axes anew, and compute nothing.
 
-import { concat as concatForward } from "../../kernels/concat.ts";
+import { concat as concatForward } from "../../kernels/moves/concat.ts";
 import {
   broadcastTo as broadcastForward,
   permutation,
   permute as permuteForward,
-} from "../../kernels/permute.ts";
-import { sumTo } from "../../kernels/reduce.ts";
-import { slice as sliceForward, sliceBackward } from "../../kernels/slice.ts";
+} from "../../kernels/moves/permute.ts";
+import { sumTo } from "../../kernels/rows/reduce.ts";
+import { slice as sliceForward, sliceBackward } from "../../kernels/moves/slice.ts";
 import { inferShape, resolveAxis, type Shape } from "../../tensor/shape.ts";
 import { alias, type Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";

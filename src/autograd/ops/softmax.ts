@@ -5,7 +5,7 @@ import {
   logSoftmaxForward,
   softmaxBackward,
   softmaxForward,
-} from "../../kernels/softmax.ts";
+} from "../../kernels/rows/softmax.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 

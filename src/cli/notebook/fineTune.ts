@@ -2,8 +2,8 @@
 
 import { join } from "node:path";
 import type { T5ForConditionalGeneration } from "../../t5/model.ts";
-import type { Tokenizer } from "../../t5/tokenizer.ts";
-import type { TokenizedSplits } from "../../train/preprocess.ts";
+import type { Tokenizer } from "../../model/tokenizer.ts";
+import type { TokenizedSplits } from "../../data/preprocess.ts";
 import { Trainer } from "../../train/trainer.ts";
 import type { Output } from "../output.ts";
 import { startProgress } from "../progress.ts";

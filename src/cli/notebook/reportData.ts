@@ -1,7 +1,7 @@
 // From a run's result to what the report page shows.
 
 import { relative } from "node:path";
-import type { ReportData, ReportTile } from "../../eval/report/page.ts";
+import type { ReportData, ReportTile } from "../report/page.ts";
 import type { NotebookResult } from "./run.ts";
 
 export function reportData(result: NotebookResult, note: string): ReportData {

@@ -1,16 +1,16 @@
 // The notebook as one script, read from top to bottom. Section numbers are the notebook's.
 
 import { join } from "node:path";
-import { renderReport } from "../../eval/report/page.ts";
+import { renderReport } from "../report/page.ts";
 import { openDevice } from "../../kernels/openDevice.ts";
-import { checkVocabulary, Tokenizer } from "../../t5/tokenizer.ts";
+import { checkVocabulary, Tokenizer } from "../../model/tokenizer.ts";
 import { addLora } from "../../t5/lora/adapter.ts";
 import { T5ForConditionalGeneration } from "../../t5/model.ts";
 import { DatasetError } from "../../tensor/errors.ts";
-import { formatDatasetDict, type DatasetDict } from "../../train/dataset.ts";
-import { modeNote, preprocess, preprocessSplits, shapesCell } from "../../train/preprocess.ts";
-import { sourceText, targetText } from "../../train/prompt.ts";
-import { preprocessCached } from "../../train/tokenCache.ts";
+import { formatDatasetDict, type DatasetDict } from "../../data/dataset.ts";
+import { modeNote, preprocess, preprocessSplits, shapesCell } from "../../data/preprocess.ts";
+import { sourceText, targetText } from "../../data/prompt.ts";
+import { preprocessCached } from "../../data/tokenCache.ts";
 import { columnsOf, fetchDataset } from "../datasetOptions.ts";
 import { fetchModel } from "../hub.ts";
 import { loadForGeneration, parameterLines } from "../lora.ts";

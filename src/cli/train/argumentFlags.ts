@@ -1,8 +1,8 @@
 // A flag for every training argument, made from one table: name, reader and default come from TrainingArguments.
 
 import { InvalidArgumentError, Option } from "commander";
-import { argumentRules, readArgument, type Field } from "../../train/argumentRules.ts";
-import { trainingDefaults, type TrainingArgumentsInput } from "../../train/arguments.ts";
+import { argumentRules, readArgument, type Field } from "../../train/arguments/rules.ts";
+import { trainingDefaults, type TrainingArgumentsInput } from "../../train/arguments/arguments.ts";
 import { GradloomError } from "../../tensor/errors.ts";
 
 /** Help texts; a new argument does not compile without one. */

@@ -1,8 +1,8 @@
 // A callback that shows how far training is: a bar on a terminal, lines elsewhere.
 
 import type { TrainerCallback } from "../../train/callbacks.ts";
-import type { TrainingArguments } from "../../train/arguments.ts";
-import type { Point } from "../../eval/report/charts.ts";
+import type { TrainingArguments } from "../../train/arguments/arguments.ts";
+import type { Point } from "../report/charts.ts";
 import { startProgress, type Progress } from "../progress.ts";
 
 export interface TrainingProgress {

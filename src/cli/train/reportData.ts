@@ -1,10 +1,10 @@
 // From a run's log to what the report page shows.
 
-import type { Point, Series } from "../../eval/report/charts.ts";
-import type { TrainingReport } from "../../eval/report/trainingPage.ts";
-import type { Columns, Row } from "../../train/dataset.ts";
-import { sourceText, targetText } from "../../train/prompt.ts";
-import type { LogRecord } from "../../train/state.ts";
+import type { Point, Series } from "../report/charts.ts";
+import type { TrainingReport } from "../report/trainingPage.ts";
+import type { Columns, Row } from "../../data/dataset.ts";
+import { sourceText, targetText } from "../../data/prompt.ts";
+import type { LogRecord } from "../../train/checkpoint/state.ts";
 import type { TrainResult } from "./run.ts";
 import type { SampleRecord } from "./samples.ts";
 

@@ -2,7 +2,7 @@
 
 import type { LoraConfig } from "../../t5/lora/config.ts";
 import type { TorchDtype } from "../../t5/model.ts";
-import type { TrainingArgumentsInput } from "../../train/arguments.ts";
+import type { TrainingArgumentsInput } from "../../train/arguments/arguments.ts";
 import type { DatasetFlags } from "../datasetOptions.ts";
 
 export interface TrainSettings extends DatasetFlags {

@@ -4,7 +4,7 @@
 import { scope, Scope } from "../../tensor/scope.ts";
 import { tensor, type Tensor } from "../../tensor/tensor.ts";
 import type { WebGpuDevice } from "../../tensor/webgpu/webgpuDevice.ts";
-import { matmul } from "../matmul.ts";
+import { matmul } from "./matmul.ts";
 import { setTiles, tilesOf, type MatmulTiles, type RowsShape, type Tile } from "./tiles.ts";
 
 type TileClass = "large" | "small" | "tall" | "wide" | "rows";

@@ -5,7 +5,7 @@
 
 import type { WasmKernels } from "../../tensor/cpuDevice.ts";
 import { createMemory } from "../../tensor/cpuMemory.ts";
-import { GEMM_SCRATCH } from "../matmul.ts";
+import { GEMM_SCRATCH } from "../matmul/matmul.ts";
 import { selectors } from "../storedFloats.ts";
 import { compileUnder, mayFlag, type Flags } from "./v8Flags.ts";
 

@@ -17,7 +17,7 @@ fn tanhSlope(x: f32) -> f32 {
 }`,
 };
 
-/** geluValue and geluSlope of src/kernels/pointwise.ts: gelu_new and its derivative. */
+/** geluValue and geluSlope of src/kernels/pointwise/pointwise.ts: gelu_new and its derivative. */
 export const gelu: WgslSnippet = {
   uses: [safeTanh],
   source: /* wgsl */ `

@@ -1,10 +1,10 @@
 // LoRA: the weights of a model stand still, and a low-rank product learns what to add to some of its linear
 // layers (Hu et al. 2021, arXiv 2106.09685). Sizes, initialisation and scaling are peft's.
 
-import { castForward } from "../../kernels/cast.ts";
-import { copyInto } from "../../kernels/gatherRows.ts";
-import { matmul } from "../../kernels/matmul.ts";
-import { add, scalar } from "../../kernels/pointwise.ts";
+import { castForward } from "../../kernels/pointwise/cast.ts";
+import { copyInto } from "../../kernels/moves/gatherRows.ts";
+import { matmul } from "../../kernels/matmul/matmul.ts";
+import { add, scalar } from "../../kernels/pointwise/pointwise.ts";
 import { ArgumentError } from "../../tensor/errors.ts";
 import { Generator, normalArray, uniformArray } from "../../tensor/philox.ts";
 import { keep, scope } from "../../tensor/scope.ts";

@@ -2,7 +2,7 @@
 // and its meaning (hf-semantics 8), and adapter_config.json in peft's format.
 
 import { ArgumentError, ConfigError, type GradloomError } from "../../tensor/errors.ts";
-import type { JsonObject } from "../jsonFields.ts";
+import type { JsonObject } from "../../model/jsonFields.ts";
 import { checkFields, checkVariants, LORA_FIELDS, type LoraField } from "./configRules.ts";
 
 export interface LoraOptions {

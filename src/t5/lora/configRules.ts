@@ -3,7 +3,7 @@
 
 import type { GradloomError } from "../../tensor/errors.ts";
 import { ArgumentError } from "../../tensor/errors.ts";
-import type { JsonObject } from "../jsonFields.ts";
+import type { JsonObject } from "../../model/jsonFields.ts";
 import type { LoraOptions } from "./config.ts";
 
 export type LoraField = keyof LoraOptions;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { addInPlace } from "../../../src/kernels/accumulate.ts";
+import { addInPlace } from "../../../src/kernels/pointwise/accumulate.ts";
 import { empty, Tensor, tensor } from "../../../src/tensor/tensor.ts";
 import { gpu } from "../../support/gpu.ts";
 

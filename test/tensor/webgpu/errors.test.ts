@@ -1,7 +1,7 @@
 // What goes wrong on the GPU becomes one typed error where one waits; and nothing on that device can be trusted after it.
 
 import { afterEach, describe, expect, it } from "vitest";
-import { addInPlace } from "../../../src/kernels/accumulate.ts";
+import { addInPlace } from "../../../src/kernels/pointwise/accumulate.ts";
 import { defineKernel, launch } from "../../../src/kernels/kernel.ts";
 import {
   DeviceError,

@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, it } from "vitest";
 import { add, exp, mul, mulScalar, relu, sub } from "../../../src/autograd/ops/pointwise.ts";
-import { addInPlace } from "../../../src/kernels/accumulate.ts";
+import { addInPlace } from "../../../src/kernels/pointwise/accumulate.ts";
 import { defineKernel, launch } from "../../../src/kernels/kernel.ts";
 import { scope } from "../../../src/tensor/scope.ts";
 import { full, tensor, zeros, type Tensor } from "../../../src/tensor/tensor.ts";

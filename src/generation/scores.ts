@@ -1,0 +1,91 @@
+// Arithmetic on one row of scores (logits or log-probabilities of the next token). Scores are f32 as in
+// transformers; sums run in f64 and are rounded once.
+
+import { GradloomError } from "../tensor/errors.ts";
+
+/** Index of the largest score, the first on ties. @throws {GradloomError} as `softmax` */
+export function argmax(scores: Float32Array): number {
+  return scores.indexOf(largestOf(scores));
+}
+
+/**
+ * Softmax of a row, in place: scores of -Infinity become 0.
+ * @throws {GradloomError} when a score is NaN or +Infinity, or when all are -Infinity
+ */
+export function softmax(scores: Float32Array): void {
+  const largest = largestOf(scores);
+  let total = 0;
+  for (const score of scores) total += Math.exp(score - largest);
+  for (let i = 0; i < scores.length; i++) scores[i] = Math.exp(scores[i]! - largest) / total;
+}
+
+/** Log-softmax of a row, in place. @throws {GradloomError} as `softmax` */
+export function logSoftmax(scores: Float32Array): void {
+  const largest = largestOf(scores);
+  let total = 0;
+  for (const score of scores) total += Math.exp(score - largest);
+  const shift = largest + Math.log(total);
+  for (let i = 0; i < scores.length; i++) scores[i]! -= shift;
+}
+
+/**
+ * Indices of the `count` largest values, largest first; of equal values the first come first. Takes
+ * O(n log count): a heap holds the best so far, its weakest on top.
+ * @param values [n], no NaN
+ */
+export function topIndices(values: ArrayLike<number>, count: number): number[] {
+  const size = Math.min(count, values.length);
+  const weaker = (a: number, b: number): boolean =>
+    values[a]! < values[b]! || (values[a] === values[b] && a > b);
+  const heap: number[] = [];
+  for (let i = 0; i < size; i++) siftUp(heap, i, weaker);
+  for (let i = size; i < values.length; i++) {
+    // An equal value comes later, so it is weaker.
+    if (size > 0 && values[i]! > values[heap[0]!]!) replaceTop(heap, i, weaker);
+  }
+  return heap.sort((a, b) => (weaker(a, b) ? 1 : -1));
+}
+
+function siftUp(heap: number[], item: number, weaker: (a: number, b: number) => boolean): void {
+  let at = heap.length;
+  for (let parent = (at - 1) >> 1; at > 0 && weaker(item, heap[parent]!); parent = (at - 1) >> 1) {
+    heap[at] = heap[parent]!;
+    at = parent;
+  }
+  heap[at] = item;
+}
+
+function replaceTop(heap: number[], item: number, weaker: (a: number, b: number) => boolean): void {
+  let at = 0;
+  for (let child = 1; child < heap.length; child = 2 * at + 1) {
+    if (child + 1 < heap.length && weaker(heap[child + 1]!, heap[child]!)) child++;
+    if (!weaker(heap[child]!, item)) break;
+    heap[at] = heap[child]!;
+    at = child;
+  }
+  heap[at] = item;
+}
+
+/** The largest score, if one can be chosen at all. */
+function largestOf(scores: Float32Array): number {
+  let largest = -Infinity;
+  for (const score of scores) {
+    checkFinite(score);
+    if (score > largest) largest = score;
+  }
+  if (largest === -Infinity) {
+    throw new GradloomError(
+      "generate: some token must be left to choose, got none. Lower minNewTokens or noRepeatNgramSize.",
+    );
+  }
+  return largest;
+}
+
+/** @throws {GradloomError} for NaN or +Infinity, which no logit may be */
+export function checkFinite(score: number): void {
+  if (score < Infinity) return;
+  throw new GradloomError(
+    `generate: logits must be finite, got ${score}. The weights are damaged or overflow their dtype; ` +
+      "load them as float32.",
+  );
+}

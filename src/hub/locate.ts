@@ -1,0 +1,39 @@
+// A text that may name a folder or a repository.
+
+import { stat } from "node:fs/promises";
+import { GradloomError, HubError } from "../tensor/errors.ts";
+import type { HubOptions } from "./options.ts";
+import type { Repository } from "./repository.ts";
+import { downloadSnapshot, type Choose } from "./snapshot.ts";
+
+/**
+ * The folder of that name if there is one, else the repository's in the cache.
+ * @throws {HubError} that names the repository and says that there is no such folder either
+ */
+export async function locate(
+  repository: Repository,
+  choose: Choose,
+  options: HubOptions,
+): Promise<string> {
+  if (await isFolder(repository.name)) return repository.name;
+  try {
+    return (await downloadSnapshot(repository, choose, options)).folder;
+  } catch (error) {
+    if (!(error instanceof GradloomError)) throw error;
+    const { name } = repository;
+    const about = error.message.startsWith(name) ? error.message : `${name}: ${error.message}`;
+    const failure = error instanceof HubError ? error.failure : "corrupt";
+    const hint = ["missing", "refused", "unreachable"].includes(failure)
+      ? ` (There is no folder ${name} here.)`
+      : "";
+    throw new HubError(failure, about + hint, { cause: error });
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,276 @@
+// Backward pass of attention. Probabilities are computed again from the saved L; no [T, S] is kept.
+//
+//   dP_ij = M_ij dy_i . v_j        delta_i = sum_j P_ij dP_ij = dy_i . y_i
+//   dS_ij = P_ij (dP_ij - delta_i), 0 where key j is dropped
+//   dq_i = scale sum_j dS_ij k_j          dk_j = scale sum_i dS_ij q_i          dv_j = sum_i M_ij P_ij dy_i
+//   dbias_hij = sum_b dS_bhij                added to what dbias holds where `accumulate` is 1
+//
+// Dao et al. 2022, arXiv 2205.14135, appendix B.2 (delta also holds with dropout). Two kernels, split by
+// what they sum over, compute S and dP each for themselves: neither adds into what another thread
+// holds, and either can be left out. `stats` is one buffer of three parts, because a kernel may bind
+// eight: L [B, H, T], delta [B, H, T], and with a mask keep [B, S], 1 or 0.
+
+import type { FloatArray } from "../../tensor/dtype.ts";
+import { empty, type Tensor } from "../../tensor/tensor.ts";
+import {
+  dot,
+  DROPPED,
+  dropRule,
+  rowAt,
+  scoreRow,
+  type Row,
+  type ScoreInputs,
+} from "./forward.ts";
+import { keyValuePasses, queryPasses, statsPasses } from "./backwardShaders.ts";
+import {
+  attentionScratch,
+  constantTypes,
+  constantsOf,
+  paramTypes,
+  paramsOf,
+  SCORE_BLOCK,
+  type AttentionConstants,
+  type AttentionOptions,
+  type AttentionParams,
+} from "./options.ts";
+import { dropoutVarying, keepFactors } from "../pointwise/dropout.ts";
+import { defineKernel, launch } from "../kernel.ts";
+
+// ---------------------------------------------------------------------------------------------
+// Statistics
+
+export const attentionStatsKernel = defineKernel({
+  name: "attentionStats",
+  inputs: { y: "float", dy: "float", lse: "float", mask: "i32?" },
+  outputs: { stats: "float" },
+  params: { batch: "u32", heads: "u32", queries: "u32", keys: "u32", width: "u32" },
+  wasm: { name: "attentionStats", range: ({ batch }) => batch! },
+  wgsl: { plan: ({ params }) => ({ passes: statsPasses(params) }) },
+  cpu({ y, dy, lse, mask, stats }, p) {
+    const rows = p.batch * p.heads * p.queries;
+    for (let row = 0; row < rows; row++) {
+      const { b, h, t } = rowAt(row, p);
+      const at = ((b * p.queries + t) * p.heads + h) * p.width;
+      stats[row] = lse[row]!;
+      stats[rows + row] = dot(y, at, dy, at, p.width);
+    }
+    mask?.forEach((keep, i) => (stats[2 * rows + i] = keep === 0 ? 0 : 1));
+  },
+});
+
+// ---------------------------------------------------------------------------------------------
+// Gradients
+
+const inputs = {
+  q: "float",
+  k: "float",
+  v: "float",
+  bias: "float?",
+  dy: "float",
+  stats: "float",
+} as const;
+
+interface GradientInputs {
+  readonly q: FloatArray;
+  readonly k: FloatArray;
+  readonly v: FloatArray;
+  readonly bias: FloatArray | null;
+  readonly dy: FloatArray;
+  readonly stats: FloatArray;
+}
+
+/** M P and dS of one row at a time, by one function for both kernels. */
+function rowGradients(x: GradientInputs, p: AttentionParams, constants: AttentionConstants) {
+  const rows = p.batch * p.heads * p.queries;
+  const keeps =
+    constants.MASK === 1
+      ? (b: number, s: number) => x.stats[2 * rows + b * p.keys + s] !== 0
+      : null;
+  const scores: ScoreInputs = { ...x, dropped: dropRule(keeps, p, constants) };
+  const keep = constants.DROPOUT === 1 ? keepFactors(p) : () => 1;
+  const weights = new Float64Array(p.keys);
+  const ds = new Float64Array(p.keys);
+  return ({ b, h, t }: Row): { weights: Float64Array; ds: Float64Array } => {
+    const row = (b * p.heads + h) * p.queries + t;
+    const lse = x.stats[row]!;
+    const delta = x.stats[rows + row]!;
+    scoreRow(scores, p, { b, h, t }, weights);
+    for (let s = 0; s < p.keys; s++) {
+      const score = weights[s]!;
+      // Next to the score of a dropped key the logarithm of the row's length was rounded away.
+      const probability = lse === DROPPED ? 1 / p.keys : Math.exp(score - lse);
+      const factor = keep(row * p.keys + s);
+      const value = ((b * p.keys + s) * p.heads + h) * p.width;
+      const query = ((b * p.queries + t) * p.heads + h) * p.width;
+      const dp = factor * dot(x.dy, query, x.v, value, p.width);
+      weights[s] = factor * probability;
+      ds[s] = score === DROPPED ? 0 : probability * (dp - delta);
+    }
+    return { weights, ds };
+  };
+}
+
+export const attentionBackwardQueryKernel = defineKernel({
+  name: "attentionBackwardQuery",
+  inputs,
+  outputs: { dq: "float", dbias: "float?" },
+  params: { ...paramTypes, accumulate: "u32" },
+  varying: dropoutVarying,
+  constants: constantTypes,
+  // Heads by blocks of queries, because an element of the bias gradient is a sum over the batch.
+  wasm: {
+    name: "attentionBackwardQuery",
+    range: ({ heads, queries }) => heads! * Math.ceil(queries! / SCORE_BLOCK),
+    scratch: (params) => attentionScratch(params, 2),
+  },
+  wgsl: {
+    plan: ({ params, tensors, adapter }) => ({
+      passes: queryPasses(params, adapter, tensors["dbias"] !== null),
+    }),
+  },
+  cpu({ dq, dbias, ...x }, p, constants) {
+    const gradients = rowGradients(x, p, constants);
+    dq.fill(0);
+    if (p.accumulate === 0) dbias?.fill(0);
+    for (let row = 0; row < p.batch * p.heads * p.queries; row++) {
+      const at = rowAt(row, p);
+      const { ds } = gradients(at);
+      const query = ((at.b * p.queries + at.t) * p.heads + at.h) * p.width;
+      for (let s = 0; s < p.keys; s++) {
+        const key = ((at.b * p.keys + s) * p.heads + at.h) * p.width;
+        addScaled(dq, query, p.scale * ds[s]!, x.k, key, p.width);
+      }
+      if (dbias) addScaled(dbias, (at.h * p.queries + at.t) * p.keys, 1, ds, 0, p.keys);
+    }
+  },
+});
+
+export const attentionBackwardKeyValueKernel = defineKernel({
+  name: "attentionBackwardKeyValue",
+  inputs,
+  outputs: { dk: "float", dv: "float" },
+  params: paramTypes,
+  varying: dropoutVarying,
+  constants: constantTypes,
+  wasm: {
+    name: "attentionBackwardKeyValue",
+    range: ({ batch, heads }) => batch! * heads!,
+    scratch: (params) => attentionScratch(params, 2),
+  },
+  wgsl: { plan: ({ params, adapter }) => ({ passes: keyValuePasses(params, adapter) }) },
+  cpu({ dk, dv, ...x }, p, constants) {
+    const gradients = rowGradients(x, p, constants);
+    dk.fill(0);
+    dv.fill(0);
+    for (let row = 0; row < p.batch * p.heads * p.queries; row++) {
+      const at = rowAt(row, p);
+      const { weights, ds } = gradients(at);
+      const query = ((at.b * p.queries + at.t) * p.heads + at.h) * p.width;
+      for (let s = 0; s < p.keys; s++) {
+        const key = ((at.b * p.keys + s) * p.heads + at.h) * p.width;
+        addScaled(dk, key, p.scale * ds[s]!, x.q, query, p.width);
+        addScaled(dv, key, weights[s]!, x.dy, query, p.width);
+      }
+    }
+  },
+});
+
+/**
+ * Both at once, where one thread owns whatever a head adds to: each row's P and dS are computed once instead of twice. The
+ * WebAssembly's alone: on a GPU a workgroup owns queries or keys, and ten bindings would be too many.
+ */
+export const attentionBackwardAllKernel = defineKernel({
+  name: "attentionBackwardAll",
+  inputs,
+  outputs: { dq: "float", dbias: "float?", dk: "float", dv: "float" },
+  // byHead: a thread takes a head through the whole batch, as dbias needs; otherwise a head of one batch element.
+  params: { ...paramTypes, accumulate: "u32", byHead: "u32" },
+  varying: dropoutVarying,
+  constants: constantTypes,
+  wasm: {
+    name: "attentionBackwardAll",
+    range: ({ batch, heads, byHead }) => (byHead === 1 ? heads! : batch! * heads!),
+    scratch: (params) => attentionScratch(params, 2),
+  },
+  cpu({ dq, dbias, dk, dv, ...x }, p, constants) {
+    attentionBackwardQueryKernel.declaration.cpu({ ...x, dq, dbias }, p, constants);
+    attentionBackwardKeyValueKernel.declaration.cpu({ ...x, dk, dv }, p, constants);
+  },
+});
+
+/** y += factor x over `size` elements. */
+function addScaled(
+  y: FloatArray,
+  atY: number,
+  factor: number,
+  x: FloatArray,
+  atX: number,
+  size: number,
+): void {
+  for (let i = 0; i < size; i++) y[atY + i] = y[atY + i]! + factor * x[atX + i]!;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Launchers
+
+export interface AttentionSaved {
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly v: Tensor;
+  readonly bias: Tensor | null;
+  readonly mask: Tensor | null;
+  readonly y: Tensor;
+  readonly lse: Tensor;
+}
+
+export interface AttentionGradients {
+  readonly dq: Tensor | null;
+  readonly dk: Tensor | null;
+  readonly dv: Tensor | null;
+  readonly dbias: Tensor | null;
+}
+
+/**
+ * Gradients of what `needs` asks for; each has the shape of its tensor.
+ * @param ontoBias of the bias' shape: adds its gradient there and returns it, as blocks that share a bias want
+ */
+export function attentionBackward(
+  dy: Tensor,
+  { q, k, v, bias, mask, y, lse }: AttentionSaved,
+  settings: Omit<AttentionOptions, "bias" | "mask">,
+  needs: { readonly [K in "q" | "k" | "v" | "bias"]: boolean },
+  ontoBias: Tensor | null = null,
+): AttentionGradients {
+  const options = { ...settings, bias, mask };
+  const params = paramsOf(q, k, options);
+  const { batch, heads, queries, keys, width } = params;
+  const constants = constantsOf(options);
+  const stats = empty(q.device, [2 * lse.size + (mask?.size ?? 0)], q.dtype);
+  launch(attentionStatsKernel, { y, dy, lse, mask, stats }, { batch, heads, queries, keys, width });
+  const x = { q, k, v, bias, dy, stats };
+  const like = (wanted: boolean, z: Tensor | null) =>
+    wanted && z ? empty(z.device, z.shape, z.dtype) : null;
+  const dbias = needs.bias && ontoBias ? ontoBias : like(needs.bias, bias);
+  const dq = like(needs.q || needs.bias, q);
+  const accumulate = dbias !== null && dbias === ontoBias ? 1 : 0;
+  const byHead = dbias === null ? 0 : 1;
+  const pieces = byHead === 1 ? heads : batch * heads;
+  if (dq && (needs.k || needs.v) && q.device.kernels === "wasm" && pieces >= 2 * q.device.threads) {
+    const [dk, dv] = [like(true, k)!, like(true, v)!];
+    const sums = { dq, dbias, dk, dv };
+    launch(
+      attentionBackwardAllKernel,
+      { ...x, ...sums },
+      { ...params, accumulate, byHead },
+      constants,
+    );
+    return sums;
+  }
+  if (dq) {
+    launch(attentionBackwardQueryKernel, { ...x, dq, dbias }, { ...params, accumulate }, constants);
+  }
+  const dk = like(needs.k || needs.v, k);
+  const dv = like(needs.k || needs.v, v);
+  if (dk && dv) launch(attentionBackwardKeyValueKernel, { ...x, dk, dv }, params, constants);
+  return { dq, dk, dv, dbias };
+}

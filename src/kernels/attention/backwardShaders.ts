@@ -1,0 +1,293 @@
+// The WGSL of attentionBackward.ts; formulas are there, tiles in attentionTiles.ts.
+//
+// Three shaders compute a tile's M P and dS again and sum dS along different axes: over keys (dq), over queries (dk, and
+// M P for dv), over the batch (dbias). Each sum has one workgroup, so there are no atomics and every run gives the same bits.
+
+import type { AdapterFacts, WgslPass, WgslShader, WgslSnippet } from "../../tensor/wgsl.ts";
+import type { AttentionParams } from "./options.ts";
+import {
+  keysOf,
+  planKeyTile,
+  planQueryTile,
+  queriesOf,
+  tileConstants,
+  tilePass,
+} from "./tileSizes.ts";
+import {
+  tileProducts,
+  tileScores,
+  visibleKeys,
+  weightedKeys,
+  weightedQueries,
+} from "./tileSnippets.ts";
+import { headPlaces, headShaders } from "./headSnippets.ts";
+
+// ---------------------------------------------------------------------------------------------
+// Statistics
+
+/** Invocations that share the dot product of a row. */
+const STATS_LANES = 8;
+
+const statsShaders = headShaders(
+  {
+    workgroupSize: 64,
+    uses: [headPlaces],
+    source: /* wgsl */ `
+const LANES = ${STATS_LANES}u;
+var<workgroup> parts: array<f32, WG>;
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let rows = params.batch * params.heads * params.queries;
+  let at = groupIndex(group) * (WG / LANES) + local / LANES;
+  var part = 0.0;
+  if (at < rows) {
+    let h = at / params.queries % params.heads;
+    let b = at / params.queries / params.heads;
+    let row = headAt(b, params.queries, at % params.queries, h);
+    for (var c = local % LANES; c < headColumns(); c += LANES) {
+      part += dot(y4(row, c), dy4(row, c));
+    }
+  }
+  parts[local] = part;
+  workgroupBarrier();
+  if (local % LANES == 0u && at < rows) {
+    var delta = 0.0;
+    for (var i = 0u; i < LANES; i++) { delta += parts[local + i]; }
+    stats[at] = lse[at];
+    stats[rows + at] = delta;
+  }
+  if (HAS_MASK) {
+    // As many words of the mask as invocations, in steps: there may be more of them than rows.
+    let invocations = (rows + WG / LANES - 1u) / (WG / LANES) * WG;
+    for (var i = globalIndex(group, local); i < params.batch * params.keys; i += invocations) {
+      stats[2u * rows + i] = select(1.0, 0.0, mask[i] == 0);
+    }
+  }
+}`,
+  },
+  ["y", "dy"],
+  [],
+);
+
+export function statsPasses(
+  params: Pick<AttentionParams, "batch" | "heads" | "queries" | "width">,
+): WgslPass[] {
+  const shader = params.width % 4 === 0 ? statsShaders.vector : statsShaders.scalar;
+  const rows = params.batch * params.heads * params.queries;
+  return [{ shader, workgroups: Math.ceil((rows * STATS_LANES) / 64) }];
+}
+
+// ---------------------------------------------------------------------------------------------
+// Gradients of a tile
+
+const gradientTile: WgslSnippet = {
+  uses: [tileProducts("q", "k"), tileProducts("dy", "v"), tileScores],
+  source: /* wgsl */ `
+fn keepsKey(b: u32, s: u32) -> bool {
+  return stats[2u * params.batch * params.heads * params.queries + b * params.keys + s] != 0.0;
+}
+/** M P and dS of the lane's queries and keys. Has barriers. */
+fn gradientTile(
+  weights: ptr<function, array<vec4<f32>, PER_LANE>>, ds: ptr<function, array<vec4<f32>, PER_LANE>>,
+  tile: Tile, lane: Lane,
+) {
+  qDotK(weights, tile, lane);
+  dyDotV(ds, tile, lane);
+  let s = tile.s0 + 4u * lane.key;
+  for (var m = 0u; m < PER_LANE; m++) {
+    let t = tile.t0 + lane.query * PER_LANE + m;
+    if (t >= params.queries) {
+      (*weights)[m] = vec4<f32>(0.0);
+      (*ds)[m] = vec4<f32>(0.0);
+      continue;
+    }
+    let row = rowOf(tile, t);
+    let lse = stats[row];
+    let delta = stats[params.batch * params.heads * params.queries + row];
+    let scores = scoresOf((*weights)[m], tile, t, s);
+    // Next to the score of a dropped key the logarithm of the row's length was rounded away.
+    let share = vec4<f32>(1.0 / f32(params.keys));
+    var p = select(safeExp4(scores - lse), share, lse == DROPPED);
+    p = select(vec4<f32>(0.0), p, keysFrom(s) < vec4<u32>(params.keys));
+    var factors = vec4<f32>(1.0);
+    if (DROPOUT == 1u) { factors = keepFactors(row, s); }
+    (*weights)[m] = factors * p;
+    (*ds)[m] = select(p * (factors * (*ds)[m] - delta), vec4<f32>(0.0), scores == vec4<f32>(DROPPED));
+  }
+}`,
+};
+
+const reads = ["q", "k", "v", "bias", "dy", "stats"] as const;
+const heads = ["q", "k", "v", "dy"] as const;
+
+// ---------------------------------------------------------------------------------------------
+// dq: a workgroup owns queries and goes through the keys
+
+const queryShaders = headShaders(
+  {
+    name: "query",
+    reads,
+    writes: ["dq"],
+    constants: tileConstants,
+    params: { columnBlocks: "u32" },
+    uses: [gradientTile, visibleKeys, weightedKeys("k")],
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let blocks = (params.queries + QUERIES - 1u) / QUERIES;
+  let firstColumn = groupIndex(group) % params.columnBlocks * COLUMNS * KEY_LANES;
+  let block = groupIndex(group) / params.columnBlocks;
+  let head = block / blocks;
+  if (head >= params.batch * params.heads) { return; }
+  var tile = Tile(head / params.heads, head % params.heads, block % blocks * QUERIES, 0u);
+  let lane = laneOf(local);
+  var sums: array<vec4<f32>, PER_LANE * COLUMNS>;
+  let end = visibleKeys(block % blocks * QUERIES + QUERIES);
+  for (var s0 = 0u; s0 < end; s0 += KEYS) {
+    tile.s0 = s0;
+    var weights: array<vec4<f32>, PER_LANE>;
+    var ds: array<vec4<f32>, PER_LANE>;
+    gradientTile(&weights, &ds, tile, lane);
+    for (var m = 0u; m < PER_LANE; m++) {
+      weightTile[(lane.query * PER_LANE + m) * KEY_LANES + lane.key] = ds[m];
+    }
+    addWeightedK(&sums, tile, lane, firstColumn);
+  }
+  for (var m = 0u; m < PER_LANE; m++) {
+    let t = tile.t0 + lane.query * PER_LANE + m;
+    if (t >= params.queries) { continue; }
+    let at = headAt(tile.b, params.queries, t, tile.h);
+    for (var c = 0u; c < COLUMNS; c++) {
+      let column = firstColumn + c * KEY_LANES + lane.key;
+      if (column < headColumns()) { storeDq4(at, column, params.scale * sums[m * COLUMNS + c]); }
+    }
+  }
+}`,
+  },
+  heads,
+  ["dq"],
+);
+
+// ---------------------------------------------------------------------------------------------
+// dbias: a workgroup owns a tile of scores and goes through the batch
+
+const biasShader: WgslShader = {
+  name: "bias",
+  reads,
+  writes: ["dbias"],
+  constants: tileConstants,
+  params: { columnBlocks: "u32" },
+  uses: [gradientTile],
+  source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let across = (params.keys + KEYS - 1u) / KEYS;
+  let down = (params.queries + QUERIES - 1u) / QUERIES;
+  let block = groupIndex(group);
+  let h = block / across / down;
+  if (h >= params.heads) { return; }
+  var tile = Tile(0u, h, block / across % down * QUERIES, block % across * KEYS);
+  let lane = laneOf(local);
+  var sums: array<vec4<f32>, PER_LANE>;
+  for (var b = 0u; b < params.batch; b++) {
+    tile.b = b;
+    var weights: array<vec4<f32>, PER_LANE>;
+    var ds: array<vec4<f32>, PER_LANE>;
+    gradientTile(&weights, &ds, tile, lane);
+    for (var m = 0u; m < PER_LANE; m++) { sums[m] += ds[m]; }
+  }
+  for (var m = 0u; m < PER_LANE; m++) {
+    let t = tile.t0 + lane.query * PER_LANE + m;
+    for (var i = 0u; i < 4u; i++) {
+      let s = tile.s0 + 4u * lane.key + i;
+      if (t >= params.queries || s >= params.keys) { continue; }
+      let at = (h * params.queries + t) * params.keys + s;
+      if (params.accumulate == 1u) { dbias[at] += sums[m][i]; } else { dbias[at] = sums[m][i]; }
+    }
+  }
+}`,
+};
+const biasShaders = headShaders(biasShader, heads, []);
+
+/** @param wantsBias whether dbias is asked for, too */
+export function queryPasses(
+  params: AttentionParams,
+  adapter: AdapterFacts,
+  wantsBias: boolean,
+): WgslPass[] {
+  const { batch, heads, queries, keys, width } = params;
+  const tile = planQueryTile(params, adapter);
+  const rows = Math.ceil(queries / queriesOf(tile.constants));
+  const passes = [tilePass(queryShaders, tile, width, batch * heads * rows)];
+  if (!wantsBias) return passes;
+  const square = { ...planKeyTile(params, adapter), columnBlocks: 1 };
+  const down = Math.ceil(queries / queriesOf(square.constants));
+  const across = Math.ceil(keys / keysOf(square.constants));
+  return [...passes, tilePass(biasShaders, square, width, heads * down * across)];
+}
+
+// ---------------------------------------------------------------------------------------------
+// dk and dv: a workgroup owns keys and goes through the queries
+
+const keyValueShaders = headShaders(
+  {
+    constants: tileConstants,
+    params: { columnBlocks: "u32" },
+    uses: [gradientTile, weightedQueries("q"), weightedQueries("dy")],
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let blocks = (params.keys + KEYS - 1u) / KEYS;
+  let firstColumn = groupIndex(group) % params.columnBlocks * COLUMNS * QUERY_LANES;
+  let block = groupIndex(group) / params.columnBlocks;
+  let head = block / blocks;
+  if (head >= params.batch * params.heads) { return; }
+  let s0 = block % blocks * KEYS;
+  var tile = Tile(head / params.heads, head % params.heads, 0u, s0);
+  let lane = laneOf(local);
+  var keySums: array<vec4<f32>, 4u * COLUMNS>;
+  var valueSums: array<vec4<f32>, 4u * COLUMNS>;
+  for (var t0 = firstQuery(s0); t0 < params.queries; t0 += QUERIES) {
+    tile.t0 = t0;
+    var weights: array<vec4<f32>, PER_LANE>;
+    var ds: array<vec4<f32>, PER_LANE>;
+    gradientTile(&weights, &ds, tile, lane);
+    for (var m = 0u; m < PER_LANE; m++) {
+      weightTile[(lane.query * PER_LANE + m) * KEY_LANES + lane.key] = weights[m];
+    }
+    addWeightedDy(&valueSums, tile, lane, firstColumn);
+    workgroupBarrier(); // the weights have been read
+    for (var m = 0u; m < PER_LANE; m++) {
+      weightTile[(lane.query * PER_LANE + m) * KEY_LANES + lane.key] = ds[m];
+    }
+    addWeightedQ(&keySums, tile, lane, firstColumn);
+  }
+  for (var i = 0u; i < 4u; i++) {
+    let s = s0 + 4u * lane.key + i;
+    if (s >= params.keys) { continue; }
+    let at = headAt(tile.b, params.keys, s, tile.h);
+    for (var c = 0u; c < COLUMNS; c++) {
+      let column = firstColumn + c * QUERY_LANES + lane.query;
+      if (column >= headColumns()) { continue; }
+      storeDk4(at, column, params.scale * keySums[i * COLUMNS + c]);
+      storeDv4(at, column, valueSums[i * COLUMNS + c]);
+    }
+  }
+}
+/** Queries before it give keys from s0 on no weight: the counterpart of visibleKeys. */
+fn firstQuery(s0: u32) -> u32 {
+  if (CAUSAL == 0u || MASK == 1u || params.keys < params.queries) { return 0u; }
+  let shift = params.keys - params.queries;
+  return (s0 - min(s0, shift)) / QUERIES * QUERIES;
+}`,
+  },
+  heads,
+  ["dk", "dv"],
+);
+
+export function keyValuePasses(params: AttentionParams, adapter: AdapterFacts): WgslPass[] {
+  const { batch, heads, keys, width } = params;
+  const tile = planKeyTile(params, adapter);
+  const blocks = batch * heads * Math.ceil(keys / keysOf(tile.constants));
+  return [tilePass(keyValueShaders, tile, width, blocks)];
+}

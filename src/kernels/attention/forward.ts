@@ -1,0 +1,238 @@
+// Attention of all heads at once, read in place from [B, T, H*D] and [B, S, H*D].
+//
+//   s_ij = scale q_i . k_j + bias_ij      or the lowest finite number where key j is dropped
+//   P_ij = exp(s_ij - L_i)                L_i = log sum_j exp(s_ij)
+//   y_i  = sum_j M_ij P_ij v_j            M = dropout's mask, 0 or 1/(1-p); element ((b H + h) T + i) S + j
+//
+// Vaswani et al. 2017, arXiv 1706.03762, eq. 1, with T5's learned position bias and without its scaling
+// (Raffel et al. 2020, arXiv 1910.10683, section 2.1). Dropped scores are replaced, not lowered: a row
+// whose keys are all dropped is uniform, as in transformers (hf-semantics 1.6). Only L is kept for the
+// backward pass, as in FlashAttention (Dao et al. 2022, arXiv 2205.14135, section 3).
+
+import type { FloatArray } from "../../tensor/dtype.ts";
+import { empty, type Tensor } from "../../tensor/tensor.ts";
+import {
+  attentionScratch,
+  checkAttention,
+  constantTypes,
+  constantsOf,
+  paramTypes,
+  paramsOf,
+  type AttentionConstants,
+  type AttentionOptions,
+  type AttentionParams,
+} from "./options.ts";
+import { planQueryTile, queriesOf, tileConstants, tilePass } from "./tileSizes.ts";
+import { tileProducts, tileScores, visibleKeys, weightedKeys } from "./tileSnippets.ts";
+import { dropoutVarying, keepFactors } from "../pointwise/dropout.ts";
+import { defineKernel, launch } from "../kernel.ts";
+import { headShaders } from "./headSnippets.ts";
+
+/** Score of a dropped key: the lowest finite f32. Adding the logarithm of any row length leaves it as it is. */
+export const DROPPED = -3.4028234663852886e38;
+
+export interface Row {
+  readonly b: number;
+  readonly h: number;
+  readonly t: number;
+}
+
+export interface ScoreInputs {
+  readonly q: FloatArray;
+  readonly k: FloatArray;
+  readonly bias: FloatArray | null;
+  /** Whether key s is hidden from query t of batch element b. */
+  dropped(b: number, t: number, s: number): boolean;
+}
+
+/** Scores of one query against all keys into `scores` [S]. */
+export function scoreRow(x: ScoreInputs, p: AttentionParams, row: Row, scores: Float64Array): void {
+  const { b, h, t } = row;
+  const query = ((b * p.queries + t) * p.heads + h) * p.width;
+  for (let s = 0; s < p.keys; s++) {
+    if (x.dropped(b, t, s)) {
+      scores[s] = DROPPED;
+      continue;
+    }
+    const key = ((b * p.keys + s) * p.heads + h) * p.width;
+    const bias = x.bias ? x.bias[(h * p.queries + t) * p.keys + s]! : 0;
+    scores[s] = p.scale * dot(x.q, query, x.k, key, p.width) + bias;
+  }
+}
+
+export function dot(a: FloatArray, atA: number, b: FloatArray, atB: number, size: number): number {
+  let sum = 0;
+  for (let i = 0; i < size; i++) sum += a[atA + i]! * b[atB + i]!;
+  return sum;
+}
+
+/** `keeps(b, s)`: whether the padding mask keeps key s. Query t sits at position S - T + t. */
+export function dropRule(
+  keeps: ((b: number, s: number) => boolean) | null,
+  { queries, keys }: AttentionParams,
+  { CAUSAL }: AttentionConstants,
+): ScoreInputs["dropped"] {
+  const shift = keys - queries;
+  return (b, t, s) => (CAUSAL === 1 && s > shift + t) || (keeps !== null && !keeps(b, s));
+}
+
+const forwardShaders = headShaders(
+  {
+    reads: ["q", "k", "v", "bias", "mask"],
+    constants: tileConstants,
+    params: { columnBlocks: "u32" },
+    uses: [
+      tileProducts("q", "k"),
+      tileScores,
+      visibleKeys,
+      weightedKeys("v"),
+      {
+        source: /* wgsl */ `
+fn keepsKey(b: u32, s: u32) -> bool { return mask[b * params.keys + s] != 0; }`,
+      },
+    ],
+    source: /* wgsl */ `
+/** A number for each query and lane: what reduces over the lanes of a query. */
+var<workgroup> laneTile: array<f32, QUERIES * KEY_LANES>;
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let blocks = (params.queries + QUERIES - 1u) / QUERIES;
+  let firstColumn = groupIndex(group) % params.columnBlocks * COLUMNS * KEY_LANES;
+  let block = groupIndex(group) / params.columnBlocks;
+  let head = block / blocks;
+  if (head >= params.batch * params.heads) { return; }
+  var tile = Tile(head / params.heads, head % params.heads, block % blocks * QUERIES, 0u);
+  let lane = laneOf(local);
+  // Largest score so far, the lane's part of the sum of exp(score - most), and of the weighted values.
+  var most: array<f32, PER_LANE>;
+  var total: array<f32, PER_LANE>;
+  var sums: array<vec4<f32>, PER_LANE * COLUMNS>;
+  for (var m = 0u; m < PER_LANE; m++) { most[m] = DROPPED; }
+  let end = visibleKeys(block % blocks * QUERIES + QUERIES);
+  for (var s0 = 0u; s0 < end; s0 += KEYS) {
+    tile.s0 = s0;
+    let s = s0 + 4u * lane.key;
+    var scores: array<vec4<f32>, PER_LANE>;
+    qDotK(&scores, tile, lane);
+    for (var m = 0u; m < PER_LANE; m++) {
+      let i = lane.query * PER_LANE + m;
+      let x = scoresOf(scores[m], tile, tile.t0 + i, s);
+      scores[m] = x;
+      laneTile[i * KEY_LANES + lane.key] = max(max(x.x, x.y), max(x.z, x.w));
+    }
+    workgroupBarrier();
+    for (var m = 0u; m < PER_LANE; m++) {
+      let i = lane.query * PER_LANE + m;
+      var highest = most[m];
+      for (var j = 0u; j < KEY_LANES; j++) { highest = max(highest, laneTile[i * KEY_LANES + j]); }
+      let shrink = safeExp(most[m] - highest);
+      most[m] = highest;
+      // A row of dropped keys has weights of 1; keys that do not exist have none.
+      let isKey = keysFrom(s) < vec4<u32>(params.keys);
+      var weights = select(vec4<f32>(0.0), safeExp4(scores[m] - highest), isKey);
+      total[m] = total[m] * shrink + weights.x + weights.y + weights.z + weights.w;
+      for (var c = 0u; c < COLUMNS; c++) { sums[m * COLUMNS + c] *= shrink; }
+      if (DROPOUT == 1u) { weights *= keepFactors(rowOf(tile, tile.t0 + i), s); }
+      weightTile[i * KEY_LANES + lane.key] = weights;
+    }
+    addWeightedV(&sums, tile, lane, firstColumn);
+  }
+  for (var m = 0u; m < PER_LANE; m++) {
+    laneTile[(lane.query * PER_LANE + m) * KEY_LANES + lane.key] = total[m];
+  }
+  workgroupBarrier();
+  for (var m = 0u; m < PER_LANE; m++) {
+    let i = lane.query * PER_LANE + m;
+    let t = tile.t0 + i;
+    if (t >= params.queries) { continue; }
+    var sum = 0.0;
+    for (var j = 0u; j < KEY_LANES; j++) { sum += laneTile[i * KEY_LANES + j]; }
+    let at = headAt(tile.b, params.queries, t, tile.h);
+    for (var c = 0u; c < COLUMNS; c++) {
+      let column = firstColumn + c * KEY_LANES + lane.key;
+      if (column < headColumns()) { storeY4(at, column, sums[m * COLUMNS + c] / sum); }
+    }
+    if (lane.key == 0u && firstColumn == 0u) {
+      // Left to the adapter's rounding, the backward pass might not know a row of dropped keys again.
+      lse[rowOf(tile, t)] = select(most[m] + log(sum), DROPPED, most[m] == DROPPED);
+    }
+  }
+}`,
+  },
+  ["q", "k", "v"],
+  ["y"],
+);
+
+export const attentionForwardKernel = defineKernel({
+  name: "attentionForward",
+  inputs: { q: "float", k: "float", v: "float", bias: "float?", mask: "i32?" },
+  outputs: { y: "float", lse: "float" },
+  params: paramTypes,
+  varying: dropoutVarying,
+  constants: constantTypes,
+  wasm: {
+    name: "attentionForward",
+    range: ({ batch, heads }) => batch! * heads!,
+    scratch: (params) => attentionScratch(params, 1),
+  },
+  wgsl: {
+    plan({ params, adapter }) {
+      const tile = planQueryTile(params, adapter);
+      const { batch, heads, queries, width } = params;
+      const blocks = batch * heads * Math.ceil(queries / queriesOf(tile.constants));
+      return { passes: [tilePass(forwardShaders, tile, width, blocks)] };
+    },
+  },
+  cpu({ q, k, v, bias, mask, y, lse }, p, constants) {
+    const keeps = mask && ((b: number, s: number) => mask[b * p.keys + s] !== 0);
+    const inputs = { q, k, bias, dropped: dropRule(keeps, p, constants) };
+    const keep = constants.DROPOUT === 1 ? keepFactors(p) : () => 1;
+    const scores = new Float64Array(p.keys);
+    const sums = new Float64Array(p.width);
+    for (let row = 0; row < p.batch * p.heads * p.queries; row++) {
+      const at = rowAt(row, p);
+      scoreRow(inputs, p, at, scores);
+      const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
+      const total = scores.reduce((sum, score) => sum + Math.exp(score - most), 0);
+      sums.fill(0);
+      for (let s = 0; s < p.keys; s++) {
+        const weight = (Math.exp(scores[s]! - most) / total) * keep(row * p.keys + s);
+        const value = ((at.b * p.keys + s) * p.heads + at.h) * p.width;
+        for (let d = 0; d < p.width; d++) sums[d] = sums[d]! + weight * v[value + d]!;
+      }
+      y.set(sums, ((at.b * p.queries + at.t) * p.heads + at.h) * p.width);
+      lse[row] = most + Math.log(total);
+    }
+  },
+});
+
+/** Batch element, head and query of row 0..B*H*T - 1. */
+export function rowAt(
+  row: number,
+  { heads, queries }: Pick<AttentionParams, "heads" | "queries">,
+): Row {
+  const head = Math.floor(row / queries);
+  return { b: Math.floor(head / heads), h: head % heads, t: row % queries };
+}
+
+/**
+ * @param q [B, T, H*D]
+ * @param k [B, S, H*D], S >= 1
+ * @param v [B, S, H*D]
+ * @returns y [B, T, H*D] and lse [B, H, T], the logarithms of the softmax denominators
+ * @throws {ShapeError | DtypeError} when shapes or the mask's dtype do not fit
+ */
+export function attentionForward(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  options: AttentionOptions,
+): { y: Tensor; lse: Tensor } {
+  checkAttention(q, k, v, options);
+  const params = paramsOf(q, k, options);
+  const y = empty(q.device, q.shape, q.dtype);
+  const lse = empty(q.device, [params.batch, params.heads, params.queries], q.dtype);
+  const { bias, mask } = options;
+  launch(attentionForwardKernel, { q, k, v, bias, mask, y, lse }, params, constantsOf(options));
+  return { y, lse };
+}

@@ -1,0 +1,305 @@
+// Matrix products over the last two axes, batched over the others.
+//
+//   c_ij = sum_k op(a)_ik op(b)_kj        op(x) = x or its transpose, read in place
+//
+// a and c are floats; b may be stored in 16 bits (weights), and is widened where it is read.
+
+import { isHalf } from "../../tensor/dtype.ts";
+import { DtypeError, invariant, ShapeError } from "../../tensor/errors.ts";
+import {
+  broadcastShapes,
+  broadcastStrides,
+  formatShape,
+  sameShape,
+  sizeOf,
+  type Shape,
+} from "../../tensor/shape.ts";
+import { empty, type Tensor } from "../../tensor/tensor.ts";
+import { defineKernel, launch } from "../kernel.ts";
+import { chooseRoundingStrategy, chooseStrategy, planProduct } from "./plan.ts";
+import { selectors, widenings } from "../storedFloats.ts";
+import { axisParams, collapseAxes } from "../stridedAxes.ts";
+
+// A piece of work is a block of one matrix of c. The WebAssembly packs a block of B for each, and a block of A for
+// each of its rows' blocks (wasm/assembly/gemm.ts): larger pieces pack less, more pieces balance threads better.
+const ROW_BLOCK = 240;
+const COL_BLOCK = 256;
+/** Multiples that leave no tile half empty inside: of 5 and 6 rows, of 8 and 16 columns. */
+const ROW_UNIT = 30;
+const COL_UNIT = 16;
+const PIECES_PER_THREAD = 4;
+/** Bytes that the WebAssembly packs its panels in: GEMM_SCRATCH of wasm/assembly/gemm.ts. */
+export const GEMM_SCRATCH = 647552;
+
+/**
+ * One kernel for each storage type of b.
+ * @param rounds lets matrix units of a GPU round a and b to f16
+ */
+function defineMatmul(name: string, type: "float" | "bf16" | "f16", rounds: boolean) {
+  const stored = type === "float" ? "f32" : type;
+  const choose = rounds ? chooseRoundingStrategy : chooseStrategy;
+  return defineKernel({
+    name: rounds ? `${name}Rounding` : name,
+    inputs: { a: "float", b: type },
+    outputs: { c: "float" },
+    // c is [batch0, batch1, batch2, batch3, m, n]; matrices of a and b are found by strides, in elements
+    params: {
+      ...{ m: "u32", n: "u32", k: "u32" },
+      ...axisParams("batch"),
+      ...axisParams("a"),
+      ...axisParams("b"),
+      ...{ rowBlock: "u32", colBlock: "u32" },
+    },
+    constants: { TRANSPOSE_A: "u32", TRANSPOSE_B: "u32", ACCUMULATE: "u32" },
+    wasm: {
+      name: "matmul",
+      selector: selectors[stored],
+      range: ({ m, n, rowBlock, colBlock, batch0, batch1, batch2, batch3 }) =>
+        Math.ceil(m! / rowBlock!) *
+        Math.ceil(n! / colBlock!) *
+        (batch0! * batch1! * batch2! * batch3!),
+      scratch: () => GEMM_SCRATCH,
+    },
+    wgsl: { plan: (call) => planProduct(call, stored, choose) },
+    cpu({ a, b, c }, p, { TRANSPOSE_A, TRANSPOSE_B, ACCUMULATE }) {
+      const { m, n, k } = p;
+      const strides = {
+        rowA: TRANSPOSE_A ? 1 : k,
+        colA: TRANSPOSE_A ? m : 1,
+        rowB: TRANSPOSE_B ? 1 : n,
+        colB: TRANSPOSE_B ? k : 1,
+      };
+      const wideB = widenings[stored](b);
+      let offset = 0;
+      for (let w = 0; w < p.batch0; w++)
+        for (let x = 0; x < p.batch1; x++)
+          for (let y = 0; y < p.batch2; y++)
+            for (let z = 0; z < p.batch3; z++, offset += m * n) {
+              const matrixA = a.subarray(w * p.a0 + x * p.a1 + y * p.a2 + z * p.a3);
+              const matrixB = wideB.subarray(w * p.b0 + x * p.b1 + y * p.b2 + z * p.b3);
+              const matrixC = c.subarray(offset, offset + m * n);
+              multiply(matrixA, matrixB, matrixC, p, strides, ACCUMULATE !== 0);
+            }
+    },
+  });
+}
+
+/** One product. Both orders of the loops run along b as it lies in memory. */
+function multiply(
+  a: Float32Array | Float64Array,
+  b: Float32Array | Float64Array,
+  c: Float32Array | Float64Array,
+  { m, n, k }: { readonly m: number; readonly n: number; readonly k: number },
+  { rowA, colA, rowB, colB }: Readonly<Record<"rowA" | "colA" | "rowB" | "colB", number>>,
+  accumulate: boolean,
+): void {
+  const sums = new Float64Array(n);
+  for (let i = 0; i < m; i++) {
+    sums.fill(0);
+    if (colB === 1) {
+      for (let d = 0; d < k; d++) {
+        const weight = a[i * rowA + d * colA]!;
+        for (let j = 0; j < n; j++) sums[j] = sums[j]! + weight * b[d * rowB + j]!;
+      }
+    } else {
+      for (let j = 0; j < n; j++) {
+        let sum = 0;
+        for (let d = 0; d < k; d++) sum += a[i * rowA + d * colA]! * b[d * rowB + j * colB]!;
+        sums[j] = sum;
+      }
+    }
+    for (let j = 0; j < n; j++) c[i * n + j] = (accumulate ? c[i * n + j]! : 0) + sums[j]!;
+  }
+}
+
+export const matmulKernel = defineMatmul("matmul", "float", false);
+export const matmulBf16Kernel = defineMatmul("matmulBf16", "bf16", false);
+export const matmulF16Kernel = defineMatmul("matmulF16", "f16", false);
+
+const exact = {
+  f32: matmulKernel,
+  f64: matmulKernel,
+  bf16: matmulBf16Kernel,
+  f16: matmulF16Kernel,
+};
+const rounding = {
+  f32: defineMatmul("matmul", "float", true),
+  f64: matmulKernel,
+  bf16: defineMatmul("matmulBf16", "bf16", true),
+  f16: defineMatmul("matmulF16", "f16", true),
+};
+
+export interface MatmulOptions {
+  /** a is stored [..., K, M]. */
+  readonly transposeA?: boolean;
+  /** b is stored [..., N, K], as the weights of linear layers are. */
+  readonly transposeB?: boolean;
+  /**
+   * Lets a GPU's matrix units round a and b to f16 before they are multiplied, as fp16 mixed precision does: elements
+   * beyond 65504 become infinite. Sums stay f32. Devices without such units compute in f32. Default false.
+   */
+  readonly roundToF16?: boolean;
+}
+
+export interface MatmulIntoOptions extends MatmulOptions {
+  /** Adds to what `out` holds instead of overwriting it. */
+  readonly accumulate?: boolean;
+}
+
+/**
+ * op(a) op(b) over the last two axes.
+ * @param a f32 or f64 [..., M, K]
+ * @param b [..., K, N], of a's dtype, or in 16 bits beside f32; batch axes broadcast as in NumPy
+ * @returns [..., M, N], of a's dtype
+ * @throws {ShapeError} for fewer than two axes, inner sizes that differ, or batches that do not broadcast
+ * @throws {DtypeError} when a is not f32 or f64, or b is another dtype than these
+ */
+export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  const plan = planMatmul(a, b, options);
+  checkDtypes(a, b);
+  const c = empty(a.device, plan.shape, a.dtype);
+  run(plan, a, b, c, options);
+  return c;
+}
+
+/**
+ * Writes op(a) op(b) into a tensor that exists (gradients, caches), or adds it.
+ * @param out [..., M, N] of a's dtype; not a or b themselves
+ * @throws {ShapeError} as `matmul`, and when out has another shape
+ */
+export function matmulInto(
+  a: Tensor,
+  b: Tensor,
+  out: Tensor,
+  options: MatmulIntoOptions = {},
+): void {
+  const plan = planMatmul(a, b, options);
+  checkDtypes(a, b);
+  if (!sameShape(out.shape, plan.shape)) {
+    throw new ShapeError(
+      `matmul: out must be ${formatShape(plan.shape)}, got ${formatShape(out.shape)}`,
+    );
+  }
+  const distinct = out.storage !== a.storage && out.storage !== b.storage;
+  invariant(distinct, () => "matmulInto: out is one of the operands");
+  run(plan, a, b, out, options);
+}
+
+/** Shape of op(a) op(b). @throws {ShapeError} as `matmul` */
+export function productShape(a: Tensor, b: Tensor, options: MatmulOptions = {}): Shape {
+  return planMatmul(a, b, options).shape;
+}
+
+interface MatmulPlan {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** Batch axes of the result, and those of a and b, which broadcast to them. */
+  readonly batch: Shape;
+  readonly batchA: Shape;
+  readonly batchB: Shape;
+  readonly shape: Shape;
+}
+
+function planMatmul(a: Tensor, b: Tensor, options: MatmulOptions): MatmulPlan {
+  for (const [name, x] of [["a", a] as const, ["b", b] as const]) {
+    if (x.rank < 2) {
+      throw new ShapeError(
+        `matmul: ${name} must have at least 2 axes, got ${formatShape(x.shape)}. Reshape it.`,
+      );
+    }
+  }
+  const [m, k] = matrixSizes(a, options.transposeA);
+  const [inner, n] = matrixSizes(b, options.transposeB);
+  if (k !== inner) {
+    throw new ShapeError(
+      `matmul: inner sizes must be equal, got ${k} of ${describe("a", a, options.transposeA)} ` +
+        `and ${inner} of ${describe("b", b, options.transposeB)}`,
+    );
+  }
+  const batchA = a.shape.slice(0, -2);
+  const batchB = b.shape.slice(0, -2);
+  const batch = broadcastShapes("matmul: batches", batchA, batchB);
+  return { m, n, k, batch, batchA, batchB, shape: [...batch, m, n] };
+}
+
+/** Rows and columns of op(x). */
+function matrixSizes(x: Tensor, transposed = false): [number, number] {
+  const [rows, cols] = [x.shape.at(-2)!, x.shape.at(-1)!];
+  return transposed ? [cols, rows] : [rows, cols];
+}
+
+function describe(name: string, x: Tensor, transposed = false): string {
+  return `${transposed ? "transposed " : ""}${name} ${formatShape(x.shape)}`;
+}
+
+function checkDtypes(a: Tensor, b: Tensor): void {
+  if (a.dtype !== "f32" && a.dtype !== "f64") {
+    throw new DtypeError(`matmul: a must be f32 or f64, got ${a.dtype}. Use cast().`);
+  }
+  if (b.dtype !== a.dtype && !(a.dtype === "f32" && isHalf(b.dtype))) {
+    const allowed = a.dtype === "f32" ? "f32, f16 or bf16" : "f64 as a is";
+    throw new DtypeError(`matmul: b must be ${allowed}, got ${b.dtype}. Use cast().`);
+  }
+}
+
+function run(plan: MatmulPlan, a: Tensor, b: Tensor, c: Tensor, options: MatmulIntoOptions): void {
+  const { m, n, k, batch, batchA, batchB } = plan;
+  // One b for the whole batch: the rows of all of a's matrices are the rows of one.
+  const folds = !options.transposeA && sizeOf(batchB) === 1;
+  const stridesA = broadcastStrides(batchA, batch).map((stride) => stride * m * k);
+  const stridesB = broadcastStrides(batchB, batch).map((stride) => stride * k * n);
+  const axes = folds
+    ? collapseAxes("matmul", [], [[], []])
+    : collapseAxes("matmul", batch, [stridesA, stridesB]);
+  const [batch0, batch1, batch2, batch3] = axes.shape;
+  const [a0, a1, a2, a3] = axes.strides[0]!;
+  const [b0, b1, b2, b3] = axes.strides[1]!;
+  const rows = folds ? m * sizeOf(batch) : m;
+  const { rowBlock, colBlock } = blockSizes(rows, n, sizeOf(axes.shape), c.device.threads);
+  // One literal: objects put together of others take ten times as long, and a step has hundreds of products.
+  const params = {
+    m: rows,
+    n,
+    k,
+    batch0,
+    batch1,
+    batch2,
+    batch3,
+    a0,
+    a1,
+    a2,
+    a3,
+    b0,
+    b1,
+    b2,
+    b3,
+    rowBlock,
+    colBlock,
+  };
+  const constants = {
+    TRANSPOSE_A: options.transposeA ? 1 : 0,
+    TRANSPOSE_B: options.transposeB ? 1 : 0,
+    ACCUMULATE: options.accumulate ? 1 : 0,
+  };
+  const kernels = options.roundToF16 ? rounding : exact;
+  const kernel = kernels[b.dtype as keyof typeof kernels]; // checkDtypes lets no other through
+  launch(kernel, { a, b, c }, params, constants);
+}
+
+/** Rows and columns of a piece of work, of `matrices` products [m, n]. */
+function blockSizes(m: number, n: number, matrices: number, threads: number) {
+  let [rows, cols] = [ROW_BLOCK, COL_BLOCK];
+  const pieces = () => Math.ceil(m / rows) * Math.ceil(n / cols) * matrices;
+  while (pieces() < PIECES_PER_THREAD * threads && cols > COL_BLOCK / 8) {
+    if (rows >= cols && m > rows / 2) rows /= 2;
+    else cols /= 2;
+  }
+  return { rowBlock: evenPart(m, rows, ROW_UNIT), colBlock: evenPart(n, cols, COL_UNIT) };
+}
+
+/** The size of parts of about `part` that differ little: a multiple of `unit`. */
+function evenPart(size: number, part: number, unit: number): number {
+  const parts = Math.max(Math.ceil(size / part), 1);
+  return Math.max(Math.ceil(size / parts / unit), 1) * unit;
+}

@@ -1,0 +1,131 @@
+// Rows of a table by id, and their gradient.
+//
+//   y[n, :] = table[ids[n], :]            dtable[v, :] = sum over n with ids[n] = v of dy[n, :]
+//
+// Tables stored in 16 bits are read as they are: a step of decoding needs a few rows of 32,128.
+
+import type { FloatArray } from "../../tensor/dtype.ts";
+import { isHalf } from "../../tensor/dtype.ts";
+import { ShapeError } from "../../tensor/errors.ts";
+import { bfloat16ToFloat32, float16ToFloat32 } from "../../tensor/half.ts";
+import { formatShape } from "../../tensor/shape.ts";
+import { empty, zeros, type Tensor } from "../../tensor/tensor.ts";
+import {
+  checkIds,
+  defineGather,
+  defineScatterAdd,
+  gatherWasm,
+  rowOfPiece,
+  tablePieces,
+} from "./gatherRows.ts";
+import type { WgslSingle, WgslSnippet } from "../../tensor/wgsl.ts";
+import { defineKernel, launch } from "../kernel.ts";
+import { bf16, f16 } from "../wgsl/halfs.ts";
+
+const params = { count: "u32", rows: "u32", cols: "u32" } as const;
+
+/** WGSL body that widens elements of rows stored in 16 bits; the cure for an id outside is NaN, as in gathers. */
+function wideningShader(codec: WgslSnippet, unpack: string): WgslSingle<Sizes> {
+  return {
+    uses: [codec, rowOfPiece],
+    views: { y: "u32" },
+    invocations: ({ count, cols }) => count * cols,
+    params: { firstRow: "u32" },
+    pieces: (params) => tablePieces(["x"], params),
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = globalIndex(group, local);
+  if (i >= params.count * params.cols) { return; }
+  let row = rowOfPiece(ids[i / params.cols]);
+  if (row == 0xfffffffeu) { return; }
+  if (row == 0xffffffffu) {
+    y[i] = 0x7fc00000u;
+    return;
+  }
+  let at = row * params.cols + i % params.cols;
+  y[i] = bitcast<u32>(${unpack}(x[at >> 1u])[at & 1u]);
+}`,
+  };
+}
+type Sizes = { readonly [K in keyof typeof params]: number };
+
+export const embeddingKernel = defineGather("embedding", "float");
+
+export const embeddingF16Kernel = defineKernel({
+  name: "embeddingF16",
+  inputs: { x: "f16", ids: "i32" },
+  outputs: { y: "f32" },
+  params,
+  wasm: gatherWasm("embedding", "f16"),
+  wgsl: wideningShader(f16, "unpackF16"),
+  cpu({ x, ids, y }, { rows, cols }) {
+    widenRows(x, float16ToFloat32, ids, rows, cols, y);
+  },
+});
+
+export const embeddingBf16Kernel = defineKernel({
+  name: "embeddingBf16",
+  inputs: { x: "bf16", ids: "i32" },
+  outputs: { y: "f32" },
+  params,
+  wasm: gatherWasm("embedding", "bf16"),
+  wgsl: wideningShader(bf16, "unpackBf16"),
+  cpu({ x, ids, y }, { rows, cols }) {
+    widenRows(x, bfloat16ToFloat32, ids, rows, cols, y);
+  },
+});
+
+function widenRows(
+  x: Uint16Array,
+  widen: (bits: number) => number,
+  ids: Int32Array,
+  rows: number,
+  cols: number,
+  y: FloatArray,
+): void {
+  checkIds("embedding", ids, rows);
+  ids.forEach((id, n) => {
+    for (let j = 0; j < cols; j++) y[n * cols + j] = widen(x[id * cols + j]!);
+  });
+}
+
+export const embeddingBackwardKernel = defineScatterAdd("embeddingBackward");
+
+/**
+ * @param table [V, D]
+ * @param ids i32 [...], each in 0..V-1; see `checkIds`
+ * @returns [..., D]; f32 for a table of 16-bit floats
+ * @throws {ShapeError} unless table has two axes
+ */
+export function embeddingForward(table: Tensor, ids: Tensor): Tensor {
+  const [rows, cols] = table.shape;
+  if (table.rank !== 2 || rows === undefined || cols === undefined) {
+    throw new ShapeError(`embedding: table must be [V, D], got ${formatShape(table.shape)}`);
+  }
+  const y = empty(table.device, [...ids.shape, cols], isHalf(table.dtype) ? "f32" : table.dtype);
+  const bound = { x: table, ids, y };
+  const sizes = { count: ids.size, rows, cols };
+  if (table.dtype === "f16") launch(embeddingF16Kernel, bound, sizes);
+  else if (table.dtype === "bf16") launch(embeddingBf16Kernel, bound, sizes);
+  else launch(embeddingKernel, bound, sizes);
+  return y;
+}
+
+/**
+ * Gradient of a table [rows, D]; ids that occur more than once add up in order.
+ * @param onto [rows, D]: adds the gradient there and returns it, which touches the rows of ids alone
+ */
+export function embeddingBackward(
+  ids: Tensor,
+  dy: Tensor,
+  rows: number,
+  onto: Tensor | null = null,
+): Tensor {
+  const cols = dy.shape.at(-1)!;
+  const dtable = onto ?? zeros([rows, cols], { device: dy.device, dtype: dy.dtype });
+  launch(embeddingBackwardKernel, { ids, dy, dx: dtable }, { count: ids.size, rows, cols });
+  return dtable;
+}
+
+export { checkIds };

@@ -1,0 +1,223 @@
+// One AdamW update of one parameter, in place (Loshchilov & Hutter 2019, arXiv 1711.05101, algorithm 2).
+//
+//   g = scale gradient
+//   p = p - lr wd p
+//   m = m + (1 - beta1) (g - m)
+//   v = beta2 v + (1 - beta2) g^2
+//   p = p - lr / (1 - beta1^t)  m / (sqrt(v) / sqrt(1 - beta2^t) + eps)            t = 1, 2, ...
+//
+// The order is that of torch.optim.AdamW(fused=True) (hf-semantics 3.3). 16-bit parameters have 16-bit
+// moments, as pure bf16 training does: the update is computed in f32 from end to end, and each of p, m
+// and v is rounded once, when it is stored.
+
+import type { FloatArray } from "../../tensor/dtype.ts";
+import { DtypeError, ShapeError } from "../../tensor/errors.ts";
+import {
+  bfloat16ToFloat32,
+  float16ToFloat32,
+  float32ToBfloat16,
+  float32ToFloat16,
+} from "../../tensor/half.ts";
+import { formatShape, sameShape } from "../../tensor/shape.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { WgslSingle, WgslSnippet } from "../../tensor/wgsl.ts";
+import { defineKernel, elementwiseWasm, launch } from "../kernel.ts";
+import { selectors } from "../storedFloats.ts";
+import { bf16, f16 } from "../wgsl/halfs.ts";
+import { elementPieces } from "../wgsl/pieces.ts";
+
+/** `rest` is 1 - beta: in f32 the difference would lose four digits of beta2's. */
+const paramTypes = {
+  size: "u32",
+  decay: "f32",
+  rate: "f32",
+  rest1: "f32",
+  beta2: "f32",
+  rest2: "f32",
+  rootCorrection: "f32",
+  eps: "f32",
+} as const;
+/** Those that follow from the schedule and the number of updates. */
+const varying = ["decay", "rate", "rootCorrection"] as const;
+type Params = { readonly [K in keyof typeof paramTypes]: number };
+
+/** The update of several elements at once; `vector` is the WGSL type that holds them. */
+const wgslUpdate = (vector: "vec4<f32>" | "vec2<f32>"): WgslSnippet => ({
+  source: /* wgsl */ `
+struct Updated { p: ${vector}, m: ${vector}, v: ${vector} }
+fn updated(p: ${vector}, m: ${vector}, v: ${vector}, gradient: ${vector}) -> Updated {
+  var factor = 1.0;
+  if (HAS_SCALE) { factor = scale[0]; }
+  let g = factor * gradient;
+  let mean = m + params.rest1 * (g - m);
+  let square = params.beta2 * v + params.rest2 * g * g;
+  let decayed = p - params.decay * p;
+  let p1 = decayed - params.rate * mean / (sqrt(square) * params.rootCorrection + params.eps);
+  return Updated(p1, mean, square);
+}`,
+});
+
+const updated4 = wgslUpdate("vec4<f32>");
+const updated2 = wgslUpdate("vec2<f32>");
+
+/** Body for parameters stored as pairs in words. */
+function wgslHalves(codec: WgslSnippet, unpack: string, pack: string): WgslSingle<Params> {
+  return {
+    uses: [codec, updated2],
+    views: { gradient: "vec2<f32>" },
+    invocations: ({ size }) => Math.ceil(size / 2),
+    pieces: () => elementPieces(["gradient", "p", "m", "v"]),
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = globalIndex(group, local);
+  if (i * 2u >= params.size) { return; }
+  let next = updated(${unpack}(p[i]), ${unpack}(m[i]), ${unpack}(v[i]), gradient[i]);
+  p[i] = ${pack}(next.p);
+  m[i] = ${pack}(next.m);
+  v[i] = ${pack}(next.v);
+}`,
+  };
+}
+
+/** Stored element to number and back. */
+interface Codec {
+  read(stored: number): number;
+  write(value: number): number;
+}
+
+const same = (value: number): number => value;
+const plainCodec: Codec = { read: same, write: same };
+const bf16Codec: Codec = { read: bfloat16ToFloat32, write: float32ToBfloat16 };
+const f16Codec: Codec = { read: float16ToFloat32, write: float32ToFloat16 };
+
+interface Arrays {
+  readonly gradient: FloatArray;
+  readonly scale: FloatArray | null;
+  readonly p: FloatArray | Uint16Array;
+  readonly m: FloatArray | Uint16Array;
+  readonly v: FloatArray | Uint16Array;
+}
+
+function update({ gradient, scale, p, m, v }: Arrays, u: Params, { read, write }: Codec): void {
+  const factor = scale === null ? 1 : scale[0]!;
+  for (let i = 0; i < u.size; i++) {
+    const g = factor * gradient[i]!;
+    const mean = read(m[i]!) + u.rest1 * (g - read(m[i]!));
+    const square = u.beta2 * read(v[i]!) + u.rest2 * g * g;
+    const decayed = read(p[i]!) - u.decay * read(p[i]!);
+    p[i] = write(decayed - (u.rate * mean) / (Math.sqrt(square) * u.rootCorrection + u.eps));
+    m[i] = write(mean);
+    v[i] = write(square);
+  }
+}
+
+export const adamwKernel = defineKernel({
+  name: "adamw",
+  inputs: { gradient: "float", scale: "float?" },
+  outputs: { p: "float", m: "float", v: "float" },
+  params: paramTypes,
+  varying,
+  wasm: elementwiseWasm("adamw", selectors.f32),
+  wgsl: {
+    uses: [updated4],
+    views: { gradient: "vec4<f32>", p: "vec4<f32>", m: "vec4<f32>", v: "vec4<f32>" },
+    invocations: ({ size }) => Math.ceil(size / 4),
+    pieces: () => elementPieces(["gradient", "p", "m", "v"]),
+    source: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = globalIndex(group, local);
+  if (i * 4u >= params.size) { return; }
+  let next = updated(p[i], m[i], v[i], gradient[i]);
+  p[i] = next.p;
+  m[i] = next.m;
+  v[i] = next.v;
+}`,
+  },
+  cpu: (arrays, params) => update(arrays, params, plainCodec),
+});
+
+export const adamwBf16Kernel = defineKernel({
+  name: "adamwBf16",
+  inputs: { gradient: "f32", scale: "f32?" },
+  outputs: { p: "bf16", m: "bf16", v: "bf16" },
+  params: paramTypes,
+  varying,
+  wasm: elementwiseWasm("adamw", selectors.bf16),
+  wgsl: wgslHalves(bf16, "unpackBf16", "packBf16"),
+  cpu: (arrays, params) => update(arrays, params, bf16Codec),
+});
+
+export const adamwF16Kernel = defineKernel({
+  name: "adamwF16",
+  inputs: { gradient: "f32", scale: "f32?" },
+  outputs: { p: "f16", m: "f16", v: "f16" },
+  params: paramTypes,
+  varying,
+  wasm: elementwiseWasm("adamw", selectors.f16),
+  wgsl: wgslHalves(f16, "unpackF16", "packF16"),
+  cpu: (arrays, params) => update(arrays, params, f16Codec),
+});
+
+export interface AdamWTensors {
+  /** f32, f64, bf16 or f16. */
+  readonly p: Tensor;
+  /** Moments of p's shape and dtype. */
+  readonly m: Tensor;
+  readonly v: Tensor;
+  /** Of p's shape; f32 when p is stored in 16 bits, else of p's dtype. */
+  readonly gradient: Tensor;
+  /** [1], multiplied into the gradient; null for 1. */
+  readonly scale: Tensor | null;
+}
+
+export interface AdamWSettings {
+  /** >= 0 */
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+  /** Number of this update, from 1 on. */
+  readonly step: number;
+}
+
+/**
+ * Updates p, m and v in place.
+ * @throws {ShapeError} unless gradient, m and v have p's shape
+ * @throws {DtypeError} for a dtype that is not as {@link AdamWTensors} says
+ */
+export function adamw(tensors: AdamWTensors, settings: AdamWSettings): void {
+  const { p } = tensors;
+  for (const name of ["gradient", "m", "v"] as const) {
+    if (sameShape(tensors[name].shape, p.shape)) continue;
+    throw new ShapeError(
+      `adamw: ${name} must be ${formatShape(p.shape)} as the parameter, got ${formatShape(tensors[name].shape)}`,
+    );
+  }
+  const { learningRate, beta1, beta2, eps, weightDecay, step } = settings;
+  const params = {
+    size: p.size,
+    decay: learningRate * weightDecay,
+    rate: learningRate / (1 - beta1 ** step),
+    rest1: 1 - beta1,
+    beta2,
+    rest2: 1 - beta2,
+    rootCorrection: 1 / Math.sqrt(1 - beta2 ** step),
+    eps,
+  };
+  switch (p.dtype) {
+    case "f32":
+    case "f64":
+      return launch(adamwKernel, tensors, params);
+    case "bf16":
+      return launch(adamwBf16Kernel, tensors, params);
+    case "f16":
+      return launch(adamwF16Kernel, tensors, params);
+    case "i32":
+    case "u32":
+    case "bool":
+      throw new DtypeError(`adamw: parameters must be floating-point, got ${p.dtype}`);
+  }
+}

@@ -1,0 +1,66 @@
+// Named tensors to a safetensors file and back, bit for bit, one at a time.
+
+import type { Dtype } from "../../tensor/dtype.ts";
+import { CheckpointError, invariant } from "../../tensor/errors.ts";
+import { openSafetensors, writeSafetensors, type SafetensorsInput } from "../../tensor/safetensors.ts";
+import { formatShape, sameShape } from "../../tensor/shape.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+
+const FILE_DTYPES = {
+  f32: "F32",
+  f64: "F64",
+  f16: "F16",
+  bf16: "BF16",
+  i32: "I32",
+  u32: "U32",
+} as const satisfies Partial<Record<Dtype, SafetensorsInput["dtype"]>>;
+
+type FileArray = Float32Array | Float64Array | Uint16Array | Int32Array | Uint32Array;
+
+function fileDtype(x: Tensor): SafetensorsInput["dtype"] {
+  invariant(x.dtype !== "bool", () => "no bool tensors in checkpoints");
+  return FILE_DTYPES[x.dtype];
+}
+
+/** @throws {GradloomError} when the file cannot be written */
+export async function writeTensors(
+  path: string,
+  tensors: ReadonlyMap<string, Tensor>,
+): Promise<void> {
+  const inputs = new Map<string, SafetensorsInput>();
+  for (const [name, x] of tensors) {
+    // Read when its turn comes, so that one copy at a time is in memory.
+    const data = (): Promise<FileArray> => x.device.readStored(x.storage, x.dtype, x.size);
+    inputs.set(name, { dtype: fileDtype(x), shape: x.shape, data });
+  }
+  await writeSafetensors(path, inputs, { format: "pt" });
+}
+
+/**
+ * Overwrites the elements of `tensors` with those of a file; tensors of other names in it are ignored.
+ * @throws {CheckpointError} before anything is overwritten, when one is missing or of another shape or dtype
+ * @throws {SafetensorsError} when the file is missing or damaged
+ */
+export async function readTensors(
+  path: string,
+  tensors: ReadonlyMap<string, Tensor>,
+): Promise<void> {
+  const file = await openSafetensors(path);
+  try {
+    for (const [name, x] of tensors) {
+      const entry = file.entries.get(name);
+      const wanted = `${fileDtype(x)} ${formatShape(x.shape)}`;
+      if (entry?.dtype === fileDtype(x) && sameShape(entry.shape, x.shape)) continue;
+      throw new CheckpointError(
+        `${path}: must hold ${name} as ${wanted}, got ${entry ? `${entry.dtype} ${formatShape(entry.shape)}` : "no such tensor"}. ` +
+          "Does the checkpoint belong to this model?",
+      );
+    }
+    for (const [name, x] of tensors) {
+      const { data } = await file.read(name);
+      x.device.write(x.storage, x.dtype, data as FileArray);
+    }
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,176 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { DatasetError } from "../../src/tensor/errors.ts";
+import { parseDataset } from "../../src/data/csvDataset.ts";
+import { formatDatasetDict } from "../../src/data/dataset.ts";
+import { loadDataset } from "../../src/data/loadDataset.ts";
+import { hasShared, needsShared, shared } from "../support/shared.ts";
+
+const HEADER = "id,dialogue,summary,topic\n";
+
+describe("parseDataset", () => {
+  it("parses records, not lines: newlines, commas and doubled quotes inside quotes", () => {
+    const text = `${HEADER}t0,"#Person1#: Hi, ""Bob"".\n#Person2#: Hi.\n",They greet.,greeting\n`;
+    expect(parseDataset(text, "x.csv")).toEqual({
+      features: ["id", "dialogue", "summary", "topic"],
+      rows: [
+        {
+          id: "t0",
+          dialogue: '#Person1#: Hi, "Bob".\n#Person2#: Hi.\n',
+          summary: "They greet.",
+          topic: "greeting",
+        },
+      ],
+    });
+  });
+
+  it("reads what pandas reads: byte order mark, CRLF, blank lines, missing cells at the end", () => {
+    const text = "\uFEFFdialogue,summary,topic\r\n\r\na,b\r\n\r\nc,d,e";
+    const { features, rows } = parseDataset(text, "x.csv");
+    expect(features).toEqual(["dialogue", "summary", "topic"]);
+    expect(rows).toEqual([
+      { dialogue: "a", summary: "b", topic: null },
+      { dialogue: "c", summary: "d", topic: "e" },
+    ]);
+  });
+
+  // STR_NA_VALUES of pandas 3.0.6.
+  const missing =
+    "#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null";
+  it("takes pandas' missing values for null, quoted or not, and nothing else", () => {
+    for (const cell of ["", ...missing.split("|")]) {
+      const { rows } = parseDataset(`${HEADER}t0,a,b,${cell}\nt1,a,b,"${cell}"\n`, "x.csv");
+      expect(rows.map(({ topic }) => topic)).toEqual([null, null]);
+    }
+    for (const cell of [" NA", "na", "none", "Nan", "nothing", "0", "NA."]) {
+      expect(parseDataset(`${HEADER}t0,a,b,${cell}\n`, "x.csv").rows[0]!["topic"]).toBe(cell);
+    }
+  });
+
+  it("takes other columns by name", () => {
+    const columns = { sourceColumn: "article", targetColumn: "headline" };
+    expect(parseDataset("article,headline\na,b\n", "x.csv", columns).rows).toEqual([
+      { article: "a", headline: "b" },
+    ]);
+  });
+
+  const refused: [string, string, string][] = [
+    ["an empty file", "", "x.csv: the first line must name the columns, got an empty file."],
+    ["a header alone", HEADER, "x.csv: must hold at least one record below the header, got none."],
+    [
+      "a missing column",
+      "id,text\n1,a\n",
+      "x.csv: must have a column dialogue, got id, text. Rename a column, or name those to use with sourceColumn and targetColumn.",
+    ],
+    [
+      "a column twice",
+      "dialogue,summary,summary\na,b,c\n",
+      'x.csv: column names must differ, got "summary" twice.',
+    ],
+    [
+      "a missing summary",
+      `${HEADER}t0,"a\nb",c,d\nt1,"a\nb",NA,d\n`,
+      'x.csv: column summary must not be missing, got "NA" in record 2 (ending on line 5).',
+    ],
+    [
+      "a missing dialogue",
+      `${HEADER}t0\n`,
+      'x.csv: column dialogue must not be missing, got "" in record 1 (ending on line 2).',
+    ],
+    [
+      "too many cells",
+      `${HEADER}t0,Hi, Bob,b,c\n`,
+      "x.csv: every record must have 4 cells, got 5 in record 1 (ending on line 2).",
+    ],
+    ["a quote that never closes", `${HEADER}t0,"a,b,c\n`, "opening quote at line 2"],
+    ["text after a closing quote", `${HEADER}t0,"a"b,c,d\n`, 'got "b" at line 2'],
+    ["a quote inside an unquoted cell", `${HEADER}t0,a"b",c,d\n`, "at line 2"],
+  ];
+  it.each(refused)("refuses %s in one line that names the file", (_, text, message) => {
+    const error = thrownBy(() => parseDataset(text, "x.csv"));
+    expect(error).toBeInstanceOf(DatasetError);
+    expect(error.message).toContain(message);
+    expect(error.message).toMatch(/^x\.csv: .*\.$/);
+    expect(error.message).not.toContain("\n");
+  });
+});
+
+describe("loadDataset", () => {
+  let dir: string;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), "gradloom-csv-"));
+  });
+  afterEach(async () => {
+    await rm(dir, { recursive: true });
+  });
+
+  it("loads the splits that are there, dev.csv as validation", async () => {
+    await writeFile(join(dir, "dev.csv"), `${HEADER}d0,a,b,c\n`);
+    await writeFile(join(dir, "test.csv"), `${HEADER}t0,a,b,c\nt1,a,b,c\n`);
+    const dict = await loadDataset(dir);
+    expect(Object.keys(dict)).toEqual(["validation", "test"]);
+    expect(dict.validation?.rows).toHaveLength(1);
+    expect(formatDatasetDict(dict)).toBe(`DatasetDict({
+    validation: Dataset({
+        features: ['id', 'dialogue', 'summary', 'topic'],
+        num_rows: 1
+    })
+    test: Dataset({
+        features: ['id', 'dialogue', 'summary', 'topic'],
+        num_rows: 2
+    })
+})`);
+  });
+
+  it("prefers validation.csv to dev.csv", async () => {
+    await writeFile(join(dir, "dev.csv"), `${HEADER}d0,a,b,c\n`);
+    await writeFile(join(dir, "validation.csv"), `${HEADER}v0,a,b,c\n`);
+    expect((await loadDataset(dir)).validation?.rows[0]?.["id"]).toBe("v0");
+  });
+
+  it("names the file and the record of a missing value", async () => {
+    await writeFile(join(dir, "train.csv"), `${HEADER}t0,a,,c\n`);
+    await expect(loadDataset(dir)).rejects.toThrow(
+      `${join(dir, "train.csv")}: column summary must not be missing, got "" in record 1 (ending on line 2)`,
+    );
+  });
+
+  it("refuses a missing folder, a file, and a folder without splits", async () => {
+    await expect(loadDataset(join(dir, "none"))).rejects.toThrow(/got .*none \(nothing there\)/);
+    await writeFile(join(dir, "data.csv"), HEADER);
+    await expect(loadDataset(join(dir, "data.csv"))).rejects.toThrow(/got .*data\.csv \(a file\)/);
+    await expect(loadDataset(dir)).rejects.toThrow(/got data\.csv\. Rename the splits/);
+    await rm(join(dir, "data.csv"));
+    await expect(loadDataset(dir)).rejects.toThrow(/got no csv file/);
+    await expect(loadDataset(dir)).rejects.toThrow(DatasetError);
+  });
+
+  it("refuses text that is not UTF-8", async () => {
+    await writeFile(join(dir, "train.csv"), Buffer.from([0x69, 0x64, 0xe9, 0x0a]));
+    await expect(loadDataset(dir)).rejects.toThrow(/train\.csv: must be UTF-8 text/);
+  });
+
+  it.skipIf(!hasShared)(needsShared("reads DialogSum as the notebook prints it"), async () => {
+    const dict = await loadDataset(shared("data", "dialogsum"));
+    const part = (split: string, rows: number): string =>
+      `    ${split}: Dataset({\n        features: ['id', 'dialogue', 'summary', 'topic'],\n        num_rows: ${rows}\n    })\n`;
+    expect(formatDatasetDict(dict)).toBe(
+      `DatasetDict({\n${part("train", 12460)}${part("validation", 500)}${part("test", 1500)}})`,
+    );
+    expect(dict.test?.rows[200]?.["id"]).toBe("test_66_3");
+    const lines = dict.test?.rows[200]?.["dialogue"]?.split("\n") ?? [];
+    expect(lines.length).toBeGreaterThan(5);
+    expect(lines.every((line) => /^#Person\d#:/.test(line))).toBe(true);
+  });
+});
+
+function thrownBy(fn: () => unknown): Error {
+  try {
+    fn();
+  } catch (error) {
+    if (error instanceof Error) return error;
+  }
+  throw new Error("nothing was thrown");
+}

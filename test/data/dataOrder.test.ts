@@ -1,0 +1,76 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ArgumentError } from "../../src/tensor/errors.ts";
+import { epochOrder, randperm } from "../../src/data/dataOrder.ts";
+import { hasShared, needsShared, shared } from "../support/shared.ts";
+
+describe("randperm", () => {
+  it("is torch.randperm", () => {
+    expect([...randperm(10, 42)]).toEqual([2, 6, 1, 8, 4, 5, 0, 9, 3, 7]);
+    expect([...randperm(12460, 42).subarray(0, 16)]).toEqual([
+      1702, 9258, 2966, 3452, 8086, 8855, 3148, 1881, 3030, 10283, 7088, 10566, 9302, 7771, 1723,
+      1827,
+    ]);
+    expect([...randperm(12460, 43).subarray(0, 8)]).toEqual([
+      4448, 571, 2515, 3809, 8585, 7605, 3732, 6487,
+    ]);
+  });
+
+  it("takes no row and one row", () => {
+    expect([...randperm(0, 1)]).toEqual([]);
+    expect([...randperm(1, 1)]).toEqual([0]);
+  });
+
+  it("holds every row once", () => {
+    fc.assert(
+      fc.property(fc.nat(300), fc.maxSafeInteger(), (n, seed) => {
+        const sorted = [...randperm(n, seed)].sort((a, b) => a - b);
+        expect(sorted).toEqual(Array.from({ length: n }, (_, i) => i));
+      }),
+    );
+  });
+
+  it("refuses what is no number of rows and no seed", () => {
+    for (const n of [-1, 1.5, NaN, 2 ** 32]) {
+      expect(() => randperm(n, 42)).toThrow(ArgumentError);
+      expect(() => randperm(n, 42)).toThrow(`n must be an integer from 0 to 214748363, got ${n}`);
+    }
+    for (const seed of [0.5, NaN, 2 ** 60]) {
+      expect(() => randperm(3, seed)).toThrow(ArgumentError);
+      expect(() => randperm(3, seed)).toThrow(
+        `seed must be an integer of at most 53 bits, got ${seed}`,
+      );
+    }
+  });
+});
+
+describe("epochOrder", () => {
+  it("seeds each epoch with seed + epoch", () => {
+    expect(epochOrder(100, 42, 0)).toEqual(randperm(100, 42));
+    expect(epochOrder(100, 42, 3)).toEqual(randperm(100, 45));
+    expect(epochOrder(100, 42, 1)).not.toEqual(epochOrder(100, 42, 0));
+  });
+
+  describe.skipIf(!hasShared)(needsShared("against the Trainer"), () => {
+    it.each([
+      ["run-notebook", 240],
+      ["run-masked", 240],
+      ["run-full", 32],
+      ["mini", 12460],
+    ])("orders the batches of %s, epoch after epoch", (run, n) => {
+      const { batches, arguments: args } = JSON.parse(
+        readFileSync(shared("golden", run, "run.json"), "utf8"),
+      ) as { batches: number[][]; arguments: { seed: number } };
+      let seen = 0;
+      for (let epoch = 0; seen < batches.length; epoch++) {
+        const order = [...epochOrder(n, args.seed, epoch)];
+        for (let at = 0; at < n && seen < batches.length; seen++) {
+          const batch = batches[seen]!;
+          expect(order.slice(at, at + batch.length), `step ${seen}`).toEqual(batch);
+          at += batch.length;
+        }
+      }
+    });
+  });
+});

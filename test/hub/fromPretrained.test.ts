@@ -1,0 +1,254 @@
+// A model and its tokenizer by the id of a repository; a cache shared with Python and with other processes.
+
+import { spawn } from "node:child_process";
+import { cp, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { EXAMPLE_MODEL } from "../../src/cli/example.ts";
+import { WEIGHTS } from "../../src/model/weightFiles.ts";
+import { T5Config } from "../../src/t5/config.ts";
+import { downloadSnapshot } from "../../src/hub/snapshot.ts";
+import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
+import { Tokenizer } from "../../src/model/tokenizer.ts";
+import { HubError } from "../../src/tensor/errors.ts";
+import { readSafetensors, writeSafetensors } from "../../src/tensor/safetensors.ts";
+import { gradloom } from "../support/command.ts";
+import { cpu } from "../support/device.ts";
+import { COMMIT, FakeHub, type FakeRepository } from "../support/fakeHub.ts";
+import { temporaryFolder } from "../support/folder.ts";
+import { pythonWith, runPython } from "../support/python.ts";
+
+const folder = temporaryFolder();
+const ID = "google/flan-t5-example";
+const options = { device: cpu };
+let hub: FakeHub;
+let cacheDir: string;
+const example: Record<string, Buffer> = {};
+
+beforeAll(async () => {
+  for (const name of await readdir(EXAMPLE_MODEL)) {
+    example[name] = await readFile(join(EXAMPLE_MODEL, name));
+  }
+  hub = await FakeHub.start();
+});
+afterAll(() => hub.stop());
+beforeEach(() => {
+  cacheDir = folder();
+  hub.seen.length = 0;
+  hub.faults = {};
+  serve({ ...example, "README.md": "#", "pytorch_model.bin": "pickle" });
+  vi.stubEnv("HF_ENDPOINT", hub.endpoint);
+  vi.stubEnv("HF_HUB_CACHE", cacheDir);
+  vi.stubEnv("HF_HUB_OFFLINE", "");
+});
+afterEach(() => vi.unstubAllEnvs());
+
+function serve(files: FakeRepository["files"]): void {
+  const large = Object.keys(files).filter((name) => /\.(safetensors|bin)$/.test(name));
+  hub.repositories.set(`models/${ID}`, { files, large });
+}
+const downloaded = () =>
+  new Set(
+    hub.seen
+      .filter(({ path }) => path.includes("/resolve/"))
+      .map(({ path }) => path.split("/").at(-1)),
+  );
+
+/** Fails unless the model is the example's: bit for bit. */
+async function expectExample(model: T5ForConditionalGeneration): Promise<void> {
+  const expected = await T5ForConditionalGeneration.fromPretrained(EXAMPLE_MODEL, options);
+  for (const [name, x] of expected.parameters()) {
+    const found = await model.parameters().get(name)!.data();
+    expect(Buffer.compare(Buffer.from(found.buffer), Buffer.from((await x.data()).buffer))).toBe(0);
+  }
+  expected.dispose();
+  model.dispose();
+}
+
+describe("fromPretrained of a Hub id", () => {
+  it("loads model and tokenizer from the files that each needs", async () => {
+    await T5Config.fromPretrained(ID);
+    expect(downloaded()).toEqual(new Set(["config.json"]));
+    const tokenizer = await Tokenizer.fromPretrained(ID);
+    expect(downloaded()).toEqual(
+      new Set([
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+      ]),
+    );
+    const local = await Tokenizer.fromPretrained(EXAMPLE_MODEL);
+    expect(tokenizer.encode("Hello there.")).toEqual(local.encode("Hello there."));
+    hub.seen.length = 0;
+    await expectExample(await T5ForConditionalGeneration.fromPretrained(ID, options));
+    expect(downloaded()).toEqual(new Set(["generation_config.json", "model.safetensors"]));
+  });
+
+  it("loads a model in shards: the index and what it names", async () => {
+    const { tensors } = await readSafetensors(join(EXAMPLE_MODEL, "model.safetensors"));
+    const files: Record<string, Buffer | string> = { ...example, "model-extra.safetensors": "x" };
+    delete files["model.safetensors"];
+    const weightMap: Record<string, string> = {};
+    const half = tensors.size >> 1;
+    for (const [i, part] of [[...tensors].slice(0, half), [...tensors].slice(half)].entries()) {
+      const name = `model-0000${i + 1}-of-00002.safetensors`;
+      const path = folder();
+      await writeSafetensors(path, new Map(part));
+      files[name] = await readFile(path);
+      for (const [tensor] of part) weightMap[tensor] = name;
+    }
+    files["model.safetensors.index.json"] = JSON.stringify({ weight_map: weightMap });
+    serve(files);
+    await expectExample(await T5ForConditionalGeneration.fromPretrained(ID, options));
+    expect(downloaded()).not.toContain("model-extra.safetensors");
+    hub.seen.length = 0;
+    await expectExample(
+      await T5ForConditionalGeneration.fromPretrained(ID, { ...options, revision: COMMIT }),
+    );
+    expect(hub.seen).toEqual([]);
+  });
+
+  it("takes a folder of that name where there is one", async () => {
+    const [before, place] = [process.cwd(), folder()];
+    await cp(EXAMPLE_MODEL, join(place, ID), { recursive: true });
+    process.chdir(place);
+    try {
+      await T5Config.fromPretrained(ID);
+    } finally {
+      process.chdir(before);
+    }
+    expect(hub.seen).toEqual([]);
+  });
+
+  it.each([
+    [
+      { "config.json": "{}", "pytorch_model.bin": "x" },
+      /must hold model\.safetensors.*got pytorch_model\.bin.*Convert/,
+    ],
+    [{ "model.safetensors": "x" }, /must hold config\.json/],
+  ])("names what a repository lacks: %j", async (files, message) => {
+    serve(files);
+    const error = await T5ForConditionalGeneration.fromPretrained(ID, options).catch(
+      (e: unknown) => e,
+    );
+    expect(error).toBeInstanceOf(HubError);
+    expect((error as HubError).message).toMatch(message);
+    expect((error as HubError).message).toMatch(/^google\/flan-t5-example: /);
+    expect((error as HubError).message).toMatch(/There is no folder google\/flan-t5-example here/);
+  });
+
+  it("says that a text is neither a folder nor an id", async () => {
+    for (const text of ["nothing", "./google/flan", "a/b/c", "google/--flan"]) {
+      await expect(Tokenizer.fromPretrained(text)).rejects.toThrow(
+        /must be a model folder .*got nothing there\. Check the path\. A Hub id reads organisation\/name/,
+      );
+    }
+    expect(hub.seen).toEqual([]);
+  });
+});
+
+const downloader = fileURLToPath(new URL("../support/downloadProcess.mjs", import.meta.url));
+
+/** Downloads the weights in a process of its own. */
+function downloadElsewhere(): { readonly pid: number; readonly code: Promise<number | null> } {
+  const child = spawn(process.execPath, [downloader, ID, WEIGHTS], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const code = new Promise<number | null>((resolve) => child.on("close", resolve));
+  return { pid: child.pid!, code };
+}
+
+describe("the command", () => {
+  it("takes a Hub id, says on stderr what it downloads, and names the revision that is none", async () => {
+    const { code, stdout, stderr } = await gradloom(["info", "--model", ID, "--json"]);
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ model: ID });
+    expect(stderr).toMatch(/^download google\/flan-t5-example \(MB\): 1\/1 after .*config\.json\n/);
+    const refused = await gradloom(["info", "--model", ID, "--revision", "v9"]);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/^error: google\/flan-t5-example: revision v9 must be .*\n$/);
+  });
+});
+
+describe("two processes", () => {
+  it("that download at once fetch each byte once", async () => {
+    hub.faults.pieceDelay = 2;
+    const [first, second] = [downloadElsewhere(), downloadElsewhere()];
+    expect(await Promise.all([first.code, second.code])).toEqual([0, 0]);
+    expect(hub.downloads("model.safetensors").filter(({ isCdn }) => isCdn)).toHaveLength(1);
+  });
+
+  it("of which one is killed: the other goes on from there", async () => {
+    hub.faults.pieceDelay = 5;
+    const first = downloadElsewhere();
+    await vi.waitFor(() => expect(hub.seen.some(({ isCdn }) => isCdn)).toBe(true), {
+      timeout: 20_000,
+    });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    process.kill(first.pid, "SIGKILL");
+    await first.code;
+    hub.faults = {};
+    const { folder: snapshot } = await downloadSnapshot({ type: "model", name: ID }, () => ({
+      required: [WEIGHTS],
+    }));
+    expect(example[WEIGHTS]!.equals(await readFile(join(snapshot, WEIGHTS)))).toBe(true);
+    const ranges = hub.downloads("model.safetensors").filter(({ isCdn }) => isCdn);
+    expect(ranges).toHaveLength(2);
+    expect(ranges[1]!.range).toMatch(/^bytes=[1-9]/);
+  });
+});
+
+const python = pythonWith("huggingface_hub");
+const needsPython = (title: string) => (python ? title : `${title} (skipped: no huggingface_hub)`);
+
+describe("the cache", () => {
+  it.skipIf(!python)(needsPython("is found by Python's huggingface_hub"), async () => {
+    const model = await T5ForConditionalGeneration.fromPretrained(ID, options);
+    model.dispose();
+    const script = `
+import json
+from huggingface_hub import hf_hub_download, scan_cache_dir, snapshot_download, try_to_load_from_cache
+print(json.dumps({
+  "folder": snapshot_download("${ID}", local_files_only=True),
+  "file": hf_hub_download("${ID}", "model.safetensors", local_files_only=True),
+  "absent": str(try_to_load_from_cache("${ID}", "tokenizer.json")),
+  "repositories": [[r.repo_id, r.nb_files, [sorted(v.refs) for v in r.revisions]] for r in scan_cache_dir().repos],
+  "warnings": [str(w) for w in scan_cache_dir().warnings],
+}))`;
+    const snapshot = join(cacheDir, `models--${ID.replace("/", "--")}`, "snapshots", COMMIT);
+    expect(await runPython(python!, script)).toEqual({
+      folder: snapshot,
+      file: join(snapshot, "model.safetensors"),
+      absent: "None",
+      repositories: [[ID, 3, [["main"]]]],
+      warnings: [],
+    });
+  });
+
+  it.skipIf(!python)(
+    needsPython("of Python's huggingface_hub is used without network"),
+    async () => {
+      const script = `
+import json
+from huggingface_hub import snapshot_download
+print(json.dumps(snapshot_download("${ID}")))`;
+      await runPython(python!, script, { HF_HUB_DISABLE_XET: "1" });
+      hub.seen.length = 0;
+      vi.stubEnv("HF_HUB_OFFLINE", "1");
+      await expectExample(await T5ForConditionalGeneration.fromPretrained(ID, options));
+      await Tokenizer.fromPretrained(ID);
+      expect(hub.seen).toEqual([]);
+    },
+  );
+
+  it("lies where huggingface_hub looks", async () => {
+    vi.stubEnv("HF_HUB_CACHE", undefined);
+    vi.stubEnv("HF_HOME", join(cacheDir, "home"));
+    await T5Config.fromPretrained(ID);
+    expect(await readdir(join(cacheDir, "home", "hub"))).toEqual([
+      `models--${ID.replace("/", "--")}`,
+    ]);
+  });
+});

@@ -1,0 +1,205 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openCheckpoint } from "../../src/model/weightFiles.ts";
+import { CheckpointError, SafetensorsError } from "../../src/tensor/errors.ts";
+import { readSafetensors, writeSafetensors } from "../../src/tensor/safetensors.ts";
+import { hasShared, needsShared, shared } from "../support/shared.ts";
+
+let root: string;
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), "gradloom-checkpoint-"));
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+/** A folder with these texts as files. */
+function folderOf(files: Record<string, string>): string {
+  const folder = mkdtempSync(join(root, "model-"));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return folder;
+}
+
+function writeShard(folder: string, name: string, tensors: Record<string, number[]>) {
+  const entries = Object.entries(tensors).map(
+    ([tensor, values]) =>
+      [tensor, { dtype: "F32", shape: [values.length], data: Float32Array.from(values) }] as const,
+  );
+  return writeSafetensors(join(folder, name), new Map(entries), { format: "pt" });
+}
+
+/** A folder of two shards, with an index that says `weightMap` besides what is true. */
+async function sharded(weightMap: Record<string, unknown> = {}): Promise<string> {
+  const index = {
+    metadata: { total_size: 16 },
+    weight_map: { a: "one.safetensors", b: "two.safetensors", c: "two.safetensors", ...weightMap },
+  };
+  const folder = folderOf({
+    "config.json": "{}",
+    "model.safetensors.index.json": JSON.stringify(index),
+  });
+  await writeShard(folder, "one.safetensors", { a: [1] });
+  await writeShard(folder, "two.safetensors", { b: [2, 3], c: [4] });
+  return folder;
+}
+
+describe("openCheckpoint", () => {
+  it("opens one file and reads its tensors by name", async () => {
+    const folder = folderOf({ "config.json": "{}" });
+    await writeShard(folder, "model.safetensors", { x: [1, 2], y: [3] });
+    const checkpoint = await openCheckpoint(folder);
+    expect(checkpoint.source).toBe(`${folder}/model.safetensors`);
+    expect([...checkpoint.names.keys()]).toEqual(["x", "y"]);
+    expect(checkpoint.names.get("x")).toMatchObject({ dtype: "F32", shape: [2] });
+    expect((await checkpoint.read("x")).data).toEqual(Float32Array.of(1, 2));
+    await expect(checkpoint.read("z")).rejects.toThrow('has no tensor "z"');
+    await checkpoint.close();
+    await expect(checkpoint.read("x")).rejects.toThrow("must be open to be read, got closed");
+  });
+
+  it("opens shards by their index", async () => {
+    const folder = await sharded();
+    const checkpoint = await openCheckpoint(folder);
+    expect(checkpoint.source).toBe(`${folder}/model.safetensors.index.json`);
+    expect([...checkpoint.names].map(([name, { shape }]) => [name, shape])).toEqual([
+      ["a", [1]],
+      ["b", [2]],
+      ["c", [1]],
+    ]);
+    expect((await checkpoint.read("b")).data).toEqual(Float32Array.of(2, 3));
+    expect((await checkpoint.read("a")).data).toEqual(Float32Array.of(1));
+    await expect(checkpoint.read("d")).rejects.toThrow("has no tensor d among its 3");
+    await checkpoint.close();
+    await expect(checkpoint.read("a")).rejects.toThrow(SafetensorsError);
+    await expect(checkpoint.read("b")).rejects.toThrow(SafetensorsError);
+  });
+
+  it("prefers the whole file, as transformers does", async () => {
+    const folder = await sharded();
+    await writeShard(folder, "model.safetensors", { whole: [1] });
+    const checkpoint = await openCheckpoint(folder);
+    expect([...checkpoint.names.keys()]).toEqual(["whole"]);
+    await checkpoint.close();
+  });
+
+  it("forgives an index that lists other names of the embedding, which no shard holds", async () => {
+    const folder = await sharded({
+      "encoder.embed_tokens.weight": "one.safetensors",
+      "decoder.embed_tokens.weight": "one.safetensors",
+      "lm_head.weight": "two.safetensors",
+    });
+    const checkpoint = await openCheckpoint(folder);
+    expect([...checkpoint.names.keys()]).toEqual(["a", "b", "c"]);
+    await checkpoint.close();
+  });
+
+  it("reads files by name where there is no disk", async () => {
+    const folder = await sharded();
+    const files = new Map(
+      readdirSync(folder).map((name) => [name, new Blob([readFileSync(join(folder, name))])]),
+    );
+    const checkpoint = await openCheckpoint(files);
+    expect((await checkpoint.read("c")).data).toEqual(Float32Array.of(4));
+    await checkpoint.close();
+  });
+
+  /** The one-line message of a CheckpointError. */
+  async function refusal(folder: string): Promise<string> {
+    const error = await openCheckpoint(folder).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(CheckpointError);
+    const { message } = error as Error;
+    expect(message.startsWith(folder)).toBe(true);
+    expect(message).not.toContain("\n");
+    return message;
+  }
+
+  it("names what a folder lacks, and what it holds", async () => {
+    const missing = join(root, "missing");
+    expect(await refusal(missing)).toContain("must be a model folder with config.json");
+    const other = folderOf({ "README.md": "", "weights.txt": "" });
+    expect(await refusal(other)).toContain(
+      "must hold config.json, got README.md, weights.txt. Pass the folder of a T5 model",
+    );
+    const many = folderOf(Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`f${i}`, ""])));
+    expect(await refusal(many)).toContain("got f0, f1, f10, f11, f2, f3, f4, f5 and 4 more.");
+    const adapter = folderOf({ "adapter_config.json": "{}", "adapter_model.safetensors": "" });
+    expect(await refusal(adapter)).toContain("This is a LoRA adapter");
+    const bare = folderOf({ "config.json": "{}" });
+    expect(await refusal(bare)).toContain(
+      "must hold model.safetensors or model.safetensors.index.json, got config.json. Download the weights as safetensors.",
+    );
+  });
+
+  it("says how to convert weights of PyTorch", async () => {
+    const folder = folderOf({ "config.json": "{}", "pytorch_model.bin": "PK" });
+    expect(await refusal(folder)).toContain(
+      `got config.json, pytorch_model.bin. Convert the PyTorch weights once with Python: from transformers import T5ForConditionalGeneration; ` +
+        `T5ForConditionalGeneration.from_pretrained("${folder}").save_pretrained("${folder}")`,
+    );
+  });
+
+  it("notices shards that are missing, or do not hold what the index says", async () => {
+    const gone = await sharded();
+    rmSync(join(gone, "two.safetensors"));
+    expect(await refusal(gone)).toContain(
+      "the folder must hold every shard, got no two.safetensors, which has 2 of 3 tensors.",
+    );
+    const lacking = await sharded({ d: "one.safetensors" });
+    expect(await refusal(lacking)).toContain(
+      "tensor d must be in one.safetensors, got a shard without it.",
+    );
+    const twice = await sharded({ d: "three.safetensors" });
+    await writeShard(twice, "three.safetensors", { a: [1], d: [1] });
+    expect(await refusal(twice)).toContain("tensor a must be in one shard, got it in");
+  });
+
+  it("refuses an index that is none, or that leads out of the folder", async () => {
+    const folder = folderOf({ "config.json": "{}", "model.safetensors.index.json": "{}" });
+    expect(await refusal(folder)).toContain("weight_map must be an object from tensor to file");
+    const outside = await sharded({ d: "../one.safetensors" });
+    expect(await refusal(outside)).toContain(
+      'weight_map of d must name a file of the same folder, got "../one.safetensors"',
+    );
+    expect(await refusal(await sharded({ d: 1 }))).toContain("got 1");
+  });
+
+  it("leaves safetensors' own complaints as they are, and no file open", async () => {
+    const folder = await sharded();
+    const before = openFiles();
+    writeFileSync(join(folder, "two.safetensors"), "short");
+    await expect(openCheckpoint(folder)).rejects.toThrow(SafetensorsError);
+    expect(openFiles()).toBe(before);
+    mkdirSync(join(folder, "model.safetensors"));
+    await expect(openCheckpoint(folder)).rejects.toThrow("must be a file, got a folder");
+    expect(openFiles()).toBe(before);
+  });
+
+  describe.skipIf(!hasShared)(needsShared("models"), () => {
+    it.each(["golden/t5-gated", "models/t5-mini-dialogsum"])(
+      "%s opens, with every tensor it holds",
+      async (name) => {
+        const checkpoint = await openCheckpoint(shared(name));
+        const { tensors } = await readSafetensors(shared(name, "model.safetensors"));
+        expect([...checkpoint.names.keys()]).toEqual([...tensors.keys()]);
+        const q = "encoder.block.0.layer.0.SelfAttention.q.weight";
+        expect(await checkpoint.read(q)).toEqual(tensors.get(q));
+        await checkpoint.close();
+      },
+    );
+
+    it("flan-t5-base, which comes without weights, is refused", async () => {
+      expect(await refusal(shared("models", "flan-t5-base"))).toContain(
+        "must hold model.safetensors or model.safetensors.index.json, got config.json",
+      );
+    });
+  });
+});
+
+/** File descriptors of this process; Linux only, elsewhere always 0. */
+function openFiles(): number {
+  try {
+    return readdirSync("/proc/self/fd").length;
+  } catch {
+    return 0;
+  }
+}
