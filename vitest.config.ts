@@ -11,7 +11,7 @@ export default defineConfig(({ mode }) => ({
       GRADLOOM_CACHE: join(tmpdir(), "gradloom-test-cache"),
     },
     include: ["test/**/*.test.ts"],
-    globalSetup: ["test/support/softwareGpu.ts"],
+    globalSetup: ["scripts/adapters/softwareGpu.ts"],
     // Two cores: more workers than that only make the timed tests noisy.
     maxWorkers: 2,
     testTimeout: 120_000,

@@ -6,7 +6,7 @@
 //   npm run bench:dispatches -- [--steps 15] [--bf16]
 
 import { parseArgs } from "node:util";
-import { openNullGpu } from "../test/support/nullGpu.ts";
+import { openNullGpu } from "../scripts/adapters/nullGpu.ts";
 import { FLAN_T5_SMALL, median } from "./flanT5Small.ts";
 import { recordingTime, trainingStep } from "./gpu/trainingStep.ts";
 

@@ -5,7 +5,7 @@
 
 import { parseArgs } from "node:util";
 import { backward } from "../src/autograd/backward.ts";
-import { gradientNorm } from "../src/kernels/optimizer/gradientNorm.ts";
+import { gradientNormForward } from "../src/kernels/optimizer/gradientNorm.ts";
 import { openDevice } from "../src/kernels/openDevice.ts";
 import { defaultVariant, type WasmVariant } from "../src/kernels/wasm/load.ts";
 import { Scope } from "../src/tensor/scope.ts";
@@ -43,7 +43,7 @@ async function step(): Promise<Parts> {
   await device.sync();
   const backwardEnd = performance.now();
   memory.run(() => {
-    const { scale } = gradientNorm([...gradients.values()], 1);
+    const { scale } = gradientNormForward([...gradients.values()], 1);
     optimizer.step(gradients, 1e-4, scale);
   });
   await device.sync();

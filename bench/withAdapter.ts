@@ -2,7 +2,7 @@
 // reads its variables when a process starts, and never again.
 
 import { spawnSync } from "node:child_process";
-import { softwareGpu } from "../test/support/softwareGpu.ts";
+import { softwareGpu } from "../scripts/adapters/softwareGpu.ts";
 
 /** Returns where there is an adapter; else runs this script again, with one, and ends with its exit code. */
 export function restartWithAdapter(): void {

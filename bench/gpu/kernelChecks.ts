@@ -45,12 +45,12 @@ async function record(most: number): Promise<Call[]> {
     keys.add(key);
     const recording: KernelDescription = {
       ...kernel,
-      cpu(arrays, ...scalars) {
+      plain(arrays, ...scalars) {
         const kept = bound.map(([name, x]): [string, Bound | null] => {
           const before = arrays[name]?.slice();
           return [name, x && before ? { dtype: x.dtype, before, after: null } : null];
         });
-        kernel.cpu(arrays, ...scalars);
+        kernel.plain(arrays, ...scalars);
         for (const [name, x] of kept) {
           if (x && name in kernel.outputs) x.after = arrays[name]!.slice();
         }

@@ -2,17 +2,17 @@
 
 import * as autograd from "../../src/autograd/index.ts";
 import { backward } from "../../src/autograd/backward.ts";
-import { argmax, topk } from "../../src/kernels/rows/argmax.ts";
+import { argmaxForward, topkForward } from "../../src/kernels/rows/argmax.ts";
 import { castForward } from "../../src/kernels/pointwise/cast.ts";
-import { concat } from "../../src/kernels/moves/concat.ts";
+import { concatForward } from "../../src/kernels/moves/concat.ts";
 import { embeddingForward } from "../../src/kernels/moves/embedding.ts";
-import { copyInto, gatherRows } from "../../src/kernels/moves/gatherRows.ts";
-import { gradientNorm } from "../../src/kernels/optimizer/gradientNorm.ts";
-import { matmul } from "../../src/kernels/matmul/matmul.ts";
-import { broadcastTo, permute } from "../../src/kernels/moves/permute.ts";
-import { roundTo } from "../../src/kernels/pointwise/roundTo.ts";
-import { addToSum } from "../../src/kernels/optimizer/runningSum.ts";
-import { slice } from "../../src/kernels/moves/slice.ts";
+import { copyInto, gatherRowsForward } from "../../src/kernels/moves/gatherRows.ts";
+import { gradientNormForward } from "../../src/kernels/optimizer/gradientNorm.ts";
+import { matmulForward } from "../../src/kernels/matmul/matmul.ts";
+import { broadcastToForward, permuteForward } from "../../src/kernels/moves/permute.ts";
+import { roundToForward } from "../../src/kernels/pointwise/roundTo.ts";
+import { addToSumInPlace } from "../../src/kernels/optimizer/runningSum.ts";
+import { sliceForward } from "../../src/kernels/moves/slice.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { toStorage, type Dtype } from "../../src/tensor/dtype.ts";
 import { Scope } from "../../src/tensor/scope.ts";
@@ -88,7 +88,7 @@ async function trainAndGenerate(
     const first = backward(model.forward(inputs).loss!);
     // Gradients of a second batch are added to those of the first.
     const sums = backward(model.forward(inputs).loss!, undefined, undefined, first);
-    const { scale } = gradientNorm([...sums.values()], 0.5);
+    const { scale } = gradientNormForward([...sums.values()], 0.5);
     optimizer.step(sums, 1e-3, scale);
   });
   memory.dispose();
@@ -143,11 +143,11 @@ function others(device: Device, seed: number): void {
   const index = tensor([rows - 1, 0, 1, 0], [4], { device, dtype: "i32" });
   for (const dtype of MOVED) {
     const x = numbers(device, [rows, cols], seed, dtype);
-    permute(x, [1, 0]);
-    broadcastTo(x, [3, rows, cols]);
-    slice(x, 1, 1, cols);
-    concat([x, x], 1);
-    gatherRows(x, index);
+    permuteForward(x, [1, 0]);
+    broadcastToForward(x, [3, rows, cols]);
+    sliceForward(x, 1, 1, cols);
+    concatForward([x, x], 1);
+    gatherRowsForward(x, index);
     copyInto(numbers(device, [rows, cols + 3], seed, dtype), x, { axis: 1, offset: 2 });
     // Others go by way of f32.
     for (const other of MOVED) if (dtype === "f32" || other === "f32") castForward(x, other);
@@ -155,11 +155,12 @@ function others(device: Device, seed: number): void {
   const x = numbers(device, [rows, cols], seed);
   for (const half of HALFS) {
     const table = numbers(device, [cols, cols], seed + 1, half);
-    roundTo(x, half);
+    roundToForward(x, half);
     embeddingForward(table, index);
-    for (const roundToF16 of [false, true]) matmul(x, table, { transposeB: true, roundToF16 });
+    for (const roundToF16 of [false, true])
+      matmulForward(x, table, { transposeB: true, roundToF16 });
   }
-  argmax(x);
-  topk(x, 2);
-  addToSum(tensor([8], [1], { device }), tensor([seed], [1], { device }), 0.5);
+  argmaxForward(x);
+  topkForward(x, 2);
+  addToSumInPlace(tensor([8], [1], { device }), tensor([seed], [1], { device }), 0.5);
 }

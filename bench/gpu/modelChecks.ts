@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { backward } from "../../src/autograd/backward.ts";
 import { castForward } from "../../src/kernels/pointwise/cast.ts";
-import { matmul } from "../../src/kernels/matmul/matmul.ts";
+import { matmulForward } from "../../src/kernels/matmul/matmul.ts";
 import { matrixShape } from "../../src/kernels/matmul/subgroupMatrixShader.ts";
 import { openDevice } from "../../src/kernels/openDevice.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
@@ -131,7 +131,10 @@ export async function checkMatrixUnits(device: WebGpuDevice): Promise<string> {
           const a = half(noise(transposeA ? [k, m] : [m, k], 1));
           const b = half(noise(transposeB ? [n, k] : [k, n], 2));
           const options = { transposeA, transposeB };
-          return [matmul(a, b, { ...options, roundToF16: true }), matmul(a, b, options)] as const;
+          return [
+            matmulForward(a, b, { ...options, roundToF16: true }),
+            matmulForward(a, b, options),
+          ] as const;
         });
         worst = Math.max(worst, relativeError(await fast.data(), await plain.data()));
         products++;

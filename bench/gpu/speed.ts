@@ -2,7 +2,7 @@
 
 import { attentionForward } from "../../src/kernels/attention/forward.ts";
 import { attentionBackward } from "../../src/kernels/attention/backward.ts";
-import { matmul } from "../../src/kernels/matmul/matmul.ts";
+import { matmulForward } from "../../src/kernels/matmul/matmul.ts";
 import { matrixShape } from "../../src/kernels/matmul/subgroupMatrixShader.ts";
 import { Scope } from "../../src/tensor/scope.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
@@ -44,7 +44,7 @@ export async function matmulFigures(
     for (const roundToF16 of [false, true]) {
       const { seconds, clock } = await secondsPerRun(
         device,
-        () => void matmul(a!, b!, { roundToF16 }),
+        () => void matmulForward(a!, b!, { roundToF16 }),
         quick,
       );
       const rate = (2 * n ** 3) / seconds;

@@ -1,7 +1,7 @@
 // A training step as the Trainer does it, for benches, and how long it keeps the main thread.
 
-import { gradientNorm } from "../../src/kernels/optimizer/gradientNorm.ts";
-import { addToSum } from "../../src/kernels/optimizer/runningSum.ts";
+import { gradientNormForward } from "../../src/kernels/optimizer/gradientNorm.ts";
+import { addToSumInPlace } from "../../src/kernels/optimizer/runningSum.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { Scope } from "../../src/tensor/scope.ts";
 import { zeros } from "../../src/tensor/tensor.ts";
@@ -45,10 +45,10 @@ export function trainingStep(device: Device, shape: StepShape): TrainingStep {
       memory.run(() => {
         const into = optimizer.openGradients();
         const gradients = lossGradients(model, inputs, factors, into, (loss) =>
-          addToSum(total, loss, 1),
+          addToSumInPlace(total, loss, 1),
         );
         const gathered = optimizer.gather(gradients);
-        const { scale } = gradientNorm(gathered, 1);
+        const { scale } = gradientNormForward(gathered, 1);
         for (const x of gathered) x.dispose();
         optimizer.step(gradients, 1e-5, scale);
         optimizer.closeGradients();

@@ -1,6 +1,6 @@
 import { attentionBackward } from "../../src/kernels/attention/backward.ts";
 import { attentionForward } from "../../src/kernels/attention/forward.ts";
-import { decodeAttention } from "../../src/kernels/attention/decode.ts";
+import { decodeAttentionForward } from "../../src/kernels/attention/decode.ts";
 import { f32Bytes, noise, type BenchInput, type KernelBench } from "./kernelBench.ts";
 
 /** FLAN-T5-small: 8 texts, 6 heads of 64. */
@@ -130,7 +130,7 @@ export const attentionBenches: readonly KernelBench[] = [
       noise([HEADS, 128], 4),
     ],
     run: ([q, k, v, bias]) => [
-      decodeAttention(q!, k!, v!, { heads: HEADS, length: 128, bias: bias! }),
+      decodeAttentionForward(q!, k!, v!, { heads: HEADS, length: 128, bias: bias! }),
     ],
     expected: (x, index) => expectedOutput(x, decoding, index),
   },

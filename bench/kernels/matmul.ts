@@ -1,4 +1,4 @@
-import { matmul, type MatmulOptions } from "../../src/kernels/matmul/matmul.ts";
+import { matmulForward, type MatmulOptions } from "../../src/kernels/matmul/matmul.ts";
 import { f32Bytes, noise, type KernelBench } from "./kernelBench.ts";
 
 /** op(a) [M, K] times op(b) [K, N]. */
@@ -18,7 +18,7 @@ function bench(
     flops: 2 * m * k * n,
     bytes: f32Bytes(m * k, k * n, m * n),
     inputs: () => [noise(a, 1), noise(b, 2)],
-    run: ([x, y]) => [matmul(x!, y!, options)],
+    run: ([x, y]) => [matmulForward(x!, y!, options)],
     expected([x, y], index) {
       const [i, j] = [Math.floor(index / n), index % n];
       let sum = 0;

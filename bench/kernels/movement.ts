@@ -1,10 +1,10 @@
 // Kernels that look rows up or move them.
 
-import { concat } from "../../src/kernels/moves/concat.ts";
+import { concatForward } from "../../src/kernels/moves/concat.ts";
 import { embeddingBackward, embeddingForward } from "../../src/kernels/moves/embedding.ts";
-import { copyInto, gatherRows } from "../../src/kernels/moves/gatherRows.ts";
-import { permute } from "../../src/kernels/moves/permute.ts";
-import { slice } from "../../src/kernels/moves/slice.ts";
+import { copyInto, gatherRowsForward } from "../../src/kernels/moves/gatherRows.ts";
+import { permuteForward } from "../../src/kernels/moves/permute.ts";
+import { sliceForward } from "../../src/kernels/moves/slice.ts";
 import { f32Bytes, noise, type BenchInput, type KernelBench } from "./kernelBench.ts";
 
 const indices = (length: number, id: (i: number) => number): BenchInput => ({
@@ -57,7 +57,7 @@ export const movementBenches: readonly KernelBench[] = [
     flops: 0,
     bytes: f32Bytes(2 * 8 * 256 * 384),
     inputs: () => [noise([8, 256, 6, 64], 1)],
-    run: ([x]) => [permute(x!, [0, 2, 1, 3])],
+    run: ([x]) => [permuteForward(x!, [0, 2, 1, 3])],
     expected([x], index) {
       const [d, t, h] = [index % 64, Math.floor(index / 64) % 256, Math.floor(index / 16384) % 6];
       const b = Math.floor(index / (6 * 16384));
@@ -70,7 +70,7 @@ export const movementBenches: readonly KernelBench[] = [
     flops: 0,
     bytes: f32Bytes(2 * 1024 * 256),
     inputs: () => [noise([1024, 512], 1)],
-    run: ([x]) => [slice(x!, 1, 128, 384)],
+    run: ([x]) => [sliceForward(x!, 1, 128, 384)],
     expected: ([x], index) => x!.values[Math.floor(index / 256) * 512 + 128 + (index % 256)]!,
   },
   {
@@ -79,7 +79,7 @@ export const movementBenches: readonly KernelBench[] = [
     flops: 0,
     bytes: f32Bytes(4 * 1024 * 256),
     inputs: () => [noise([1024, 256], 1), noise([1024, 256], 2)],
-    run: ([a, b]) => [concat([a!, b!], 1)],
+    run: ([a, b]) => [concatForward([a!, b!], 1)],
     expected([a, b], index) {
       const [row, column] = [Math.floor(index / 512), index % 512];
       return (column < 256 ? a! : b!).values[row * 256 + (column % 256)]!;
@@ -91,7 +91,7 @@ export const movementBenches: readonly KernelBench[] = [
     flops: 0,
     bytes: f32Bytes(2 * BEAMS * POSITIONS * COLUMNS),
     inputs: () => [cache(), indices(BEAMS, (i) => [2, 0, 0, 3][i]!)],
-    run: ([x, beams]) => [gatherRows(x!, beams!)],
+    run: ([x, beams]) => [gatherRowsForward(x!, beams!)],
     expected([x, beams], index) {
       const size = POSITIONS * COLUMNS;
       return x!.values[beams!.values[Math.floor(index / size)]! * size + (index % size)]!;

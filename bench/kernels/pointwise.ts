@@ -2,16 +2,21 @@
 
 import { addInPlace } from "../../src/kernels/pointwise/accumulate.ts";
 import { castForward } from "../../src/kernels/pointwise/cast.ts";
-import { dropout, dropoutAdd, dropoutParams, keepFactors } from "../../src/kernels/pointwise/dropout.ts";
+import {
+  dropoutForward,
+  dropoutAddForward,
+  dropoutParams,
+  keepFactors,
+} from "../../src/kernels/pointwise/dropout.ts";
 import { gatedGeluBackward, gatedGeluForward } from "../../src/kernels/pointwise/gatedGelu.ts";
 import {
-  binary,
+  binaryForward,
   geluValue,
-  scalar,
+  scalarForward,
   unaryBackward,
   unaryForward,
 } from "../../src/kernels/pointwise/pointwise.ts";
-import { roundTo } from "../../src/kernels/pointwise/roundTo.ts";
+import { roundToForward } from "../../src/kernels/pointwise/roundTo.ts";
 import { f32Bytes, noise, type KernelBench } from "./kernelBench.ts";
 
 /** One in ten dropped, somewhere in a stream. */
@@ -56,7 +61,7 @@ export const pointwiseBenches: readonly KernelBench[] = [
     flops: 0,
     bytes: f32Bytes(3 * 2048 * 512),
     inputs: () => [noise([2048, 512], 1), noise([2048, 512], 2)],
-    run: ([a, b]) => [binary("add", a!, b!)],
+    run: ([a, b]) => [binaryForward("add", a!, b!)],
     expected: ([a, b], index) => a!.values[index]! + b!.values[index]!,
   },
   {
@@ -65,7 +70,7 @@ export const pointwiseBenches: readonly KernelBench[] = [
     flops: 0,
     bytes: f32Bytes(2 * 2048 * 512 + 2048),
     inputs: () => [noise([2048, 512], 1), noise([2048, 1], 2)],
-    run: ([a, b]) => [binary("mul", a!, b!)],
+    run: ([a, b]) => [binaryForward("mul", a!, b!)],
     expected: ([a, b], index) => a!.values[index]! * b!.values[Math.floor(index / 512)]!,
   },
   {
@@ -74,7 +79,7 @@ export const pointwiseBenches: readonly KernelBench[] = [
     flops: 0,
     bytes: f32Bytes(2 * 2048 * 512),
     inputs: () => [noise([2048, 512], 1)],
-    run: ([x]) => [scalar("mulScalar", x!, 0.5)],
+    run: ([x]) => [scalarForward("mulScalar", x!, 0.5)],
     expected: ([x], index) => 0.5 * x!.values[index]!,
   },
   {
@@ -123,7 +128,7 @@ export const pointwiseBenches: readonly KernelBench[] = [
     flops: 0,
     bytes: f32Bytes(2 * 2048 * 1024),
     inputs: () => [noise([2048, 1024], 1)],
-    run: ([x]) => [dropout(x!, DROPOUT)],
+    run: ([x]) => [dropoutForward(x!, DROPOUT)],
     expected: ([x], index) => keep(index) * x!.values[index]!,
   },
   {
@@ -132,7 +137,7 @@ export const pointwiseBenches: readonly KernelBench[] = [
     flops: 0,
     bytes: f32Bytes(3 * 2048 * 512),
     inputs: () => [noise([2048, 512], 1), noise([2048, 512], 2)],
-    run: ([residual, x]) => [dropoutAdd(residual!, x!, DROPOUT)],
+    run: ([residual, x]) => [dropoutAddForward(residual!, x!, DROPOUT)],
     expected: ([residual, x], index) => residual!.values[index]! + keep(index) * x!.values[index]!,
   },
   {
@@ -161,7 +166,7 @@ export const pointwiseBenches: readonly KernelBench[] = [
     flops: 0,
     bytes: f32Bytes(2 * 2048 * 512),
     inputs: () => [noise([2048, 512], 1)],
-    run: ([x]) => [roundTo(x!, "bf16")],
+    run: ([x]) => [roundToForward(x!, "bf16")],
     expected: ([x], index) => x!.values[index]!,
     tolerance: 2 ** -8,
   },

@@ -1,6 +1,6 @@
 // Kernels along the vocabulary: the loss, its gradient, and the choice of a token.
 
-import { argmax, topk } from "../../src/kernels/rows/argmax.ts";
+import { argmaxForward, topkForward } from "../../src/kernels/rows/argmax.ts";
 import { crossEntropyBackward, crossEntropyForward } from "../../src/kernels/rows/crossEntropy.ts";
 import { f32Bytes, noise, place, type BenchInput, type KernelBench } from "./kernelBench.ts";
 
@@ -64,7 +64,7 @@ export const vocabularyBenches: readonly KernelBench[] = [
     flops: 0,
     bytes: f32Bytes(8 * VOCABULARY),
     inputs: () => [noise([8, VOCABULARY], 1, 4)],
-    run: ([x]) => [argmax(x!)],
+    run: ([x]) => [argmaxForward(x!)],
     expected([x], text) {
       const { row } = place(x!, VOCABULARY, text * VOCABULARY);
       let best = 0;
@@ -80,7 +80,7 @@ export const vocabularyBenches: readonly KernelBench[] = [
     bytes: f32Bytes(4 * VOCABULARY),
     inputs: () => [noise([4, VOCABULARY], 1, 4)],
     run([x]) {
-      const { values, indices } = topk(x!, 8);
+      const { values, indices } = topkForward(x!, 8);
       return [values, indices];
     },
     expected([x], index) {

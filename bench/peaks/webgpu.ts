@@ -6,7 +6,7 @@ import type { WebGpuDevice } from "../../src/tensor/webgpu/webgpuDevice.ts";
 import { secondsPerRun } from "../gpu/timing.ts";
 import type { Peaks } from "./peaks.ts";
 
-const cpu = (): never => {
+const plain = (): never => {
   throw new Error("bench: peaks of webgpu are measured on webgpu");
 };
 
@@ -36,7 +36,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   y[i] = total.x + total.y + total.z + total.w;
 }`,
   },
-  cpu,
+  plain,
 });
 
 const copy = defineKernel({
@@ -54,7 +54,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (i < params.vectors) { y[i] = x[i]; }
 }`,
   },
-  cpu,
+  plain,
 });
 
 /** @param quick for programs that play a GPU: less work, which a GPU would do before it has its clock up */

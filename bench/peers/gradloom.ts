@@ -1,5 +1,5 @@
 import { attentionForward } from "../../src/kernels/attention/forward.ts";
-import { matmul } from "../../src/kernels/matmul/matmul.ts";
+import { matmulForward } from "../../src/kernels/matmul/matmul.ts";
 import { rmsNormForward } from "../../src/kernels/rows/rmsNorm.ts";
 import { softmaxForward } from "../../src/kernels/rows/softmax.ts";
 import type { Device } from "../../src/tensor/device.ts";
@@ -10,8 +10,8 @@ import { EPS } from "./workloads.ts";
 const plain = { heads: 1, bias: null, mask: null, causal: false, scale: 1, dropout: null };
 
 const computations: Computations<Tensor, Tensor[]> = {
-  matmul: ([a, b]) => [matmul(a!, b!)],
-  linear: ([x, weight]) => [matmul(x!, weight!, { transposeB: true })],
+  matmul: ([a, b]) => [matmulForward(a!, b!)],
+  linear: ([x, weight]) => [matmulForward(x!, weight!, { transposeB: true })],
   softmax: ([x]) => [softmaxForward(x!)],
   rmsNorm: ([x, weight]) => Object.values(rmsNormForward(x!, weight!, EPS)),
   attention: ([q, k, v]) => Object.values(attentionForward(q!, k!, v!, plain)),

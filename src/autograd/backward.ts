@@ -5,7 +5,7 @@ import { AutogradError, ShapeError } from "../tensor/errors.ts";
 import { formatShape, sameShape } from "../tensor/shape.ts";
 import { scope } from "../tensor/scope.ts";
 import { alias, full, type Tensor } from "../tensor/tensor.ts";
-import { add } from "../kernels/pointwise/pointwise.ts";
+import { addForward } from "../kernels/pointwise/pointwise.ts";
 import { noGrad, TapeNode } from "./tape.ts";
 
 type Target = TapeNode | Tensor;
@@ -188,7 +188,7 @@ function checkDestination(leaf: Tensor, x: Tensor): void {
 function accumulate(present: Tensor, gradient: Tensor): Tensor {
   if (present.storage.shared) {
     if (!gradient.storage.shared) return accumulate(gradient, present);
-    const sum = add(present, gradient);
+    const sum = addForward(present, gradient);
     present.dispose();
     gradient.dispose();
     return sum;

@@ -181,7 +181,7 @@ export function isGradEnabled(): boolean {
 }
 
 /** The tape behind `output` as a Graphviz drawing: ops with their output shapes, and leaves. */
-export function dot(output: Tensor): string {
+export function toGraphviz(output: Tensor): string {
   const lines: string[] = [];
   const ids = new Map<TapeNode | Tensor, number>();
   const visit = (at: TapeNode | Tensor): number => {

@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { cpus } from "node:os";
 import type { Device } from "../tensor/device.ts";
 import { openDevice } from "../kernels/openDevice.ts";
-import { matmul } from "../kernels/matmul/matmul.ts";
+import { matmulForward } from "../kernels/matmul/matmul.ts";
 import { loadTiles, saveTiles } from "../kernels/matmul/tileCache.ts";
 import { defaultVariant } from "../kernels/wasm/load.ts";
 import { tuneMatmul } from "../kernels/matmul/tune.ts";
@@ -111,7 +111,7 @@ async function measureMatmul(device: Device): Promise<number> {
   for (let i = 0; i <= REPEATS; i++) {
     const begun = performance.now();
     scope(() => {
-      matmul(x, x);
+      matmulForward(x, x);
     });
     await device.sync();
     if (i > 0) seconds.push((performance.now() - begun) / 1000); // the first run warms up

@@ -1,6 +1,7 @@
 // Examples to batches: the two collators that transformers' Trainer uses for sequence-to-sequence models.
 // B is the batch, S and T the source and target length.
 
+import { IGNORE_INDEX } from "../kernels/rows/crossEntropy.ts";
 import { ArgumentError, DatasetError } from "../tensor/errors.ts";
 
 /** One tokenised row. A label of -100 takes no part in the loss; no mask means that every position is read. */
@@ -26,9 +27,6 @@ export interface Seq2SeqCollateOptions {
   readonly padToMultipleOf?: number;
 }
 
-/** A label that the cross-entropy ignores. */
-export const IGNORED_LABEL = -100;
-
 /**
  * Stacks examples as they are (transformers' default_data_collator).
  * @throws {DatasetError} unless all examples have the same lengths and the same fields
@@ -50,7 +48,7 @@ export function defaultCollate(examples: readonly Example[]): Batch {
  */
 export function seq2seqCollate(
   examples: readonly Example[],
-  { padTokenId = 0, labelPadId = IGNORED_LABEL, padToMultipleOf = 1 }: Seq2SeqCollateOptions = {},
+  { padTokenId = 0, labelPadId = IGNORE_INDEX, padToMultipleOf = 1 }: Seq2SeqCollateOptions = {},
 ): Batch {
   checkNotEmpty(examples);
   if (!Number.isInteger(padToMultipleOf) || padToMultipleOf < 1) {

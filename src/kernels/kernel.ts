@@ -62,7 +62,7 @@ export interface KernelDeclaration<
   /** SIMD function that runs instead of `cpu` for f32. */
   readonly wasm?: WasmBody;
   /** Plain loops over the bindings' elements: the oracle, the f64 path, and the body without WebAssembly. */
-  cpu(arrays: Arrays<I> & Arrays<O>, params: Values<P>, constants: Values<C>): void;
+  plain(arrays: Arrays<I> & Arrays<O>, params: Values<P>, constants: Values<C>): void;
 }
 
 export interface Kernel<
@@ -108,8 +108,12 @@ export function defineKernel<
     varying: declaration.varying ?? [],
     ...(declaration.wgsl ? { wgsl: declaration.wgsl } : {}),
     ...(declaration.wasm ? { wasm: declaration.wasm } : {}),
-    cpu(arrays: KernelArrays, params: KernelParams, constants: KernelParams) {
-      declaration.cpu(arrays as Arrays<I> & Arrays<O>, params as Values<P>, constants as Values<C>);
+    plain(arrays: KernelArrays, params: KernelParams, constants: KernelParams) {
+      declaration.plain(
+        arrays as Arrays<I> & Arrays<O>,
+        params as Values<P>,
+        constants as Values<C>,
+      );
     },
   };
   defined.set(name, description);

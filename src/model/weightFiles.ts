@@ -29,7 +29,7 @@ export interface StoredShape {
 }
 
 /** Open weight files, read tensor by tensor. */
-export interface Checkpoint {
+export interface WeightFiles {
   /** What messages call it: the file, or the index of the shards. */
   readonly source: string;
   /** dtype and shape of every tensor, in the order of the files. */
@@ -44,7 +44,7 @@ export interface Checkpoint {
  * @throws {CheckpointError} when the folder, its config.json, its weights or a shard of them is missing
  * @throws {SafetensorsError} when a file is not valid safetensors
  */
-export async function openCheckpoint(source: ModelSource): Promise<Checkpoint> {
+export async function openWeightFiles(source: ModelSource): Promise<WeightFiles> {
   const folder = await openModelFolder(source, CheckpointError);
   folder.require("config.json", "Pass the folder of a T5 model in Hugging Face's format.");
   if (folder.has(WEIGHTS)) return openWhole(folder);
@@ -64,7 +64,7 @@ function conversion(folder: ModelFolder): string {
   );
 }
 
-async function openWhole(folder: ModelFolder): Promise<Checkpoint> {
+async function openWhole(folder: ModelFolder): Promise<WeightFiles> {
   const file = await openSafetensors(folder.locate(WEIGHTS));
   return {
     source: folder.path(WEIGHTS),
@@ -74,7 +74,7 @@ async function openWhole(folder: ModelFolder): Promise<Checkpoint> {
   };
 }
 
-async function openShards(folder: ModelFolder): Promise<Checkpoint> {
+async function openShards(folder: ModelFolder): Promise<WeightFiles> {
   const source = folder.path(INDEX);
   const promised = readWeightMap(source, await folder.json(INDEX));
   const shards = new Map<string, SafetensorsFile>();

@@ -1,6 +1,6 @@
 // AdamW over a model's parameters, in two groups: with weight decay and without.
 
-import { adamw } from "../kernels/optimizer/adamw.ts";
+import { adamwInPlace } from "../kernels/optimizer/adamw.ts";
 import { keep } from "../tensor/scope.ts";
 import { alias, type Tensor } from "../tensor/tensor.ts";
 import { moveIntoPack, packedZeros, partOf, planPacks, rangeOf, runs, type Pack } from "./pack.ts";
@@ -130,13 +130,13 @@ export class AdamW {
         const range = (whole: Tensor): Tensor => rangeOf(whole, entries);
         const [p, gradient] = [range(group.p!), range(group.gradient!.whole)];
         const [m, v] = [range(group.moments.m), range(group.moments.v)];
-        adamw({ p, m, v, gradient, scale }, settings);
+        adamwInPlace({ p, m, v, gradient, scale }, settings);
         for (const x of [p, gradient, m, v]) x.dispose();
       }
       for (const { tensor: p } of group.pack.entries) {
         const gradient = gradients.get(p);
         if (gradient === undefined || liesInPack(group, p, gradient)) continue;
-        adamw({ p, ...group.momentsOf.get(p)!, gradient, scale }, settings);
+        adamwInPlace({ p, ...group.momentsOf.get(p)!, gradient, scale }, settings);
       }
     }
   }

@@ -1,6 +1,6 @@
 // Tensors packed behind one another into few storages, so that one kernel can update many of them.
 
-import { copyRange } from "../kernels/moves/slice.ts";
+import { copyRangeInto } from "../kernels/moves/slice.ts";
 import { SLICE_ALIGNMENT, type Device, type Storage } from "../tensor/device.ts";
 import { byteLength, type Dtype } from "../tensor/dtype.ts";
 import { keep } from "../tensor/scope.ts";
@@ -67,7 +67,7 @@ export function moveIntoPack(pack: Pack): Tensor {
   const whole = packedZeros(pack, pack.dtype);
   for (const entry of pack.entries) {
     const flat = alias(entry.tensor, [entry.tensor.size]);
-    copyRange(flat, { axis: 0, begin: 0, length: flat.size }, whole, entry.begin);
+    copyRangeInto(flat, { axis: 0, begin: 0, length: flat.size }, whole, entry.begin);
     flat.dispose();
     entry.tensor.moveTo(storageOf(whole, entry.begin, entry.tensor.size));
   }

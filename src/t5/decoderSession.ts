@@ -5,10 +5,10 @@ import { embedding } from "../autograd/ops/embedding.ts";
 import { add } from "../autograd/ops/pointwise.ts";
 import { relativePositionBias } from "../autograd/ops/relativePositionBias.ts";
 import { noGrad } from "../autograd/tape.ts";
-import { argmax, topk } from "../kernels/rows/argmax.ts";
-import { concat } from "../kernels/moves/concat.ts";
-import { decodeAttention } from "../kernels/attention/decode.ts";
-import { copyInto, gatherRows } from "../kernels/moves/gatherRows.ts";
+import { argmaxForward, topkForward } from "../kernels/rows/argmax.ts";
+import { concatForward } from "../kernels/moves/concat.ts";
+import { decodeAttentionForward } from "../kernels/attention/decode.ts";
+import { copyInto, gatherRowsForward } from "../kernels/moves/gatherRows.ts";
 import { logSoftmaxForward } from "../kernels/rows/softmax.ts";
 import { reshape } from "../autograd/ops/shape.ts";
 import { invariant } from "../tensor/errors.ts";
@@ -129,7 +129,7 @@ class CachedSession implements DecoderSession {
   async top(k: number, scores: "logits" | "logProbabilities"): Promise<TopScores> {
     const logits = this.#fed();
     const best = this.#memory.run(() =>
-      scope(() => topk(scores === "logits" ? logits : logSoftmaxForward(logits), k)),
+      scope(() => topkForward(scores === "logits" ? logits : logSoftmaxForward(logits), k)),
     );
     const [values, indices] = await Promise.all([best.values.data(), best.indices.data()]);
     best.values.dispose();
@@ -142,8 +142,8 @@ class CachedSession implements DecoderSession {
       scope(() => {
         const steps = [];
         let ids = this.#tokenTensor(tokens);
-        for (let i = 0; i < count; i++) steps.push((ids = this.#advance(ids, argmax)));
-        return concat(steps, 0);
+        for (let i = 0; i < count; i++) steps.push((ids = this.#advance(ids, argmaxForward)));
+        return concatForward(steps, 0);
       }),
     );
     const ids = (await chosen.data()) as Int32Array;
@@ -156,7 +156,9 @@ class CachedSession implements DecoderSession {
     if (rows.every((row, i) => row === i)) return;
     const { device } = this.#network;
     this.#replaceCaches((cache) =>
-      scope(() => gatherRows(cache, tensor(Int32Array.from(rows), [rows.length], { device }))),
+      scope(() =>
+        gatherRowsForward(cache, tensor(Int32Array.from(rows), [rows.length], { device })),
+      ),
     );
   }
 
@@ -225,7 +227,7 @@ class CachedSession implements DecoderSession {
     bias?: Tensor,
     mask?: Tensor,
   ): Tensor {
-    const heads = decodeAttention(linear(this.#context, w.q, normed), k, v, {
+    const heads = decodeAttentionForward(linear(this.#context, w.q, normed), k, v, {
       heads: this.#context.config.numHeads,
       length,
       ...(bias ? { bias } : {}),

@@ -1,6 +1,7 @@
 // From rows of numbers to the tensors a forward pass reads, with the checks that belong there.
 
-import { shiftRight } from "../kernels/moves/shiftRight.ts";
+import { IGNORE_INDEX } from "../kernels/rows/crossEntropy.ts";
+import { shiftRightForward } from "../kernels/moves/shiftRight.ts";
 import type { Device } from "../tensor/device.ts";
 import { ArgumentError, ShapeError } from "../tensor/errors.ts";
 import { formatShape, sameShape, type Shape } from "../tensor/shape.ts";
@@ -9,9 +10,6 @@ import type { T5Config } from "./config.ts";
 
 /** Rows of token ids, or an i32 tensor [B, L] that the caller vouches for. */
 export type TokenIds = readonly (readonly number[])[] | Tensor;
-
-/** The label that the loss ignores (PyTorch's cross_entropy default). */
-export const IGNORE_INDEX = -100;
 
 /** @throws {ShapeError} unless rows are of one length of at least 1 */
 function checkRows(name: string, rows: readonly (readonly number[])[]): Shape {
@@ -139,7 +137,7 @@ export function decoderInput(
     return given;
   }
   if (labels)
-    return shiftRight(labels, {
+    return shiftRightForward(labels, {
       start: decoderStartTokenId,
       ignored: IGNORE_INDEX,
       pad: padTokenId,

@@ -7,7 +7,7 @@ import { CheckpointError } from "../tensor/errors.ts";
 import { bfloat16ToFloat32, float16ToFloat32 } from "../tensor/half.ts";
 import { formatShape, sameShape, sizeOf } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import type { Checkpoint, StoredTensor } from "../model/weightFiles.ts";
+import type { WeightFiles, StoredTensor } from "../model/weightFiles.ts";
 import type { T5Config } from "./config.ts";
 import { buildWeights, type T5Weights } from "./weights.ts";
 
@@ -34,7 +34,7 @@ export interface LoadedWeights {
  * @throws {CheckpointError} naming the tensor that is missing, has another shape, or another dtype
  */
 export async function loadWeights(
-  checkpoint: Checkpoint,
+  checkpoint: WeightFiles,
   config: T5Config,
   device: Device,
   dtype: "f32" | "f16" | "bf16",
@@ -75,7 +75,7 @@ function storedDtype(name: string, dtype: "f32" | "f16" | "bf16"): Dtype {
 }
 
 /** Our name to the file's, for the tensors that files name in several ways. */
-function fileNames(checkpoint: Checkpoint, config: T5Config): Map<string, string> {
+function fileNames(checkpoint: WeightFiles, config: T5Config): Map<string, string> {
   const has = (name: string) => checkpoint.names.has(name);
   const embedding = EMBEDDING_NAMES.find(has);
   if (embedding !== undefined) return new Map([["shared.weight", embedding]]);
@@ -89,7 +89,7 @@ function fileNames(checkpoint: Checkpoint, config: T5Config): Map<string, string
 
 /** The head is the embedding unless the file holds another one. */
 async function isTied(
-  checkpoint: Checkpoint,
+  checkpoint: WeightFiles,
   names: ReadonlyMap<string, string>,
   config: T5Config,
 ): Promise<boolean> {
@@ -106,7 +106,7 @@ function bytesOf({ data }: StoredTensor): Uint8Array {
 }
 
 function checkStored(
-  checkpoint: Checkpoint,
+  checkpoint: WeightFiles,
   fileName: string,
   name: string,
   shape: readonly number[],
@@ -147,7 +147,7 @@ export function convert(stored: StoredTensor, target: Dtype, name: string): Stor
 }
 
 function unusedNames(
-  checkpoint: Checkpoint,
+  checkpoint: WeightFiles,
   parameters: ReadonlyMap<string, Tensor>,
   names: ReadonlyMap<string, string>,
 ): string[] {

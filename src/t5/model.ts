@@ -7,7 +7,7 @@ import { Generator, normalArray } from "../tensor/philox.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { keep } from "../tensor/scope.ts";
 import { tensor, type Tensor } from "../tensor/tensor.ts";
-import { openCheckpoint } from "../model/weightFiles.ts";
+import { openWeightFiles } from "../model/weightFiles.ts";
 import { T5Config } from "./config.ts";
 import { openSession } from "./decoderSession.ts";
 import { GenerationConfig } from "./generationConfig.ts";
@@ -96,7 +96,7 @@ export class T5ForConditionalGeneration extends T5Network {
         `fromPretrained: dtype must be ${Object.keys(STORED_AS).join(", ")}, got ${options.dtype}`,
       );
     }
-    const checkpoint = await openCheckpoint(folder);
+    const checkpoint = await openWeightFiles(folder);
     try {
       const loaded = await loadWeights(checkpoint, config, options.device, stored);
       const { weights, parameters, unused } = loaded;

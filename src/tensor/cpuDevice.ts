@@ -65,7 +65,7 @@ export class CpuDevice implements Device {
   }
 
   /** Threads that share large kernels, the calling one included. */
-  get kernels(): "wasm" | "plain" {
+  get bodies(): "wasm" | "plain" {
     return this.#wasm ? "wasm" : "plain";
   }
 
@@ -132,7 +132,7 @@ export class CpuDevice implements Device {
       this.#dispatchWasm(kernel, kernel.wasm, bindings, tensors, params, constants);
       return;
     }
-    kernel.cpu(this.#arrays(bindings, tensors), params, constants);
+    kernel.plain(this.#arrays(bindings, tensors), params, constants);
   }
 
   async sync(): Promise<void> {}

@@ -52,7 +52,7 @@ export interface KernelDescription {
   readonly varying: readonly string[];
   readonly wgsl?: WgslBody;
   readonly wasm?: WasmBody;
-  cpu(arrays: KernelArrays, params: KernelParams, constants: KernelParams): void;
+  plain(arrays: KernelArrays, params: KernelParams, constants: KernelParams): void;
 }
 
 /** Bytes on a device. Shared by the tensors that view them and by the tape; freed with the last of them. */
@@ -91,7 +91,7 @@ export interface Device {
   /** Threads that compute on the host; 1 where the work is elsewhere. */
   readonly threads: number;
   /** Which bodies of the kernels run here. */
-  readonly kernels: "wasm" | "plain" | "wgsl";
+  readonly bodies: "wasm" | "plain" | "wgsl";
   /** Kernels dispatched since the device opened. */
   readonly dispatches: number;
   /**

@@ -1,8 +1,8 @@
 // One pass over an evaluation set: its loss, and on demand what the model predicts.
 
 import { noGrad } from "../autograd/tape.ts";
-import { argmax } from "../kernels/rows/argmax.ts";
-import { addToSum } from "../kernels/optimizer/runningSum.ts";
+import { argmaxForward } from "../kernels/rows/argmax.ts";
+import { addToSumInPlace } from "../kernels/optimizer/runningSum.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { keep, scope } from "../tensor/scope.ts";
 import { zeros, type Tensor } from "../tensor/tensor.ts";
@@ -74,8 +74,8 @@ export async function evaluationLoop(
       const likeliest = scope(() =>
         noGrad(() => {
           const { loss, logits } = modelLoss(model, batch, labelSmoothing);
-          addToSum(sum, loss, rows);
-          return predict === "argmax" ? keep(argmax(needed(logits))) : null;
+          addToSumInPlace(sum, loss, rows);
+          return predict === "argmax" ? keep(argmaxForward(needed(logits))) : null;
         }),
       );
       if (likeliest !== null) predictions.push(...(await rowsOf(likeliest)));

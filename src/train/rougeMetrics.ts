@@ -2,7 +2,7 @@
 
 import { rouge } from "../eval/rouge.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
-import { IGNORED_LABEL } from "../data/collate.ts";
+import { IGNORE_INDEX } from "../kernels/rows/crossEntropy.ts";
 import type { ComputeMetrics } from "./evaluate.ts";
 
 /** What is needed of a tokenizer. */
@@ -20,7 +20,7 @@ export function rougeMetrics(
 ): ComputeMetrics {
   const decode = (ids: readonly number[]): string =>
     tokenizer.decode(
-      ids.filter((id) => id !== IGNORED_LABEL),
+      ids.filter((id) => id !== IGNORE_INDEX),
       { skipSpecialTokens: true },
     );
   return ({ predictions, labelIds }) => {

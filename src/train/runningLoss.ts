@@ -1,6 +1,6 @@
 // The training loss between two log records. Its sum stays on the device until somebody asks for it.
 
-import { addToSum } from "../kernels/optimizer/runningSum.ts";
+import { addToSumInPlace } from "../kernels/optimizer/runningSum.ts";
 import type { Device } from "../tensor/device.ts";
 import { keep } from "../tensor/scope.ts";
 import { tensor, zeros, type Tensor } from "../tensor/tensor.ts";
@@ -33,7 +33,7 @@ export class RunningLoss {
    * @param step updates before this one
    */
   add(loss: Tensor, step: number): void {
-    addToSum(this.#sum, loss, 1, this.#filter ? 1 + step - this.loggedStep : 0);
+    addToSumInPlace(this.#sum, loss, 1, this.#filter ? 1 + step - this.loggedStep : 0);
   }
 
   /** Mean over the updates since the last call, which a log record will show. */

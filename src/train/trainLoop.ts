@@ -1,7 +1,7 @@
 // The training loop, from top to bottom. Order of events, normalisation and stopping are transformers'
 // (hf-semantics 3.4 to 3.7).
 
-import { gradientNorm } from "../kernels/optimizer/gradientNorm.ts";
+import { gradientNormForward } from "../kernels/optimizer/gradientNorm.ts";
 import { ArgumentError, DatasetError } from "../tensor/errors.ts";
 import { Generator } from "../tensor/philox.ts";
 import { keep, scope } from "../tensor/scope.ts";
@@ -211,7 +211,7 @@ function clipping(
   return scope(() => {
     const all = optimizer.gather(gradients);
     const limit = maxNorm > 0 ? maxNorm : Infinity;
-    const { norm, scale } = gradientNorm(all, limit, 1 / (lossScale?.scale ?? 1));
+    const { norm, scale } = gradientNormForward(all, limit, 1 / (lossScale?.scale ?? 1));
     for (const x of all) x.dispose();
     return { norm: keep(norm), scale: keep(scale) };
   });

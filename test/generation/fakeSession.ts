@@ -2,11 +2,7 @@
 // reordering rows changes what comes out. It keeps the true histories and refuses misuse.
 
 import { expect } from "vitest";
-import type {
-  DecoderSession,
-  GenerationTask,
-  TopScores,
-} from "../../src/generation/session.ts";
+import type { DecoderSession, GenerationTask, TopScores } from "../../src/generation/session.ts";
 import { values } from "../support/random.ts";
 
 /** Logits [V] after a history, start token first. */

@@ -3,10 +3,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { GenerationOptions } from "../../src/generation/options.ts";
-import {
-  nextTokenProbabilities,
-  type SamplingOptions,
-} from "../../src/generation/sampling.ts";
+import { nextTokenProbabilities, type SamplingOptions } from "../../src/generation/sampling.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
 import { noGrad } from "../../src/autograd/tape.ts";
 import { cpu } from "../support/device.ts";

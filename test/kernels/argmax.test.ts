@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { argmax, topk } from "../../src/kernels/rows/argmax.ts";
+import { argmaxForward, topkForward } from "../../src/kernels/rows/argmax.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import { tensor, zeros } from "../../src/tensor/tensor.ts";
 import { topk as reference } from "../reference/argmax.ts";
@@ -29,7 +29,7 @@ const inputOf = (x: Rows) => ({ shape: [x.length, x[0]!.length], values: x.flat(
 function argmaxCase(x: Rows): OpCase {
   return {
     inputs: [inputOf(x)],
-    apply: ([x]) => argmax(x!),
+    apply: ([x]) => argmaxForward(x!),
     expected: { shape: [x.length], values: x.map((row) => reference(row, 1)[0]!) },
   };
 }
@@ -37,7 +37,7 @@ function argmaxCase(x: Rows): OpCase {
 function topkCase(x: Rows, k: number): OpCase {
   return {
     inputs: [inputOf(x)],
-    apply: ([x]) => topk(x!, k).indices,
+    apply: ([x]) => topkForward(x!, k).indices,
     expected: { shape: [x.length, k], values: x.flatMap((row) => reference(row, k)) },
   };
 }
@@ -79,7 +79,7 @@ it.each([1, 5])("topk gives the entries at its indices, k = %d", (k) =>
       const step = Math.min(k, x[0]!.length);
       for (const device of [cpu, plain]) {
         const found = scope(() => {
-          const { values, indices } = topk(
+          const { values, indices } = topkForward(
             tensor(x.flat(), [x.length, x[0]!.length], { device }),
             step,
           );
@@ -110,7 +110,7 @@ it.each([
   for (const device of [plain, cpu, gpu]) {
     const found = scope(() => {
       const x = tensor(row, [1, 4], { device });
-      return { best: argmax(x).data(), all: topk(x, 4).indices.data() };
+      return { best: argmaxForward(x).data(), all: topkForward(x, 4).indices.data() };
     });
     expect([...(await found.best)], device.kind).toEqual(order.slice(0, 1));
     expect([...(await found.all)], device.kind).toEqual(order);
@@ -119,7 +119,7 @@ it.each([
 
 it("a scalar row of one axis gives a scalar", async () => {
   const [y] = scope(() => {
-    const best = argmax(tensor([1, 3, 2], [3], { device: cpu }));
+    const best = argmaxForward(tensor([1, 3, 2], [3], { device: cpu }));
     expect(best.shape).toEqual([]);
     return [best.item()];
   });
@@ -129,17 +129,17 @@ it("a scalar row of one axis gives a scalar", async () => {
 it("refuses rows without entries, and k out of range", () => {
   scope(() => {
     const empty = zeros([2, 0], { device: cpu });
-    expect(() => argmax(empty)).toThrowErrorMatchingInlineSnapshot(
+    expect(() => argmaxForward(empty)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: argmax: the last axis must have at least 1 entry, got [2, 0]]`,
     );
-    expect(() => argmax(zeros([], { device: cpu }))).toThrowErrorMatchingInlineSnapshot(
+    expect(() => argmaxForward(zeros([], { device: cpu }))).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: argmax: the last axis must have at least 1 entry, got []]`,
     );
-    expect(() => topk(empty, 1)).toThrowErrorMatchingInlineSnapshot(
+    expect(() => topkForward(empty, 1)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: topk: the last axis must have at least 1 entry, got [2, 0]]`,
     );
     const x = zeros([2, 3], { device: cpu });
     for (const k of [0, 4, 1.5])
-      expect(() => topk(x, k)).toThrow(`topk: k must be in 1..3, got ${k}`);
+      expect(() => topkForward(x, k)).toThrow(`topk: k must be in 1..3, got ${k}`);
   });
 });

@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { decodeAttention } from "../../src/kernels/attention/decode.ts";
+import { decodeAttentionForward } from "../../src/kernels/attention/decode.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
@@ -95,7 +95,7 @@ async function check(c: Case, targets: readonly Target[]): Promise<void> {
   for (const [device, dtype, tolerance] of targets) {
     const y = scope(() => {
       const make = (data: Float64Array, shape: number[]) => tensor(data, shape, { device, dtype });
-      return decodeAttention(
+      return decodeAttentionForward(
         make(q, [rows, width]),
         make(k, [items, capacity, width]),
         make(v, [items, capacity, width]),

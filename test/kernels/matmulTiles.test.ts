@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { matmulInto } from "../../src/kernels/matmul/matmul.ts";
+import { matmulForwardInto } from "../../src/kernels/matmul/matmul.ts";
 import { setTiles, type MatmulTiles, type Tile } from "../../src/kernels/matmul/tiles.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { Scope } from "../../src/tensor/scope.ts";
@@ -91,7 +91,7 @@ async function multiply(p: Product, { a, b, c }: Values, device: Device): Promis
       const left = tensor(a, shapes.a, { device });
       const right = tensor(b, shapes.b, { device, dtype: p.b });
       const result = tensor(c, shapes.c, { device });
-      matmulInto(left, right, result, p);
+      matmulForwardInto(left, right, result, p);
       return result;
     });
     return (await out.data()) as Float32Array;

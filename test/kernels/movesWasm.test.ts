@@ -3,8 +3,8 @@
 
 import { describe, expect, it } from "vitest";
 import { embeddingForward } from "../../src/kernels/moves/embedding.ts";
-import { gatherRows } from "../../src/kernels/moves/gatherRows.ts";
-import { permute } from "../../src/kernels/moves/permute.ts";
+import { gatherRowsForward } from "../../src/kernels/moves/gatherRows.ts";
+import { permuteForward } from "../../src/kernels/moves/permute.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import type { Dtype } from "../../src/tensor/dtype.ts";
 import { scope } from "../../src/tensor/scope.ts";
@@ -49,7 +49,9 @@ describe("rows by id", () => {
   });
 
   it.each(dtypes)("are copied in %s", async (dtype) => {
-    await expectEqual((device) => gatherRows(numbers(device, [500, 37], dtype), ids(device, 100)));
+    await expectEqual((device) =>
+      gatherRowsForward(numbers(device, [500, 37], dtype), ids(device, 100)),
+    );
   });
 });
 
@@ -59,6 +61,6 @@ describe.each(dtypes)("permuted axes in %s", (dtype) => {
     [3, 1, 0, 2],
     [1, 0, 3, 2],
   ])("as %i, %i, %i, %i", async (...axes) => {
-    await expectEqual((device) => permute(numbers(device, [20, 30, 7, 11], dtype), axes));
+    await expectEqual((device) => permuteForward(numbers(device, [20, 30, 7, 11], dtype), axes));
   });
 });

@@ -4,11 +4,11 @@ import { afterAll, describe, expect, it } from "vitest";
 import { crossEntropy } from "../../src/autograd/ops/crossEntropy.ts";
 import { embedding } from "../../src/autograd/ops/embedding.ts";
 import { backward } from "../../src/autograd/backward.ts";
-import { adamw } from "../../src/kernels/optimizer/adamw.ts";
+import { adamwInPlace } from "../../src/kernels/optimizer/adamw.ts";
 import { addInPlace } from "../../src/kernels/pointwise/accumulate.ts";
 import { castForward } from "../../src/kernels/pointwise/cast.ts";
-import { gradientNorm } from "../../src/kernels/optimizer/gradientNorm.ts";
-import { scalar, unaryForward } from "../../src/kernels/pointwise/pointwise.ts";
+import { gradientNormForward } from "../../src/kernels/optimizer/gradientNorm.ts";
+import { scalarForward, unaryForward } from "../../src/kernels/pointwise/pointwise.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import type { Dtype } from "../../src/tensor/dtype.ts";
 import { scope } from "../../src/tensor/scope.ts";
@@ -38,7 +38,7 @@ describe("tensors larger than a binding", () => {
   it("go through pointwise kernels, sums in place and casts", () =>
     compare((device) => {
       const x = numbers(device, 1);
-      const y = scalar("mulScalar", unaryForward("relu", x), 3);
+      const y = scalarForward("mulScalar", unaryForward("relu", x), 3);
       addInPlace(y, x);
       return [y, castForward(castForward(x, "bf16"), "f32"), castForward(x, "i32")];
     }));
@@ -48,12 +48,12 @@ describe("tensors larger than a binding", () => {
       (device) => {
         const [p, m] = [numbers(device, 1, dtype), numbers(device, 2, dtype)];
         const v = castForward(
-          scalar("addScalar", unaryForward("relu", numbers(device, 3)), 0.1),
+          scalarForward("addScalar", unaryForward("relu", numbers(device, 3)), 0.1),
           dtype,
         );
-        const { norm, scale } = gradientNorm([numbers(device, 4)], 1);
+        const { norm, scale } = gradientNormForward([numbers(device, 4)], 1);
         const settings = { learningRate: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8 };
-        adamw(
+        adamwInPlace(
           { p, m, v, gradient: numbers(device, 4), scale },
           { ...settings, weightDecay: 0.01, step: 3 },
         );

@@ -3,8 +3,8 @@
 
 import { describe, expect, it } from "vitest";
 import {
-  binary,
-  scalar,
+  binaryForward,
+  scalarForward,
   unaryBackward,
   unaryForward,
   type BinaryName,
@@ -89,7 +89,7 @@ describe.each(["add", "sub", "mul", "div"] as BinaryName[])("%s", (name) => {
       return tensor(values(size, seed), shape, { device, dtype: "f32" });
     };
     const [ours, expected] = await onBoth((device) =>
-      binary(name, operand(shapeA, 1, device), operand(shapeB, 2, device)),
+      binaryForward(name, operand(shapeA, 1, device), operand(shapeB, 2, device)),
     );
     expect(ours).toEqual(expected);
   });
@@ -97,7 +97,11 @@ describe.each(["add", "sub", "mul", "div"] as BinaryName[])("%s", (name) => {
 
 it.each(["addScalar", "mulScalar"] as const)("%s equals the plain body", async (name) => {
   const [ours, expected] = await onBoth((device) =>
-    scalar(name, tensor(values(20011, 3), [20011], { device, dtype: "f32" }), Math.fround(0.7)),
+    scalarForward(
+      name,
+      tensor(values(20011, 3), [20011], { device, dtype: "f32" }),
+      Math.fround(0.7),
+    ),
   );
   expect(ours).toEqual(expected);
 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { addToSum } from "../../src/kernels/optimizer/runningSum.ts";
+import { addToSumInPlace } from "../../src/kernels/optimizer/runningSum.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
 import { runningSum as reference } from "../reference/runningSum.ts";
 import { distance } from "../support/describeOp.ts";
@@ -29,7 +29,7 @@ it.each([
         for (const [i, value] of losses.entries()) {
           const substitute = filter ? i + 1 : 0;
           const x = tensor([value], [1], { device, dtype });
-          addToSum(total, x, weight, substitute);
+          addToSumInPlace(total, x, weight, substitute);
           expected = reference(expected, value, weight, substitute);
           x.dispose();
         }

@@ -3,7 +3,11 @@
 
 import { create } from "webgpu";
 import { describe, expect, it } from "vitest";
-import { matmulKernel, matmulBf16Kernel, matmulF16Kernel } from "../../src/kernels/matmul/matmul.ts";
+import {
+  matmulKernel,
+  matmulBf16Kernel,
+  matmulF16Kernel,
+} from "../../src/kernels/matmul/matmul.ts";
 import { planProduct, type Strategy } from "../../src/kernels/matmul/plan.ts";
 import type { StoredFloat } from "../../src/kernels/storedFloats.ts";
 import {

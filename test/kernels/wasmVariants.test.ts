@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { matmul } from "../../src/kernels/matmul/matmul.ts";
+import { matmulForward } from "../../src/kernels/matmul/matmul.ts";
 import { openDevice } from "../../src/kernels/openDevice.ts";
 import {
   compileWasm,
@@ -48,7 +48,7 @@ describe.each(here)("%s", (wasmVariant) => {
         const c = scope(() => {
           const left = tensor(a!, transposeA ? [k, m] : [m, k], { device, dtype: "f32" });
           const right = tensor(b!, transposeB ? [n, k] : [k, n], { device, dtype: "f32" });
-          return matmul(left, right, { transposeA, transposeB });
+          return matmulForward(left, right, { transposeA, transposeB });
         });
         const expected = batchedMatmul(a!, b!, { m, n, k, transposeA, transposeB }, [[0, 0]]);
         expect(Array.from(await c.data())).toEqual(Array.from(expected));

@@ -3,15 +3,19 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { adamw } from "../../src/kernels/optimizer/adamw.ts";
-import { concat } from "../../src/kernels/moves/concat.ts";
+import { adamwInPlace } from "../../src/kernels/optimizer/adamw.ts";
+import { concatForward } from "../../src/kernels/moves/concat.ts";
 import { embeddingForward } from "../../src/kernels/moves/embedding.ts";
-import { copyInto, gatherRows, gatherRowsBackward } from "../../src/kernels/moves/gatherRows.ts";
-import { gradientNorm } from "../../src/kernels/optimizer/gradientNorm.ts";
-import { broadcastTo, permute } from "../../src/kernels/moves/permute.ts";
-import { addToSum } from "../../src/kernels/optimizer/runningSum.ts";
-import { shiftRight } from "../../src/kernels/moves/shiftRight.ts";
-import { slice } from "../../src/kernels/moves/slice.ts";
+import {
+  copyInto,
+  gatherRowsForward,
+  gatherRowsBackward,
+} from "../../src/kernels/moves/gatherRows.ts";
+import { gradientNormForward } from "../../src/kernels/optimizer/gradientNorm.ts";
+import { broadcastToForward, permuteForward } from "../../src/kernels/moves/permute.ts";
+import { addToSumInPlace } from "../../src/kernels/optimizer/runningSum.ts";
+import { shiftRightForward } from "../../src/kernels/moves/shiftRight.ts";
+import { sliceForward } from "../../src/kernels/moves/slice.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import type { Dtype, StorageArray } from "../../src/tensor/dtype.ts";
 import { Scope } from "../../src/tensor/scope.ts";
@@ -75,13 +79,13 @@ const runs = { numRuns: 12, seed: 20261124 };
 
 describe("moves on webgpu, of every dtype", () => {
   it.each<[string, (x: Tensor, device: Device) => readonly Tensor[]]>([
-    ["permute", (x) => [permute(x, [2, 0, 1])]],
-    ["broadcastTo", (x) => [broadcastTo(x, [2, ...x.shape])]],
-    ["slice", (x) => [slice(x, 1, Math.floor(x.shape[1]! / 2), x.shape[1]!)]],
-    ["slice of the last axis", (x) => [slice(x, 2, x.shape[2]! > 1 ? 1 : 0, x.shape[2]!)]],
-    ["concat", (x) => [concat([x, x, x], 2)]],
-    ["concat of the first axis", (x) => [concat([x, x], 0)]],
-    ["gatherRows", (x, device) => [gatherRows(x, ids(5, x.shape[0]!, 3, device))]],
+    ["permute", (x) => [permuteForward(x, [2, 0, 1])]],
+    ["broadcastTo", (x) => [broadcastToForward(x, [2, ...x.shape])]],
+    ["slice", (x) => [sliceForward(x, 1, Math.floor(x.shape[1]! / 2), x.shape[1]!)]],
+    ["slice of the last axis", (x) => [sliceForward(x, 2, x.shape[2]! > 1 ? 1 : 0, x.shape[2]!)]],
+    ["concat", (x) => [concatForward([x, x, x], 2)]],
+    ["concat of the first axis", (x) => [concatForward([x, x], 0)]],
+    ["gatherRows", (x, device) => [gatherRowsForward(x, ids(5, x.shape[0]!, 3, device))]],
   ])("%s", (_, move) =>
     fc.assert(
       fc.asyncProperty(fc.tuple(dim, dim, dim), moved, seed, (shape, dtype, from) =>
@@ -108,7 +112,7 @@ describe("moves on webgpu, of every dtype", () => {
     const { ours } = await onBoth((device) => {
       const wrong = tensor([0, 5, -1], [3], { device, dtype: "i32" });
       // The TypeScript body throws; only webgpu is asked.
-      return device === gpu ? [gatherRows(numbers([2, 3], 1, "f32", device), wrong)] : [];
+      return device === gpu ? [gatherRowsForward(numbers([2, 3], 1, "f32", device), wrong)] : [];
     });
     expect([...ours[0]!].map(Number.isNaN)).toEqual([
       ...[false, false, false],
@@ -161,7 +165,7 @@ describe("the optimizer on webgpu", () => {
             );
             const gradient = numbers([size], from + 3, "f32", device);
             const scale = isScaled ? tensor([0.3], [1], { device }) : null;
-            adamw(
+            adamwInPlace(
               { p, m, v, gradient, scale },
               {
                 ...{ learningRate: 0.01, beta1: 0.9, beta2: 0.999, eps: 1e-8 },
@@ -184,7 +188,7 @@ describe("the optimizer on webgpu", () => {
   it.each([1, 4096, 4097, 9000])("takes the norm of %d elements and others", (size) =>
     expectClose((device) => {
       const gradients = [size, 3].map((n) => numbers([n], n, "f32", device));
-      const { norm, scale } = gradientNorm(gradients, 0.5);
+      const { norm, scale } = gradientNormForward(gradients, 0.5);
       return [norm, scale];
     }, 1e-5),
   );
@@ -195,7 +199,7 @@ describe("small kernels on webgpu", () => {
     expectSame((device) => {
       const totals = [0, 4].map((substitute) => {
         const total = tensor([8], [1], { device });
-        addToSum(total, tensor([loss], [1], { device }), 0.5, substitute);
+        addToSumInPlace(total, tensor([loss], [1], { device }), 0.5, substitute);
         return total;
       });
       return totals;
@@ -204,7 +208,7 @@ describe("small kernels on webgpu", () => {
 
   it("shifts labels", () =>
     expectSame((device) => [
-      shiftRight(tensor([5, 6, -100, 7, -100, 8], [2, 3], { device, dtype: "i32" }), {
+      shiftRightForward(tensor([5, 6, -100, 7, -100, 8], [2, 3], { device, dtype: "i32" }), {
         ...{ start: 1, ignored: -100, pad: 0 },
       }),
     ]));

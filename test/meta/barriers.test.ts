@@ -35,7 +35,7 @@ async function sharingShaders(): Promise<string[]> {
   const dispatch = cpu.dispatch.bind(cpu);
   const spy = vi.spyOn(cpu, "dispatch");
   // The kernels that a GPU would be asked for.
-  const bodies = vi.spyOn(cpu as CpuDevice, "kernels", "get").mockReturnValue("plain");
+  const bodies = vi.spyOn(cpu as CpuDevice, "bodies", "get").mockReturnValue("plain");
   spy.mockImplementation((kernel, tensors, params, constants) => {
     dispatch(kernel, tensors, params, constants);
     for (const adapter of adapters) {

@@ -2,7 +2,7 @@
 // neighbours that do not know each other.
 
 import { describe, expect, it } from "vitest";
-import { circles, importGraph } from "../../scripts/structure.mjs";
+import { circles, importGraph } from "../../scripts/structure.ts";
 import { absolutePath, readSource, sourceFiles } from "../support/sources.ts";
 
 const LAYERS = [
@@ -28,7 +28,10 @@ describe("layers", () => {
 
   it("finds every folder and knows its layer", () => {
     for (const folder of LAYERS.flat())
-      expect(files.some((path) => path.startsWith(`${folder}/`)), folder).toBe(true);
+      expect(
+        files.some((path) => path.startsWith(`${folder}/`)),
+        folder,
+      ).toBe(true);
     expect(files.filter((path) => layerOf(path) < 0)).toEqual([]);
   });
 

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openCheckpoint } from "../../src/model/weightFiles.ts";
+import { openWeightFiles } from "../../src/model/weightFiles.ts";
 import { CheckpointError, SafetensorsError } from "../../src/tensor/errors.ts";
 import { readSafetensors, writeSafetensors } from "../../src/tensor/safetensors.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";
@@ -47,7 +47,7 @@ describe("openCheckpoint", () => {
   it("opens one file and reads its tensors by name", async () => {
     const folder = folderOf({ "config.json": "{}" });
     await writeShard(folder, "model.safetensors", { x: [1, 2], y: [3] });
-    const checkpoint = await openCheckpoint(folder);
+    const checkpoint = await openWeightFiles(folder);
     expect(checkpoint.source).toBe(`${folder}/model.safetensors`);
     expect([...checkpoint.names.keys()]).toEqual(["x", "y"]);
     expect(checkpoint.names.get("x")).toMatchObject({ dtype: "F32", shape: [2] });
@@ -59,7 +59,7 @@ describe("openCheckpoint", () => {
 
   it("opens shards by their index", async () => {
     const folder = await sharded();
-    const checkpoint = await openCheckpoint(folder);
+    const checkpoint = await openWeightFiles(folder);
     expect(checkpoint.source).toBe(`${folder}/model.safetensors.index.json`);
     expect([...checkpoint.names].map(([name, { shape }]) => [name, shape])).toEqual([
       ["a", [1]],
@@ -77,7 +77,7 @@ describe("openCheckpoint", () => {
   it("prefers the whole file, as transformers does", async () => {
     const folder = await sharded();
     await writeShard(folder, "model.safetensors", { whole: [1] });
-    const checkpoint = await openCheckpoint(folder);
+    const checkpoint = await openWeightFiles(folder);
     expect([...checkpoint.names.keys()]).toEqual(["whole"]);
     await checkpoint.close();
   });
@@ -88,7 +88,7 @@ describe("openCheckpoint", () => {
       "decoder.embed_tokens.weight": "one.safetensors",
       "lm_head.weight": "two.safetensors",
     });
-    const checkpoint = await openCheckpoint(folder);
+    const checkpoint = await openWeightFiles(folder);
     expect([...checkpoint.names.keys()]).toEqual(["a", "b", "c"]);
     await checkpoint.close();
   });
@@ -98,14 +98,14 @@ describe("openCheckpoint", () => {
     const files = new Map(
       readdirSync(folder).map((name) => [name, new Blob([readFileSync(join(folder, name))])]),
     );
-    const checkpoint = await openCheckpoint(files);
+    const checkpoint = await openWeightFiles(files);
     expect((await checkpoint.read("c")).data).toEqual(Float32Array.of(4));
     await checkpoint.close();
   });
 
   /** The one-line message of a CheckpointError. */
   async function refusal(folder: string): Promise<string> {
-    const error = await openCheckpoint(folder).catch((caught: unknown) => caught);
+    const error = await openWeightFiles(folder).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(CheckpointError);
     const { message } = error as Error;
     expect(message.startsWith(folder)).toBe(true);
@@ -167,10 +167,10 @@ describe("openCheckpoint", () => {
     const folder = await sharded();
     const before = openFiles();
     writeFileSync(join(folder, "two.safetensors"), "short");
-    await expect(openCheckpoint(folder)).rejects.toThrow(SafetensorsError);
+    await expect(openWeightFiles(folder)).rejects.toThrow(SafetensorsError);
     expect(openFiles()).toBe(before);
     mkdirSync(join(folder, "model.safetensors"));
-    await expect(openCheckpoint(folder)).rejects.toThrow("must be a file, got a folder");
+    await expect(openWeightFiles(folder)).rejects.toThrow("must be a file, got a folder");
     expect(openFiles()).toBe(before);
   });
 
@@ -178,7 +178,7 @@ describe("openCheckpoint", () => {
     it.each(["golden/t5-gated", "models/t5-mini-dialogsum"])(
       "%s opens, with every tensor it holds",
       async (name) => {
-        const checkpoint = await openCheckpoint(shared(name));
+        const checkpoint = await openWeightFiles(shared(name));
         const { tensors } = await readSafetensors(shared(name, "model.safetensors"));
         expect([...checkpoint.names.keys()]).toEqual([...tensors.keys()]);
         const q = "encoder.block.0.layer.0.SelfAttention.q.weight";

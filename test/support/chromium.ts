@@ -3,7 +3,12 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { chromium, type Browser } from "playwright-core";
-import { cacheFolder, fillOnce, packedFile, unpackArchive } from "./chromiumPackage.ts";
+import {
+  cacheFolder,
+  fillOnce,
+  packedFile,
+  unpackArchive,
+} from "../../scripts/adapters/chromiumPackage.ts";
 
 const cache = cacheFolder("chromium");
 

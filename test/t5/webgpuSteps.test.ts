@@ -5,7 +5,7 @@ import { backward } from "../../src/autograd/backward.ts";
 import { T5Config } from "../../src/t5/config.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
 import { Scope } from "../../src/tensor/scope.ts";
-import { openNullGpu } from "../support/nullGpu.ts";
+import { openNullGpu } from "../../scripts/adapters/nullGpu.ts";
 import { uniform } from "../support/random.ts";
 
 const device = await openNullGpu();

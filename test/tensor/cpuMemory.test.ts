@@ -3,10 +3,10 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { backward } from "../../src/autograd/backward.ts";
 import { addInPlace } from "../../src/kernels/pointwise/accumulate.ts";
-import { gradientNorm } from "../../src/kernels/optimizer/gradientNorm.ts";
-import { matmul } from "../../src/kernels/matmul/matmul.ts";
+import { gradientNormForward } from "../../src/kernels/optimizer/gradientNorm.ts";
+import { matmulForward } from "../../src/kernels/matmul/matmul.ts";
 import { openDevice } from "../../src/kernels/openDevice.ts";
-import { add } from "../../src/kernels/pointwise/pointwise.ts";
+import { addForward } from "../../src/kernels/pointwise/pointwise.ts";
 import { bindWasm, compileWasm, fastestVariant } from "../../src/kernels/wasm/load.ts";
 import { T5Config } from "../../src/t5/config.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
@@ -87,8 +87,8 @@ describe("tensors beyond one memory", () => {
           else if (name === "free") {
             x[i]!.dispose();
             x[i] = filled(device, 10 * i + j, 363, 363);
-          } else if (name === "add") x[i] = add(x[i]!, x[j]!);
-          else if (name === "matmul") x[i] = matmul(x[i]!, x[j]!);
+          } else if (name === "add") x[i] = addForward(x[i]!, x[j]!);
+          else if (name === "matmul") x[i] = matmulForward(x[i]!, x[j]!);
         }
       });
       const results = await Promise.all(x.map(async (tensor) => digest(await tensor.data())));
@@ -132,7 +132,7 @@ describe("tensors beyond one memory", () => {
         result.push(await loss!.item());
         memory.run(() => {
           const gradients = backward(loss!);
-          const { scale } = gradientNorm([...gradients.values()], 1);
+          const { scale } = gradientNormForward([...gradients.values()], 1);
           optimizer.step(gradients, 1e-2, scale);
         });
         memory.dispose();
@@ -157,8 +157,8 @@ describe("tensors beyond one memory", () => {
     expect(() => filled(device, 8, 1024, 512)).toThrow(cures);
     for (const x of tensors) x.dispose();
     const [a, b] = [filled(device, 1, 600, 600), filled(device, 2, 600, 600)];
-    expect(() => matmul(a, b)).toThrow(/the tensors of one kernel must fit in 3.0 MiB/);
-    expect(() => matmul(a, b)).toThrow(cures);
+    expect(() => matmulForward(a, b)).toThrow(/the tensors of one kernel must fit in 3.0 MiB/);
+    expect(() => matmulForward(a, b)).toThrow(cures);
   });
 
   it("is asked for a limit above 0", async () => {

@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { trainingArguments, type TrainingArgumentsInput } from "../../src/train/arguments/arguments.ts";
+import {
+  trainingArguments,
+  type TrainingArgumentsInput,
+} from "../../src/train/arguments/arguments.ts";
 import { ArgumentError } from "../../src/tensor/errors.ts";
 
 describe("trainingArguments", () => {

@@ -28,8 +28,8 @@ export interface AttentionOptions {
 }
 
 /**
- * y = dropout(softmax(scale q k^T + bias)) v, head by head. Scores of dropped keys are replaced by the
- * lowest finite number: a row with every key dropped attends to all S keys alike, never NaN, and passes
+ * y = dropout(softmax(scale q k^T + bias)) v, head by head. Scores of masked keys are replaced by the
+ * lowest finite number: a row with every key masked attends to all S keys alike, never NaN, and passes
  * a gradient to v only.
  * @param q [B, T, H*D]
  * @param k [B, S, H*D], S >= 1
@@ -79,8 +79,8 @@ export function attentionComposed(
   const products = matmul(split(q, T), split(k, S), { transposeB: true });
   let scores = mulScalar(products, scale);
   if (bias) scores = add(scores, bias);
-  if (mask) scores = replaceDropped(scores, reshape(cast(mask, q.dtype), [B, 1, 1, S]));
-  if (causal) scores = replaceDropped(scores, visibleKeys(T, S, q));
+  if (mask) scores = replaceMasked(scores, reshape(cast(mask, q.dtype), [B, 1, 1, S]));
+  if (causal) scores = replaceMasked(scores, visibleKeys(T, S, q));
   let probabilities = softmax(scores);
   if (dropout) probabilities = applyDropout(probabilities, dropout.p, dropout);
   const y = matmul(probabilities, split(v, S));
@@ -88,7 +88,7 @@ export function attentionComposed(
 }
 
 /** scores where keep is 1; the lowest finite number, without a gradient, where it is 0. */
-function replaceDropped(scores: Tensor, keep: Tensor): Tensor {
+function replaceMasked(scores: Tensor, keep: Tensor): Tensor {
   return add(mul(scores, keep), addScalar(mulScalar(keep, LARGEST), -LARGEST));
 }
 

@@ -4,6 +4,7 @@ import {
   checkLabels,
   crossEntropyBackward,
   crossEntropyForward,
+  IGNORE_INDEX,
   type CrossEntropyOptions,
 } from "../../kernels/rows/crossEntropy.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -27,7 +28,7 @@ export function crossEntropy(
   labels: Tensor,
   options: Partial<CrossEntropyOptions> = {},
 ): Tensor {
-  const settings = { ignoreIndex: -100, labelSmoothing: 0, ...options };
+  const settings = { ignoreIndex: IGNORE_INDEX, labelSmoothing: 0, ...options };
   const { loss, lse, count } = crossEntropyForward(logits, labels, settings);
   return record({
     name: "crossEntropy",

@@ -3,8 +3,8 @@
 import type { Dropout } from "../../kernels/pointwise/dropout.ts";
 import {
   checkResidual,
-  dropout as dropoutForward,
-  dropoutAdd as dropoutAddForward,
+  dropoutForward,
+  dropoutAddForward,
   dropoutParams,
 } from "../../kernels/pointwise/dropout.ts";
 import type { RandomStream } from "../../tensor/philox.ts";

@@ -1,6 +1,9 @@
 // Rows by index with their scatter-add gradient.
 
-import { gatherRows as gatherForward, gatherRowsBackward } from "../../kernels/moves/gatherRows.ts";
+import {
+  gatherRowsForward as gatherForward,
+  gatherRowsBackward,
+} from "../../kernels/moves/gatherRows.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 

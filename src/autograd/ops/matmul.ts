@@ -7,12 +7,12 @@
 
 import { castForward } from "../../kernels/pointwise/cast.ts";
 import {
-  matmul as product,
-  matmulInto,
+  matmulForward as product,
+  matmulForwardInto,
   productShape,
   type MatmulOptions,
 } from "../../kernels/matmul/matmul.ts";
-import { sumTo } from "../../kernels/rows/reduce.ts";
+import { sumToForward } from "../../kernels/rows/reduce.ts";
 import { isHalf } from "../../tensor/dtype.ts";
 import { sameShape, sizeOf } from "../../tensor/shape.ts";
 import { alias, type Tensor } from "../../tensor/tensor.ts";
@@ -84,9 +84,9 @@ function accumulated(
 ): Tensor {
   const options = { ...flags, roundToF16 };
   if (onto === null || !sameShape(productShape(a, b, flags), shape)) {
-    return sumTo(product(a, b, options), shape);
+    return sumToForward(product(a, b, options), shape);
   }
-  matmulInto(a, b, onto, { ...options, accumulate: true });
+  matmulForwardInto(a, b, onto, { ...options, accumulate: true });
   return onto;
 }
 

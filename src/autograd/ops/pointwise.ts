@@ -1,8 +1,13 @@
 // Pointwise arithmetic with broadcasting, and activations.
 
 import type { BinaryName, UnaryName } from "../../kernels/pointwise/pointwise.ts";
-import { binary, scalar, unaryBackward, unaryForward } from "../../kernels/pointwise/pointwise.ts";
-import { sumTo } from "../../kernels/rows/reduce.ts";
+import {
+  binaryForward,
+  scalarForward,
+  unaryBackward,
+  unaryForward,
+} from "../../kernels/pointwise/pointwise.ts";
+import { sumToForward } from "../../kernels/rows/reduce.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 
@@ -14,15 +19,15 @@ function recordBinary(name: BinaryName, a: Tensor, b: Tensor, da: Rule, db: Rule
   return record({
     name,
     inputs: [a, b],
-    output: binary(name, a, b),
+    output: binaryForward(name, a, b),
     saved: name === "mul" || name === "div" ? { a, b } : { a: null, b: null },
     backward(dy, saved, needs) {
       // Linear rules ignore a and b; then nothing was saved and dy stands in.
       const x = saved.a ?? dy;
       const y = saved.b ?? dy;
       return [
-        needs[0] ? sumTo(da(dy, x, y), shapes[0]) : null,
-        needs[1] ? sumTo(db(dy, x, y), shapes[1]) : null,
+        needs[0] ? sumToForward(da(dy, x, y), shapes[0]) : null,
+        needs[1] ? sumToForward(db(dy, x, y), shapes[1]) : null,
       ];
     },
   });
@@ -35,7 +40,7 @@ export function add(a: Tensor, b: Tensor): Tensor {
 
 /** a - b with broadcasting. @throws {ShapeError} when the shapes do not broadcast */
 export function sub(a: Tensor, b: Tensor): Tensor {
-  return recordBinary("sub", a, b, identity, (dy) => scalar("mulScalar", dy, -1));
+  return recordBinary("sub", a, b, identity, (dy) => scalarForward("mulScalar", dy, -1));
 }
 
 /** a * b with broadcasting. @throws {ShapeError} when the shapes do not broadcast */
@@ -44,8 +49,8 @@ export function mul(a: Tensor, b: Tensor): Tensor {
     "mul",
     a,
     b,
-    (dy, _x, y) => binary("mul", dy, y),
-    (dy, x) => binary("mul", dy, x),
+    (dy, _x, y) => binaryForward("mul", dy, y),
+    (dy, x) => binaryForward("mul", dy, x),
   );
 }
 
@@ -55,9 +60,14 @@ export function div(a: Tensor, b: Tensor): Tensor {
     "div",
     a,
     b,
-    (dy, _x, y) => binary("div", dy, y),
+    (dy, _x, y) => binaryForward("div", dy, y),
     // d(a/b)/db = -a / b^2
-    (dy, x, y) => scalar("mulScalar", binary("div", binary("mul", dy, binary("div", x, y)), y), -1),
+    (dy, x, y) =>
+      scalarForward(
+        "mulScalar",
+        binaryForward("div", binaryForward("mul", dy, binaryForward("div", x, y)), y),
+        -1,
+      ),
   );
 }
 
@@ -70,7 +80,7 @@ export function addScalar(x: Tensor, s: number): Tensor {
   return record({
     name: "addScalar",
     inputs: [x],
-    output: scalar("addScalar", x, s),
+    output: scalarForward("addScalar", x, s),
     saved: {},
     backward: (dy) => [dy],
   });
@@ -81,9 +91,9 @@ export function mulScalar(x: Tensor, s: number): Tensor {
   return record({
     name: "mulScalar",
     inputs: [x],
-    output: scalar("mulScalar", x, s),
+    output: scalarForward("mulScalar", x, s),
     saved: {},
-    backward: (dy) => [scalar("mulScalar", dy, s)],
+    backward: (dy) => [scalarForward("mulScalar", dy, s)],
   });
 }
 

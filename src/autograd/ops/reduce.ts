@@ -1,8 +1,8 @@
 // Sum and mean over axes.
 
-import { broadcastTo } from "../../kernels/moves/permute.ts";
-import { scalar } from "../../kernels/pointwise/pointwise.ts";
-import { sumAxes } from "../../kernels/rows/reduce.ts";
+import { broadcastToForward } from "../../kernels/moves/permute.ts";
+import { scalarForward } from "../../kernels/pointwise/pointwise.ts";
+import { sumAxesForward } from "../../kernels/rows/reduce.ts";
 import { resolveAxis } from "../../tensor/shape.ts";
 import { alias, type Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
@@ -35,16 +35,16 @@ function recordSum(
   return record({
     name,
     inputs: [x],
-    output: divided(sumAxes(x, summed, keepDims, name), count),
+    output: divided(sumAxesForward(x, summed, keepDims, name), count),
     saved: {},
-    backward: (dy) => [broadcastTo(divided(alias(dy, keptShape), count), shape)],
+    backward: (dy) => [broadcastToForward(divided(alias(dy, keptShape), count), shape)],
   });
 }
 
 /** x / count; takes x over. */
 function divided(x: Tensor, count: number): Tensor {
   if (count === 1) return x;
-  const y = scalar("mulScalar", x, 1 / count);
+  const y = scalarForward("mulScalar", x, 1 / count);
   x.dispose();
   return y;
 }

@@ -1,6 +1,10 @@
 // RMSNorm (T5LayerNorm) with its gradient; the composition from small ops is its oracle.
 
-import { rmsNormBackward, rmsNormBackwardWeight, rmsNormForward } from "../../kernels/rows/rmsNorm.ts";
+import {
+  rmsNormBackward,
+  rmsNormBackwardWeight,
+  rmsNormForward,
+} from "../../kernels/rows/rmsNorm.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 import { addScalar, div, mul, sqrt } from "./pointwise.ts";

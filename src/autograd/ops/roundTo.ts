@@ -1,6 +1,6 @@
 // Rounding to 16-bit floats, both ways: what a tensor of that dtype between two f32 ops amounts to.
 
-import { roundTo as round, type HalfDtype } from "../../kernels/pointwise/roundTo.ts";
+import { roundToForward as round, type HalfDtype } from "../../kernels/pointwise/roundTo.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 

@@ -1,13 +1,13 @@
 // Ops that move elements or name their axes anew, and compute nothing.
 
-import { concat as concatForward } from "../../kernels/moves/concat.ts";
+import { concatForward } from "../../kernels/moves/concat.ts";
 import {
-  broadcastTo as broadcastForward,
+  broadcastToForward as broadcastForward,
   permutation,
-  permute as permuteForward,
+  permuteForward,
 } from "../../kernels/moves/permute.ts";
-import { sumTo } from "../../kernels/rows/reduce.ts";
-import { slice as sliceForward, sliceBackward } from "../../kernels/moves/slice.ts";
+import { sumToForward } from "../../kernels/rows/reduce.ts";
+import { sliceForward, sliceBackward } from "../../kernels/moves/slice.ts";
 import { inferShape, resolveAxis, type Shape } from "../../tensor/shape.ts";
 import { alias, type Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
@@ -106,6 +106,6 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
     inputs: [x],
     output: broadcastForward(x, shape),
     saved: {},
-    backward: (dy) => [sumTo(dy, before)],
+    backward: (dy) => [sumToForward(dy, before)],
   });
 }

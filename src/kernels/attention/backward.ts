@@ -1,7 +1,7 @@
 // Backward pass of attention. Probabilities are computed again from the saved L; no [T, S] is kept.
 //
 //   dP_ij = M_ij dy_i . v_j        delta_i = sum_j P_ij dP_ij = dy_i . y_i
-//   dS_ij = P_ij (dP_ij - delta_i), 0 where key j is dropped
+//   dS_ij = P_ij (dP_ij - delta_i), 0 where key j is masked
 //   dq_i = scale sum_j dS_ij k_j          dk_j = scale sum_i dS_ij q_i          dv_j = sum_i M_ij P_ij dy_i
 //   dbias_hij = sum_b dS_bhij                added to what dbias holds where `accumulate` is 1
 //
@@ -12,15 +12,7 @@
 
 import type { FloatArray } from "../../tensor/dtype.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";
-import {
-  dot,
-  DROPPED,
-  dropRule,
-  rowAt,
-  scoreRow,
-  type Row,
-  type ScoreInputs,
-} from "./forward.ts";
+import { innerProduct, maskRule, rowAt, scoreRow, type Row, type ScoreInputs } from "./forward.ts";
 import { keyValuePasses, queryPasses, statsPasses } from "./backwardShaders.ts";
 import {
   attentionScratch,
@@ -32,6 +24,7 @@ import {
   type AttentionConstants,
   type AttentionOptions,
   type AttentionParams,
+  MASKED,
 } from "./options.ts";
 import { dropoutVarying, keepFactors } from "../pointwise/dropout.ts";
 import { defineKernel, launch } from "../kernel.ts";
@@ -46,13 +39,13 @@ export const attentionStatsKernel = defineKernel({
   params: { batch: "u32", heads: "u32", queries: "u32", keys: "u32", width: "u32" },
   wasm: { name: "attentionStats", range: ({ batch }) => batch! },
   wgsl: { plan: ({ params }) => ({ passes: statsPasses(params) }) },
-  cpu({ y, dy, lse, mask, stats }, p) {
+  plain({ y, dy, lse, mask, stats }, p) {
     const rows = p.batch * p.heads * p.queries;
     for (let row = 0; row < rows; row++) {
       const { b, h, t } = rowAt(row, p);
       const at = ((b * p.queries + t) * p.heads + h) * p.width;
       stats[row] = lse[row]!;
-      stats[rows + row] = dot(y, at, dy, at, p.width);
+      stats[rows + row] = innerProduct(y, at, dy, at, p.width);
     }
     mask?.forEach((keep, i) => (stats[2 * rows + i] = keep === 0 ? 0 : 1));
   },
@@ -86,7 +79,7 @@ function rowGradients(x: GradientInputs, p: AttentionParams, constants: Attentio
     constants.MASK === 1
       ? (b: number, s: number) => x.stats[2 * rows + b * p.keys + s] !== 0
       : null;
-  const scores: ScoreInputs = { ...x, dropped: dropRule(keeps, p, constants) };
+  const scores: ScoreInputs = { ...x, masked: maskRule(keeps, p, constants) };
   const keep = constants.DROPOUT === 1 ? keepFactors(p) : () => 1;
   const weights = new Float64Array(p.keys);
   const ds = new Float64Array(p.keys);
@@ -97,14 +90,14 @@ function rowGradients(x: GradientInputs, p: AttentionParams, constants: Attentio
     scoreRow(scores, p, { b, h, t }, weights);
     for (let s = 0; s < p.keys; s++) {
       const score = weights[s]!;
-      // Next to the score of a dropped key the logarithm of the row's length was rounded away.
-      const probability = lse === DROPPED ? 1 / p.keys : Math.exp(score - lse);
+      // Next to the score of a masked key the logarithm of the row's length was rounded away.
+      const probability = lse === MASKED ? 1 / p.keys : Math.exp(score - lse);
       const factor = keep(row * p.keys + s);
       const value = ((b * p.keys + s) * p.heads + h) * p.width;
       const query = ((b * p.queries + t) * p.heads + h) * p.width;
-      const dp = factor * dot(x.dy, query, x.v, value, p.width);
+      const dp = factor * innerProduct(x.dy, query, x.v, value, p.width);
       weights[s] = factor * probability;
-      ds[s] = score === DROPPED ? 0 : probability * (dp - delta);
+      ds[s] = score === MASKED ? 0 : probability * (dp - delta);
     }
     return { weights, ds };
   };
@@ -128,7 +121,7 @@ export const attentionBackwardQueryKernel = defineKernel({
       passes: queryPasses(params, adapter, tensors["dbias"] !== null),
     }),
   },
-  cpu({ dq, dbias, ...x }, p, constants) {
+  plain({ dq, dbias, ...x }, p, constants) {
     const gradients = rowGradients(x, p, constants);
     dq.fill(0);
     if (p.accumulate === 0) dbias?.fill(0);
@@ -158,7 +151,7 @@ export const attentionBackwardKeyValueKernel = defineKernel({
     scratch: (params) => attentionScratch(params, 2),
   },
   wgsl: { plan: ({ params, adapter }) => ({ passes: keyValuePasses(params, adapter) }) },
-  cpu({ dk, dv, ...x }, p, constants) {
+  plain({ dk, dv, ...x }, p, constants) {
     const gradients = rowGradients(x, p, constants);
     dk.fill(0);
     dv.fill(0);
@@ -192,9 +185,9 @@ export const attentionBackwardAllKernel = defineKernel({
     range: ({ batch, heads, byHead }) => (byHead === 1 ? heads! : batch! * heads!),
     scratch: (params) => attentionScratch(params, 2),
   },
-  cpu({ dq, dbias, dk, dv, ...x }, p, constants) {
-    attentionBackwardQueryKernel.declaration.cpu({ ...x, dq, dbias }, p, constants);
-    attentionBackwardKeyValueKernel.declaration.cpu({ ...x, dk, dv }, p, constants);
+  plain({ dq, dbias, dk, dv, ...x }, p, constants) {
+    attentionBackwardQueryKernel.declaration.plain({ ...x, dq, dbias }, p, constants);
+    attentionBackwardKeyValueKernel.declaration.plain({ ...x, dk, dv }, p, constants);
   },
 });
 
@@ -255,7 +248,7 @@ export function attentionBackward(
   const accumulate = dbias !== null && dbias === ontoBias ? 1 : 0;
   const byHead = dbias === null ? 0 : 1;
   const pieces = byHead === 1 ? heads : batch * heads;
-  if (dq && (needs.k || needs.v) && q.device.kernels === "wasm" && pieces >= 2 * q.device.threads) {
+  if (dq && (needs.k || needs.v) && q.device.bodies === "wasm" && pieces >= 2 * q.device.threads) {
     const [dk, dv] = [like(true, k)!, like(true, v)!];
     const sums = { dq, dbias, dk, dv };
     launch(

@@ -105,14 +105,14 @@ fn gradientTile(
     let lse = stats[row];
     let delta = stats[params.batch * params.heads * params.queries + row];
     let scores = scoresOf((*weights)[m], tile, t, s);
-    // Next to the score of a dropped key the logarithm of the row's length was rounded away.
+    // Next to the score of a masked key the logarithm of the row's length was rounded away.
     let share = vec4<f32>(1.0 / f32(params.keys));
-    var p = select(safeExp4(scores - lse), share, lse == DROPPED);
+    var p = select(safeExp4(scores - lse), share, lse == MASKED);
     p = select(vec4<f32>(0.0), p, keysFrom(s) < vec4<u32>(params.keys));
     var factors = vec4<f32>(1.0);
     if (DROPOUT == 1u) { factors = keepFactors(row, s); }
     (*weights)[m] = factors * p;
-    (*ds)[m] = select(p * (factors * (*ds)[m] - delta), vec4<f32>(0.0), scores == vec4<f32>(DROPPED));
+    (*ds)[m] = select(p * (factors * (*ds)[m] - delta), vec4<f32>(0.0), scores == vec4<f32>(MASKED));
   }
 }`,
 };

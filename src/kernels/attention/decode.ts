@@ -8,12 +8,11 @@
 
 import { invariant } from "../../tensor/errors.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";
+import { MASKED } from "./options.ts";
 import { defineKernel, launch } from "../kernel.ts";
 import { headPlaces, headShaders } from "./headSnippets.ts";
 import { safeExp } from "../wgsl/math.ts";
 import { workgroupMax, workgroupSum } from "../wgsl/reduce.ts";
-
-const MASKED = -3.4028234663852886e38;
 
 /**
  * A workgroup for each row and head. It takes as many keys at a time as it has invocations: each scores a key, then all
@@ -117,7 +116,7 @@ export const decodeAttentionKernel = defineKernel({
       };
     },
   },
-  cpu({ q, k, v, bias, mask, y }, { rows, rowsPerKey, heads, width: headDim, length, capacity }) {
+  plain({ q, k, v, bias, mask, y }, { rows, rowsPerKey, heads, width: headDim, length, capacity }) {
     const width = heads * headDim;
     const scores = new Float64Array(length);
     for (let r = 0; r < rows; r++) {
@@ -163,7 +162,7 @@ export interface DecodeAttentionOptions {
  * @param v [B, capacity, H*D]
  * @returns [R, H*D]
  */
-export function decodeAttention(
+export function decodeAttentionForward(
   q: Tensor,
   k: Tensor,
   v: Tensor,

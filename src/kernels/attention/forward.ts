@@ -1,12 +1,12 @@
 // Attention of all heads at once, read in place from [B, T, H*D] and [B, S, H*D].
 //
-//   s_ij = scale q_i . k_j + bias_ij      or the lowest finite number where key j is dropped
+//   s_ij = scale q_i . k_j + bias_ij      or the lowest finite number where key j is masked
 //   P_ij = exp(s_ij - L_i)                L_i = log sum_j exp(s_ij)
 //   y_i  = sum_j M_ij P_ij v_j            M = dropout's mask, 0 or 1/(1-p); element ((b H + h) T + i) S + j
 //
 // Vaswani et al. 2017, arXiv 1706.03762, eq. 1, with T5's learned position bias and without its scaling
 // (Raffel et al. 2020, arXiv 1910.10683, section 2.1). Dropped scores are replaced, not lowered: a row
-// whose keys are all dropped is uniform, as in transformers (hf-semantics 1.6). Only L is kept for the
+// whose keys are all masked is uniform, as in transformers (hf-semantics 1.6). Only L is kept for the
 // backward pass, as in FlashAttention (Dao et al. 2022, arXiv 2205.14135, section 3).
 
 import type { FloatArray } from "../../tensor/dtype.ts";
@@ -21,15 +21,13 @@ import {
   type AttentionConstants,
   type AttentionOptions,
   type AttentionParams,
+  MASKED,
 } from "./options.ts";
 import { planQueryTile, queriesOf, tileConstants, tilePass } from "./tileSizes.ts";
 import { tileProducts, tileScores, visibleKeys, weightedKeys } from "./tileSnippets.ts";
 import { dropoutVarying, keepFactors } from "../pointwise/dropout.ts";
 import { defineKernel, launch } from "../kernel.ts";
 import { headShaders } from "./headSnippets.ts";
-
-/** Score of a dropped key: the lowest finite f32. Adding the logarithm of any row length leaves it as it is. */
-export const DROPPED = -3.4028234663852886e38;
 
 export interface Row {
   readonly b: number;
@@ -42,7 +40,7 @@ export interface ScoreInputs {
   readonly k: FloatArray;
   readonly bias: FloatArray | null;
   /** Whether key s is hidden from query t of batch element b. */
-  dropped(b: number, t: number, s: number): boolean;
+  masked(b: number, t: number, s: number): boolean;
 }
 
 /** Scores of one query against all keys into `scores` [S]. */
@@ -50,28 +48,34 @@ export function scoreRow(x: ScoreInputs, p: AttentionParams, row: Row, scores: F
   const { b, h, t } = row;
   const query = ((b * p.queries + t) * p.heads + h) * p.width;
   for (let s = 0; s < p.keys; s++) {
-    if (x.dropped(b, t, s)) {
-      scores[s] = DROPPED;
+    if (x.masked(b, t, s)) {
+      scores[s] = MASKED;
       continue;
     }
     const key = ((b * p.keys + s) * p.heads + h) * p.width;
     const bias = x.bias ? x.bias[(h * p.queries + t) * p.keys + s]! : 0;
-    scores[s] = p.scale * dot(x.q, query, x.k, key, p.width) + bias;
+    scores[s] = p.scale * innerProduct(x.q, query, x.k, key, p.width) + bias;
   }
 }
 
-export function dot(a: FloatArray, atA: number, b: FloatArray, atB: number, size: number): number {
+export function innerProduct(
+  a: FloatArray,
+  atA: number,
+  b: FloatArray,
+  atB: number,
+  size: number,
+): number {
   let sum = 0;
   for (let i = 0; i < size; i++) sum += a[atA + i]! * b[atB + i]!;
   return sum;
 }
 
 /** `keeps(b, s)`: whether the padding mask keeps key s. Query t sits at position S - T + t. */
-export function dropRule(
+export function maskRule(
   keeps: ((b: number, s: number) => boolean) | null,
   { queries, keys }: AttentionParams,
   { CAUSAL }: AttentionConstants,
-): ScoreInputs["dropped"] {
+): ScoreInputs["masked"] {
   const shift = keys - queries;
   return (b, t, s) => (CAUSAL === 1 && s > shift + t) || (keeps !== null && !keeps(b, s));
 }
@@ -107,7 +111,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var most: array<f32, PER_LANE>;
   var total: array<f32, PER_LANE>;
   var sums: array<vec4<f32>, PER_LANE * COLUMNS>;
-  for (var m = 0u; m < PER_LANE; m++) { most[m] = DROPPED; }
+  for (var m = 0u; m < PER_LANE; m++) { most[m] = MASKED; }
   let end = visibleKeys(block % blocks * QUERIES + QUERIES);
   for (var s0 = 0u; s0 < end; s0 += KEYS) {
     tile.s0 = s0;
@@ -127,7 +131,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       for (var j = 0u; j < KEY_LANES; j++) { highest = max(highest, laneTile[i * KEY_LANES + j]); }
       let shrink = safeExp(most[m] - highest);
       most[m] = highest;
-      // A row of dropped keys has weights of 1; keys that do not exist have none.
+      // A row of masked keys has weights of 1; keys that do not exist have none.
       let isKey = keysFrom(s) < vec4<u32>(params.keys);
       var weights = select(vec4<f32>(0.0), safeExp4(scores[m] - highest), isKey);
       total[m] = total[m] * shrink + weights.x + weights.y + weights.z + weights.w;
@@ -153,8 +157,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       if (column < headColumns()) { storeY4(at, column, sums[m * COLUMNS + c] / sum); }
     }
     if (lane.key == 0u && firstColumn == 0u) {
-      // Left to the adapter's rounding, the backward pass might not know a row of dropped keys again.
-      lse[rowOf(tile, t)] = select(most[m] + log(sum), DROPPED, most[m] == DROPPED);
+      // Left to the adapter's rounding, the backward pass might not know a row of masked keys again.
+      lse[rowOf(tile, t)] = select(most[m] + log(sum), MASKED, most[m] == MASKED);
     }
   }
 }`,
@@ -183,9 +187,9 @@ export const attentionForwardKernel = defineKernel({
       return { passes: [tilePass(forwardShaders, tile, width, blocks)] };
     },
   },
-  cpu({ q, k, v, bias, mask, y, lse }, p, constants) {
+  plain({ q, k, v, bias, mask, y, lse }, p, constants) {
     const keeps = mask && ((b: number, s: number) => mask[b * p.keys + s] !== 0);
-    const inputs = { q, k, bias, dropped: dropRule(keeps, p, constants) };
+    const inputs = { q, k, bias, masked: maskRule(keeps, p, constants) };
     const keep = constants.DROPOUT === 1 ? keepFactors(p) : () => 1;
     const scores = new Float64Array(p.keys);
     const sums = new Float64Array(p.width);

@@ -35,6 +35,9 @@ export const constantTypes = { BIAS: "u32", MASK: "u32", CAUSAL: "u32", DROPOUT:
 export type AttentionParams = Readonly<Record<keyof typeof paramTypes, number>>;
 export type AttentionConstants = Readonly<Record<keyof typeof constantTypes, number>>;
 
+/** Score of a masked key: the lowest finite f32. Adding the logarithm of any row length leaves it as it is. */
+export const MASKED = -3.4028234663852886e38;
+
 /** Queries whose scores the WebAssembly bodies hold at a time: BLOCK of wasm/assembly/attentionBlock.ts. */
 export const SCORE_BLOCK = 128;
 

@@ -70,7 +70,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   bias[at] = table[u32(buckets[j + params.queries - 1u - i]) * params.heads + h];
 }`,
   },
-  cpu({ table, buckets, bias }, { heads, queries, keys }) {
+  plain({ table, buckets, bias }, { heads, queries, keys }) {
     for (let h = 0, at = 0; h < heads; h++) {
       for (let i = 0; i < queries; i++) {
         // buckets[d] belongs to j - i = d - (queries - 1)
@@ -160,7 +160,7 @@ export const relativePositionBiasBackwardKernel = defineKernel({
       };
     },
   },
-  cpu({ dbias, buckets, dtable }, { numBuckets, heads, queries, keys }) {
+  plain({ dbias, buckets, dtable }, { numBuckets, heads, queries, keys }) {
     const sums = new Float64Array(numBuckets);
     for (let h = 0, at = 0; h < heads; h++) {
       sums.fill(0);

@@ -6,6 +6,7 @@
 
 import type { WgslSnippet } from "../../tensor/wgsl.ts";
 import { capital, headPlaces } from "./headSnippets.ts";
+import { MASKED } from "./options.ts";
 import { safeExp } from "../wgsl/math.ts";
 import { philox } from "../wgsl/philox.ts";
 
@@ -167,13 +168,13 @@ fn addWeighted${capital(query)}(
 export const tileScores: WgslSnippet = {
   uses: [safeExp, philox],
   source: /* wgsl */ `
-/** Score of a dropped key: the lowest finite number. */
-const DROPPED = -3.4028234663852886e38f;
+/** Score of a masked key: the lowest finite number. */
+const MASKED = ${MASKED}f;
 fn safeExp4(x: vec4<f32>) -> vec4<f32> {
   return select(exp(x), vec4<f32>(0.0), x < vec4<f32>(EXP_UNDERFLOW));
 }
 fn keysFrom(s: u32) -> vec4<u32> { return vec4<u32>(s, s + 1u, s + 2u, s + 3u); }
-/** Scores of query t and keys s .. s + 3 from their products; DROPPED outside the matrix, too. */
+/** Scores of query t and keys s .. s + 3 from their products; MASKED outside the matrix, too. */
 fn scoresOf(products: vec4<f32>, tile: Tile, t: u32, s: u32) -> vec4<f32> {
   let at = keysFrom(s);
   var keep = at < vec4<u32>(select(0u, params.keys, t < params.queries));
@@ -192,7 +193,7 @@ fn scoresOf(products: vec4<f32>, tile: Tile, t: u32, s: u32) -> vec4<f32> {
     if (keep.z) { scores.z += bias[row + at.z]; }
     if (keep.w) { scores.w += bias[row + at.w]; }
   }
-  return select(vec4<f32>(DROPPED), scores, keep);
+  return select(vec4<f32>(MASKED), scores, keep);
 }
 /** Row of the probabilities, 0 .. B*H*T - 1. */
 fn rowOf(tile: Tile, t: u32) -> u32 { return (tile.b * params.heads + tile.h) * params.queries + t; }
@@ -216,7 +217,7 @@ fn keepFactors(row: u32, s: u32) -> vec4<f32> {
 
 /**
  * `visibleKeys(t1)`: keys that some query before t1 may attend to. In a causal row without padding the rest has no
- * weight. With padding, or with queries before the first key, a row may have nothing but dropped keys: it is uniform over all.
+ * weight. With padding, or with queries before the first key, a row may have nothing but masked keys: it is uniform over all.
  */
 export const visibleKeys: WgslSnippet = {
   source: /* wgsl */ `

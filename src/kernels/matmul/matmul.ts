@@ -61,7 +61,7 @@ function defineMatmul(name: string, type: "float" | "bf16" | "f16", rounds: bool
       scratch: () => GEMM_SCRATCH,
     },
     wgsl: { plan: (call) => planProduct(call, stored, choose) },
-    cpu({ a, b, c }, p, { TRANSPOSE_A, TRANSPOSE_B, ACCUMULATE }) {
+    plain({ a, b, c }, p, { TRANSPOSE_A, TRANSPOSE_B, ACCUMULATE }) {
       const { m, n, k } = p;
       const strides = {
         rowA: TRANSPOSE_A ? 1 : k,
@@ -154,7 +154,7 @@ export interface MatmulIntoOptions extends MatmulOptions {
  * @throws {ShapeError} for fewer than two axes, inner sizes that differ, or batches that do not broadcast
  * @throws {DtypeError} when a is not f32 or f64, or b is another dtype than these
  */
-export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+export function matmulForward(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
   const plan = planMatmul(a, b, options);
   checkDtypes(a, b);
   const c = empty(a.device, plan.shape, a.dtype);
@@ -167,7 +167,7 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
  * @param out [..., M, N] of a's dtype; not a or b themselves
  * @throws {ShapeError} as `matmul`, and when out has another shape
  */
-export function matmulInto(
+export function matmulForwardInto(
   a: Tensor,
   b: Tensor,
   out: Tensor,

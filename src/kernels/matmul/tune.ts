@@ -4,7 +4,7 @@
 import { scope, Scope } from "../../tensor/scope.ts";
 import { tensor, type Tensor } from "../../tensor/tensor.ts";
 import type { WebGpuDevice } from "../../tensor/webgpu/webgpuDevice.ts";
-import { matmul } from "./matmul.ts";
+import { matmulForward } from "./matmul.ts";
 import { setTiles, tilesOf, type MatmulTiles, type RowsShape, type Tile } from "./tiles.ts";
 
 type TileClass = "large" | "small" | "tall" | "wide" | "rows";
@@ -146,12 +146,12 @@ async function time(
   x: Tensor,
   w: Tensor,
 ): Promise<{ readonly seconds: number; readonly values: Float32Array }> {
-  const y = scope(() => matmul(x, w, { transposeB: true }));
+  const y = scope(() => matmulForward(x, w, { transposeB: true }));
   const values = Float32Array.from(await y.data()); // compiles, too
   y.dispose();
   const multiply = (): void => {
     scope(() => {
-      matmul(x, w, { transposeB: true });
+      matmulForward(x, w, { transposeB: true });
     });
   };
   if (device.adapter.features.has("timestamp-query")) {

@@ -3,14 +3,14 @@
 import { ArgumentError, ShapeError } from "../../tensor/errors.ts";
 import { formatShape, resolveAxis, sameShape } from "../../tensor/shape.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";
-import { copyRange, withDim } from "./slice.ts";
+import { copyRangeInto, withDim } from "./slice.ts";
 
 /**
  * @param list at least one tensor; shapes are equal except on `axis`
  * @throws {ArgumentError} for an empty list
  * @throws {ShapeError} when shapes differ elsewhere
  */
-export function concat(list: readonly Tensor[], axis: number): Tensor {
+export function concatForward(list: readonly Tensor[], axis: number): Tensor {
   const [first] = list;
   if (first === undefined) throw new ArgumentError("concat: needs at least one tensor, got none");
   const at = resolveAxis("concat", axis, first.rank);
@@ -29,7 +29,7 @@ export function concat(list: readonly Tensor[], axis: number): Tensor {
   let begin = 0;
   for (const x of list) {
     const length = x.shape[at]!;
-    copyRange(x, { axis: at, begin: 0, length }, y, begin);
+    copyRangeInto(x, { axis: at, begin: 0, length }, y, begin);
     begin += length;
   }
   return y;

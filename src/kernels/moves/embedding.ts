@@ -59,7 +59,7 @@ export const embeddingF16Kernel = defineKernel({
   params,
   wasm: gatherWasm("embedding", "f16"),
   wgsl: wideningShader(f16, "unpackF16"),
-  cpu({ x, ids, y }, { rows, cols }) {
+  plain({ x, ids, y }, { rows, cols }) {
     widenRows(x, float16ToFloat32, ids, rows, cols, y);
   },
 });
@@ -71,7 +71,7 @@ export const embeddingBf16Kernel = defineKernel({
   params,
   wasm: gatherWasm("embedding", "bf16"),
   wgsl: wideningShader(bf16, "unpackBf16"),
-  cpu({ x, ids, y }, { rows, cols }) {
+  plain({ x, ids, y }, { rows, cols }) {
     widenRows(x, bfloat16ToFloat32, ids, rows, cols, y);
   },
 });

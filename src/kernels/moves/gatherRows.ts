@@ -15,7 +15,7 @@ import type {
 } from "../../tensor/wgsl.ts";
 import { defineKernel, launch } from "../kernel.ts";
 import { movedName, movedType, moveShader, perMovedType, type MovedType } from "./moveKernel.ts";
-import { copyRange, withDim } from "./slice.ts";
+import { copyRangeInto, withDim } from "./slice.ts";
 import { selectors, type StoredFloat } from "../storedFloats.ts";
 
 /** Sizes of a gather and of its gradient. */
@@ -107,7 +107,7 @@ fn sourceOf(i: u32) -> u32 {
     },
     // Halves move without being widened: the plain body is memmove.
     ...(type === "f16" || type === "bf16" ? {} : { wasm: gatherWasm(op, "f32") }),
-    cpu({ x, ids, y }, { count, rows, cols }) {
+    plain({ x, ids, y }, { count, rows, cols }) {
       checkIds(op, ids, rows);
       for (let m = 0; m < count; m++) {
         y.set(x.subarray(ids[m]! * cols, (ids[m]! + 1) * cols), m * cols);
@@ -205,7 +205,7 @@ export function defineScatterAdd(name: string) {
         };
       },
     },
-    cpu({ ids, dy, dx }, { count, cols }) {
+    plain({ ids, dy, dx }, { count, cols }) {
       for (let m = 0; m < count; m++) {
         const row = ids[m]! * cols;
         for (let j = 0; j < cols; j++) dx[row + j] = dx[row + j]! + dy[m * cols + j]!;
@@ -224,7 +224,7 @@ const scatterAddKernel = defineScatterAdd("gatherRowsBackward");
  * @returns [M, ...]
  * @throws {ShapeError} for an x without axes or rows of another rank
  */
-export function gatherRows(x: Tensor, rows: Tensor): Tensor {
+export function gatherRowsForward(x: Tensor, rows: Tensor): Tensor {
   if (x.rank === 0 || rows.rank !== 1) {
     throw new ShapeError(
       `gatherRows: must be x [N, ...] and rows [M], got ${formatShape(x.shape)} and ${formatShape(rows.shape)}`,
@@ -275,5 +275,5 @@ export function copyInto(
       "copyInto: target must not require a gradient, for its elements are overwritten. Use concat().",
     );
   }
-  copyRange(source, { axis: at, begin: 0, length }, target, offset);
+  copyRangeInto(source, { axis: at, begin: 0, length }, target, offset);
 }

@@ -41,7 +41,7 @@ fn sourceOf(i: u32) -> u32 {
   return outermost * params.s0 + j * params.s1 + k * params.s2 + l * params.s3;
 }`,
     }),
-    cpu({ x, y }, p) {
+    plain({ x, y }, p) {
       let out = 0;
       for (let i = 0; i < p.n0; i++) {
         for (let j = 0; j < p.n1; j++) {
@@ -73,7 +73,7 @@ function strided(op: string, x: Tensor, shape: Shape, strides: readonly number[]
  * Axis i of the result is axis `axes[i]` of x.
  * @throws {ShapeError} unless axes names every axis once, or when more than four axes stay apart
  */
-export function permute(x: Tensor, axes: readonly number[]): Tensor {
+export function permuteForward(x: Tensor, axes: readonly number[]): Tensor {
   const order = permutation("permute", axes, x.rank);
   const strides = stridesOf(x.shape);
   const shape = order.map((axis) => x.shape[axis]!);
@@ -94,7 +94,7 @@ export function permutation(op: string, axes: readonly number[], rank: number): 
  * x repeated to `shape`, by NumPy's rule.
  * @throws {ShapeError} when x does not broadcast to it
  */
-export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+export function broadcastToForward(x: Tensor, shape: Shape): Tensor {
   if (x.rank > shape.length || !sameShape(broadcastShapes("broadcastTo", x.shape, shape), shape)) {
     throw new ShapeError(
       `broadcastTo: x must be 1 or equal on every axis of ${formatShape(shape)} counted from the last, got ${formatShape(x.shape)}`,

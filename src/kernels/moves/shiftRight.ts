@@ -21,7 +21,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   y[i] = select(label, params.pad, label == params.ignored);
 }`,
   },
-  cpu({ labels, y }, { size, cols, start, ignored, pad }) {
+  plain({ labels, y }, { size, cols, start, ignored, pad }) {
     for (let i = 0; i < size; i++) {
       const label = i % cols === 0 ? start : labels[i - 1]!;
       y[i] = label === ignored ? pad : label;
@@ -30,7 +30,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 });
 
 /** @param labels i32 [B, T] @returns i32 [B, T] */
-export function shiftRight(
+export function shiftRightForward(
   labels: Tensor,
   ids: { readonly start: number; readonly ignored: number; readonly pad: number },
 ): Tensor {

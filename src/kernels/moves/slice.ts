@@ -84,7 +84,7 @@ const copyRunsKernels = perMovedType((type) =>
       yStride: "u32",
     },
     wgsl: copyRunsBody(type),
-    cpu({ x, y }, { runs, run, xBegin, xStride, yBegin, yStride }) {
+    plain({ x, y }, { runs, run, xBegin, xStride, yBegin, yStride }) {
       for (let r = 0; r < runs; r++) {
         const from = xBegin + r * xStride;
         y.set(x.subarray(from, from + run), yBegin + r * yStride);
@@ -101,7 +101,7 @@ export interface AxisRange {
 }
 
 /** Copies a range of x's axis over the range of y's that begins at `yBegin`. Other axes are equal. */
-export function copyRange(x: Tensor, range: AxisRange, y: Tensor, yBegin: number): void {
+export function copyRangeInto(x: Tensor, range: AxisRange, y: Tensor, yBegin: number): void {
   const { axis, begin, length } = range;
   const inner = sizeOf(x.shape.slice(axis + 1));
   launch(
@@ -127,7 +127,7 @@ export function withDim(shape: Shape, axis: number, dim: number): number[] {
  * Steps begin..end-1 of an axis.
  * @throws {ShapeError} unless 0 <= begin <= end <= the axis' dimension
  */
-export function slice(x: Tensor, axis: number, begin: number, end: number): Tensor {
+export function sliceForward(x: Tensor, axis: number, begin: number, end: number): Tensor {
   const at = resolveAxis("slice", axis, x.rank);
   const dim = x.shape[at]!;
   if (
@@ -140,13 +140,13 @@ export function slice(x: Tensor, axis: number, begin: number, end: number): Tens
     );
   }
   const y = empty(x.device, withDim(x.shape, at, end - begin), x.dtype);
-  copyRange(x, { axis: at, begin, length: end - begin }, y, 0);
+  copyRangeInto(x, { axis: at, begin, length: end - begin }, y, 0);
   return y;
 }
 
 /** Gradient of x `shape` from that of its slice: zeros around dy. `axis` counts from 0. */
 export function sliceBackward(dy: Tensor, shape: Shape, axis: number, begin: number): Tensor {
   const dx = zeros(shape, { device: dy.device, dtype: dy.dtype });
-  copyRange(dy, { axis, begin: 0, length: dy.shape[axis]! }, dx, begin);
+  copyRangeInto(dy, { axis, begin: 0, length: dy.shape[axis]! }, dx, begin);
   return dx;
 }

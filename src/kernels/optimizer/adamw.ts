@@ -135,7 +135,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   v[i] = next.v;
 }`,
   },
-  cpu: (arrays, params) => update(arrays, params, plainCodec),
+  plain: (arrays, params) => update(arrays, params, plainCodec),
 });
 
 export const adamwBf16Kernel = defineKernel({
@@ -146,7 +146,7 @@ export const adamwBf16Kernel = defineKernel({
   varying,
   wasm: elementwiseWasm("adamw", selectors.bf16),
   wgsl: wgslHalves(bf16, "unpackBf16", "packBf16"),
-  cpu: (arrays, params) => update(arrays, params, bf16Codec),
+  plain: (arrays, params) => update(arrays, params, bf16Codec),
 });
 
 export const adamwF16Kernel = defineKernel({
@@ -157,7 +157,7 @@ export const adamwF16Kernel = defineKernel({
   varying,
   wasm: elementwiseWasm("adamw", selectors.f16),
   wgsl: wgslHalves(f16, "unpackF16", "packF16"),
-  cpu: (arrays, params) => update(arrays, params, f16Codec),
+  plain: (arrays, params) => update(arrays, params, f16Codec),
 });
 
 export interface AdamWTensors {
@@ -188,7 +188,7 @@ export interface AdamWSettings {
  * @throws {ShapeError} unless gradient, m and v have p's shape
  * @throws {DtypeError} for a dtype that is not as {@link AdamWTensors} says
  */
-export function adamw(tensors: AdamWTensors, settings: AdamWSettings): void {
+export function adamwInPlace(tensors: AdamWTensors, settings: AdamWSettings): void {
   const { p } = tensors;
   for (const name of ["gradient", "m", "v"] as const) {
     if (sameShape(tensors[name].shape, p.shape)) continue;

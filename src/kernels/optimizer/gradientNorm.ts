@@ -46,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (local == 0u) { sums[params.first + b] = total; }
 }`,
   },
-  cpu({ x, sums }, { size, block, first }) {
+  plain({ x, sums }, { size, block, first }) {
     for (let b = 0; b * block < size; b++) {
       let total = 0;
       const end = Math.min(size, (b + 1) * block);
@@ -76,7 +76,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
 }`,
   },
-  cpu({ sums, norm, scale }, { count, maxNorm, unscale }) {
+  plain({ sums, norm, scale }, { count, maxNorm, unscale }) {
     let total = 0;
     for (let i = 0; i < count; i++) total += sums[i]!;
     norm[0] = unscale * Math.sqrt(total);
@@ -91,7 +91,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
  * @param unscale 1 / factor that the loss was multiplied by, default 1
  * @returns norm [1] before clipping and scale [1], both still on the device
  */
-export function gradientNorm(
+export function gradientNormForward(
   gradients: readonly Tensor[],
   maxNorm: number,
   unscale = 1,

@@ -29,7 +29,7 @@ fn main() {
   else { total[0] = before + before / f32(params.substitute); }
 }`,
   },
-  cpu({ x, total }, { weight, substitute }) {
+  plain({ x, total }, { weight, substitute }) {
     const value = weight * x[0]!;
     const before = total[0]!;
     total[0] = before + (Number.isFinite(value) || substitute === 0 ? value : before / substitute);
@@ -40,6 +40,6 @@ fn main() {
  * total += weight x, on one-element tensors of one dtype.
  * @param substitute when not 0, a product that is not finite counts as total / substitute
  */
-export function addToSum(total: Tensor, x: Tensor, weight: number, substitute = 0): void {
+export function addToSumInPlace(total: Tensor, x: Tensor, weight: number, substitute = 0): void {
   launch(addToSumKernel, { x, total }, { weight, substitute });
 }

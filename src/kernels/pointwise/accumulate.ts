@@ -21,7 +21,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (i * 4u < params.size) { y[i] += x[i]; }
 }`,
   },
-  cpu({ x, y }, { size }) {
+  plain({ x, y }, { size }) {
     for (let i = 0; i < size; i++) y[i] = y[i]! + x[i]!;
   },
 });

@@ -129,7 +129,7 @@ function defineConversion(dtype: Converted) {
       params: { size: "u32" },
       ...body("widen"),
       wgsl: conversionShader(wgsl.toFloat, conversion),
-      cpu({ x, y }, { size }) {
+      plain({ x, y }, { size }) {
         for (let i = 0; i < size; i++) y[i] = toFloat(x[i]!);
       },
     }),
@@ -140,7 +140,7 @@ function defineConversion(dtype: Converted) {
       params: { size: "u32" },
       ...body("narrow"),
       wgsl: conversionShader(wgsl.fromFloat, conversion),
-      cpu({ x, y }, { size }) {
+      plain({ x, y }, { size }) {
         for (let i = 0; i < size; i++) y[i] = fromFloat(x[i]!);
       },
     }),
@@ -166,7 +166,7 @@ export const castF64ToF32Kernel = defineKernel({
   inputs: { x: "u32" },
   outputs: { y: "f32" },
   params: { size: "u32" },
-  cpu({ x, y }) {
+  plain({ x, y }) {
     y.set(doubles(x));
   },
 });
@@ -176,7 +176,7 @@ export const castF32ToF64Kernel = defineKernel({
   inputs: { x: "f32" },
   outputs: { y: "u32" },
   params: { size: "u32" },
-  cpu({ x, y }) {
+  plain({ x, y }) {
     doubles(y).set(x);
   },
 });

@@ -92,7 +92,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (i * 4u < params.size) { y[i] = x[i] * keepFactors4(i); }
 }`,
   },
-  cpu({ x, y }, { size, ...params }) {
+  plain({ x, y }, { size, ...params }) {
     const keep = keepFactors(params);
     for (let i = 0; i < size; i++) y[i] = x[i]! * keep(i);
   },
@@ -116,21 +116,21 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (i * 4u < params.size) { y[i] = residual[i] + x[i] * keepFactors4(i); }
 }`,
   },
-  cpu({ residual, x, y }, { size, ...params }) {
+  plain({ residual, x, y }, { size, ...params }) {
     const keep = keepFactors(params);
     for (let i = 0; i < size; i++) y[i] = residual[i]! + x[i]! * keep(i);
   },
 });
 
 /** y of x's shape; linear in x, so that the gradient of x is `dropout` of the gradient of y. */
-export function dropout(x: Tensor, params: DropoutParams): Tensor {
+export function dropoutForward(x: Tensor, params: DropoutParams): Tensor {
   const y = empty(x.device, x.shape, x.dtype);
   launch(dropoutKernel, { x, y }, { size: x.size, ...params });
   return y;
 }
 
 /** residual + dropout(x) in one pass. @throws {ShapeError} unless both have one shape */
-export function dropoutAdd(residual: Tensor, x: Tensor, params: DropoutParams): Tensor {
+export function dropoutAddForward(residual: Tensor, x: Tensor, params: DropoutParams): Tensor {
   checkResidual(residual, x);
   const y = empty(x.device, x.shape, x.dtype);
   launch(dropoutAddKernel, { residual, x, y }, { size: x.size, ...params });

@@ -9,7 +9,7 @@ import { formatShape, sameShape } from "../../tensor/shape.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";
 import { defineKernel, launch } from "../kernel.ts";
 import { geluSlope, geluValue } from "./pointwise.ts";
-import { gelu } from "../wgsl/math.ts";
+import { tanhGelu } from "../wgsl/math.ts";
 
 export const gatedGeluForwardKernel = defineKernel({
   name: "gatedGeluForward",
@@ -18,7 +18,7 @@ export const gatedGeluForwardKernel = defineKernel({
   params: { size: "u32" },
   wasm: { name: "gatedGeluForward", range: ({ size }) => size! },
   wgsl: {
-    uses: [gelu],
+    uses: [tanhGelu],
     invocations: ({ size }) => size,
     source: /* wgsl */ `
 @compute @workgroup_size(WG)
@@ -27,7 +27,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (i < params.size) { y[i] = geluValue(a[i]) * b[i]; }
 }`,
   },
-  cpu({ a, b, y }, { size }) {
+  plain({ a, b, y }, { size }) {
     for (let i = 0; i < size; i++) y[i] = geluValue(a[i]!) * b[i]!;
   },
 });
@@ -53,7 +53,7 @@ export const gatedGeluBackwardKernel = defineKernel({
   params: { size: "u32" },
   wasm: { name: "gatedGeluBackward", range: ({ size }) => size! },
   wgsl: {
-    uses: [gelu],
+    uses: [tanhGelu],
     invocations: ({ size }) => size,
     source: /* wgsl */ `
 @compute @workgroup_size(WG)
@@ -64,7 +64,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   db[i] = dy[i] * geluValue(a[i]);
 }`,
   },
-  cpu({ a, b, dy, da, db }, { size }) {
+  plain({ a, b, dy, da, db }, { size }) {
     for (let i = 0; i < size; i++) {
       da[i] = dy[i]! * b[i]! * geluSlope(a[i]!);
       db[i] = dy[i]! * geluValue(a[i]!);

@@ -13,7 +13,7 @@ import type { WgslSingle, WgslSnippet } from "../../tensor/wgsl.ts";
 import { defineKernel, elementwiseWasm, launch } from "../kernel.ts";
 import { axisParams, axisValues, collapseAxes } from "../stridedAxes.ts";
 import { elementPieces } from "../wgsl/pieces.ts";
-import { gelu, safeTanh, sigmoid as wgslSigmoid, tanhSlope } from "../wgsl/math.ts";
+import { tanhGelu, safeTanh, sigmoid as wgslSigmoid, tanhSlope } from "../wgsl/math.ts";
 
 // ---------------------------------------------------------------------------------------------
 // Rows
@@ -81,7 +81,7 @@ const unaryRows = {
   gelu: {
     y: { js: geluValue, wgsl: "geluValue(x)" },
     dx: { js: (x, dy) => geluSlope(x) * dy, wgsl: "geluSlope(x) * dy" },
-    uses: [gelu],
+    uses: [tanhGelu],
   },
   silu: {
     y: { js: (x) => x * sigmoid(x), wgsl: "x * sigmoid(x)" },
@@ -156,7 +156,7 @@ function defineUnary(name: UnaryName) {
       params: { size: "u32" },
       wasm: elementwiseWasm("unaryForward", placeOf(name, unaryRows)),
       wgsl: elementwise(["x"], "y", row.y.wgsl, row.uses),
-      cpu({ x, y }, { size }) {
+      plain({ x, y }, { size }) {
         for (let i = 0; i < size; i++) y[i] = row.y.js(x[i]!);
       },
     }),
@@ -167,7 +167,7 @@ function defineUnary(name: UnaryName) {
       params: { size: "u32" },
       wasm: elementwiseWasm("unaryBackward", placeOf(name, unaryRows)),
       wgsl: elementwise(["x", "dy"], "dx", row.dx.wgsl, row.uses),
-      cpu({ x, dy, dx }, { size }) {
+      plain({ x, dy, dx }, { size }) {
         for (let i = 0; i < size; i++) dx[i] = row.dx.js(x[i]!, dy[i]!);
       },
     }),
@@ -184,7 +184,7 @@ function defineBinary(name: BinaryName) {
       params: { size: "u32" },
       wasm: elementwiseWasm("binary", placeOf(name, binaryRows)),
       wgsl: elementwise(["a", "b"], "y", wgsl),
-      cpu({ a, b, y }, { size }) {
+      plain({ a, b, y }, { size }) {
         for (let i = 0; i < size; i++) y[i] = f(a[i]!, b[i]!);
       },
     }),
@@ -216,7 +216,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
 }`,
       },
-      cpu({ a, b, y }, p) {
+      plain({ a, b, y }, p) {
         let out = 0;
         for (let i = 0; i < p.n0; i++)
           for (let j = 0; j < p.n1; j++)
@@ -241,7 +241,7 @@ function defineScalar(name: ScalarName) {
     params: { size: "u32", s: "f32" },
     wasm: elementwiseWasm("binaryScalar", placeOf(name, scalarRows)),
     wgsl: elementwise(["x"], "y", wgsl),
-    cpu({ x, y }, { size, s }) {
+    plain({ x, y }, { size, s }) {
       for (let i = 0; i < size; i++) y[i] = f(x[i]!, s);
     },
   });
@@ -277,7 +277,7 @@ export function unaryBackward(name: UnaryName, x: Tensor, dy: Tensor): Tensor {
 }
 
 /** y = f(x, s) for a number s. */
-export function scalar(name: ScalarName, x: Tensor, s: number): Tensor {
+export function scalarForward(name: ScalarName, x: Tensor, s: number): Tensor {
   const y = empty(x.device, x.shape, x.dtype);
   launch(scalarKernels[name], { x, y }, { size: x.size, s });
   return y;
@@ -287,7 +287,7 @@ export function scalar(name: ScalarName, x: Tensor, s: number): Tensor {
  * y = f(a, b) with broadcasting.
  * @throws {ShapeError} when the shapes do not broadcast, or mix more than four separate axes
  */
-export function binary(name: BinaryName, a: Tensor, b: Tensor): Tensor {
+export function binaryForward(name: BinaryName, a: Tensor, b: Tensor): Tensor {
   const shape = broadcastShapes(name, a.shape, b.shape);
   const y = empty(a.device, shape, a.dtype);
   if (sameShape(a.shape, b.shape)) {
@@ -308,5 +308,5 @@ export function binary(name: BinaryName, a: Tensor, b: Tensor): Tensor {
   return y;
 }
 
-export const add = (a: Tensor, b: Tensor): Tensor => binary("add", a, b);
-export const mul = (a: Tensor, b: Tensor): Tensor => binary("mul", a, b);
+export const addForward = (a: Tensor, b: Tensor): Tensor => binaryForward("add", a, b);
+export const mulForward = (a: Tensor, b: Tensor): Tensor => binaryForward("mul", a, b);

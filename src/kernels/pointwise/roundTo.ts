@@ -46,7 +46,7 @@ function defineRounding(
     params: { size: "u32" },
     wasm: elementwiseWasm("roundTo", selectors[dtype]),
     wgsl: { uses: [nearest], invocations: ({ size }) => size, source: shader },
-    cpu({ x, y }, { size }) {
+    plain({ x, y }, { size }) {
       for (let i = 0; i < size; i++) y[i] = round(x[i]!);
     },
   });
@@ -60,7 +60,7 @@ export const roundToF16Kernel = defineRounding("roundToF16", "f16", nearestF16, 
 );
 
 /** x rounded to `dtype`, in x's own dtype (f32 or f64). */
-export function roundTo(x: Tensor, dtype: HalfDtype): Tensor {
+export function roundToForward(x: Tensor, dtype: HalfDtype): Tensor {
   const y = empty(x.device, x.shape, x.dtype);
   launch(dtype === "bf16" ? roundToBf16Kernel : roundToF16Kernel, { x, y }, { size: x.size });
   return y;

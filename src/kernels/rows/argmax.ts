@@ -64,7 +64,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (local == 0u) { y[row] = i32(best.at); }
 }`,
   },
-  cpu({ x, y }, { rows, cols }) {
+  plain({ x, y }, { rows, cols }) {
     for (let i = 0; i < rows; i++) {
       let best = 0;
       for (let j = 1; j < cols; j++) if (above(x[i * cols + j]!, x[i * cols + best]!)) best = j;
@@ -97,7 +97,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
 }`,
   },
-  cpu({ x, values, indices }, { rows, cols, k }) {
+  plain({ x, values, indices }, { rows, cols, k }) {
     for (let i = 0; i < rows; i++) {
       const out = i * k;
       // The best so far stay sorted; most entries do not get past the last of them.
@@ -123,7 +123,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
  * @returns i32 [...]
  * @throws {ShapeError} without entries to choose from
  */
-export function argmax(x: Tensor): Tensor {
+export function argmaxForward(x: Tensor): Tensor {
   const cols = columns("argmax", x);
   const y = empty(x.device, x.shape.slice(0, -1), "i32");
   launch(argmaxKernel, { x, y }, { rows: y.size, cols });
@@ -138,7 +138,7 @@ export function argmax(x: Tensor): Tensor {
  * @throws {ShapeError} without entries to choose from
  * @throws {ArgumentError} for k outside 1..N
  */
-export function topk(x: Tensor, k: number): { values: Tensor; indices: Tensor } {
+export function topkForward(x: Tensor, k: number): { values: Tensor; indices: Tensor } {
   const cols = columns("topk", x);
   if (!Number.isInteger(k) || k < 1 || k > cols) {
     throw new ArgumentError(`topk: k must be in 1..${cols}, got ${k}`);

@@ -23,6 +23,9 @@ export interface CrossEntropyOptions {
   readonly labelSmoothing: number;
 }
 
+/** Labels of this value take no part in the loss and get no gradient (PyTorch's cross_entropy default). */
+export const IGNORE_INDEX = -100;
+
 const paramTypes = { rows: "u32", cols: "u32", ignoreIndex: "i32", smoothing: "f32" } as const;
 
 /**
@@ -30,7 +33,11 @@ const paramTypes = { rows: "u32", cols: "u32", ignoreIndex: "i32", smoothing: "f
  * back, so check them on the host, where they are made: compiled bodies give such rows a loss of NaN.
  * @throws {ArgumentError} naming the first wrong label and its place
  */
-export function checkLabels(ids: ArrayLike<number>, vocabSize: number, ignoreIndex = -100): void {
+export function checkLabels(
+  ids: ArrayLike<number>,
+  vocabSize: number,
+  ignoreIndex = IGNORE_INDEX,
+): void {
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i]!;
     if (id === ignoreIndex || (Number.isInteger(id) && id >= 0 && id < vocabSize)) continue;
@@ -132,7 +139,7 @@ export const crossEntropyRowsKernel = defineKernel({
       passes: passesOverRows(rowsShaders, ["logits"], params, adapter),
     }),
   },
-  cpu({ logits, labels, lse, losses }, { rows, cols, ignoreIndex, smoothing }) {
+  plain({ logits, labels, lse, losses }, { rows, cols, ignoreIndex, smoothing }) {
     checkLabels(labels, cols, ignoreIndex);
     for (let r = 0; r < rows; r++) {
       const row = r * cols;
@@ -184,7 +191,7 @@ fn main(@builtin(local_invocation_index) local: u32) {
   }
 }`,
   },
-  cpu({ losses, labels, loss, count }, { ignoreIndex }) {
+  plain({ losses, labels, loss, count }, { ignoreIndex }) {
     let total = 0;
     let counted = 0;
     labels.forEach((label, r) => {
@@ -279,7 +286,7 @@ export const crossEntropyBackwardKernel = defineKernel({
       passes: passesOverRows(backwardShaders, ["logits", "dlogits"], params, adapter),
     }),
   },
-  cpu({ logits, labels, lse, count, dloss, dlogits }, { rows, cols, ignoreIndex, smoothing }) {
+  plain({ logits, labels, lse, count, dloss, dlogits }, { rows, cols, ignoreIndex, smoothing }) {
     const scale = dloss[0]! / count[0]!;
     const spread = smoothing / cols;
     for (let r = 0; r < rows; r++) {

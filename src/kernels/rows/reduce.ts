@@ -92,7 +92,7 @@ export const sumKernel = defineKernel({
       };
     },
   },
-  cpu({ x, y }, { outer, reduced, inner }) {
+  plain({ x, y }, { outer, reduced, inner }) {
     for (let o = 0; o < outer; o++) {
       for (let i = 0; i < inner; i++) {
         let total = 0;
@@ -109,7 +109,12 @@ export const sumKernel = defineKernel({
  * @param op name in messages
  * @throws {ShapeError} for an axis outside -rank..rank-1 or named twice
  */
-export function sumAxes(x: Tensor, axes?: readonly number[], keepDims = false, op = "sum"): Tensor {
+export function sumAxesForward(
+  x: Tensor,
+  axes?: readonly number[],
+  keepDims = false,
+  op = "sum",
+): Tensor {
   const resolved = (axes ?? x.shape.map((_, i) => i)).map((a) => resolveAxis(op, a, x.rank));
   if (new Set(resolved).size !== resolved.length) {
     throw new ShapeError(`${op}: every axis may be named once, got ${formatShape(axes ?? [])}`);
@@ -143,12 +148,12 @@ function sumMiddle(x: Tensor, outer: number, reduced: number, inner: number): Te
 }
 
 /** Sums `x` down to `shape`, which broadcasts to x.shape: the reverse of broadcasting. */
-export function sumTo(x: Tensor, shape: readonly number[]): Tensor {
+export function sumToForward(x: Tensor, shape: readonly number[]): Tensor {
   const lead = x.rank - shape.length;
   const axes = x.shape.flatMap((dim, i) =>
     i < lead || (shape[i - lead] === 1 && dim !== 1) ? [i] : [],
   );
-  const summed = axes.length === 0 ? alias(x) : sumAxes(x, axes, true);
+  const summed = axes.length === 0 ? alias(x) : sumAxesForward(x, axes, true);
   const result = alias(summed, shape);
   summed.dispose();
   return result;

@@ -55,7 +55,7 @@ function defineForward(stored: StoredFloat) {
     params: { rows: "u32", cols: "u32", eps: "f32" },
     wasm: { name: "rmsNormForward", selector: selectors[stored], range: ({ rows }) => rows! },
     wgsl: alongRows(withWeightRow(forwardShaders, stored)),
-    cpu({ x, weight, y, rrms }, { rows, cols, eps }) {
+    plain({ x, weight, y, rrms }, { rows, cols, eps }) {
       const w = widenings[stored](weight);
       for (let i = 0; i < rows; i++) {
         const row = i * cols;
@@ -141,7 +141,7 @@ function defineBackward(stored: StoredFloat) {
     constants: { ACCUMULATE: "u32" },
     wasm: { name: "rmsNormBackward", selector: selectors[stored], range: ({ rows }) => rows! },
     wgsl: alongRows(withWeightRow(backwardShaders, stored)),
-    cpu({ x, weight, rrms, dy, dx }, { rows, cols }, { ACCUMULATE }) {
+    plain({ x, weight, rrms, dy, dx }, { rows, cols }, { ACCUMULATE }) {
       const w = widenings[stored](weight);
       for (let i = 0; i < rows; i++) {
         const row = i * cols;
@@ -224,7 +224,7 @@ export const rmsNormBackwardWeightKernel = defineKernel({
       };
     },
   },
-  cpu({ x, rrms, dy, dweight }, { rows, cols }) {
+  plain({ x, rrms, dy, dweight }, { rows, cols }) {
     for (let i = 0; i < rows; i++) {
       for (let j = 0; j < cols; j++) {
         dweight[j] = dweight[j]! + dy[i * cols + j]! * x[i * cols + j]! * rrms[i]!;

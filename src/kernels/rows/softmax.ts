@@ -40,7 +40,7 @@ export const softmaxForwardKernel = defineKernel({
   params,
   wasm: { name: "softmaxForward", range },
   wgsl: alongRows(forwardShaders("safeExpOf(x[begin + j] - sum.most) / sum.total")),
-  cpu({ x, y }, { rows, cols }) {
+  plain({ x, y }, { rows, cols }) {
     for (let row = 0; row < rows * cols; row += cols) {
       let most = -Infinity;
       for (let j = 0; j < cols; j++) most = Math.max(most, x[row + j]!);
@@ -59,7 +59,7 @@ export const logSoftmaxForwardKernel = defineKernel({
   wasm: { name: "logSoftmaxForward", range },
   // As below: next to a large maximum the logarithm would be rounded away.
   wgsl: alongRows(forwardShaders("(x[begin + j] - sum.most) - log(sum.total)")),
-  cpu({ x, y }, { rows, cols }) {
+  plain({ x, y }, { rows, cols }) {
     for (let row = 0; row < rows * cols; row += cols) {
       let most = -Infinity;
       for (let j = 0; j < cols; j++) most = Math.max(most, x[row + j]!);
@@ -128,7 +128,7 @@ export const softmaxBackwardKernel = defineKernel({
   params,
   wasm: { name: "softmaxBackward", range },
   wgsl: alongRows(backwardShaders("dy[j] * y[j]", "y[j] * (dy[j] - total)")),
-  cpu({ y, dy, dx }, { rows, cols }) {
+  plain({ y, dy, dx }, { rows, cols }) {
     for (let row = 0; row < rows * cols; row += cols) {
       let dot = 0;
       for (let j = 0; j < cols; j++) dot += dy[row + j]! * y[row + j]!;
@@ -144,7 +144,7 @@ export const logSoftmaxBackwardKernel = defineKernel({
   params,
   wasm: { name: "logSoftmaxBackward", range },
   wgsl: alongRows(backwardShaders("dy[j]", "dy[j] - safeExpOf(y[j]) * total")),
-  cpu({ y, dy, dx }, { rows, cols }) {
+  plain({ y, dy, dx }, { rows, cols }) {
     for (let row = 0; row < rows * cols; row += cols) {
       let total = 0;
       for (let j = 0; j < cols; j++) total += dy[row + j]!;

@@ -18,7 +18,7 @@ fn tanhSlope(x: f32) -> f32 {
 };
 
 /** geluValue and geluSlope of src/kernels/pointwise/pointwise.ts: gelu_new and its derivative. */
-export const gelu: WgslSnippet = {
+export const tanhGelu: WgslSnippet = {
   uses: [safeTanh],
   source: /* wgsl */ `
 const SQRT_2_OVER_PI = 0.7978845608028654f;

@@ -3,8 +3,8 @@
 
 import { castForward } from "../../kernels/pointwise/cast.ts";
 import { copyInto } from "../../kernels/moves/gatherRows.ts";
-import { matmul } from "../../kernels/matmul/matmul.ts";
-import { add, scalar } from "../../kernels/pointwise/pointwise.ts";
+import { matmulForward } from "../../kernels/matmul/matmul.ts";
+import { addForward, scalarForward } from "../../kernels/pointwise/pointwise.ts";
 import { ArgumentError } from "../../tensor/errors.ts";
 import { Generator, normalArray, uniformArray } from "../../tensor/philox.ts";
 import { keep, scope } from "../../tensor/scope.ts";
@@ -164,8 +164,8 @@ export function freeAdapter({ a, b, original }: LoraAdapter): void {
 function merge(layer: Linear, lora: LoraAdapter, unload: boolean): void {
   const { weight } = layer;
   scope(() => {
-    const change = scalar("mulScalar", matmul(lora.b, lora.a), lora.scale);
-    const sum = castForward(add(castForward(weight, "f32"), change), weight.dtype);
+    const change = scalarForward("mulScalar", matmulForward(lora.b, lora.a), lora.scale);
+    const sum = castForward(addForward(castForward(weight, "f32"), change), weight.dtype);
     if (!unload) {
       lora.original = keep(empty(weight.device, weight.shape, weight.dtype));
       copyInto(lora.original, weight, { axis: 0, offset: 0 });

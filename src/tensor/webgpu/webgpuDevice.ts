@@ -34,7 +34,7 @@ type Extra = ReadonlyMap<string, WebGpuStorage>;
 export class WebGpuDevice implements Device {
   readonly kind = "webgpu";
   readonly threads = 1;
-  readonly kernels = "wgsl";
+  readonly bodies = "wgsl";
   readonly adapter: AdapterFacts;
   liveTensors = 0;
   dispatches = 0;

@@ -2,7 +2,11 @@
 
 import type { Dtype } from "../../tensor/dtype.ts";
 import { CheckpointError, invariant } from "../../tensor/errors.ts";
-import { openSafetensors, writeSafetensors, type SafetensorsInput } from "../../tensor/safetensors.ts";
+import {
+  openSafetensors,
+  writeSafetensors,
+  type SafetensorsInput,
+} from "../../tensor/safetensors.ts";
 import { formatShape, sameShape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 

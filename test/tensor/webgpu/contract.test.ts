@@ -32,7 +32,7 @@ describe("grids", () => {
       invocations: ({ size }) => size,
       source: `${main} if (i < params.size) { y[i] = i + 1u; } }`,
     },
-    cpu: notHere,
+    plain: notHere,
   });
 
   it.each([1, 65535, 65536, 70001])("count through %i workgroups", async (size) => {
@@ -70,7 +70,7 @@ fn main() {
   if (HAS_SECOND) { second[0] = 2.0; }
 }`,
     },
-    cpu: notHere,
+    plain: notHere,
   });
   const [x, y, second] = [numbers([1]), numbers([0]), numbers([0])];
   launch(kernel, { x, crossBias: null, mask: null, y, first: null, second: null }, {});
@@ -92,7 +92,7 @@ it("lets a body read and write up to the next 16 bytes", async () => {
       invocations: ({ size }) => Math.ceil(size / 4),
       source: `${main} if (4u * i < params.size) { y[i] = 2.0 * x[i]; } }`,
     },
-    cpu: notHere,
+    plain: notHere,
   });
   for (const size of [1, 3, 5, 64, 65]) {
     const x = numbers(Array.from({ length: size }, (_, i) => i));
@@ -148,7 +148,7 @@ describe("plans", () => {
         };
       },
     },
-    cpu: notHere,
+    plain: notHere,
   });
 
   it("run passes in order, over temporaries that are given back", async () => {
@@ -192,7 +192,7 @@ describe("bindings larger than the adapter's", () => {
         return { passes };
       },
     },
-    cpu: notHere,
+    plain: notHere,
   });
   const whole = defineKernel({
     name: "addIndexAtOnce",
@@ -200,7 +200,7 @@ describe("bindings larger than the adapter's", () => {
     outputs: { y: "float" },
     params: { first: "u32", count: "u32" },
     wgsl: { source: shader.source, invocations: ({ count }) => count },
-    cpu: notHere,
+    plain: notHere,
   });
 
   it("are bound in pieces by a plan that does, and refused otherwise", async () => {

@@ -57,7 +57,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (i < params.size) { y[i] = x[i] + unknownName; }
 }`,
   },
-  cpu: () => undefined,
+  plain: () => undefined,
 });
 
 const cpuKernel = defineKernel({
@@ -65,7 +65,7 @@ const cpuKernel = defineKernel({
   inputs: {},
   outputs: { y: "float" },
   params: {},
-  cpu: () => undefined,
+  plain: () => undefined,
 });
 
 describe("a kernel whose WGSL does not compile", () => {

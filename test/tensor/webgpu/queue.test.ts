@@ -9,7 +9,7 @@ import { full, tensor, zeros, type Tensor } from "../../../src/tensor/tensor.ts"
 import { sizeClass } from "../../../src/tensor/webgpu/bufferPool.ts";
 import { openWebGpu } from "../../../src/tensor/webgpu/open.ts";
 import type { WebGpuDevice } from "../../../src/tensor/webgpu/webgpuDevice.ts";
-import { openNullGpu } from "../../support/nullGpu.ts";
+import { openNullGpu } from "../../../scripts/adapters/nullGpu.ts";
 import { uniform } from "../../support/random.ts";
 
 const opened: WebGpuDevice[] = [];
@@ -209,7 +209,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (i < params.size) { y[i] = params.s * (a[i] + b[i] + c[i]); }
 }`,
     },
-    cpu: () => undefined,
+    plain: () => undefined,
   });
 
   it("takes 20 µs of the main thread at most, from recording to submission", async () => {

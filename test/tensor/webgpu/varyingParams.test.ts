@@ -19,7 +19,7 @@ const declaration = {
   outputs: { y: "f32" },
   params: { size: "u32", rate: "f32", offset: "u32" },
   varying: ["rate", "offset"],
-  cpu: () => undefined,
+  plain: () => undefined,
 } as const;
 
 let planned = 0;

@@ -4,7 +4,7 @@ import {
   againstKeys,
   BLOCK,
   dropout,
-  DROPPED,
+  MASKED,
   factorsOfRow,
   finishScores,
   headOffset,
@@ -97,12 +97,12 @@ function blockGradients(
     const lse = load<f32>(stats + (row << 2));
     const delta = load<f32>(stats + all + (row << 2));
     const keep = dropout ? factorsOfRow(row) : 0;
-    if (lse == DROPPED) uniformRow(x, products + i * scoreStride, keep);
+    if (lse == MASKED) uniformRow(x, products + i * scoreStride, keep);
     else gradientRow(x, products + i * scoreStride, keep, lse, delta);
   }
 }
 
-/** Every key is dropped: weights of 1 / S, and no gradient to the scores. */
+/** Every key is masked: weights of 1 / S, and no gradient to the scores. */
 function uniformRow(weights: usize, ds: usize, keep: usize): void {
   const share: f32 = 1 / <f32>keys;
   const shares = f32x4.splat(share);
@@ -112,7 +112,7 @@ function uniformRow(weights: usize, ds: usize, keep: usize): void {
   memory.fill(ds, 0, scoreStride);
 }
 
-/** Scores to weights M P, and dP before dropout to dS = P (M dP - delta); dropped keys have P = 0. */
+/** Scores to weights M P, and dP before dropout to dS = P (M dP - delta); masked keys have P = 0. */
 // @ts-ignore: decorator
 @inline
 function gradientRow(x: usize, ds: usize, keep: usize, lse: f32, delta: f32): void {

@@ -11,7 +11,7 @@ import { madd } from "../simd";
 
 // @ts-ignore: decorator
 @inline
-export const DROPPED: f32 = -3.4028234663852886e38;
+export const MASKED: f32 = -3.4028234663852886e38;
 /** Queries of a block. Also in src/kernels/attention/options.ts. */
 // @ts-ignore: decorator
 @inline
@@ -114,13 +114,13 @@ export function weightedQueries(rows: usize, weights: usize, x: usize, c: usize,
 /**
  * Turns products q . k of query t into scores, in place; the padding becomes -Infinity.
  * @param bias of this query [S], or 0
- * @param mask words [S] that are 0 (also 0.0) for dropped keys, or 0
+ * @param mask words [S] that are 0 (also 0.0) for masked keys, or 0
  */
 export function finishScores(row: usize, t: usize, bias: usize, mask: usize): void {
   const bytes = keys << 2;
   const vectors = bytes & ~15;
   const scales = f32x4.splat(scale);
-  const dropped = f32x4.splat(DROPPED);
+  const masked = f32x4.splat(MASKED);
   let at: usize = 0;
   if (bias) {
     for (; at < vectors; at += 16) {
@@ -137,16 +137,16 @@ export function finishScores(row: usize, t: usize, bias: usize, mask: usize): vo
   if (mask) {
     for (at = 0; at < vectors; at += 16) {
       const keep = i32x4.ne(v128.load(mask + at), i32x4.splat(0));
-      v128.store(row + at, v128.bitselect(v128.load(row + at), dropped, keep));
+      v128.store(row + at, v128.bitselect(v128.load(row + at), masked, keep));
     }
     for (; at < bytes; at += 4) {
-      if (load<i32>(mask + at) == 0) store<f32>(row + at, DROPPED);
+      if (load<i32>(mask + at) == 0) store<f32>(row + at, MASKED);
     }
   }
   if (causal) {
     // Keys up to position S - T + t are visible: keys + t + 1 - queries of them, at least 0.
     const visible = keys + t + 1 > queries ? keys + t + 1 - queries : 0;
-    for (at = visible << 2; at < bytes; at += 4) store<f32>(row + at, DROPPED);
+    for (at = visible << 2; at < bytes; at += 4) store<f32>(row + at, MASKED);
   }
   for (at = bytes; at < scoreStride; at += 4) store<f32>(row + at, -Infinity);
 }

@@ -1,11 +1,8 @@
 // The SIMD body of src/kernels/attention/decode.ts; the formula is there. Pieces are (row, head) pairs.
 
+import { MASKED } from "./attentionBlock";
 import { rowMax, rowSumExp } from "../rows/rows";
 import { madd, sumLanes } from "../simd";
-
-// @ts-ignore: decorator
-@inline
-const MASKED: f32 = -3.4028234663852886e38;
 
 /** Dot product of two runs of `bytes`. */
 // @ts-ignore: decorator

@@ -1,28 +1,32 @@
-// Prints the structure of src as a table: rooms (folders), arrows (imports between rooms), circles, sizes of files and
-// functions. `node scripts/structure.mjs [FOLDER]`; test/meta/layers.test.ts reads the same graph.
+// Prints the structure of src as a table: rooms (a folder, or a file beside folders), arrows (rooms that import
+// another), circles, sizes of files and functions. `npm run structure [-- FOLDER]`; test/meta/layers.test.ts
+// reads the same graph.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, posix, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import ts from "typescript";
 
-const IMPORT = /^(?:import|export)\b[^;]*?\bfrom\s*"(\.[^"]+)"|\bimport\(\s*"(\.[^"]+)"\s*\)|\bnew URL\(\s*"(\.[^"]+)"/gms;
+const IMPORT =
+  /^(?:import|export)\b[^;]*?\bfrom\s*"(\.[^"]+)"|\bimport\(\s*"(\.[^"]+)"\s*\)|\bnew URL\(\s*"(\.[^"]+)"/gms;
 
 /**
  * Every TypeScript file below a folder with the files of that folder that it imports; type-only imports count too.
- * @param {string} root absolute path of the folder
- * @returns {Map<string, string[]>} paths relative to `root`, with "/" between names
+ * @returns paths relative to `root`, with "/" between names
  */
-export function importGraph(root) {
+type Graph = Map<string, string[]>;
+
+export function importGraph(root: string): Graph {
   const files = readdirSync(root, { recursive: true })
     .map((name) => String(name).replaceAll("\\", "/"))
     .filter((name) => name.endsWith(".ts") && !name.includes("wasm/generated/"))
     .sort();
   const known = new Set(files);
-  const graph = new Map();
+  const graph: Graph = new Map();
   for (const file of files) {
     const text = readFileSync(join(root, file), "utf8");
     const targets = [...text.matchAll(IMPORT)].map((match) => {
-      const path = posix.join(posix.dirname(file), match[1] ?? match[2] ?? match[3]);
+      const path = posix.join(posix.dirname(file), (match[1] ?? match[2] ?? match[3])!);
       return known.has(path) ? path : `${path}.ts`;
     });
     graph.set(file, [...new Set(targets.filter((path) => known.has(path) && path !== file))]);
@@ -32,21 +36,20 @@ export function importGraph(root) {
 
 /**
  * The circles of a graph: groups of nodes each of which leads to every other (Tarjan's strongly connected components).
- * @param {Map<string, string[]>} graph
- * @returns {string[][]} groups of two nodes and more
+ * @returns groups of two nodes and more
  */
-export function circles(graph) {
-  const order = new Map();
-  const low = new Map();
-  const stack = [];
-  const groups = [];
-  const visit = (node) => {
+export function circles(graph: Graph): string[][] {
+  const order = new Map<string, number>();
+  const low = new Map<string, number>();
+  const stack: string[] = [];
+  const groups: string[][] = [];
+  const visit = (node: string): void => {
     order.set(node, order.size);
-    low.set(node, order.get(node));
+    low.set(node, order.get(node)!);
     stack.push(node);
     for (const next of graph.get(node) ?? []) {
       if (!order.has(next)) visit(next);
-      if (stack.includes(next)) low.set(node, Math.min(low.get(node), low.get(next)));
+      if (stack.includes(next)) low.set(node, Math.min(low.get(node)!, low.get(next)!));
     }
     if (low.get(node) !== order.get(node)) return;
     const group = stack.splice(stack.indexOf(node));
@@ -58,45 +61,54 @@ export function circles(graph) {
 
 /**
  * The graph of what `roomOf` maps files to.
- * @param {Map<string, string[]>} graph
- * @param {(file: string) => string} roomOf
- * @returns {Map<string, string[]>}
  */
-export function roomGraph(graph, roomOf) {
-  const rooms = new Map();
+export function roomGraph(graph: Graph, roomOf: (file: string) => string): Graph {
+  const rooms = new Map<string, Set<string>>();
   for (const [file, targets] of graph) {
     const room = roomOf(file);
     if (!rooms.has(room)) rooms.set(room, new Set());
-    for (const target of targets) if (roomOf(target) !== room) rooms.get(room).add(roomOf(target));
+    for (const target of targets) if (roomOf(target) !== room) rooms.get(room)!.add(roomOf(target));
   }
   return new Map([...rooms].map(([room, targets]) => [room, [...targets].sort()]));
 }
 
-const arrowsOf = (graph) => [...graph.values()].reduce((sum, targets) => sum + targets.length, 0);
+const arrowsOf = (graph: Graph): number =>
+  [...graph.values()].reduce((sum, targets) => sum + targets.length, 0);
 
 /** A direct child of `folder`: a file there is a room of its own, a folder is one room with all that it holds. */
-const childOf = (folder) => (file) => file.slice(folder.length).split("/")[0];
+const childOf =
+  (folder: string) =>
+  (file: string): string =>
+    file.slice(folder.length).split("/")[0]!;
 
-function insideOf(graph, folder) {
+function insideOf(graph: Graph, folder: string): Graph {
   const own = [...graph].filter(([file]) => file.startsWith(folder));
-  return new Map(own.map(([file, targets]) => [file, targets.filter((path) => path.startsWith(folder))]));
+  return new Map(
+    own.map(([file, targets]) => [file, targets.filter((path) => path.startsWith(folder))]),
+  );
 }
 
-function quantiles(values) {
+function quantiles(values: number[]) {
   const sorted = [...values].sort((a, b) => a - b);
-  const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+  const at = (share: number) =>
+    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
   return { count: sorted.length, median: at(0.5), p90: at(0.9), max: sorted.at(-1) };
 }
 
 /** Lines of every named function, method and arrow function with a body, counted by TypeScript's own parser. */
-async function functionLines(root, files) {
-  const { default: ts } = await import("typescript");
-  const lines = [];
+function functionLines(root: string, files: string[]): number[] {
+  const lines: number[] = [];
   for (const file of files) {
-    const source = ts.createSourceFile(file, readFileSync(join(root, file), "utf8"), ts.ScriptTarget.Latest, true);
-    const visit = (node) => {
-      if (ts.isFunctionLike(node) && node.body !== undefined) {
-        const line = (position) => source.getLineAndCharacterOfPosition(position).line;
+    const source = ts.createSourceFile(
+      file,
+      readFileSync(join(root, file), "utf8"),
+      ts.ScriptTarget.Latest,
+      true,
+    );
+    const visit = (node: ts.Node): void => {
+      if (ts.isFunctionLike(node) && "body" in node && node.body !== undefined) {
+        const line = (position: number): number =>
+          source.getLineAndCharacterOfPosition(position).line;
         lines.push(line(node.end) - line(node.getStart()) + 1);
       }
       ts.forEachChild(node, visit);
@@ -106,11 +118,11 @@ async function functionLines(root, files) {
   return lines;
 }
 
-async function main(root) {
+function main(root: string): void {
   const graph = importGraph(root);
   const files = [...graph.keys()];
-  const table = [];
-  const row = (name, inner, room) => {
+  const table: object[] = [];
+  const row = (name: string, inner: Graph, room: (file: string) => string): void => {
     const rooms = roomGraph(inner, room);
     table.push({
       where: name,
@@ -122,16 +134,25 @@ async function main(root) {
     });
   };
   row("src", graph, childOf(""));
-  for (const folder of new Set(files.filter((file) => file.includes("/")).map((file) => file.split("/")[0])))
+  for (const folder of new Set(
+    files.filter((file) => file.includes("/")).map((file) => file.split("/")[0]!),
+  ))
     row(`src/${folder}`, insideOf(graph, `${folder}/`), childOf(`${folder}/`));
   console.table(table);
-  const sizes = quantiles(files.map((file) => readFileSync(join(root, file), "utf8").split("\n").length - 1));
+  const sizes = quantiles(
+    files.map((file) => readFileSync(join(root, file), "utf8").split("\n").length - 1),
+  );
   console.log("lines of a file:    ", sizes);
-  console.log("lines of a function:", quantiles(await functionLines(root, files)));
+  console.log("lines of a function:", quantiles(functionLines(root, files)));
   for (const group of circles(graph)) console.log("circle of files:", group.join(", "));
 }
 
 const here = fileURLToPath(import.meta.url);
 if (process.argv[1] === here) {
-  await main(join(process.cwd(), process.argv[2] ?? relative(process.cwd(), join(dirname(here), "..", "src"))));
+  main(
+    join(
+      process.cwd(),
+      process.argv[2] ?? relative(process.cwd(), join(dirname(here), "..", "src")),
+    ),
+  );
 }
