@@ -15,8 +15,9 @@ import { runGeneration, type GenerationResult } from "../generation/generate.ts"
 import { generationDefaults, type GenerationOptions } from "../generation/options.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { loadWeights } from "./loadWeights.ts";
-import { freeAdapter, isMerged, loraParameters, type AttachedLora } from "./lora/adapter.ts";
+import { freeAdapter, isMerged, loraParameters } from "./lora/adapter.ts";
 import { ADAPTER_WEIGHTS } from "../model/adapterFileNames.ts";
+import type { AttachedLora } from "./lora/loraModel.ts";
 import { adapterTensors, baseOfAdapter, loraFiles, openLora, readLora } from "./lora/files.ts";
 import type { ModelSource } from "../model/modelFolder.ts";
 import { T5Network } from "./network.ts";

@@ -2,7 +2,7 @@
 // It knows kernels only by this description, so that no op is named in this folder.
 
 import type { Dtype, StorageArray, DataArray, FloatArray } from "./dtype.ts";
-import type { Tensor } from "./tensor.ts";
+import type { Shape } from "./shape.ts";
 import type { ScalarType, WgslBody } from "./wgsl.ts";
 
 /**
@@ -14,7 +14,17 @@ export type BindingDeclaration = BindingType | `${BindingType}?`;
 
 export type KernelParams = Readonly<Record<string, number>>;
 export type KernelArrays = Readonly<Record<string, StorageArray | null>>;
-export type KernelTensors = Readonly<Record<string, Tensor | null>>;
+
+/** What a device reads of a tensor; `Tensor` is one. It lies here so that a device need not know the class. */
+export interface KernelTensor {
+  readonly shape: Shape;
+  readonly dtype: Dtype;
+  /** Number of elements. */
+  readonly size: number;
+  readonly device: Device;
+  readonly storage: Storage;
+}
+export type KernelTensors = Readonly<Record<string, KernelTensor | null>>;
 
 /** Name of a WebAssembly export and how its work is split. */
 export interface WasmBody {
