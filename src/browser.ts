@@ -15,7 +15,7 @@ export { keep, scope, Scope } from "./tensor/scope.ts";
 export { full, Tensor, tensor, zeros, type TensorOptions } from "./tensor/tensor.ts";
 
 export * from "./autograd/index.ts";
-export { argmaxForward, topkForward } from "./kernels/rows/argmax.ts";
+export { argmaxForward as argmax, topkForward as topk } from "./kernels/rows/argmax.ts";
 
 export type { DownloadProgress, HubOptions } from "./hub/options.ts";
 export { T5Config } from "./t5/config.ts";
