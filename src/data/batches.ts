@@ -12,6 +12,7 @@ export interface IndexedDataset {
 /** Rows by index, or one after another, in their own order and anew for every epoch. */
 export type TrainDataset = readonly Example[] | IndexedDataset | AsyncIterable<Example>;
 
+/** Makes a batch of examples; `seq2seqCollate` is one with its options filled in. */
 export type Collator = (examples: readonly Example[]) => Batch;
 
 export interface BatchOptions {

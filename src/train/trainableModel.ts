@@ -6,6 +6,7 @@ import type { Generator } from "../tensor/philox.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Batch } from "../data/collate.ts";
 
+/** A model that the Trainer can train. T5ForConditionalGeneration is one; any object with these members is another. */
 export interface TrainableModel {
   readonly device: Device;
   /** Whether dropout is on. */

@@ -35,6 +35,7 @@ export interface TrainerTokenizer {
   savePretrained?(folder: string): Promise<void>;
 }
 
+/** What a Trainer is made of; only `model` is required. */
 export interface TrainerOptions {
   /** Trained in place. */
   readonly model: TrainableModel;
@@ -52,11 +53,16 @@ export interface TrainerOptions {
   readonly collator?: Collator;
 }
 
+/** How an evaluation may be ended. */
 export interface EvaluateOptions {
   /** Ends the evaluation between two batches, or tokens; the call then throws its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
+/**
+ * Trains and evaluates a model, as transformers' Seq2SeqTrainer does: the same arguments, order of events, log records and
+ * checkpoints.
+ */
 export class Trainer {
   readonly model: TrainableModel;
   readonly args: TrainingArguments;
@@ -65,6 +71,7 @@ export class Trainer {
   readonly tokenizer: TrainerTokenizer | undefined;
   readonly collate: Collator;
   readonly computeMetrics: ComputeMetrics | undefined;
+  /** @internal Pass callbacks to the constructor. */
   readonly callbacks: CallbackHandler;
   /** Of the run so far; `train` begins it anew. */
   state = new TrainerState();
