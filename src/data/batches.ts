@@ -6,6 +6,7 @@ import { defaultCollate, seq2seqCollate, type Batch, type Example } from "./coll
 /** Rows by index: an array will do. */
 export interface IndexedDataset {
   readonly length: number;
+  /** Row i, 0..length - 1. */
   get(i: number): Example | Promise<Example>;
 }
 

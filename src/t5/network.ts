@@ -93,6 +93,7 @@ export class T5Network {
     this.gradientCheckpointing = true;
   }
 
+  /** Keeps all activations again. */
   gradientCheckpointingDisable(): void {
     this.gradientCheckpointing = false;
   }

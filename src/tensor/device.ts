@@ -131,6 +131,7 @@ export interface Device {
    * compiling takes long (webgpu); other devices do nothing.
    */
   warmUp(record: () => void): Promise<void>;
+  /** What is held at this moment. */
   memory(): MemoryStats;
   /** Starts `peakBytes` anew from the bytes live now. */
   resetPeak(): void;

@@ -5,6 +5,7 @@
 export interface Owned {
   /** @internal The scope that frees it, if any. */
   owner: Scope | null;
+  /** Frees it; safe to repeat. */
   dispose(): void;
 }
 

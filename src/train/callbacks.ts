@@ -197,6 +197,7 @@ export class EarlyStoppingCallback implements TrainerCallback {
     }
   }
 
+  /** @throws {ArgumentError} without a metric or evaluations to watch */
   onTrainBegin(args: TrainingArguments): void {
     if (args.metricForBestModel === null) {
       throw new ArgumentError(

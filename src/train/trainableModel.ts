@@ -15,7 +15,9 @@ export interface TrainableModel {
   random: Generator;
   /** What products are rounded to in `forward`; a model without this property has no mixed precision. */
   autocast?: HalfDtype | null;
+  /** Switches dropout on. */
   train(): void;
+  /** Switches dropout off. */
   eval(): void;
   /** @returns loss, one element: the mean over the batch's labels; logits [B, T, V] for label smoothing */
   forward(batch: Batch): { readonly loss?: Tensor; readonly logits?: Tensor };

@@ -32,6 +32,7 @@ import { trainLoop, type TrainOptions, type TrainOutput } from "./trainLoop.ts";
 /** What the Trainer needs of a tokenizer: the id that pads, and its files for checkpoints. */
 export interface TrainerTokenizer {
   readonly padTokenId: number;
+  /** Writes the tokenizer's files beside the model's. */
   savePretrained?(folder: string): Promise<void>;
 }
 
