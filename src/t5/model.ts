@@ -29,6 +29,7 @@ import { buildWeights, type T5Weights } from "./weights.ts";
 export type TorchDtype = "float32" | "float16" | "bfloat16";
 const STORED_AS = { float32: "f32", float16: "f16", bfloat16: "bf16" } as const;
 
+/** How `T5ForConditionalGeneration.fromPretrained` loads a model; `device` is required. */
 export interface PretrainedOptions extends HubOptions {
   readonly device: Device;
   /** How weights are stored; "float32" whatever config.json says. Arithmetic is f32 in any case. */
@@ -39,6 +40,10 @@ export interface PretrainedOptions extends HubOptions {
   readonly adapter?: ModelSource | undefined;
 }
 
+/**
+ * A T5 or FLAN-T5 model with its language modelling head, by transformers' name: load it with `fromPretrained`, make one
+ * with random weights with `fromConfig`, write with `generate`, train with `Trainer` or with `forward` and `backward`.
+ */
 export class T5ForConditionalGeneration extends T5Network {
   /** Tensors that the checkpoint held and the model does not have. */
   readonly unusedTensors: readonly string[];
