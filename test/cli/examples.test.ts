@@ -6,7 +6,7 @@ import { runDocumentExample } from "../support/documentExample.ts";
 describe("examples", () => {
   it.each([
     ["README.md", 2],
-    ["docs/lora.md", 3],
+    ["docs/guide/lora.md", 3],
   ])("%s does what its comments say", async (file, lines) => {
     const { printed, expected } = await runDocumentExample(file);
     expect(expected).toHaveLength(lines);
