@@ -37,7 +37,10 @@ export const columnOptions = (): Option[] => [
 
 /** Of commands that tokenise whole datasets. */
 export const cacheOption = (): Option =>
-  new Option("--no-cache", "tokenise anew, and keep no tokens for the next time (docs/data.md)");
+  new Option(
+    "--no-cache",
+    "tokenise anew, and keep no tokens for the next time (docs/guide/data.md)",
+  );
 
 export function columnsOf(flags: DatasetFlags): Columns {
   const { sourceColumn, targetColumn, promptTemplate: template } = flags;

@@ -19,7 +19,7 @@ export function loraOptions(): Option[] {
   return [
     new Option(
       "--lora",
-      "train a low-rank adapter and leave the model as it is (docs/lora.md)",
+      "train a low-rank adapter and leave the model as it is (docs/guide/lora.md)",
     ).default(false),
     new Option("--lora-r <n>", "rank of the adapter (default: 8)").argParser(wholeNumber(1)),
     new Option("--lora-alpha <x>", "its output is multiplied by alpha / r (default: 8)").argParser(

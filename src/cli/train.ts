@@ -37,7 +37,10 @@ const modelOptions = (): Option[] =>
   group("Model:", [
     new Option("--model <name>", MODEL_HELP).default(EXAMPLE_MODEL),
     revisionOption(),
-    new Option("--dtype <name>", "how weights and optimizer state are stored (docs/precision.md)")
+    new Option(
+      "--dtype <name>",
+      "how weights and optimizer state are stored (docs/guide/precision.md)",
+    )
       .choices(["float32", "bfloat16", "float16"])
       .default("float32"),
     new Option("--dropout <p>", "dropout rate instead of config.json's").argParser(number(0)),

@@ -14,7 +14,7 @@ export interface AdamWOptions {
   readonly weightDecay?: number;
 }
 
-/** Names that transformers exempts from weight decay (get_decay_parameter_names; hf-semantics 3.3). */
+/** Names that transformers exempts from weight decay (get_decay_parameter_names; docs/guide/hugging-face-semantics.md 3.3). */
 const EXEMPT = /bias|layernorm|rmsnorm|(^|\.)norm($|\.)|_norm($|\.)/;
 
 /**

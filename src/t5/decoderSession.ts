@@ -72,7 +72,7 @@ function plainContext({ config }: T5Network): Context {
   return { config, random: null, autocast: null };
 }
 
-/** transformers hides pads when no mask is given and some id is the pad (hf-semantics 4.1). */
+/** transformers hides pads when no mask is given and some id is the pad (docs/guide/hugging-face-semantics.md 4.1). */
 function impliedMask(
   rows: number[][],
   { padTokenId, eosTokenId }: T5Network["config"],

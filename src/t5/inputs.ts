@@ -117,7 +117,7 @@ export function maskTensor(
 
 /**
  * What the decoder reads: given ids, or labels moved right by one behind the start token, with ignored
- * labels as pad (hf-semantics 1.9).
+ * labels as pad (docs/guide/hugging-face-semantics.md 1.9).
  * @throws {ArgumentError} when there is neither
  */
 export function decoderInput(

@@ -53,7 +53,7 @@ export function linear(context: Context, { weight, lora }: Linear, x: Tensor): T
 
 /**
  * x W^T with W [out, in], which is read as it is stored. Under autocast both operands and the result are rounded, and in
- * backward their gradients, as torch.autocast does; sums stay f32 (docs/precision.md).
+ * backward their gradients, as torch.autocast does; sums stay f32 (docs/guide/precision.md).
  */
 export function applyWeight({ autocast }: Context, weight: Tensor, x: Tensor): Tensor {
   if (autocast === null) return matmul(x, weight, { transposeB: true });

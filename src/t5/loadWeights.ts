@@ -1,5 +1,5 @@
 // Checkpoint to weights: names that files use for the embedding, tying, dtypes, and what to do with
-// tensors that are missing, of another shape, or unknown (hf-semantics 1.1 to 1.3).
+// tensors that are missing, of another shape, or unknown (docs/guide/hugging-face-semantics.md 1.1 to 1.3).
 
 import type { Device } from "../tensor/device.ts";
 import { byteLength, type Dtype, type StorageArray, mapInto, toStorage } from "../tensor/dtype.ts";
@@ -69,7 +69,7 @@ export async function loadWeights(
   }
 }
 
-/** transformers keeps `wo` in f32 when it loads in float16: its outputs overflow (hf-semantics 1.5). */
+/** transformers keeps `wo` in f32 when it loads in float16: its outputs overflow (docs/guide/hugging-face-semantics.md 1.5). */
 function storedDtype(name: string, dtype: "f32" | "f16" | "bf16"): Dtype {
   return dtype === "f16" && name.endsWith(".wo.weight") ? "f32" : dtype;
 }

@@ -162,7 +162,7 @@ export class T5ForConditionalGeneration extends T5Network {
 
   /**
    * Token ids that continue the decoder start token, [rows][length], start token first.
-   * Dropout is off, whatever mode the model is in (transformers leaves it on in train mode: hf-semantics 2.9).
+   * Dropout is off, whatever mode the model is in (transformers leaves it on in train mode: docs/guide/hugging-face-semantics.md 2.9).
    * @param inputs attentionMask defaults to ids != pad, as in transformers
    * @throws {ArgumentError} for an option out of its range
    */

@@ -172,7 +172,7 @@ export class T5Network {
     return states.finish((x) => applyDropout(context, norm(context, x, decoder.finalNorm)));
   }
 
-  /** @internal Logits [..., V] of decoder outputs [..., C]; tied models scale by C^-0.5 first (hf-semantics 1.1). */
+  /** @internal Logits [..., V] of decoder outputs [..., C]; tied models scale by C^-0.5 first (docs/guide/hugging-face-semantics.md 1.1). */
   project(x: Tensor, context = this.context): Tensor {
     const { scaleDecoderOutputs, dModel } = this.config;
     const scaled = scaleDecoderOutputs ? mulScalar(x, dModel ** -0.5) : x;

@@ -62,7 +62,7 @@ export interface T5Weights<T = Tensor> {
   readonly decoder: StackWeights<T>;
 }
 
-/** How transformers initialises a tensor (hf-semantics 1.10): constants, or a normal distribution around 0. */
+/** How transformers initialises a tensor (docs/guide/hugging-face-semantics.md 1.10): constants, or a normal distribution around 0. */
 export type Initialisation = { readonly constant: number } | { readonly std: number };
 
 /** Gives the tensor of this name; called once for each, in the order of transformers' state_dict. */

@@ -44,7 +44,7 @@ export interface EvaluationOptions {
 }
 
 export interface Evaluation extends EvalPrediction {
-  /** Mean of the batches' losses, each weighted by its number of rows (hf-semantics 3.6). */
+  /** Mean of the batches' losses, each weighted by its number of rows (docs/guide/hugging-face-semantics.md 3.6). */
   readonly loss: number;
   /** Rows seen. */
   readonly samples: number;

@@ -35,7 +35,7 @@ const instead: TrainerCallback = {
   onTrainBegin(args) {
     console.error(
       `reportTo: TensorBoard event files are not written by this version; the log is in ${logFile(args)}, ` +
-        "one JSON record a line (docs/training.md shows how to give it to TensorBoard)",
+        "one JSON record a line (docs/guide/training.md shows how to give it to TensorBoard)",
     );
   },
 };

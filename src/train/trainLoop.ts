@@ -1,5 +1,5 @@
 // The training loop, from top to bottom. Order of events, normalisation and stopping are transformers'
-// (hf-semantics 3.4 to 3.7).
+// (docs/guide/hugging-face-semantics.md 3.4 to 3.7).
 
 import { gradientNormForward } from "../kernels/optimizer/gradientNorm.ts";
 import { ArgumentError, DatasetError } from "../tensor/errors.ts";

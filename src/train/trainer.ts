@@ -1,4 +1,4 @@
-// Trainer: a model, its data and its arguments (transformers' Trainer, hf-semantics section 3).
+// Trainer: a model, its data and its arguments (transformers' Trainer, docs/guide/hugging-face-semantics.md 3).
 
 import { ArgumentError } from "../tensor/errors.ts";
 import {

@@ -69,7 +69,7 @@ describeOp({
 });
 
 describe("relativePositionBucket", () => {
-  // The distances at which FLAN-T5's buckets begin (hf-semantics 1.6).
+  // The distances at which FLAN-T5's buckets begin (docs/guide/hugging-face-semantics.md 1.6).
   const encoder = [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91];
   const far = [16, 19, 21, 24, 27, 31, 35, 40, 46, 52, 59, 67, 77, 87, 99, 113];
   const decoder = [...Array(16).keys(), ...far];

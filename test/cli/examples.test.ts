@@ -1,15 +1,65 @@
-// Library examples of the documents, run as they stand.
+// Every code block of README.md and docs/guide runs as printed, or says why it does not.
 
 import { describe, expect, it } from "vitest";
-import { runDocumentExample } from "../support/documentExample.ts";
+import {
+  blocksOf,
+  expectedOutput,
+  guidePages,
+  parseBlocks,
+  programsOf,
+} from "../support/documentBlocks.ts";
+import { runProgram, runShell } from "../support/documentExample.ts";
 
-describe("examples", () => {
-  it.each([
-    ["README.md", 2],
-    ["docs/lora.md", 3],
-  ])("%s does what its comments say", async (file, lines) => {
-    const { printed, expected } = await runDocumentExample(file);
-    expect(expected).toHaveLength(lines);
-    expect(printed).toEqual(expected);
+/** Why a block is not run here. A block names one of these in `<!-- not run: REASON -->`. */
+const REASONS = [
+  "installs packages",
+  "runs the whole test suite or benchmark",
+  "downloads from the Hugging Face Hub",
+  "runs in a browser; test/browser runs the same calls",
+  "needs Python",
+  "needs a graphics card",
+];
+
+/** Languages that are shown and are not commands: output, formulas, headers. */
+const SHOWN = ["", "text", "json"];
+
+const pages = guidePages().map((file) => ({ file, blocks: blocksOf(file) }));
+const blocks = pages.flatMap((page) => page.blocks);
+const programs = pages.flatMap((page) => programsOf(page.blocks));
+const commands = blocks.filter(({ language, notRun }) => language === "sh" && !notRun);
+
+describe("documents", () => {
+  it.each(programs)("$place prints what its comments say", async (program) => {
+    const expected = expectedOutput(program.code);
+    const printed = await runProgram(program);
+    expect(printed.filter((line) => expected.includes(line))).toEqual(expected);
+  });
+
+  it.each(commands)("$place runs", async (block) => {
+    await runShell(block);
+  });
+
+  it("give a known reason for each block that is not run, and use each reason", () => {
+    const reasons = blocks.flatMap(({ notRun }) => notRun ?? []);
+    expect([...new Set(reasons)].sort()).toEqual([...REASONS].sort());
+  });
+
+  it("have no block in a language that is neither run nor marked", () => {
+    const stray = blocks.filter(
+      ({ language, notRun }) => !notRun && ![...SHOWN, "ts", "sh"].includes(language),
+    );
+    expect(stray.map(({ place }) => place)).toEqual([]);
+  });
+
+  it("are read block by block, with the reason that stands before one", () => {
+    const text =
+      "a\n```ts\nimport x;\n```\n\n<!-- not run: R -->\n\n```sh\nls\n```\n```ts\nx();\n```\n";
+    const parsed = parseBlocks(text, "f");
+    expect(parsed.map(({ place, notRun }) => [place, notRun])).toEqual([
+      ["f:2", undefined],
+      ["f:8", "R"],
+      ["f:11", undefined],
+    ]);
+    expect(programsOf(parsed).map(({ code }) => code)).toEqual(["import x;\nx();\n"]);
   });
 });

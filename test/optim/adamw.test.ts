@@ -156,7 +156,7 @@ describe("the AdamW kernel", () => {
   });
 
   it("leaves a large bf16 weight where it is when the step is below half its unit", async () => {
-    // hf-semantics 2.3: why the notebook's pure bf16 training moves only small weights
+    // docs/guide/hugging-face-semantics.md 2.3: why the notebook's pure bf16 training moves only small weights
     expect(
       await run(cpu, "bf16", [1, 1e-4], [[1, 1]], { learningRate: 4.95e-5, weightDecay: 0 }),
     ).toEqual([

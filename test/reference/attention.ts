@@ -1,4 +1,4 @@
-// Attention by its definition, one query at a time (arXiv 1706.03762 eq. 1 with T5's bias; hf-semantics
+// Attention by its definition, one query at a time (arXiv 1706.03762 eq. 1 with T5's bias; docs/guide/hugging-face-semantics.md
 // 1.6). Independent of src/kernels/attention/forward.ts: -Infinity hides keys, and hidden rows are a case of their own.
 
 import { dropoutMask } from "./philox.ts";

@@ -1,39 +1,60 @@
-// Runs the library example of a Markdown file as it stands, against dist/: what it prints is in its comments.
+// Runs the code of a document as a reader would: in a folder of its own, in which the package is installed
+// (dist/, which `npm test` builds first) and which holds the repository's examples.
 
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { inspect } from "node:util";
-import { vi } from "vitest";
+import { delimiter, join } from "node:path";
+import { transform } from "esbuild";
+import { root, type DocumentBlock } from "./documentBlocks.ts";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
-
-/** What the first complete example of the file prints, and what its comments say that it prints. */
-export async function runDocumentExample(
-  file: string,
-): Promise<{ readonly printed: string[]; readonly expected: string[] }> {
-  const text = await readFile(join(root, file), "utf8");
-  const example = /```ts\n(import [\s\S]*?)```/.exec(text)![1]!;
-  const expected = [...example.matchAll(/console\.log\(.*\); \/\/ (.*)/g)].map(
-    (match) => match[1]!,
-  );
-  const library = pathToFileURL(join(root, "dist/index.js")).href;
-  const code = example
-    .replace('"gradloom"', JSON.stringify(library))
-    .replaceAll(")!", ")")
-    .replaceAll('"examples/', JSON.stringify(join(root, "examples/")).slice(0, -1));
-  const folder = await mkdtemp(join(tmpdir(), "gradloom-example-"));
-  const printed: string[] = [];
-  const log = vi
-    .spyOn(console, "log")
-    .mockImplementation((value: unknown) => printed.push(inspect(value)));
-  try {
+/** Lines that a TypeScript program of a document prints. @throws when it fails, with what it wrote to stderr */
+export async function runProgram(program: DocumentBlock): Promise<string[]> {
+  const { code } = await transform(program.code, { loader: "ts", format: "esm" });
+  return inReadersFolder(async (folder) => {
     await writeFile(join(folder, "example.mjs"), code);
-    await import(/* @vite-ignore */ join(folder, "example.mjs"));
+    return (await run(process.execPath, ["example.mjs"], folder)).trimEnd().split("\n");
+  });
+}
+
+/** Runs a shell block, with `gradloom` on the PATH. @throws when a command fails */
+export async function runShell(block: DocumentBlock): Promise<string> {
+  return inReadersFolder(async (folder) => {
+    const command = join(folder, "bin", "gradloom");
+    await mkdir(join(folder, "bin"));
+    await writeFile(
+      command,
+      `#!/bin/sh\nexec '${process.execPath}' '${root}dist/cli/main.js' "$@"\n`,
+    );
+    await chmod(command, 0o755);
+    await writeFile(join(folder, "dialogue.txt"), "#Person1#: Shall we meet at six?\n");
+    return run("bash", ["-euo", "pipefail", "-c", block.code], folder);
+  });
+}
+
+async function inReadersFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), "gradloom-document-"));
+  try {
+    await mkdir(join(folder, "node_modules"));
+    await symlink(root, join(folder, "node_modules", "gradloom"));
+    await symlink(join(root, "examples"), join(folder, "examples"));
+    return await work(folder);
   } finally {
-    log.mockRestore();
     await rm(folder, { recursive: true });
   }
-  return { printed, expected };
+}
+
+function run(file: string, args: readonly string[], cwd: string): Promise<string> {
+  const env = {
+    ...process.env,
+    PATH: `${join(cwd, "bin")}${delimiter}${process.env["PATH"] ?? ""}`,
+    GRADLOOM_CACHE: join(cwd, "cache"),
+    NODE_OPTIONS: "",
+  };
+  return new Promise((resolve, reject) => {
+    execFile(file, args, { cwd, env, maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+      if (error) reject(new Error(`${error.message}\n${stderr}`));
+      else resolve(stdout);
+    });
+  });
 }

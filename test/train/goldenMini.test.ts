@@ -48,7 +48,7 @@ const folder = shared("models", "t5-mini-dialogsum");
 /**
  * Largest relative error of a logged loss: what the README of golden/mini allows, and past update 20 of the right way, where
  * its gradients jump, more. There PyTorch misses its own run by 2.8e-3 when it rounds otherwise, and answers with another phrase
- * afterwards (docs/training.md). Fused multiply-adds lead to the phrase of the golden run, other rounding need not.
+ * afterwards (docs/guide/training.md). Fused multiply-adds lead to the phrase of the golden run, other rounding need not.
  */
 const TOLERANCE = 2e-3;
 const LAST_CALM_STEP = 20;

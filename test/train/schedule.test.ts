@@ -27,7 +27,7 @@ describe("schedules", () => {
   });
 
   it("give the notebook's hundred learning rates", () => {
-    // hf-semantics 2.5: 5e-5 (k - 1) / 100 at step k
+    // docs/guide/hugging-face-semantics.md 2.5: 5e-5 (k - 1) / 100 at step k
     const schedule = { type: "linear", warmupSteps: 100, totalSteps: 100 } as const;
     const rates = Array.from({ length: 101 }, (_, s) => 5e-5 * scheduleFactor(schedule, s));
     rates.slice(0, 100).forEach((rate, s) => expect(rate).toBeCloseTo((5e-5 * s) / 100, 15));
@@ -85,7 +85,7 @@ describe("planRun", () => {
     });
     expect(100 / batchesPerEpoch).toBe(0.06418485237483953);
     const batch = Array.from({ length: 8 }, () => new Array<number>(512).fill(0));
-    // flan-t5-base without its token and position embeddings (hf-semantics 2.8)
+    // flan-t5-base without its token and position embeddings (docs/guide/hugging-face-semantics.md 2.8)
     expect(100 * trainingFlos(batch, 222_902_784)).toBe(547_805_881_958_400);
   });
 

@@ -63,7 +63,7 @@ export async function runNotebook(
   let parameters = countParameters();
 
   // 1.3 Zero-shot inference. The rows of 2.3 and 2.4 are summarised here too, while the model is still the
-  // original: in the notebook its "original model" is the trained one in train mode (hf-semantics 2.9).
+  // original: in the notebook its "original model" is the trained one in train mode (docs/guide/hugging-face-semantics.md 2.9).
   const exampleRow = testRows[Math.min(settings.example, testRows.length - 1)]!;
   const scoredRows = testRows.slice(0, settings.rougeRows);
   const summarize = async (which: T5ForConditionalGeneration, label: string) => {

@@ -4,7 +4,7 @@
 //   y_rh  = sum_j softmax_j(s_rh)_j v_bhj
 //
 // Caches are [B, capacity, H*D] with `length` positions filled. `rowsPerKey` beams share the encoder's
-// keys. A masked key gets the finite minimum, so a fully masked row is uniform (hf-semantics 1.6).
+// keys. A masked key gets the finite minimum, so a fully masked row is uniform (docs/guide/hugging-face-semantics.md 1.6).
 
 import { invariant } from "../../tensor/errors.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";

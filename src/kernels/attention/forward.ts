@@ -6,7 +6,7 @@
 //
 // Vaswani et al. 2017, arXiv 1706.03762, eq. 1, with T5's learned position bias and without its scaling
 // (Raffel et al. 2020, arXiv 1910.10683, section 2.1). Dropped scores are replaced, not lowered: a row
-// whose keys are all masked is uniform, as in transformers (hf-semantics 1.6). Only L is kept for the
+// whose keys are all masked is uniform, as in transformers (docs/guide/hugging-face-semantics.md 1.6). Only L is kept for the
 // backward pass, as in FlashAttention (Dao et al. 2022, arXiv 2205.14135, section 3).
 
 import type { FloatArray } from "../../tensor/dtype.ts";

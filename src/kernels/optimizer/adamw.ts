@@ -6,7 +6,7 @@
 //   v = beta2 v + (1 - beta2) g^2
 //   p = p - lr / (1 - beta1^t)  m / (sqrt(v) / sqrt(1 - beta2^t) + eps)            t = 1, 2, ...
 //
-// The order is that of torch.optim.AdamW(fused=True) (hf-semantics 3.3). 16-bit parameters have 16-bit
+// The order is that of torch.optim.AdamW(fused=True) (docs/guide/hugging-face-semantics.md 3.3). 16-bit parameters have 16-bit
 // moments, as pure bf16 training does: the update is computed in f32 from end to end, and each of p, m
 // and v is rounded once, when it is stored.
 

@@ -1,5 +1,5 @@
 // The global norm of all gradients and the factor that clips them, without leaving the device
-// (torch.nn.utils.clip_grad_norm_; hf-semantics 3.3).
+// (torch.nn.utils.clip_grad_norm_; docs/guide/hugging-face-semantics.md 3.3).
 //
 //   sums_b = sum of x_i^2 over block b of a gradient
 //   norm   = u sqrt( sum_b sums_b )          over the blocks of all gradients

@@ -4,7 +4,7 @@
 //   total = total + weight x        where x is finite, or `substitute` is 0
 //   total = total + total / substitute          otherwise
 //
-// The second line is transformers' logging_nan_inf_filter (hf-semantics 3.4): a loss that overflowed
+// The second line is transformers' logging_nan_inf_filter (docs/guide/hugging-face-semantics.md 3.4): a loss that overflowed
 // counts as the mean of those before it.
 
 import type { Tensor } from "../../tensor/tensor.ts";

@@ -5,7 +5,7 @@
 //   loss   = sum_r loss_r / n                                         n rows that count
 //
 // Szegedy et al. 2016, arXiv 1512.00567, section 7, in the form of transformers' LabelSmoother
-// (hf-semantics 3.4). Probabilities are never stored: backward forms them from x and L.
+// (docs/guide/hugging-face-semantics.md 3.4). Probabilities are never stored: backward forms them from x and L.
 
 import { ArgumentError, ShapeError } from "../../tensor/errors.ts";
 import { formatShape, sameShape } from "../../tensor/shape.ts";

@@ -1,5 +1,5 @@
 // LoraConfig: which layers get an adapter and of what size, with peft's names in camelCase, its defaults
-// and its meaning (hf-semantics 8), and adapter_config.json in peft's format.
+// and its meaning (docs/guide/hugging-face-semantics.md 8), and adapter_config.json in peft's format.
 
 import { ArgumentError, ConfigError, type GradloomError } from "../../tensor/errors.ts";
 import type { JsonObject } from "../../model/jsonFields.ts";

@@ -1,4 +1,4 @@
-// TrainingArguments: transformers' names in camelCase, with its defaults and its meaning (hf-semantics 3.1).
+// TrainingArguments: transformers' names in camelCase, with its defaults and its meaning (docs/guide/hugging-face-semantics.md 3.1).
 
 import { checkCombinations, checkFields } from "./checks.ts";
 
@@ -49,9 +49,9 @@ export interface TrainingArguments {
   /** Share of the target spread over the vocabulary. Default 0. */
   readonly labelSmoothingFactor: number;
 
-  /** Mixed precision in f16 with a dynamic loss scale; weights must be f32 (docs/precision.md). Default false. */
+  /** Mixed precision in f16 with a dynamic loss scale; weights must be f32 (docs/guide/precision.md). Default false. */
   readonly fp16: boolean;
-  /** Mixed precision in bf16 (docs/precision.md). Default false. */
+  /** Mixed precision in bf16 (docs/guide/precision.md). Default false. */
   readonly bf16: boolean;
   /** Trains with less memory: each block of the model is computed again in the backward pass. Default false. */
   readonly gradientCheckpointing: boolean;

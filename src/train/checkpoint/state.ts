@@ -1,4 +1,4 @@
-// How far a training run has come, in memory and as trainer_state.json (hf-semantics 3.7).
+// How far a training run has come, in memory and as trainer_state.json (docs/guide/hugging-face-semantics.md 3.7).
 
 import { CheckpointError } from "../../tensor/errors.ts";
 import { sortedJson } from "./sortedJson.ts";
