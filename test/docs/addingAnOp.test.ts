@@ -101,8 +101,8 @@ describe("docs/internals/adding-an-op.md", () => {
   });
 
   it("says what is missing without the line in assembly/index.ts", async () => {
+    // Not built: the compiler takes up no file that index.ts does not name.
     for (const step of steps) if (!isOf(ASSEMBLY)(step)) await applyStep(folder, step);
-    expect(await buildWasm()).toEqual({ ok: true, output: "" });
     const { failures } = await runTest(TEST);
     expect(failures).toContain("no WebAssembly function softCapForward");
   });
@@ -139,10 +139,10 @@ describe("docs/internals/adding-an-op.md", () => {
   it("passes the tests that hold every op to its parts, and they name a missing reference", async () => {
     const complete = await runTest("test/meta/completeness.test.ts");
     expect(complete.failures).toBe("");
-    expect(complete.passed).toContain("ops softCap is tested");
+    expect(complete.passed.join("\n")).toMatch(/^ops '?softCap'? is tested$/m);
     await rm(join(folder, REFERENCE));
     const { failures } = await runTest("test/meta/completeness.test.ts");
-    expect(failures).toContain("ops softCap is tested");
+    expect(failures).toMatch(/^ops '?softCap'? is tested$/m);
     expect(failures).toContain("softCap.ts");
   });
 });
