@@ -24,7 +24,7 @@ describe("pages of docs/internals", () => {
 
   it.each(pages)("%s names files that exist", (page) => {
     const named = readSource(page).matchAll(
-      /(?<![\w/.])(?:src|test|bench|scripts)\/[\w/.-]*\w\.(?:ts|mjs|py|json)\b/g,
+      /(?<![\w/.-])(?:src|test|bench|scripts)\/[\w/.-]*\w\.(?:ts|mjs|py|json)\b/g,
     );
     const missing = [...named]
       .map(([path]) => path)
