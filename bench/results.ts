@@ -1,4 +1,4 @@
-// Results of the bench: printed, kept as JSON by machine, and shown as the tables of docs/performance.md.
+// Results of the bench: printed, kept as JSON by machine, and shown as the tables of docs/internals/performance.md.
 
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import type { Peaks } from "./peaks/peaks.ts";
@@ -27,7 +27,7 @@ export interface BenchReport {
 }
 
 const folder = new URL("results/", import.meta.url);
-const page = new URL("../docs/performance.md", import.meta.url);
+const page = new URL("../docs/internals/performance.md", import.meta.url);
 const [BEGIN, END] = ["<!-- bench: begin -->", "<!-- bench: end -->"];
 const HEAD = ["kernel", "shape", "ms", "± ms", "rate", "of the peak"];
 

@@ -5,7 +5,7 @@
 // Where a CPU plays the GPU, what takes more than 5 GFLOP runs only if --filter asks for it: the products with the
 // vocabulary take a minute each.
 //
-// --save writes bench/results/<machine>.json and the tables of docs/performance.md from all files there.
+// --save writes bench/results/<machine>.json and the tables of docs/internals/performance.md from all files there.
 
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";

@@ -58,7 +58,7 @@ export interface KernelDeclaration<
   readonly varying?: readonly (keyof P & string)[];
   /** What changes the machine code: tile sizes, flags. Small finite sets. */
   readonly constants?: C;
-  /** The body on the GPU; bindings, params and constants are declared for it (docs/webgpu.md). */
+  /** The body on the GPU; bindings, params and constants are declared for it (docs/internals/webgpu.md). */
   readonly wgsl?: WgslBody<NoInfer<Values<P>>, NoInfer<Values<C>>>;
   /** SIMD function that runs instead of `cpu` for f32. */
   readonly wasm?: WasmBody;

@@ -1,4 +1,4 @@
-// What a kernel says about its WebGPU body. docs/webgpu.md teaches it with a worked kernel.
+// What a kernel says about its WebGPU body. docs/internals/webgpu.md teaches it with a worked kernel.
 //
 // A body is one shader, or a plan: a function of the call that chooses shaders, tile sizes, passes and temporary
 // buffers. Bindings, the uniform struct and constants are declared for the shader (webgpu/shaderSource.ts).

@@ -30,7 +30,7 @@ const jsonLines: TrainerCallback = {
   },
 };
 
-/** Says where the log is, for there is no well-kept writer of event files to depend on (docs/dependencies.md). */
+/** Says where the log is, for there is no well-kept writer of event files to depend on (docs/internals/dependencies.md). */
 const instead: TrainerCallback = {
   onTrainBegin(args) {
     console.error(

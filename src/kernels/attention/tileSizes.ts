@@ -35,7 +35,7 @@ const MOST_COLUMNS = 4;
 
 /**
  * Shapes of tiles whose rows of queries a workgroup owns, as for y and dq; the first is for few queries. Two rows a lane and
- * twice the lanes beat four rows: on an H200 1.9 times (y) and 1.4 times (dq), docs/webgpu.md.
+ * twice the lanes beat four rows: on an H200 1.9 times (y) and 1.4 times (dq), docs/internals/measurements/webgpu.md.
  */
 const queryTiles: readonly TileShape[] = [
   { KEY_LANES: 8, QUERY_LANES: 8, PER_LANE: 1 },

@@ -86,7 +86,7 @@ const tables: Readonly<Record<AdapterKind, MatmulTiles>> = {
     rows: { workgroup: 128, slices: 16, cols: 1 },
     groups: 96,
   },
-  // Measured on an H200 (docs/webgpu.md): other shapes of 64 sums an invocation are 2 to 40% slower.
+  // Measured on an H200 (docs/internals/measurements/webgpu.md): other shapes of 64 sums an invocation are 2 to 40% slower.
   discrete: {
     large: staged([8, 8], [16, 8], 16),
     small: staged([4, 4], [16, 16], 16),

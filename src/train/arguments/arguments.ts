@@ -104,7 +104,7 @@ export interface TrainingArguments {
 
   /**
    * "jsonl" (or "all") appends log records to outputDir/log.jsonl. "tensorboard" does so too and says that no
-   * TensorBoard events are written (docs/dependencies.md). Default "none".
+   * TensorBoard events are written (docs/internals/dependencies.md). Default "none".
    */
   readonly reportTo: "none" | "all" | "jsonl" | "tensorboard";
   /** When false, log records are also printed on stderr. Default false, as in transformers. */

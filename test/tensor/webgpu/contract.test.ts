@@ -1,4 +1,4 @@
-// What docs/webgpu.md promises a WGSL body, and what no op happens to exercise.
+// What docs/internals/webgpu.md promises a WGSL body, and what no op happens to exercise.
 
 import { afterAll, describe, expect, it } from "vitest";
 import { defineKernel, launch } from "../../../src/kernels/kernel.ts";
