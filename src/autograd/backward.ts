@@ -115,7 +115,7 @@ function propagate(
     else if (wanted(leaf)) delivered.push([leaf, alias(gradient)]);
   };
   const { results } = scope(() => ({
-    results: [...node.run(dy, needs, deliver, onto)],
+    results: [...node.run(dy, { needs, deliver, onto })],
     delivered, // these outlive the rule too
   }));
   for (const [leaf, gradient] of delivered) gradients.add(leaf, gradient);

@@ -15,7 +15,7 @@ import { countWithoutEmbeddings, trainingFlos } from "./flos.ts";
 import { RunningLoss } from "./runningLoss.ts";
 import { lossGradients } from "./loss.ts";
 import { logEvaluateSave, type LastStep } from "./stepEnd.ts";
-import { nextTurn } from "./nextTurn.ts";
+import { nextTurn } from "../tensor/nextTurn.ts";
 import { Pace } from "./pace.ts";
 import { planRun } from "./plan.ts";
 import { checkMasterWeights, LossScale } from "./precision.ts";
