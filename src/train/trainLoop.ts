@@ -22,7 +22,7 @@ import { checkMasterWeights, LossScale } from "./precision.ts";
 import { checkpointIn, checkpointToResume, keepOnly } from "./checkpoint/rotation.ts";
 import { scheduleFactor } from "./schedule.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
-import type { Trainer } from "./trainer.ts";
+import type { TrainerInterface } from "./trainerInterface.ts";
 
 export interface TrainOptions {
   /** A checkpoint folder, or true for the newest one in outputDir. */
@@ -42,7 +42,10 @@ export interface TrainOutput {
   readonly metrics: Metrics;
 }
 
-export async function trainLoop(trainer: Trainer, options: TrainOptions): Promise<TrainOutput> {
+export async function trainLoop(
+  trainer: TrainerInterface,
+  options: TrainOptions,
+): Promise<TrainOutput> {
   const { model, args, state, callbacks, trainDataset } = trainer;
   const { control } = callbacks;
   const { signal } = options;

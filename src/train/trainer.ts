@@ -27,13 +27,8 @@ import { reportersOf } from "./reporters.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
 import { TrainerState } from "./checkpoint/state.ts";
 import type { TrainableModel } from "./trainableModel.ts";
+import type { EvaluateOptions, TrainerInterface, TrainerTokenizer } from "./trainerInterface.ts";
 import { trainLoop, type TrainOptions, type TrainOutput } from "./trainLoop.ts";
-
-/** What the Trainer needs of a tokenizer: the id that pads, and its files for checkpoints. */
-export interface TrainerTokenizer {
-  readonly padTokenId: number;
-  savePretrained?(folder: string): Promise<void>;
-}
 
 export interface TrainerOptions {
   /** Trained in place. */
@@ -52,12 +47,7 @@ export interface TrainerOptions {
   readonly collator?: Collator;
 }
 
-export interface EvaluateOptions {
-  /** Ends the evaluation between two batches, or tokens; the call then throws its reason. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-export class Trainer {
+export class Trainer implements TrainerInterface {
   readonly model: TrainableModel;
   readonly args: TrainingArguments;
   readonly trainDataset: TrainDataset | undefined;
@@ -223,4 +213,11 @@ function withPrefix(prefix: string, metrics: Metrics): Metrics {
   return Object.fromEntries(Object.entries(metrics).map(([key, value]) => [named(key), value]));
 }
 
-export type { ComputeMetrics, EvalPrediction, TrainOptions, TrainOutput };
+export type {
+  ComputeMetrics,
+  EvalPrediction,
+  EvaluateOptions,
+  TrainerTokenizer,
+  TrainOptions,
+  TrainOutput,
+};
