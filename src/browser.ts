@@ -43,3 +43,8 @@ export {
 } from "./train/trainer.ts";
 export { EarlyStoppingCallback, type TrainerCallback } from "./train/callbacks.ts";
 export { rougeMetrics } from "./train/rougeMetrics.ts";
+
+export { AdamW, type AdamWOptions } from "./optim/adamw.ts";
+export { clipGradNorm, type Clipped } from "./optim/clipGradNorm.ts";
+export type { Gradients } from "./optim/gradients.ts";
+export { scheduleFactor, type ScheduleSettings, type SchedulerType } from "./optim/schedule.ts";

@@ -6,6 +6,7 @@ import { Generator } from "../tensor/philox.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { AdamW } from "../optim/adamw.ts";
 import type { Gradients } from "../optim/gradients.ts";
+import { scheduleFactor } from "../optim/schedule.ts";
 import { warmupSteps } from "./arguments/arguments.ts";
 import { batches, groups, rowCount } from "../data/batches.ts";
 import { loadCheckpoint, loadWeights } from "./checkpoint/checkpoint.ts";
@@ -19,7 +20,6 @@ import { Pace } from "./pace.ts";
 import { planRun } from "./plan.ts";
 import { checkMasterWeights, LossScale } from "./precision.ts";
 import { checkpointIn, checkpointToResume, keepOnly } from "./checkpoint/rotation.ts";
-import { scheduleFactor } from "./schedule.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
 import type { TrainerInterface } from "./trainerInterface.ts";
 

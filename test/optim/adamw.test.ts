@@ -16,7 +16,7 @@ import {
 import { tensor, zeros, type Tensor } from "../../src/tensor/tensor.ts";
 import { AdamW, decays } from "../../src/optim/adamw.ts";
 import { planPacks } from "../../src/optim/pack.ts";
-import { scheduleFactor } from "../../src/train/schedule.ts";
+import { scheduleFactor } from "../../src/optim/schedule.ts";
 import { adamw as reference } from "../reference/adamw.ts";
 import { distance } from "../support/describeOp.ts";
 import { cpu, plain } from "../support/device.ts";

@@ -1,10 +1,10 @@
 // TrainingArguments: transformers' names in camelCase, with its defaults and its meaning (hf-semantics 3.1).
 
+import type { SchedulerType } from "../../optim/schedule.ts";
 import { checkCombinations, checkFields } from "./checks.ts";
 
 export type IntervalStrategy = "no" | "steps" | "epoch";
 export type SaveStrategy = IntervalStrategy | "best";
-export type SchedulerType = "linear" | "cosine" | "constant" | "constant_with_warmup";
 
 export interface TrainingArguments {
   /** Folder of the checkpoints, made when needed. Default "trainer_output". */
