@@ -86,7 +86,6 @@ export { shuffle, tokenizedStream, type ShuffleOptions } from "./data/streams.ts
 export type {
   IntervalStrategy,
   SaveStrategy,
-  SchedulerType,
   TrainingArguments,
   TrainingArgumentsInput,
 } from "./train/arguments/arguments.ts";
@@ -113,3 +112,8 @@ export {
   type TrainOptions,
   type TrainOutput,
 } from "./train/trainer.ts";
+
+export { AdamW, type AdamWOptions } from "./optim/adamw.ts";
+export { clipGradNorm, type Clipped } from "./optim/clipGradNorm.ts";
+export type { Gradients } from "./optim/gradients.ts";
+export { scheduleFactor, type ScheduleSettings, type SchedulerType } from "./optim/schedule.ts";

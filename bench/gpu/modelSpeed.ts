@@ -1,7 +1,7 @@
 // Speed of training steps and of generation, with the memory and the main thread's time that they take.
 
 import type { WebGpuDevice } from "../../src/tensor/webgpu/webgpuDevice.ts";
-import { nextTurn } from "../../src/train/nextTurn.ts";
+import { nextTurn } from "../../src/tensor/nextTurn.ts";
 import { ids, median } from "../flanT5Small.ts";
 import { randomT5 } from "./models.ts";
 import type { Figure } from "./speed.ts";

@@ -1,6 +1,5 @@
 // A training step as the Trainer does it, for benches, and how long it keeps the main thread.
 
-import { gradientNormForward } from "../../src/kernels/optimizer/gradientNorm.ts";
 import { addToSumInPlace } from "../../src/kernels/optimizer/runningSum.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { Scope } from "../../src/tensor/scope.ts";
@@ -35,7 +34,7 @@ export function trainingStep(device: Device, shape: StepShape): TrainingStep {
   model.train();
   model.autocast = shape.autocast ?? null;
   model.gradientCheckpointing = shape.gradientCheckpointing ?? false;
-  const optimizer = new AdamW(model.parameters());
+  const optimizer = new AdamW(model.parameters(), { lr: 1e-5, weightDecay: 0 });
   const total = zeros([1], { device });
   const inputs = batch(texts, source, target, fields.vocab_size as number);
   const factors = { labelSmoothing: 0, share: 1, scale: 1 };
@@ -43,15 +42,11 @@ export function trainingStep(device: Device, shape: StepShape): TrainingStep {
     run() {
       const memory = new Scope();
       memory.run(() => {
-        const into = optimizer.openGradients();
-        const gradients = lossGradients(model, inputs, factors, into, (loss) =>
-          addToSumInPlace(total, loss, 1),
-        );
-        const gathered = optimizer.gather(gradients);
-        const { scale } = gradientNormForward(gathered, 1);
-        for (const x of gathered) x.dispose();
-        optimizer.step(gradients, 1e-5, scale);
-        optimizer.closeGradients();
+        const gradients = optimizer.zeroGrad();
+        lossGradients(model, inputs, factors, gradients, (loss) => addToSumInPlace(total, loss, 1));
+        gradients.clip(1);
+        optimizer.step(gradients);
+        gradients.dispose();
       });
       memory.dispose();
     },

@@ -28,7 +28,7 @@ export function backward(
   seed?: Tensor,
   into: ReadonlyMap<Tensor, Tensor> = new Map(),
 ): Map<Tensor, Tensor> {
-  for (const [leaf, x] of into) checkDestination(leaf, x);
+  for (const [leaf, x] of into) checkDestination("backward: into", leaf, x);
   return backwardOnto((leaf) => into.get(leaf), output, targets, seed);
 }
 
@@ -46,7 +46,7 @@ export function backwardOnto(
   const wanted = targets && new Map(targets.map((x) => [targetOf(x), x]));
   return noGrad(() =>
     scope(() => {
-      const gradients = new Gradients(into);
+      const gradients = new PendingGradients(into);
       gradients.add(start, seed ? alias(seed) : full(output.shape, 1, gradientOptions(output)));
       const nodes = wanted ? pathsTo(start, new Set(wanted.keys())) : reachable(start);
       const visited: ReadonlySet<Target> = new Set(nodes);
@@ -98,7 +98,7 @@ function gradientOptions(x: Tensor) {
 function propagate(
   node: TapeNode,
   dy: Tensor,
-  gradients: Gradients,
+  gradients: PendingGradients,
   wanted: (edge: Target) => boolean,
 ): void {
   const needs = node.edges.map((edge) => edge !== null && wanted(edge));
@@ -115,7 +115,7 @@ function propagate(
     else if (wanted(leaf)) delivered.push([leaf, alias(gradient)]);
   };
   const { results } = scope(() => ({
-    results: [...node.run(dy, needs, deliver, onto)],
+    results: [...node.run(dy, { needs, deliver, onto })],
     delivered, // these outlive the rule too
   }));
   for (const [leaf, gradient] of delivered) gradients.add(leaf, gradient);
@@ -132,7 +132,7 @@ function propagate(
 }
 
 /** Gradients on their way, by where they go. */
-class Gradients {
+class PendingGradients {
   readonly #byTarget = new Map<Target, Tensor>();
   /** Where the first gradient of a leaf goes, if not into a tensor of its own. */
   readonly #into: (leaf: Tensor) => Tensor | null | undefined;
@@ -175,17 +175,18 @@ class Gradients {
   }
 }
 
-function checkDestination(leaf: Tensor, x: Tensor): void {
+/** @internal @throws {ShapeError} unless x has the shape and dtype of the leaf's gradient */
+export function checkDestination(caller: string, leaf: Tensor, x: Tensor): void {
   const { dtype } = gradientOptions(leaf);
   if (!sameShape(x.shape, leaf.shape) || x.dtype !== dtype) {
     throw new ShapeError(
-      `backward: into must hold ${dtype} ${formatShape(leaf.shape)} for a leaf of that shape, got ${x.dtype} ${formatShape(x.shape)}`,
+      `${caller} must hold ${dtype} ${formatShape(leaf.shape)} for a leaf of that shape, got ${x.dtype} ${formatShape(x.shape)}`,
     );
   }
 }
 
-/** present + gradient, into present's storage when nothing else views it. Takes over both handles. */
-function accumulate(present: Tensor, gradient: Tensor): Tensor {
+/** @internal present + gradient, into present's storage when nothing else views it. Takes over both handles. */
+export function accumulate(present: Tensor, gradient: Tensor): Tensor {
   if (present.storage.shared) {
     if (!gradient.storage.shared) return accumulate(gradient, present);
     const sum = addForward(present, gradient);

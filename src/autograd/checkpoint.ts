@@ -42,7 +42,7 @@ export function checkpoint<I extends readonly (Tensor | undefined)[]>(
     output,
     saved: Object.fromEntries(inputs.map((x, i) => [i, x ?? null])),
     always: reachesGradient,
-    backward(dy, saved, needs, deliver, onto) {
+    backward(dy, saved, { needs, deliver, onto }) {
       const leaves = inputs.map((_, i) => leafOf(saved[i] ?? null, needs[i] ?? false));
       const again = repeatDraws(positions, () => enableGrad(() => fn(...(leaves as unknown as I))));
       if (!again.requiresGrad) return leaves.map(() => null);

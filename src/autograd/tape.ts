@@ -2,7 +2,8 @@
 //
 // A node hangs on the output tensor of an op and counts its holders: the output's handle and the
 // nodes that consumed it. When nobody is left, it lets go of what it saved, so dropping a loss that
-// never sees `backward` frees its whole graph. Gradient accumulation lives here and in no rule.
+// never sees `backward` frees its whole graph. Gradients that meet are added in backward.ts, not here; a rule adds only
+// to what its context's `onto` offers.
 
 import { AutogradError } from "../tensor/errors.ts";
 import { formatShape } from "../tensor/shape.ts";
@@ -24,29 +25,23 @@ export interface Recording<S extends Saved> {
   readonly saved: S;
   /** Records even when no input requires a gradient: the rule reaches leaves by other ways (`checkpoint`). */
   readonly always?: boolean;
-  /**
-   * The op's rule: gradients of `inputs`, in their order, each of its input's shape.
-   * `needs[i]` says whether input i wants one; null where it does not. A rule whose kernel can add may
-   * add to `onto(i)` and return that.
-   */
-  backward(
-    dy: Tensor,
-    saved: S,
-    needs: readonly boolean[],
-    deliver: Deliver,
-    onto: Onto,
-  ): readonly (Tensor | null)[];
+  /** The op's rule: gradients of `inputs`, in their order, each of its input's shape; null where none is needed. */
+  backward(dy: Tensor, saved: S, context: RuleContext): readonly (Tensor | null)[];
 }
 
-/** Lets a rule hand a gradient to a leaf that is not among its inputs (`checkpoint` finds such leaves). */
-export type Deliver = (leaf: Tensor, gradient: Tensor) => void;
-
-/**
- * What other consumers of input i, or of a leaf that is to be delivered, have contributed to its gradient so far,
- * if that may be overwritten by its sum with this rule's part. Adding there saves a tensor and a pass over it;
- * null: return a new one.
- */
-export type Onto = (to: number | Tensor) => Tensor | null;
+/** What `backward` tells a rule, beside the gradient of its output. */
+export interface RuleContext {
+  /** needs[i]: input i wants a gradient. */
+  readonly needs: readonly boolean[];
+  /** Lets a rule hand a gradient to a leaf that is not among its inputs (`checkpoint` finds such leaves). */
+  readonly deliver: (leaf: Tensor, gradient: Tensor) => void;
+  /**
+   * What other consumers of input i, or of a leaf that is to be delivered, have contributed to its gradient so far,
+   * if that may be overwritten by its sum with this rule's part. A rule whose kernel can add may add there and return
+   * that, which saves a tensor and a pass over it; null: return a new one.
+   */
+  readonly onto: (to: number | Tensor) => Tensor | null;
+}
 
 /** Where a gradient goes: on to the op that made the input, or into a leaf. */
 type Edge = TapeNode | Tensor | null;
@@ -90,19 +85,14 @@ export class TapeNode implements GraphNode {
   }
 
   /** Gradients of the inputs from the gradient of the output. Runs once: it frees what was saved. */
-  run(
-    dy: Tensor,
-    needs: readonly boolean[],
-    deliver: Deliver,
-    onto: Onto,
-  ): readonly (Tensor | null)[] {
+  run(dy: Tensor, context: RuleContext): readonly (Tensor | null)[] {
     if (this.#consumed) {
       throw new AutogradError(
         `backward: ${this.name} was already used by a backward and its saved tensors are freed. ` +
           "Run the forward again.",
       );
     }
-    const gradients = this.#rule(dy, this.#saved, needs, deliver, onto);
+    const gradients = this.#rule(dy, this.#saved, context);
     this.#free();
     return gradients;
   }

@@ -1,6 +1,7 @@
 // Rows to token ids, as the notebook does it (`faithful`) and as it should be done (the default).
 
 import { ArgumentError, DatasetError } from "../tensor/errors.ts";
+import { nextTurn } from "../tensor/nextTurn.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import type { Example } from "./collate.ts";
 import {
@@ -166,8 +167,4 @@ function textOf(row: Row, index: number, column: string): string {
     `preprocess: row ${index} must have text in column ${column}, got ${cell === null ? "a missing value" : "no such column"}. ` +
       "Name the columns with sourceColumn and targetColumn.",
   );
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }

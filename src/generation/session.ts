@@ -1,6 +1,8 @@
 // What generation asks of a model: next-token logits for rows that each have a history. The model keeps
 // the histories (its KV caches); generation decides which token continues each.
 
+import { nextTurn } from "../tensor/nextTurn.ts";
+
 /** One batch being decoded. Rows are batch x rowsPerItem, the rows of one item next to each other. */
 export interface DecoderSession {
   readonly vocabSize: number;
@@ -66,9 +68,6 @@ export interface TokenStreamer {
  * synchronously, then throws the signal's reason if it was aborted.
  */
 export async function betweenTokens(signal: AbortSignal | undefined): Promise<void> {
-  await new Promise<void>((resume) => {
-    if (typeof setImmediate === "function") setImmediate(resume);
-    else setTimeout(resume, 0);
-  });
+  await nextTurn();
   signal?.throwIfAborted();
 }

@@ -1,16 +1,21 @@
-// AdamW over a model's parameters, in two groups: with weight decay and without.
+// AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101; torch.optim.AdamW) over packs of parameters.
 
 import { adamwInPlace } from "../kernels/optimizer/adamw.ts";
-import { keep } from "../tensor/scope.ts";
-import { alias, type Tensor } from "../tensor/tensor.ts";
-import { moveIntoPack, packedZeros, partOf, planPacks, rangeOf, runs, type Pack } from "./pack.ts";
+import { ArgumentError, AutogradError } from "../tensor/errors.ts";
+import { scope } from "../tensor/scope.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { Gradients } from "./gradients.ts";
+import { moveIntoPack, packedZeros, partOf, planPacks, rangeOf, type Pack } from "./pack.ts";
 
+/** Named and with defaults as torch.optim.AdamW has them. */
 export interface AdamWOptions {
+  /** Learning rate, >= 0. Default 1e-3. */
+  readonly lr?: number;
   /** Decay rates of the moments, each in [0, 1). Default [0.9, 0.999]. */
   readonly betas?: readonly [number, number];
-  /** Added to the root of the second moment, > 0. Default 1e-8. */
+  /** Added to the root of the second moment, >= 0. Default 1e-8. */
   readonly eps?: number;
-  /** Decoupled weight decay of the parameters that {@link decays} names. Default 0. */
+  /** Decoupled weight decay, >= 0; of named parameters only those that {@link decays} names. Default 1e-2. */
   readonly weightDecay?: number;
 }
 
@@ -39,111 +44,110 @@ interface Group {
   readonly moments: Moments;
   /** Views of the moments, one for each parameter, of its shape. */
   readonly momentsOf: ReadonlyMap<Tensor, Moments>;
-  /** The pack's gradients, while an update collects them. */
-  gradient: { readonly whole: Tensor; readonly parts: ReadonlyMap<Tensor, Tensor> } | null;
 }
 
+/**
+ * With the gradient g, the learning rate lr and the number t of the update, in place:
+ *
+ *   p <- p - lr weightDecay p
+ *   m <- beta1 m + (1 - beta1) g
+ *   v <- beta2 v + (1 - beta2) g^2
+ *   p <- p - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
+ */
 export class AdamW {
   /** Updates done so far. */
   steps = 0;
+  /** Learning rate of the next `step`, unless it is given one. May be set between updates. */
+  lr: number;
   readonly #groups: readonly Group[];
   readonly #betas: readonly [number, number];
   readonly #eps: number;
+  #gradients: Gradients | null = null;
 
   /**
-   * Moments start at zero, in each parameter's own dtype. On a device that packs, the parameters move into
-   * storages that they share; their tensors stay the same objects.
-   * @param parameters by name; those that require no gradient are left alone
+   * Moments start at zero, in each parameter's own dtype. On a device that packs (WebGPU), the parameters move into
+   * storages that they share: their tensors stay the same objects, but views made before (`reshape`) keep the old values.
+   * @param parameters leaves of one device, as a list or by name; those that require no gradient are left alone.
+   *   Names decide what decays (see {@link decays}) and what `state` calls the moments; in a list everything decays and
+   *   names are positions
+   * @throws {ArgumentError} for an option out of its range, or a parameter that is given twice
+   * @throws {AutogradError} for a parameter that is the result of an op
    */
-  constructor(parameters: ReadonlyMap<string, Tensor>, options: AdamWOptions = {}) {
-    this.#betas = options.betas ?? [0.9, 0.999];
-    this.#eps = options.eps ?? 1e-8;
+  constructor(
+    parameters: readonly Tensor[] | ReadonlyMap<string, Tensor>,
+    options: AdamWOptions = {},
+  ) {
+    const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 1e-2 } = options;
+    checkOptions({ lr, betas, eps, weightDecay });
+    this.lr = lr;
+    this.#betas = betas;
+    this.#eps = eps;
     const groups = new Map<string, Map<string, Tensor>>();
-    for (const [name, p] of parameters) {
-      if (!p.requiresGrad) continue;
+    for (const [name, p] of checkedParameters(parameters)) {
       const key = `${p.dtype} ${decays(name)}`;
       groups.set(key, (groups.get(key) ?? new Map<string, Tensor>()).set(name, p));
     }
     this.#groups = [...groups.values()].flatMap((members) =>
-      planPacks(members).map((pack) => makeGroup(pack, options.weightDecay ?? 0)),
+      planPacks(members).map((pack) => makeGroup(pack, weightDecay)),
     );
   }
 
   /**
-   * Zeroed tensors for the gradients of an update, by parameter, for `backward` to add to; empty on devices that
-   * do not pack. They live until `closeGradients`.
+   * Begins an update: gradients of zero, for `Gradients.backward` to add to.
+   * @throws {AutogradError} while those of the update before are not disposed
    */
-  openGradients(): ReadonlyMap<Tensor, Tensor> {
-    this.closeGradients();
-    const opened = new Map<Tensor, Tensor>();
-    for (const group of this.#groups) {
-      if (group.p === null) continue;
-      const whole = packedZeros(group.pack, "f32");
-      const parts = new Map(
-        group.pack.entries.map((entry) => [entry.tensor, partOf(whole, entry)] as const),
+  zeroGrad(): Gradients {
+    if (this.#gradients !== null && !this.#gradients.disposed) {
+      throw new AutogradError(
+        "zeroGrad: the gradients of the update before must be disposed, got open ones. Call gradients.dispose() after step.",
       );
-      group.gradient = { whole, parts };
-      for (const [p, part] of parts) opened.set(p, part);
     }
-    return opened;
-  }
-
-  /** Frees what `openGradients` made. */
-  closeGradients(): void {
-    for (const group of this.#groups) {
-      for (const part of group.gradient?.parts.values() ?? []) part.dispose();
-      group.gradient?.whole.dispose();
-      group.gradient = null;
-    }
-  }
-
-  /**
-   * The elements of all gradients, in as few tensors as they lie in: for what treats every element alike, as the
-   * norm does. The caller disposes them.
-   */
-  gather(gradients: ReadonlyMap<Tensor, Tensor>): Tensor[] {
-    const packed = new Set<Tensor>();
-    const gathered = this.#groups.flatMap((group) =>
-      this.#runs(group, gradients).map((entries) => {
-        for (const { tensor } of entries) packed.add(tensor);
-        return rangeOf(group.gradient!.whole, entries);
-      }),
-    );
-    const others = [...gradients].filter(([p]) => !packed.has(p));
-    return [...gathered, ...others.map(([, gradient]) => keep(alias(gradient)))];
+    const packs = this.#groups.filter(({ p }) => p !== null).map(({ pack }) => pack);
+    this.#gradients = new Gradients(this, packs);
+    return this.#gradients;
   }
 
   /**
    * Updates every parameter in place. One without a gradient stays as it is, decay included.
-   * @param gradients from `backward`
-   * @param learningRate of this update, >= 0
-   * @param scale [1], multiplied into all gradients (`gradientNorm` gives it); null for 1
+   * @param gradients from `zeroGrad`, or the Map of `backward`, which stays the caller's
+   * @param learningRate of this update, >= 0; default `lr`
+   * @param scale [1], multiplied into all gradients, null for none; default the one that `gradients.clip` chose. With a
+   *   Map pass that of `clipGradNorm`
+   * @throws {AutogradError} for gradients of another optimizer, or that were disposed or used by a step before
    */
-  step(gradients: ReadonlyMap<Tensor, Tensor>, learningRate: number, scale: Tensor | null): void {
+  step(
+    gradients: Gradients | ReadonlyMap<Tensor, Tensor>,
+    learningRate: number = this.lr,
+    scale: Tensor | null = gradients instanceof Gradients ? gradients.scale : null,
+  ): void {
+    if (gradients instanceof Gradients) gradients.markStepped(this);
     this.steps++;
     for (const group of this.#groups) {
-      const settings = {
-        ...{ learningRate, beta1: this.#betas[0], beta2: this.#betas[1], eps: this.#eps },
-        ...{ weightDecay: group.weightDecay, step: this.steps },
-      };
-      for (const entries of this.#runs(group, gradients)) {
-        const range = (whole: Tensor): Tensor => rangeOf(whole, entries);
-        const [p, gradient] = [range(group.p!), range(group.gradient!.whole)];
-        const [m, v] = [range(group.moments.m), range(group.moments.v)];
-        adamwInPlace({ p, m, v, gradient, scale }, settings);
-        for (const x of [p, gradient, m, v]) x.dispose();
-      }
-      for (const { tensor: p } of group.pack.entries) {
-        const gradient = gradients.get(p);
-        if (gradient === undefined || liesInPack(group, p, gradient)) continue;
-        adamwInPlace({ p, ...group.momentsOf.get(p)!, gradient, scale }, settings);
-      }
+      scope(() => this.#update(group, gradients, learningRate, scale));
     }
   }
 
-  /** Runs of parameters whose gradients lie in the group's pack. */
-  #runs(group: Group, gradients: ReadonlyMap<Tensor, Tensor>) {
-    return runs(group.pack, ({ tensor: p }) => liesInPack(group, p, gradients.get(p)));
+  #update(
+    { pack, p: packed, moments, momentsOf, weightDecay }: Group,
+    gradients: Gradients | ReadonlyMap<Tensor, Tensor>,
+    learningRate: number,
+    scale: Tensor | null,
+  ): void {
+    const settings = {
+      ...{ learningRate, beta1: this.#betas[0], beta2: this.#betas[1], eps: this.#eps },
+      ...{ weightDecay, step: this.steps },
+    };
+    const done = new Set<Tensor>();
+    for (const { entries, gradient } of rangesIn(gradients, pack)) {
+      const [p, m, v] = [packed!, moments.m, moments.v].map((whole) => rangeOf(whole, entries));
+      adamwInPlace({ p: p!, m: m!, v: v!, gradient, scale }, settings);
+      for (const { tensor } of entries) done.add(tensor);
+    }
+    for (const { tensor: p } of pack.entries) {
+      const gradient = gradients.get(p);
+      if (gradient === undefined || done.has(p)) continue;
+      adamwInPlace({ p, ...momentsOf.get(p)!, gradient, scale }, settings);
+    }
   }
 
   /** The moments by PyTorch's names for them, `NAME.exp_avg` and `NAME.exp_avg_sq`: what a checkpoint holds. */
@@ -158,9 +162,9 @@ export class AdamW {
     );
   }
 
-  /** Frees the moments. */
+  /** Frees the moments and open gradients; the parameters stay. */
   dispose(): void {
-    this.closeGradients();
+    this.#gradients?.dispose();
     for (const { p, moments, momentsOf } of this.#groups) {
       p?.dispose();
       for (const { m, v } of [moments, ...momentsOf.values()]) {
@@ -181,9 +185,42 @@ function makeGroup(pack: Pack, weightDecay: number): Group {
     ]),
   );
   const decay = decays(pack.entries[0]!.name) ? weightDecay : 0;
-  return { pack, weightDecay: decay, p, moments, momentsOf, gradient: null };
+  return { pack, weightDecay: decay, p, moments, momentsOf };
 }
 
-function liesInPack(group: Group, p: Tensor, gradient: Tensor | undefined): boolean {
-  return gradient !== undefined && group.gradient?.parts.get(p) === gradient;
+function rangesIn(gradients: Gradients | ReadonlyMap<Tensor, Tensor>, pack: Pack) {
+  return gradients instanceof Gradients ? gradients.rangesIn(pack) : [];
+}
+
+function checkedParameters(
+  parameters: readonly Tensor[] | ReadonlyMap<string, Tensor>,
+): Map<string, Tensor> {
+  const checked = new Map<string, Tensor>();
+  const seen = new Set<Tensor>();
+  for (const [key, p] of parameters.entries()) {
+    const name = String(key);
+    if (!p.requiresGrad) continue;
+    if (p.node !== null) {
+      throw new AutogradError(
+        `AdamW: parameters must be leaves, got the result of an op (${name}). Make it with tensor(..., { requiresGrad: true }).`,
+      );
+    }
+    if (seen.has(p)) {
+      throw new ArgumentError(`AdamW: every parameter must be given once, got ${name} twice`);
+    }
+    seen.add(p);
+    checked.set(name, p);
+  }
+  return checked;
+}
+
+function checkOptions({ lr, betas, eps, weightDecay }: Required<AdamWOptions>): void {
+  for (const [name, value] of Object.entries({ lr, eps, weightDecay })) {
+    if (!(value >= 0)) throw new ArgumentError(`AdamW: ${name} must be >= 0, got ${value}`);
+  }
+  for (const beta of betas) {
+    if (!(beta >= 0 && beta < 1)) {
+      throw new ArgumentError(`AdamW: betas must be in [0, 1), got ${betas.join(", ")}`);
+    }
+  }
 }

@@ -76,10 +76,10 @@ export function moveIntoPack(pack: Pack): Tensor {
 
 /** An entry's part of a packed tensor, in the entry's shape. */
 export function partOf(whole: Tensor, { tensor, begin }: PackEntry): Tensor {
-  return view(whole, begin, tensor.shape, tensor.size);
+  return keep(view(whole, begin, tensor.shape, tensor.size));
 }
 
-/** Elements of several entries that lie behind one another, with their padding. */
+/** Elements of several entries that lie behind one another, with their padding. The scope around it frees it. */
 export function rangeOf(whole: Tensor, entries: readonly PackEntry[]): Tensor {
   const { begin } = entries[0]!;
   const last = entries.at(-1)!;
@@ -88,7 +88,7 @@ export function rangeOf(whole: Tensor, entries: readonly PackEntry[]): Tensor {
 }
 
 function view(whole: Tensor, begin: number, shape: readonly number[], size: number): Tensor {
-  return keep(new Tensor(storageOf(whole, begin, size), shape, whole.dtype, whole.device));
+  return new Tensor(storageOf(whole, begin, size), shape, whole.dtype, whole.device);
 }
 
 function storageOf({ dtype, storage }: Tensor, begin: number, size: number): Storage {

@@ -1,6 +1,6 @@
 // T5's sublayers, as functions of weights and activations.
 //
-// Shape letters here and in model.ts: B batch, T target length, S source length, L either of them,
+// Shape letters here and in network.ts: B batch, T target length, S source length, L either of them,
 // H heads, D head width, C model width, F feed-forward width, V vocabulary.
 
 import { attention } from "../autograd/ops/attention.ts";

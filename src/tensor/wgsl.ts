@@ -18,7 +18,7 @@ export interface WgslSnippet {
 export interface WgslShader {
   /** Tells the shaders of one kernel apart in labels and profiles: "partial", "reduce". */
   readonly name?: string;
-  /** May not declare bindings; no part of it is made at run time. */
+  /** May not declare bindings. One constant text, but for matmul's, which is written for the tile sizes in use. */
   readonly source: string;
   readonly uses?: readonly WgslSnippet[];
   /** First lines of the module: "enable subgroups;". */

@@ -9,7 +9,7 @@ import { zeros, type Tensor } from "../tensor/tensor.ts";
 import { batches, type Collator, type TrainDataset } from "../data/batches.ts";
 import type { Batch } from "../data/collate.ts";
 import { modelLoss } from "./loss.ts";
-import { nextTurn } from "./nextTurn.ts";
+import { nextTurn } from "../tensor/nextTurn.ts";
 import type { Metrics } from "./speed.ts";
 import type { TrainableModel } from "./trainableModel.ts";
 

@@ -1,12 +1,12 @@
 // The loss of a batch, and its gradients.
 
-import { backward } from "../autograd/backward.ts";
 import { crossEntropy } from "../autograd/ops/crossEntropy.ts";
 import { mulScalar } from "../autograd/ops/pointwise.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { scope } from "../tensor/scope.ts";
 import { tensor, type Tensor } from "../tensor/tensor.ts";
 import type { Batch } from "../data/collate.ts";
+import type { Gradients } from "../optim/gradients.ts";
 import type { TrainableModel } from "./trainableModel.ts";
 
 /**
@@ -50,21 +50,21 @@ export interface LossFactors {
 }
 
 /**
- * Gradients of `share * scale` times the loss of a batch.
- * @param into what to add them to, by parameter (see `backward`): those of earlier batches
+ * Adds the gradients of `share * scale` times the loss of a batch.
+ * @param gradients of the update, with those of earlier batches
  * @param onLoss gets `share` times the loss, one element, before it is freed
  */
 export function lossGradients(
   model: TrainableModel,
   batch: Batch,
   { labelSmoothing, share, scale }: LossFactors,
-  into: ReadonlyMap<Tensor, Tensor>,
+  gradients: Gradients,
   onLoss: (loss: Tensor) => void,
-): Map<Tensor, Tensor> {
-  return scope(() => {
+): void {
+  scope(() => {
     const mean = batchLoss(model, batch, labelSmoothing);
     const loss = share === 1 ? mean : mulScalar(mean, share);
     onLoss(loss);
-    return backward(scale === 1 ? loss : mulScalar(loss, scale), undefined, undefined, into);
+    gradients.backward(scale === 1 ? loss : mulScalar(loss, scale));
   });
 }

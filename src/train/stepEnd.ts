@@ -7,7 +7,7 @@ import { bestModelMetric, isBetter } from "./callbacks.ts";
 import { saveCheckpoint, type CheckpointParts } from "./checkpoint/checkpoint.ts";
 import { checkpointName, listCheckpoints, rotateCheckpoints } from "./checkpoint/rotation.ts";
 import type { Metrics } from "./speed.ts";
-import type { Trainer } from "./trainer.ts";
+import type { TrainerInterface } from "./trainerInterface.ts";
 
 /** What the log says about the last update. */
 export interface LastStep {
@@ -18,7 +18,7 @@ export interface LastStep {
 
 /** Does what the callbacks asked for. */
 export async function logEvaluateSave(
-  trainer: Trainer,
+  trainer: TrainerInterface,
   parts: CheckpointParts,
   last: LastStep,
   signal: AbortSignal | undefined,
@@ -45,7 +45,7 @@ export async function logEvaluateSave(
 }
 
 /** @returns whether this evaluation is the best so far */
-function updateBestMetric({ args, state }: Trainer, metrics: Metrics): boolean {
+function updateBestMetric({ args, state }: TrainerInterface, metrics: Metrics): boolean {
   if (args.metricForBestModel === null) return false;
   const value = bestModelMetric(args, metrics);
   if (value === undefined) {
@@ -60,7 +60,7 @@ function updateBestMetric({ args, state }: Trainer, metrics: Metrics): boolean {
   return true;
 }
 
-async function save(trainer: Trainer, parts: CheckpointParts): Promise<void> {
+async function save(trainer: TrainerInterface, parts: CheckpointParts): Promise<void> {
   const { args, state, tokenizer } = trainer;
   const { join } = await import("node:path");
   const pathOf = (step: number): string => join(args.outputDir, checkpointName(step));

@@ -1,12 +1,12 @@
 // The training loop, from top to bottom. Order of events, normalisation and stopping are transformers'
 // (docs/guide/hugging-face-semantics.md 3.4 to 3.7).
 
-import { gradientNormForward } from "../kernels/optimizer/gradientNorm.ts";
 import { ArgumentError, DatasetError } from "../tensor/errors.ts";
 import { Generator } from "../tensor/philox.ts";
-import { keep, scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { AdamW } from "../optim/adamw.ts";
+import type { Gradients } from "../optim/gradients.ts";
+import { scheduleFactor } from "../optim/schedule.ts";
 import { warmupSteps } from "./arguments/arguments.ts";
 import { batches, groups, rowCount } from "../data/batches.ts";
 import { loadCheckpoint, loadWeights } from "./checkpoint/checkpoint.ts";
@@ -15,14 +15,13 @@ import { countWithoutEmbeddings, trainingFlos } from "./flos.ts";
 import { RunningLoss } from "./runningLoss.ts";
 import { lossGradients } from "./loss.ts";
 import { logEvaluateSave, type LastStep } from "./stepEnd.ts";
-import { nextTurn } from "./nextTurn.ts";
+import { nextTurn } from "../tensor/nextTurn.ts";
 import { Pace } from "./pace.ts";
 import { planRun } from "./plan.ts";
 import { checkMasterWeights, LossScale } from "./precision.ts";
 import { checkpointIn, checkpointToResume, keepOnly } from "./checkpoint/rotation.ts";
-import { scheduleFactor } from "./schedule.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
-import type { Trainer } from "./trainer.ts";
+import type { TrainerInterface } from "./trainerInterface.ts";
 
 /** How `Trainer.train` begins and ends. */
 export interface TrainOptions {
@@ -44,7 +43,10 @@ export interface TrainOutput {
   readonly metrics: Metrics;
 }
 
-export async function trainLoop(trainer: Trainer, options: TrainOptions): Promise<TrainOutput> {
+export async function trainLoop(
+  trainer: TrainerInterface,
+  options: TrainOptions,
+): Promise<TrainOutput> {
   const { model, args, state, callbacks, trainDataset } = trainer;
   const { control } = callbacks;
   const { signal } = options;
@@ -76,7 +78,6 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
   const lossScale = args.fp16 ? new LossScale() : null;
   const parts = { model, args, state, callbacks, optimizer, runningLoss, lossScale };
   const last: LastStep = { learningRate: 0, gradientNorm: null };
-  const gradients = new Map<Tensor, Tensor>();
   const pace = new Pace(model.device);
 
   try {
@@ -120,7 +121,7 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
         await trainer.notify("onStepBegin");
 
         // gradients of the mean over the batches that are really there
-        const destinations = optimizer.openGradients();
+        const gradients = optimizer.zeroGrad();
         for (const [i, batch] of group.entries()) {
           signal?.throwIfAborted();
           model.train();
@@ -129,11 +130,9 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
             share: 1 / group.length,
             scale: lossScale?.scale ?? 1,
           };
-          const into = new Map([...destinations, ...gradients]);
-          const sums = lossGradients(model, batch, factors, into, (loss) =>
+          lossGradients(model, batch, factors, gradients, (loss) =>
             runningLoss.add(loss, state.globalStep),
           );
-          for (const [parameter, gradient] of sums) gradients.set(parameter, gradient);
           state.totalFlos += trainingFlos(batch.inputIds, countedWeights);
           if (i < group.length - 1) await trainer.notify("onSubstepEnd");
           await nextTurn();
@@ -144,17 +143,13 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
         const learningRate = args.learningRate * scheduleFactor(schedule, optimizer.steps);
         last.learningRate = learningRate;
         last.gradientNorm?.dispose();
-        const clip = clipping(optimizer, gradients, args.maxGradNorm, lossScale);
-        last.gradientNorm = clip && clip.norm;
+        const norm = clip(gradients, args.maxGradNorm, lossScale);
+        last.gradientNorm = norm;
         // With a loss scale the norm tells whether to leave the update out, schedule included.
-        const overflowed = lossScale !== null && !Number.isFinite(await clip?.norm.item());
-        if (!overflowed) {
-          scope(() => optimizer.step(gradients, learningRate, clip?.scale ?? null));
-        }
+        const overflowed = lossScale !== null && !Number.isFinite(await norm?.item());
+        if (!overflowed) optimizer.step(gradients, learningRate);
         lossScale?.update(overflowed);
-        clip?.scale.dispose();
-        disposeAll(gradients);
-        optimizer.closeGradients();
+        gradients.dispose();
         await trainer.notify("onOptimizerStep");
         await pace.updateRecorded();
 
@@ -195,31 +190,20 @@ export async function trainLoop(trainer: Trainer, options: TrainOptions): Promis
     optimizer.dispose();
     runningLoss.dispose();
     last.gradientNorm?.dispose();
-    disposeAll(gradients);
   }
 }
 
 /**
- * Norm of the gradients, and the factor that takes back the loss scale and clips; null when nothing does either. The
- * scale goes into the factor, which costs no pass over the gradients and rounds nothing: it is a power of two.
+ * Clips, and takes back the loss scale in the same factor, which costs no pass over the gradients and rounds nothing:
+ * it is a power of two.
+ * @returns the norm; null when neither is wanted
  */
-function clipping(
-  optimizer: AdamW,
-  gradients: ReadonlyMap<Tensor, Tensor>,
-  maxNorm: number,
+function clip(
+  gradients: Gradients,
+  maxGradNorm: number,
   lossScale: LossScale | null,
-): { readonly norm: Tensor; readonly scale: Tensor } | null {
-  if (gradients.size === 0 || (maxNorm === 0 && lossScale === null)) return null;
-  return scope(() => {
-    const all = optimizer.gather(gradients);
-    const limit = maxNorm > 0 ? maxNorm : Infinity;
-    const { norm, scale } = gradientNormForward(all, limit, 1 / (lossScale?.scale ?? 1));
-    for (const x of all) x.dispose();
-    return { norm: keep(norm), scale: keep(scale) };
-  });
-}
-
-function disposeAll(gradients: Map<Tensor, Tensor>): void {
-  for (const gradient of gradients.values()) gradient.dispose();
-  gradients.clear();
+): Tensor | null {
+  if (gradients.size === 0 || (maxGradNorm === 0 && lossScale === null)) return null;
+  const limit = maxGradNorm > 0 ? maxGradNorm : Infinity;
+  return gradients.clip(limit, 1 / (lossScale?.scale ?? 1)).norm;
 }

@@ -27,14 +27,8 @@ import { reportersOf } from "./reporters.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
 import { TrainerState } from "./checkpoint/state.ts";
 import type { TrainableModel } from "./trainableModel.ts";
+import type { EvaluateOptions, TrainerInterface, TrainerTokenizer } from "./trainerInterface.ts";
 import { trainLoop, type TrainOptions, type TrainOutput } from "./trainLoop.ts";
-
-/** What the Trainer needs of a tokenizer: the id that pads, and its files for checkpoints. */
-export interface TrainerTokenizer {
-  readonly padTokenId: number;
-  /** Writes the tokenizer's files beside the model's. */
-  savePretrained?(folder: string): Promise<void>;
-}
 
 /** What a Trainer is made of; only `model` is required. */
 export interface TrainerOptions {
@@ -54,17 +48,11 @@ export interface TrainerOptions {
   readonly collator?: Collator;
 }
 
-/** How an evaluation may be ended. */
-export interface EvaluateOptions {
-  /** Ends the evaluation between two batches, or tokens; the call then throws its reason. */
-  readonly signal?: AbortSignal | undefined;
-}
-
 /**
  * Trains and evaluates a model, as transformers' Seq2SeqTrainer does: the same arguments, order of events, log records and
  * checkpoints.
  */
-export class Trainer {
+export class Trainer implements TrainerInterface {
   readonly model: TrainableModel;
   readonly args: TrainingArguments;
   readonly trainDataset: TrainDataset | undefined;
@@ -231,4 +219,11 @@ function withPrefix(prefix: string, metrics: Metrics): Metrics {
   return Object.fromEntries(Object.entries(metrics).map(([key, value]) => [named(key), value]));
 }
 
-export type { ComputeMetrics, EvalPrediction, TrainOptions, TrainOutput };
+export type {
+  ComputeMetrics,
+  EvalPrediction,
+  EvaluateOptions,
+  TrainerTokenizer,
+  TrainOptions,
+  TrainOutput,
+};

@@ -5,19 +5,3 @@ export function gatedGelu(a: ArrayLike<number>, b: ArrayLike<number>): Float64Ar
     return 0.5 * x * (1 + Math.tanh(inner)) * b[i]!;
   });
 }
-
-const activations = {
-  relu: (x: number) => (x > 0 ? x : 0),
-  silu: (x: number) => x / (1 + Math.exp(-x)),
-  tanh: (x: number) => 1 - 2 / (Math.exp(2 * x) + 1),
-};
-
-/** activation(a) * b. */
-export function gatedActivation(
-  name: "gelu" | keyof typeof activations,
-  a: ArrayLike<number>,
-  b: ArrayLike<number>,
-): Float64Array {
-  if (name === "gelu") return gatedGelu(a, b);
-  return Float64Array.from(a, (x, i) => activations[name](x) * b[i]!);
-}

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { trainingArguments, warmupSteps } from "../../src/train/arguments/arguments.ts";
 import { trainingFlos } from "../../src/train/flos.ts";
 import { planRun } from "../../src/train/plan.ts";
-import { scheduleFactor, type ScheduleSettings } from "../../src/train/schedule.ts";
+import { scheduleFactor, type ScheduleSettings } from "../../src/optim/schedule.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";
 
 describe("schedules", () => {

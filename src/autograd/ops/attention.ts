@@ -52,7 +52,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
     inputs: [q, k, v, bias],
     output: y,
     saved: { q, k, v, bias, mask, y, lse },
-    backward(dy, saved, needs, _deliver, onto) {
+    backward(dy, saved, { needs, onto }) {
       const [needsQ = false, needsK = false, needsV = false, needsBias = false] = needs;
       const wanted = { q: needsQ, k: needsK, v: needsV, bias: needsBias };
       const sum = needsBias ? onto(3) : null;

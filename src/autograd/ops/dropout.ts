@@ -51,7 +51,7 @@ export function dropoutAdd(residual: Tensor, x: Tensor, p: number, stream: Rando
     inputs: [residual, x],
     output: dropoutAddForward(residual, x, params),
     saved: {},
-    backward: (dy, _saved, needs) => [
+    backward: (dy, _saved, { needs }) => [
       needs[0] ? dy : null,
       needs[1] ? dropoutForward(dy, params) : null,
     ],

@@ -19,6 +19,6 @@ export function embedding(table: Tensor, ids: Tensor): Tensor {
     inputs: [table],
     output,
     saved: { ids },
-    backward: (dy, { ids }, _needs, _deliver, onto) => [embeddingBackward(ids, dy, rows, onto(0))],
+    backward: (dy, { ids }, { onto }) => [embeddingBackward(ids, dy, rows, onto(0))],
   });
 }

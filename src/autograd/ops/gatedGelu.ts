@@ -1,9 +1,9 @@
-// Gated activations of a feed-forward layer. GELU, which FLAN-T5 uses, is fused; the others are composed.
+// FLAN-T5's gated activation, fused. The gates of other models are composed where they are used (t5/layers.ts).
 
 import { gatedGeluBackward, gatedGeluForward } from "../../kernels/pointwise/gatedGelu.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
-import { gelu, mul, relu, silu, tanh } from "./pointwise.ts";
+import { gelu, mul } from "./pointwise.ts";
 
 /**
  * gelu(a) * b, gelu being the tanh approximation (gelu_new of transformers).
@@ -17,7 +17,7 @@ export function gatedGelu(a: Tensor, b: Tensor): Tensor {
     inputs: [a, b],
     output: gatedGeluForward(a, b),
     saved: { a, b },
-    backward(dy, { a, b }, needs) {
+    backward(dy, { a, b }, { needs }) {
       const { da, db } = gatedGeluBackward(a, b, dy);
       return [needs[0] ? da : null, needs[1] ? db : null];
     },
@@ -27,17 +27,4 @@ export function gatedGelu(a: Tensor, b: Tensor): Tensor {
 /** The same from unfused ops: documentation and test oracle of `gatedGelu`. */
 export function gatedGeluComposed(a: Tensor, b: Tensor): Tensor {
   return mul(gelu(a), b);
-}
-
-const activations = { relu, silu, tanh } as const;
-
-export type GatedActivation = "gelu" | keyof typeof activations;
-
-/**
- * activation(a) * b.
- * @param a any shape
- * @param b of a's shape
- */
-export function gatedActivation(name: GatedActivation, a: Tensor, b: Tensor): Tensor {
-  return name === "gelu" ? gatedGelu(a, b) : mul(activations[name](a), b);
 }

@@ -34,7 +34,7 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
     inputs: [a, b],
     output: product(a, b, options),
     saved: { a: b.requiresGrad ? a : null, b: a.requiresGrad ? b : null },
-    backward(dc, saved, needs, _deliver, onto) {
+    backward(dc, saved, { needs, onto }) {
       const flags = { transposeA, transposeB, roundToF16 };
       const [shapeA, shapeB] = [a.shape, b.shape];
       return [

@@ -21,7 +21,7 @@ function recordBinary(name: BinaryName, a: Tensor, b: Tensor, da: Rule, db: Rule
     inputs: [a, b],
     output: binaryForward(name, a, b),
     saved: name === "mul" || name === "div" ? { a, b } : { a: null, b: null },
-    backward(dy, saved, needs) {
+    backward(dy, saved, { needs }) {
       // Linear rules ignore a and b; then nothing was saved and dy stands in.
       const x = saved.a ?? dy;
       const y = saved.b ?? dy;

@@ -25,7 +25,7 @@ export function rmsNorm(x: Tensor, weight: Tensor, eps = 1e-6): Tensor {
     inputs: [x, weight],
     output: y,
     saved: { x, weight, rrms },
-    backward: (dy, { x, weight, rrms }, needs, _deliver, onto) => [
+    backward: (dy, { x, weight, rrms }, { needs, onto }) => [
       needs[0] ? rmsNormBackward(x, weight, rrms, dy, onto(0)) : null,
       needs[1] ? rmsNormBackwardWeight(x, rrms, dy) : null,
     ],

@@ -70,7 +70,7 @@ export function concat(list: readonly Tensor[], axis: number): Tensor {
     inputs: list,
     output,
     saved: {},
-    backward(dy, _saved, needs) {
+    backward(dy, _saved, { needs }) {
       let begin = 0;
       return lengths.map((length, i) => {
         begin += length;

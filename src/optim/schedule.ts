@@ -1,6 +1,7 @@
 // Learning-rate schedules: what the rate is multiplied by at an update (transformers' optimization.py).
 
-import type { SchedulerType } from "./arguments/arguments.ts";
+/** By transformers' names (lr_scheduler_type). */
+export type SchedulerType = "linear" | "cosine" | "constant" | "constant_with_warmup";
 
 export interface ScheduleSettings {
   readonly type: SchedulerType;
@@ -22,8 +23,15 @@ const afterWarmup: Record<SchedulerType, (s: number, w: number, t: number) => nu
 };
 
 /**
- * Factor on the learning rate at update `s`, counted from 0: with warmup the first update has rate 0.
- * "constant" has no warmup, whatever `warmupSteps` is.
+ * Factor on the learning rate at update `s`, counted from 0, with W = warmupSteps and T = totalSteps. During the warmup,
+ * s < W, it is s / W, so the first update has rate 0; after it
+ *
+ *   linear                (T - s) / (T - W), not below 0
+ *   cosine                (1 + cos(pi (s - W) / (T - W))) / 2
+ *   constant_with_warmup  1
+ *
+ * "constant" is 1 throughout, whatever `warmupSteps` is. A pure function, where torch has scheduler objects:
+ * `optimizer.lr = 1e-3 * scheduleFactor(schedule, optimizer.steps)` before each step.
  */
 export function scheduleFactor(
   { type, warmupSteps, totalSteps }: ScheduleSettings,
