@@ -1,7 +1,10 @@
 // gradloom train: fine-tune a model with transformers' TrainingArguments as flags.
 
 import { resolve } from "node:path";
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { StoredFloat } from "../kernels/storedFloats.ts";
+import { parseWeightDtype, weightDtypeNames } from "../model/weightDtype.ts";
+import { ArgumentError } from "../tensor/errors.ts";
 import { cacheOption, columnOptions, DATASET_HELP } from "./datasetOptions.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import { MODEL_HELP, revisionOption } from "./hub.ts";
@@ -39,16 +42,25 @@ const modelOptions = (): Option[] =>
     revisionOption(),
     new Option(
       "--dtype <name>",
-      "how weights and optimizer state are stored (docs/guide/precision.md)",
+      `how weights and optimizer state are stored: ${weightDtypeNames()} (docs/guide/precision.md)`,
     )
-      .choices(["float32", "bfloat16", "float16"])
-      .default("float32"),
+      .argParser(weightDtype)
+      .default("f32"),
     new Option("--dropout <p>", "dropout rate instead of config.json's").argParser(number(0)),
     deviceOption(),
     new Option("--threads <n>", "threads of the cpu device (default: all cores)").argParser(
       wholeNumber(1),
     ),
   ]);
+
+function weightDtype(text: string): StoredFloat {
+  try {
+    return parseWeightDtype("It", text);
+  } catch (error) {
+    if (error instanceof ArgumentError) throw new InvalidArgumentError(`${error.message}.`);
+    throw error;
+  }
+}
 
 const dataOptions = (): Option[] =>
   group("Data:", [

@@ -86,6 +86,6 @@ export function checkFinite(score: number): void {
   if (score < Infinity) return;
   throw new GradloomError(
     `generate: logits must be finite, got ${score}. The weights are damaged or overflow their dtype; ` +
-      "load them as float32.",
+      "load them as f32.",
   );
 }

@@ -11,7 +11,7 @@ import type {
   ScalarType,
   WasmBody,
 } from "../tensor/device.ts";
-import type { Dtype, FloatArray } from "../tensor/dtype.ts";
+import { dtypes, type Dtype, type FloatArray, type StorageArrayOf } from "../tensor/dtype.ts";
 import { DeviceError, DtypeError, invariant } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { WgslBody } from "../tensor/wgsl.ts";
@@ -26,13 +26,9 @@ type ArrayOf<B extends BindingDeclaration> = B extends `${infer T}?`
   ? ArrayOf<T & BindingDeclaration> | null
   : B extends "float"
     ? FloatArray
-    : B extends "f32"
-      ? Float32Array
-      : B extends "i32"
-        ? Int32Array
-        : B extends "u32"
-          ? Uint32Array
-          : Uint16Array;
+    : B extends Dtype
+      ? StorageArrayOf<B>
+      : never;
 type TensorOf<B extends BindingDeclaration> = B extends `${string}?` ? Tensor | null : Tensor;
 type Arrays<B extends Bindings> = { readonly [K in keyof B]: ArrayOf<B[K]> };
 type Tensors<B extends Bindings> = { readonly [K in keyof B]: TensorOf<B[K]> };
@@ -185,10 +181,10 @@ function checkDtype(
   float: Dtype | null,
 ) {
   if (type !== "float") {
-    if (actual === type || (actual === "bool" && type === "u32")) return;
+    if (actual === type || dtypes[actual].binding === type) return;
     throw new DtypeError(`${kernel}: ${name} must be ${type}, got ${actual}. Use cast().`);
   }
-  if (actual !== "f32" && actual !== "f64") {
+  if (dtypes[actual].binding !== "float") {
     throw new DtypeError(`${kernel}: ${name} must be f32 or f64, got ${actual}. Use cast().`);
   }
   if (actual !== float) {

@@ -1,22 +1,78 @@
 // Weights stored in 16 bits beside f32 activations: how kernels that read them in place tell the types apart.
 
+import type { HalfDtype } from "../tensor/dtype.ts";
 import { DtypeError } from "../tensor/errors.ts";
-import { bfloat16ToFloat32, float16ToFloat32 } from "../tensor/half.ts";
+import {
+  bfloat16ToFloat32,
+  float16ToFloat32,
+  float32ToBfloat16,
+  float32ToFloat16,
+} from "../tensor/half.ts";
+import type { WgslSnippet } from "../tensor/wgsl.ts";
+import { bf16, f16 } from "./wgsl/halfs.ts";
 
 /** How a weight is stored. */
-export type StoredFloat = "f32" | "bf16" | "f16";
+export type StoredFloat = "f32" | HalfDtype;
 
 type StoredArray = Float32Array | Float64Array | Uint16Array;
 
-/** First argument of WebAssembly functions that read or write several types: F32, BF16, F16 of wasm/assembly/elements.ts. */
-export const selectors: Readonly<Record<StoredFloat, number>> = { f32: 0, bf16: 1, f16: 2 };
+interface StoredFloatFacts {
+  /** How the binding of a weight is declared. */
+  readonly binding: "float" | HalfDtype;
+  /** What the name of a kernel that reads it ends in. */
+  readonly suffix: string;
+  /** First argument of WebAssembly functions that read or write several types: F32, BF16, F16 of wasm/assembly/elements.ts. */
+  readonly selector: number;
+  /** The elements as numbers, for the plain bodies; f64 arrays come by way of "f32". */
+  widen(x: StoredArray): Float32Array | Float64Array;
+}
 
-/** The elements as numbers, for the plain bodies; f64 arrays come by way of "f32". */
-export const widenings = {
-  f32: asIs,
-  bf16: (x: StoredArray) => Float32Array.from(x, bfloat16ToFloat32),
-  f16: (x: StoredArray) => Float32Array.from(x, float16ToFloat32),
-} as const;
+/** One record for each: a new 16-bit dtype does not compile until everything here is said of it. */
+export const storedFloats = {
+  f32: { binding: "float", suffix: "", selector: 0, widen: asIs },
+  bf16: {
+    ...{ binding: "bf16", suffix: "Bf16", selector: 1 },
+    widen: (x) => Float32Array.from(x, bfloat16ToFloat32),
+  },
+  f16: {
+    ...{ binding: "f16", suffix: "F16", selector: 2 },
+    widen: (x) => Float32Array.from(x, float16ToFloat32),
+  },
+} as const satisfies Readonly<Record<StoredFloat, StoredFloatFacts>>;
+
+interface Codec {
+  /** Of one element, in TypeScript. */
+  widen(bits: number): number;
+  narrow(value: number): number;
+  /** The functions of WGSL, and what they are in: a word to the two elements that it holds, back, and a number rounded. */
+  readonly snippet: WgslSnippet;
+  readonly unpack: string;
+  readonly pack: string;
+  readonly round: string;
+}
+
+/** Between 16-bit floats and numbers. */
+export const codecs = {
+  bf16: {
+    ...{ widen: bfloat16ToFloat32, narrow: float32ToBfloat16 },
+    ...{ snippet: bf16, unpack: "unpackBf16", pack: "packBf16", round: "roundBf16" },
+  },
+  f16: {
+    ...{ widen: float16ToFloat32, narrow: float32ToFloat16 },
+    ...{ snippet: f16, unpack: "unpackF16", pack: "packF16", round: "roundF16" },
+  },
+} as const satisfies Readonly<Record<HalfDtype, Codec>>;
+
+/** `define(stored)` for each way to store a weight. */
+export function perStoredFloat<K>(
+  define: (stored: StoredFloat) => K,
+): Readonly<Record<StoredFloat, K>> {
+  const entries = Object.keys(storedFloats).map((stored) => [
+    stored,
+    define(stored as StoredFloat),
+  ]);
+  return Object.fromEntries(entries) as Record<StoredFloat, K>;
+}
 
 function asIs(x: StoredArray): Float32Array | Float64Array {
   if (x instanceof Uint16Array)

@@ -1,6 +1,6 @@
 // What a model or an adapter is saved as: files in a folder, or by name where there is no disk (browsers).
 
-import type { Dtype } from "../tensor/dtype.ts";
+import { dtypes, isFloat } from "../tensor/dtype.ts";
 import {
   safetensorsChunks,
   writeSafetensors,
@@ -42,18 +42,13 @@ export async function toBlobs({ texts, weights }: SavedFiles): Promise<Map<strin
   return new Map([...files, [weights.file, new Blob(parts)]]);
 }
 
-const FILE_DTYPES: Partial<Record<Dtype, "F32" | "F16" | "BF16">> = {
-  f32: "F32",
-  f16: "F16",
-  bf16: "BF16",
-};
-
-/** Weights as the file holds them: f32, or the raw 16-bit words; read from the device when their turn comes. */
+/** Weights as the file holds them: full floats, or the raw 16-bit words; read from the device when their turn comes. */
 function stored(tensors: ReadonlyMap<string, Tensor>): Map<string, SafetensorsInput> {
   return new Map(
     [...tensors].map(([name, x]) => {
-      const dtype = FILE_DTYPES[x.dtype];
-      if (dtype === undefined) throw new Error(`internal: a ${x.dtype} weight cannot be saved`);
+      const { safetensors: dtype } = dtypes[x.dtype];
+      if (dtype === null || !isFloat(x.dtype))
+        throw new Error(`internal: a ${x.dtype} weight cannot be saved`);
       const data = () => x.device.readStored(x.storage, x.dtype, x.size);
       return [name, { dtype, shape: x.shape, data }];
     }),

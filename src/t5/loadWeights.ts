@@ -1,6 +1,7 @@
 // Checkpoint to weights: names that files use for the embedding, tying, dtypes, and what to do with
 // tensors that are missing, of another shape, or unknown (docs/guide/hugging-face-semantics.md 1.1 to 1.3).
 
+import type { StoredFloat } from "../kernels/storedFloats.ts";
 import type { Device } from "../tensor/device.ts";
 import { byteLength, type Dtype, type StorageArray, mapInto, toStorage } from "../tensor/dtype.ts";
 import { CheckpointError } from "../tensor/errors.ts";
@@ -37,7 +38,7 @@ export async function loadWeights(
   checkpoint: WeightFiles,
   config: T5Config,
   device: Device,
-  dtype: "f32" | "f16" | "bf16",
+  dtype: StoredFloat,
 ): Promise<LoadedWeights> {
   const names = fileNames(checkpoint, config);
   const tied = await isTied(checkpoint, names, config);
@@ -70,7 +71,7 @@ export async function loadWeights(
 }
 
 /** transformers keeps `wo` in f32 when it loads in float16: its outputs overflow (docs/guide/hugging-face-semantics.md 1.5). */
-function storedDtype(name: string, dtype: "f32" | "f16" | "bf16"): Dtype {
+function storedDtype(name: string, dtype: StoredFloat): Dtype {
   return dtype === "f16" && name.endsWith(".wo.weight") ? "f32" : dtype;
 }
 

@@ -1,8 +1,6 @@
 // T5ForConditionalGeneration: the network with its files, its parameters by name, and generation.
 
 import type { Device } from "../tensor/device.ts";
-import type { Dtype } from "../tensor/dtype.ts";
-import { ArgumentError } from "../tensor/errors.ts";
 import { Generator, normalArray } from "../tensor/philox.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { keep } from "../tensor/scope.ts";
@@ -22,18 +20,15 @@ import { adapterTensors, baseOfAdapter, loraFiles, openLora, readLora } from "./
 import type { ModelSource } from "../model/modelFolder.ts";
 import { T5Network } from "./network.ts";
 import { locateModel } from "../model/pretrained.ts";
+import { parseWeightDtype, torchDtype, type WeightDtype } from "../model/weightDtype.ts";
 import { toBlobs, writeFiles, type SavedFiles } from "../model/savedFiles.ts";
 import { buildWeights, type T5Weights } from "./weights.ts";
-
-/** Dtype names as transformers spells them. */
-export type TorchDtype = "float32" | "float16" | "bfloat16";
-const STORED_AS = { float32: "f32", float16: "f16", bfloat16: "bf16" } as const;
 
 /** How `T5ForConditionalGeneration.fromPretrained` loads a model; `device` is required. */
 export interface PretrainedOptions extends HubOptions {
   readonly device: Device;
-  /** How weights are stored; "float32" whatever config.json says. Arithmetic is f32 in any case. */
-  readonly dtype?: TorchDtype;
+  /** How weights are stored, in either spelling; "f32" whatever config.json says. Arithmetic is f32 in any case. */
+  readonly dtype?: WeightDtype;
   /** Overrides of config.json, by its own keys: `{ dropout_rate: 0 }`. */
   readonly config?: Readonly<Record<string, unknown>>;
   /** Folder, Hub id or files of a LoRA adapter for this model; see `loadLora`. */
@@ -96,12 +91,7 @@ export class T5ForConditionalGeneration extends T5Network {
     const folder = await locateModel(source, ["config", "generationConfig", "weights"], options);
     const config = await T5Config.fromPretrained(folder, options.config);
     const generationConfig = await GenerationConfig.fromPretrained(folder, config);
-    const stored = STORED_AS[options.dtype ?? "float32"];
-    if (stored === undefined) {
-      throw new ArgumentError(
-        `fromPretrained: dtype must be ${Object.keys(STORED_AS).join(", ")}, got ${options.dtype}`,
-      );
-    }
+    const stored = parseWeightDtype("fromPretrained: dtype", options.dtype ?? "f32");
     const checkpoint = await openWeightFiles(folder);
     try {
       const loaded = await loadWeights(checkpoint, config, options.device, stored);
@@ -215,7 +205,7 @@ export class T5ForConditionalGeneration extends T5Network {
   #files(): SavedFiles {
     if (this.lora && !isMerged(this)) return loraFiles(this);
     const tied = this.weights.lmHead.weight === this.weights.shared;
-    const dtype = TORCH_NAMES[this.weights.shared.dtype];
+    const dtype = torchDtype(this.weights.shared.dtype);
     const config = { ...this.config.withTying(tied).toJSON(), ...(dtype ? { dtype } : {}) };
     return {
       texts: {
@@ -232,12 +222,6 @@ export class T5ForConditionalGeneration extends T5Network {
     for (const { layer } of this.lora?.targets ?? []) if (layer.lora) freeAdapter(layer.lora);
   }
 }
-
-const TORCH_NAMES: Partial<Record<Dtype, TorchDtype>> = {
-  f32: "float32",
-  f16: "float16",
-  bf16: "bfloat16",
-};
 
 /** Fields that transformers 5 refuses as 1 and takes as 1.0, which JSON.stringify cannot say. */
 const FLOAT_FIELDS = /^( {2}"(?:initializer_factor|layer_norm_epsilon)": \d+)(?=,?$)/gm;

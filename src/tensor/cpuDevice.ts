@@ -294,7 +294,7 @@ export class CpuDevice implements Device {
         ? `all tensors must fit in ${binary(totalBytes)}, got ${binary(held + bytes)} (${binary(held)} in use)`
         : `the tensors of one kernel must fit in ${binary(eachBytes)} of WebAssembly memory, got ${binary(bytes)} more`;
     return new DeviceError(
-      `cpu: ${limit}. Use LoRA, weights in bfloat16, gradient checkpointing, a smaller batch or shorter sequences.`,
+      `cpu: ${limit}. Use LoRA, weights in bf16, gradient checkpointing, a smaller batch or shorter sequences.`,
     );
   }
 }

@@ -9,7 +9,7 @@ import type { ScalarType, WgslBody } from "./wgsl.ts";
  * Element type of a kernel's binding. `float` is the type the arithmetic runs in: f32, or f64 in
  * gradient checks, the same for all `float` bindings of a call. A trailing `?` marks a binding that may be null.
  */
-export type BindingType = "float" | "f32" | "f16" | "bf16" | "i32" | "u32";
+export type BindingType = "float" | Exclude<Dtype, "f64" | "bool">;
 export type BindingDeclaration = BindingType | `${BindingType}?`;
 
 export type KernelParams = Readonly<Record<string, number>>;

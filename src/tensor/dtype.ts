@@ -1,4 +1,4 @@
-// Element types. f16 and bf16 are storage: their raw 16-bit words travel as Uint16Array and
+// Element types, and every fact about one of them that the engine goes by. f16 and bf16 are storage: their raw 16-bit words travel as Uint16Array and
 // arithmetic happens in f32. `bool` is stored as one 32-bit word (0 or 1), as WGSL has no 1-byte type.
 
 import {
@@ -7,6 +7,7 @@ import {
   float32ToBfloat16,
   bfloat16ToFloat32,
 } from "./half.ts";
+import type { SafetensorsDtype } from "./safetensorsDtype.ts";
 
 /** Element type of a tensor. f16 and bf16 are stored only: arithmetic is f32, or f64 in gradient checks. */
 export type Dtype = "f32" | "f64" | "f16" | "bf16" | "i32" | "u32" | "bool";
@@ -18,23 +19,99 @@ export type StorageArray = FloatArray | Uint16Array | Int32Array | Uint32Array;
 /** What `tensor.data()` returns. 16-bit floats come back as Float32Array, bool as Uint8Array. */
 export type DataArray = FloatArray | Int32Array | Uint32Array | Uint8Array;
 
-const BYTES: Record<Dtype, number> = { f32: 4, f64: 8, f16: 2, bf16: 2, i32: 4, u32: 4, bool: 4 };
+type StorageConstructor = {
+  readonly prototype: StorageArray;
+  new (buffer: ArrayBufferLike, offset: number, size: number): StorageArray;
+};
+
+interface DtypeFacts {
+  /** Of one element. */
+  readonly bytes: number;
+  /** `float` is computed in, `half` is stored and widened where it is read. */
+  readonly kind: "float" | "half" | "integer" | "bool";
+  /** Holds the elements on the CPU. */
+  readonly array: StorageConstructor;
+  /** How kernels that take elements as they are declare the binding. */
+  readonly binding: "float" | Exclude<Dtype, "f64" | "bool">;
+  /** Element of a WGSL array; null where webgpu has no such dtype. 16-bit floats travel in pairs, in words. */
+  readonly wgslElement: "f32" | "i32" | "u32" | null;
+  /** What safetensors files call it; null for what no file here holds. */
+  readonly safetensors: SafetensorsDtype | null;
+  /** Numbers as they are stored: 16-bit floats rounded to nearest even. */
+  store(values: ArrayLike<number>): StorageArray;
+  /** A copy of stored elements, in the array type that users see. */
+  read(stored: StorageArray): DataArray;
+}
+
+/** One record for each dtype: a new one does not compile until everything here is said of it. */
+export const dtypes = {
+  f32: {
+    ...{ bytes: 4, kind: "float", array: Float32Array, binding: "float", wgslElement: "f32" },
+    safetensors: "F32",
+    store: (values) => Float32Array.from(values),
+    read: (stored) => Float32Array.from(stored),
+  },
+  f16: {
+    ...{ bytes: 2, kind: "half", array: Uint16Array, binding: "f16", wgslElement: "u32" },
+    safetensors: "F16",
+    store: (values) => mapInto(new Uint16Array(values.length), values, float32ToFloat16),
+    read: (stored) => mapInto(new Float32Array(stored.length), stored, float16ToFloat32),
+  },
+  bf16: {
+    ...{ bytes: 2, kind: "half", array: Uint16Array, binding: "bf16", wgslElement: "u32" },
+    safetensors: "BF16",
+    store: (values) => mapInto(new Uint16Array(values.length), values, float32ToBfloat16),
+    read: (stored) => mapInto(new Float32Array(stored.length), stored, bfloat16ToFloat32),
+  },
+  i32: {
+    ...{ bytes: 4, kind: "integer", array: Int32Array, binding: "i32", wgslElement: "i32" },
+    safetensors: "I32",
+    store: (values) => Int32Array.from(values),
+    read: (stored) => Int32Array.from(stored),
+  },
+  u32: {
+    ...{ bytes: 4, kind: "integer", array: Uint32Array, binding: "u32", wgslElement: "u32" },
+    safetensors: "U32",
+    store: (values) => Uint32Array.from(values),
+    read: (stored) => Uint32Array.from(stored),
+  },
+  bool: {
+    ...{ bytes: 4, kind: "bool", array: Uint32Array, binding: "u32", wgslElement: "u32" },
+    safetensors: null,
+    store: (values) => Uint32Array.from(values, (value) => (value === 0 ? 0 : 1)),
+    read: (stored) => Uint8Array.from(stored),
+  },
+  f64: {
+    ...{ bytes: 8, kind: "float", array: Float64Array, binding: "float", wgslElement: null },
+    safetensors: "F64",
+    store: (values) => Float64Array.from(values),
+    read: (stored) => Float64Array.from(stored),
+  },
+} as const satisfies Record<Dtype, DtypeFacts>;
+
+/** The array that holds elements of dtype D on the CPU. */
+export type StorageArrayOf<D extends Dtype> = (typeof dtypes)[D]["array"]["prototype"];
+
+/** The 16-bit floats: stored, not computed in. */
+export type HalfDtype = {
+  [D in Dtype]: (typeof dtypes)[D]["kind"] extends "half" ? D : never;
+}[Dtype];
 
 /**
  * Bytes that `size` elements take. 16-bit floats are padded to an even count, because the GPU
  * addresses 32-bit words.
  */
 export function byteLength(dtype: Dtype, size: number): number {
-  return 4 * Math.ceil((size * BYTES[dtype]) / 4);
+  return 4 * Math.ceil((size * dtypes[dtype].bytes) / 4);
 }
 
 export function isFloat(dtype: Dtype): boolean {
-  return dtype === "f32" || dtype === "f64" || isHalf(dtype);
+  return dtypes[dtype].kind === "float" || isHalf(dtype);
 }
 
 /** f16 and bf16: dtypes that are stored but not computed in. */
-export function isHalf(dtype: Dtype): dtype is "f16" | "bf16" {
-  return dtype === "f16" || dtype === "bf16";
+export function isHalf(dtype: Dtype): dtype is HalfDtype {
+  return dtypes[dtype].kind === "half";
 }
 
 /** A typed view of `size` elements at `offset` (bytes) of `buffer`. */
@@ -44,20 +121,8 @@ export function storageView(
   offset: number,
   size: number,
 ): StorageArray {
-  switch (dtype) {
-    case "f32":
-      return new Float32Array(buffer, offset, size);
-    case "f64":
-      return new Float64Array(buffer, offset, size);
-    case "f16":
-    case "bf16":
-      return new Uint16Array(buffer, offset, size);
-    case "i32":
-      return new Int32Array(buffer, offset, size);
-    case "u32":
-    case "bool":
-      return new Uint32Array(buffer, offset, size);
-  }
+  const { array: Elements }: DtypeFacts = dtypes[dtype];
+  return new Elements(buffer, offset, size);
 }
 
 /** target[i] = convert(source[i]). `from` with a function takes ten times as long: it goes through an iterator. */
@@ -72,40 +137,10 @@ export function mapInto<T extends Uint16Array | Float32Array>(
 
 /** Converts numbers to what `dtype` stores; 16-bit floats are rounded to nearest even. */
 export function toStorage(dtype: Dtype, values: ArrayLike<number>): StorageArray {
-  switch (dtype) {
-    case "f32":
-      return Float32Array.from(values);
-    case "f64":
-      return Float64Array.from(values);
-    case "f16":
-      return mapInto(new Uint16Array(values.length), values, float32ToFloat16);
-    case "bf16":
-      return mapInto(new Uint16Array(values.length), values, float32ToBfloat16);
-    case "i32":
-      return Int32Array.from(values);
-    case "u32":
-      return Uint32Array.from(values);
-    case "bool":
-      return Uint32Array.from(values, (value) => (value === 0 ? 0 : 1));
-  }
+  return dtypes[dtype].store(values);
 }
 
 /** Copies stored elements out into the array type that users see. */
 export function fromStorage(dtype: Dtype, stored: StorageArray): DataArray {
-  switch (dtype) {
-    case "f16":
-      return mapInto(new Float32Array(stored.length), stored, float16ToFloat32);
-    case "bf16":
-      return mapInto(new Float32Array(stored.length), stored, bfloat16ToFloat32);
-    case "bool":
-      return Uint8Array.from(stored);
-    case "f64":
-      return Float64Array.from(stored);
-    case "f32":
-      return Float32Array.from(stored);
-    case "i32":
-      return Int32Array.from(stored);
-    case "u32":
-      return Uint32Array.from(stored);
-  }
+  return dtypes[dtype].read(stored);
 }

@@ -1,7 +1,7 @@
 // Tensor: shape, dtype, device and a reference to storage. Operations are functions, in src/autograd.
 
 import type { DataArray, Dtype } from "./dtype.ts";
-import { byteLength, toStorage } from "./dtype.ts";
+import { byteLength, isFloat, toStorage } from "./dtype.ts";
 import type { Device, Storage } from "./device.ts";
 import { DeviceError, DisposedError, DtypeError, ShapeError } from "./errors.ts";
 import { adopt, type Scope } from "./scope.ts";
@@ -171,7 +171,7 @@ export function full(shape: Shape, value: number, options: TensorOptions): Tenso
 }
 
 function setRequiresGrad(x: Tensor, requiresGrad: boolean): void {
-  if (requiresGrad && (x.dtype === "i32" || x.dtype === "u32" || x.dtype === "bool")) {
+  if (requiresGrad && !isFloat(x.dtype)) {
     throw new DtypeError(`tensor: only floating-point tensors have gradients, got ${x.dtype}`);
   }
   x.requiresGrad = requiresGrad;

@@ -45,7 +45,7 @@ export function checkMasterWeights(model: TrainableModel, { fp16 }: PrecisionArg
   for (const [name, { dtype, requiresGrad }] of model.parameters()) {
     if (!requiresGrad || !isHalf(dtype)) continue;
     throw new ArgumentError(
-      `fp16: trained weights must be f32, got ${dtype} (${name}). Load the model with dtype "float32", or leave fp16 out.`,
+      `fp16: trained weights must be f32, got ${dtype} (${name}). Load the model with dtype "f32", or leave fp16 out.`,
     );
   }
 }

@@ -71,7 +71,7 @@ it("argmax takes the first of equal scores", () => {
 it("say what is wrong with rows that nothing can be chosen from", () => {
   for (const choose of [argmax, softmax, logSoftmax]) {
     expect(() => choose(Float32Array.of(1, NaN))).toThrowError(
-      "generate: logits must be finite, got NaN. The weights are damaged or overflow their dtype; load them as float32.",
+      "generate: logits must be finite, got NaN. The weights are damaged or overflow their dtype; load them as f32.",
     );
     expect(() => choose(Float32Array.of(1, Infinity))).toThrowError("must be finite, got Infinity");
     expect(() => choose(Float32Array.of(-Infinity, -Infinity))).toThrowError(

@@ -125,8 +125,8 @@ describe("attention in tiles on webgpu", () => {
       for (const [workgroupBytes, software] of limits) {
         const adapter = { ...gpu.adapter, workgroupBytes, software };
         for (const length of [1, 9, 600]) {
-          const query = planQueryTile({ queries: length, width }, adapter);
-          const key = planKeyTile({ keys: length, width }, adapter);
+          const query = planQueryTile({ queries: length, headDim: width }, adapter);
+          const key = planKeyTile({ keys: length, headDim: width }, adapter);
           for (const { bytes, columnBlocks, constants } of [query, key]) {
             expect(bytes).toBeLessThanOrEqual(workgroupBytes);
             expect(columnBlocks).toBeGreaterThan(0);

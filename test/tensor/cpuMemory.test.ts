@@ -149,7 +149,7 @@ describe("tensors beyond one memory", () => {
   it("must fit into the machine's, and the tensors of one kernel into one memory", async () => {
     const device = await smallDevice(3, 8);
     const tensors = Array.from({ length: 7 }, (_, i) => filled(device, i, 512, 512));
-    const cures = /LoRA, weights in bfloat16, gradient checkpointing/;
+    const cures = /LoRA, weights in bf16, gradient checkpointing/;
     expect(() => filled(device, 8, 1024, 512)).toThrow(DeviceError);
     expect(() => filled(device, 8, 1024, 512)).toThrow(
       /must fit in 8.0 MiB, got 9.0 MiB \(7.0 MiB in use\)/,

@@ -1,7 +1,7 @@
 // What a run of `gradloom train` can be told.
 
 import type { LoraConfig } from "../../t5/lora/config.ts";
-import type { TorchDtype } from "../../t5/model.ts";
+import type { StoredFloat } from "../../kernels/storedFloats.ts";
 import type { TrainingArgumentsInput } from "../../train/arguments/arguments.ts";
 import type { DatasetFlags } from "../datasetOptions.ts";
 
@@ -10,7 +10,7 @@ export interface TrainSettings extends DatasetFlags {
   readonly model: string;
   /** Of a model from the Hub. */
   readonly revision?: string;
-  readonly dtype: TorchDtype;
+  readonly dtype: StoredFloat;
   /** Replaces the dropout rate of config.json. */
   readonly dropout?: number;
   /** Trains an adapter of this kind instead of the model. */

@@ -36,16 +36,16 @@ export const attentionStatsKernel = defineKernel({
   name: "attentionStats",
   inputs: { y: "float", dy: "float", lse: "float", mask: "i32?" },
   outputs: { stats: "float" },
-  params: { batch: "u32", heads: "u32", queries: "u32", keys: "u32", width: "u32" },
+  params: { batch: "u32", heads: "u32", queries: "u32", keys: "u32", headDim: "u32" },
   wasm: { name: "attentionStats", range: ({ batch }) => batch! },
   wgsl: { plan: ({ params }) => ({ passes: statsPasses(params) }) },
   plain({ y, dy, lse, mask, stats }, p) {
     const rows = p.batch * p.heads * p.queries;
     for (let row = 0; row < rows; row++) {
       const { b, h, t } = rowAt(row, p);
-      const at = ((b * p.queries + t) * p.heads + h) * p.width;
+      const at = ((b * p.queries + t) * p.heads + h) * p.headDim;
       stats[row] = lse[row]!;
-      stats[rows + row] = innerProduct(y, at, dy, at, p.width);
+      stats[rows + row] = innerProduct(y, at, dy, at, p.headDim);
     }
     mask?.forEach((keep, i) => (stats[2 * rows + i] = keep === 0 ? 0 : 1));
   },
@@ -93,9 +93,9 @@ function rowGradients(x: GradientInputs, p: AttentionParams, constants: Attentio
       // Next to the score of a masked key the logarithm of the row's length was rounded away.
       const probability = lse === MASKED ? 1 / p.keys : Math.exp(score - lse);
       const factor = keep(row * p.keys + s);
-      const value = ((b * p.keys + s) * p.heads + h) * p.width;
-      const query = ((b * p.queries + t) * p.heads + h) * p.width;
-      const dp = factor * innerProduct(x.dy, query, x.v, value, p.width);
+      const value = ((b * p.keys + s) * p.heads + h) * p.headDim;
+      const query = ((b * p.queries + t) * p.heads + h) * p.headDim;
+      const dp = factor * innerProduct(x.dy, query, x.v, value, p.headDim);
       weights[s] = factor * probability;
       ds[s] = score === MASKED ? 0 : probability * (dp - delta);
     }
@@ -128,10 +128,10 @@ export const attentionBackwardQueryKernel = defineKernel({
     for (let row = 0; row < p.batch * p.heads * p.queries; row++) {
       const at = rowAt(row, p);
       const { ds } = gradients(at);
-      const query = ((at.b * p.queries + at.t) * p.heads + at.h) * p.width;
+      const query = ((at.b * p.queries + at.t) * p.heads + at.h) * p.headDim;
       for (let s = 0; s < p.keys; s++) {
-        const key = ((at.b * p.keys + s) * p.heads + at.h) * p.width;
-        addScaled(dq, query, p.scale * ds[s]!, x.k, key, p.width);
+        const key = ((at.b * p.keys + s) * p.heads + at.h) * p.headDim;
+        addScaled(dq, query, p.scale * ds[s]!, x.k, key, p.headDim);
       }
       if (dbias) addScaled(dbias, (at.h * p.queries + at.t) * p.keys, 1, ds, 0, p.keys);
     }
@@ -158,11 +158,11 @@ export const attentionBackwardKeyValueKernel = defineKernel({
     for (let row = 0; row < p.batch * p.heads * p.queries; row++) {
       const at = rowAt(row, p);
       const { weights, ds } = gradients(at);
-      const query = ((at.b * p.queries + at.t) * p.heads + at.h) * p.width;
+      const query = ((at.b * p.queries + at.t) * p.heads + at.h) * p.headDim;
       for (let s = 0; s < p.keys; s++) {
-        const key = ((at.b * p.keys + s) * p.heads + at.h) * p.width;
-        addScaled(dk, key, p.scale * ds[s]!, x.q, query, p.width);
-        addScaled(dv, key, weights[s]!, x.dy, query, p.width);
+        const key = ((at.b * p.keys + s) * p.heads + at.h) * p.headDim;
+        addScaled(dk, key, p.scale * ds[s]!, x.q, query, p.headDim);
+        addScaled(dv, key, weights[s]!, x.dy, query, p.headDim);
       }
     }
   },
@@ -236,10 +236,14 @@ export function attentionBackward(
 ): AttentionGradients {
   const options = { ...settings, bias, mask };
   const params = paramsOf(q, k, options);
-  const { batch, heads, queries, keys, width } = params;
+  const { batch, heads, queries, keys, headDim } = params;
   const constants = constantsOf(options);
   const stats = empty(q.device, [2 * lse.size + (mask?.size ?? 0)], q.dtype);
-  launch(attentionStatsKernel, { y, dy, lse, mask, stats }, { batch, heads, queries, keys, width });
+  launch(
+    attentionStatsKernel,
+    { y, dy, lse, mask, stats },
+    { batch, heads, queries, keys, headDim },
+  );
   const x = { q, k, v, bias, dy, stats };
   const like = (wanted: boolean, z: Tensor | null) =>
     wanted && z ? empty(z.device, z.shape, z.dtype) : null;

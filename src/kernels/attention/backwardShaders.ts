@@ -70,9 +70,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 );
 
 export function statsPasses(
-  params: Pick<AttentionParams, "batch" | "heads" | "queries" | "width">,
+  params: Pick<AttentionParams, "batch" | "heads" | "queries" | "headDim">,
 ): WgslPass[] {
-  const shader = params.width % 4 === 0 ? statsShaders.vector : statsShaders.scalar;
+  const shader = params.headDim % 4 === 0 ? statsShaders.vector : statsShaders.scalar;
   const rows = params.batch * params.heads * params.queries;
   return [{ shader, workgroups: Math.ceil((rows * STATS_LANES) / 64) }];
 }
@@ -215,15 +215,15 @@ export function queryPasses(
   adapter: AdapterFacts,
   wantsBias: boolean,
 ): WgslPass[] {
-  const { batch, heads, queries, keys, width } = params;
+  const { batch, heads, queries, keys, headDim } = params;
   const tile = planQueryTile(params, adapter);
   const rows = Math.ceil(queries / queriesOf(tile.constants));
-  const passes = [tilePass(queryShaders, tile, width, batch * heads * rows)];
+  const passes = [tilePass(queryShaders, tile, headDim, batch * heads * rows)];
   if (!wantsBias) return passes;
   const square = { ...planKeyTile(params, adapter), columnBlocks: 1 };
   const down = Math.ceil(queries / queriesOf(square.constants));
   const across = Math.ceil(keys / keysOf(square.constants));
-  return [...passes, tilePass(biasShaders, square, width, heads * down * across)];
+  return [...passes, tilePass(biasShaders, square, headDim, heads * down * across)];
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -286,8 +286,8 @@ fn firstQuery(s0: u32) -> u32 {
 );
 
 export function keyValuePasses(params: AttentionParams, adapter: AdapterFacts): WgslPass[] {
-  const { batch, heads, keys, width } = params;
+  const { batch, heads, keys, headDim } = params;
   const tile = planKeyTile(params, adapter);
   const blocks = batch * heads * Math.ceil(keys / keysOf(tile.constants));
-  return [tilePass(keyValueShaders, tile, width, blocks)];
+  return [tilePass(keyValueShaders, tile, headDim, blocks)];
 }

@@ -88,7 +88,7 @@ export const decodeAttentionKernel = defineKernel({
     rowsPerKey: "u32",
     heads: "u32",
     /** Of one head. */
-    width: "u32",
+    headDim: "u32",
     length: "u32",
     capacity: "u32",
   },
@@ -98,15 +98,15 @@ export const decodeAttentionKernel = defineKernel({
     scratch: ({ length }) => 4 * length!,
   },
   wgsl: {
-    plan({ params: { rows, heads, width, length } }) {
+    plan({ params: { rows, heads, headDim, length } }) {
       const workgroupSize = length <= 64 ? 64 : 128;
-      const vectors = Math.ceil(width / 4);
+      const vectors = Math.ceil(headDim / 4);
       const COLUMN_LANES = Math.min(workgroupSize, 2 ** Math.ceil(Math.log2(vectors)));
       const columnBlocks = Math.ceil(vectors / COLUMN_LANES);
       return {
         passes: [
           {
-            shader: width % 4 === 0 ? shaders.vector : shaders.scalar,
+            shader: headDim % 4 === 0 ? shaders.vector : shaders.scalar,
             constants: { COLUMN_LANES },
             params: { columnBlocks },
             workgroupSize,
@@ -116,7 +116,7 @@ export const decodeAttentionKernel = defineKernel({
       };
     },
   },
-  plain({ q, k, v, bias, mask, y }, { rows, rowsPerKey, heads, width: headDim, length, capacity }) {
+  plain({ q, k, v, bias, mask, y }, { rows, rowsPerKey, heads, headDim, length, capacity }) {
     const width = heads * headDim;
     const scores = new Float64Array(length);
     for (let r = 0; r < rows; r++) {
@@ -175,7 +175,7 @@ export function decodeAttentionForward(
   launch(
     decodeAttentionKernel,
     { q, k, v, bias: bias ?? null, mask: mask ?? null, y },
-    { rows, rowsPerKey: rows / items, heads, width: width / heads, length, capacity },
+    { rows, rowsPerKey: rows / items, heads, headDim: width / heads, length, capacity },
   );
   return y;
 }

@@ -46,15 +46,15 @@ export interface ScoreInputs {
 /** Scores of one query against all keys into `scores` [S]. */
 export function scoreRow(x: ScoreInputs, p: AttentionParams, row: Row, scores: Float64Array): void {
   const { b, h, t } = row;
-  const query = ((b * p.queries + t) * p.heads + h) * p.width;
+  const query = ((b * p.queries + t) * p.heads + h) * p.headDim;
   for (let s = 0; s < p.keys; s++) {
     if (x.masked(b, t, s)) {
       scores[s] = MASKED;
       continue;
     }
-    const key = ((b * p.keys + s) * p.heads + h) * p.width;
+    const key = ((b * p.keys + s) * p.heads + h) * p.headDim;
     const bias = x.bias ? x.bias[(h * p.queries + t) * p.keys + s]! : 0;
-    scores[s] = p.scale * innerProduct(x.q, query, x.k, key, p.width) + bias;
+    scores[s] = p.scale * innerProduct(x.q, query, x.k, key, p.headDim) + bias;
   }
 }
 
@@ -182,9 +182,9 @@ export const attentionForwardKernel = defineKernel({
   wgsl: {
     plan({ params, adapter }) {
       const tile = planQueryTile(params, adapter);
-      const { batch, heads, queries, width } = params;
+      const { batch, heads, queries, headDim } = params;
       const blocks = batch * heads * Math.ceil(queries / queriesOf(tile.constants));
-      return { passes: [tilePass(forwardShaders, tile, width, blocks)] };
+      return { passes: [tilePass(forwardShaders, tile, headDim, blocks)] };
     },
   },
   plain({ q, k, v, bias, mask, y, lse }, p, constants) {
@@ -192,7 +192,7 @@ export const attentionForwardKernel = defineKernel({
     const inputs = { q, k, bias, masked: maskRule(keeps, p, constants) };
     const keep = constants.DROPOUT === 1 ? keepFactors(p) : () => 1;
     const scores = new Float64Array(p.keys);
-    const sums = new Float64Array(p.width);
+    const sums = new Float64Array(p.headDim);
     for (let row = 0; row < p.batch * p.heads * p.queries; row++) {
       const at = rowAt(row, p);
       scoreRow(inputs, p, at, scores);
@@ -201,10 +201,10 @@ export const attentionForwardKernel = defineKernel({
       sums.fill(0);
       for (let s = 0; s < p.keys; s++) {
         const weight = (Math.exp(scores[s]! - most) / total) * keep(row * p.keys + s);
-        const value = ((at.b * p.keys + s) * p.heads + at.h) * p.width;
-        for (let d = 0; d < p.width; d++) sums[d] = sums[d]! + weight * v[value + d]!;
+        const value = ((at.b * p.keys + s) * p.heads + at.h) * p.headDim;
+        for (let d = 0; d < p.headDim; d++) sums[d] = sums[d]! + weight * v[value + d]!;
       }
-      y.set(sums, ((at.b * p.queries + at.t) * p.heads + at.h) * p.width);
+      y.set(sums, ((at.b * p.queries + at.t) * p.heads + at.h) * p.headDim);
       lse[row] = most + Math.log(total);
     }
   },

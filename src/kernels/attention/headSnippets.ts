@@ -9,16 +9,16 @@ fn ${name}4(at: u32, column: u32) -> vec4<f32> { return ${name}[at / 4u + column
   };
 }
 
-/** The columns past the width are 0. */
+/** The columns past headDim are 0. */
 function scalarRow(name: string): WgslSnippet {
   return {
     source: /* wgsl */ `
 fn ${name}4(at: u32, column: u32) -> vec4<f32> {
   let d = 4u * column;
   var x = vec4<f32>(${name}[at + d], 0.0, 0.0, 0.0);
-  if (d + 1u < params.width) { x.y = ${name}[at + d + 1u]; }
-  if (d + 2u < params.width) { x.z = ${name}[at + d + 2u]; }
-  if (d + 3u < params.width) { x.w = ${name}[at + d + 3u]; }
+  if (d + 1u < params.headDim) { x.y = ${name}[at + d + 1u]; }
+  if (d + 2u < params.headDim) { x.z = ${name}[at + d + 2u]; }
+  if (d + 3u < params.headDim) { x.w = ${name}[at + d + 3u]; }
   return x;
 }`,
   };
@@ -37,9 +37,9 @@ function storeScalarRow(name: string): WgslSnippet {
 fn store${capital(name)}4(at: u32, column: u32, x: vec4<f32>) {
   let d = 4u * column;
   ${name}[at + d] = x.x;
-  if (d + 1u < params.width) { ${name}[at + d + 1u] = x.y; }
-  if (d + 2u < params.width) { ${name}[at + d + 2u] = x.z; }
-  if (d + 3u < params.width) { ${name}[at + d + 3u] = x.w; }
+  if (d + 1u < params.headDim) { ${name}[at + d + 1u] = x.y; }
+  if (d + 2u < params.headDim) { ${name}[at + d + 2u] = x.z; }
+  if (d + 3u < params.headDim) { ${name}[at + d + 3u] = x.w; }
 }`,
   };
 }
@@ -48,12 +48,12 @@ export function capital(name: string): string {
   return name.slice(0, 1).toUpperCase() + name.slice(1);
 }
 
-/** Of tensors [B, length, H*D]; needs params heads and width, of one head. */
+/** Of tensors [B, length, H*D]; needs params heads and headDim. */
 export const headPlaces: WgslSnippet = {
   source: /* wgsl */ `
-fn headColumns() -> u32 { return (params.width + 3u) / 4u; }
+fn headColumns() -> u32 { return (params.headDim + 3u) / 4u; }
 fn headAt(b: u32, length: u32, t: u32, h: u32) -> u32 {
-  return ((b * length + t) * params.heads + h) * params.width;
+  return ((b * length + t) * params.heads + h) * params.headDim;
 }`,
 };
 

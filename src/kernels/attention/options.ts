@@ -24,7 +24,7 @@ export const paramTypes = {
   queries: "u32",
   keys: "u32",
   /** Of one head. */
-  width: "u32",
+  headDim: "u32",
   scale: "f32",
   ...dropoutParamTypes,
 } as const;
@@ -66,7 +66,7 @@ export function paramsOf(q: Tensor, k: Tensor, options: AttentionOptions): Atten
     heads: options.heads,
     queries,
     keys: k.shape[1]!,
-    width: columns / options.heads,
+    headDim: columns / options.heads,
     scale: options.scale,
     ...(options.dropout ?? noDropout),
   };

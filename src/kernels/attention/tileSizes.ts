@@ -1,4 +1,4 @@
-// Which tiles an attention shader works in: their shapes, and the constants that follow for a width of heads.
+// Which tiles an attention shader works in: their shapes, and the constants that follow for a head dimension.
 
 import type { AdapterFacts, WgslPass } from "../../tensor/wgsl.ts";
 import type { HeadShaders } from "./headSnippets.ts";
@@ -72,18 +72,18 @@ export interface TilePlan {
 }
 
 /**
- * The constants for a width of heads.
+ * The constants for a head dimension.
  * @param across lanes that the columns of the result lie over
  * @param mostColumns vectors of a result's row that an invocation holds
  */
 export function planTile(
   shape: TileShape,
-  width: number,
+  headDim: number,
   across: "KEY_LANES" | "QUERY_LANES",
   mostColumns = MOST_COLUMNS,
 ): TilePlan {
   const { KEY_LANES, QUERY_LANES, PER_LANE } = shape;
-  const vectors = Math.max(1, Math.ceil(width / 4));
+  const vectors = Math.max(1, Math.ceil(headDim / 4));
   const CHUNK = Math.min(MOST_CHUNK, 2 ** Math.ceil(Math.log2(vectors)));
   const COLUMNS = Math.min(mostColumns, Math.ceil(vectors / shape[across]));
   const rows = QUERY_LANES * PER_LANE;
@@ -107,11 +107,11 @@ export function planTile(
 
 /** The smallest tile that holds all queries, or the largest that the adapter has memory for. */
 export function planQueryTile(
-  { queries, width }: { readonly queries: number; readonly width: number },
+  { queries, headDim }: { readonly queries: number; readonly headDim: number },
   { software, workgroupBytes }: AdapterFacts,
 ): TilePlan {
   const shapes = software ? softwareQueryTiles : queryTiles;
-  const plans = shapes.map((shape) => planTile(shape, width, "KEY_LANES"));
+  const plans = shapes.map((shape) => planTile(shape, headDim, "KEY_LANES"));
   const fitting = plans.filter(({ bytes }) => bytes <= workgroupBytes);
   const enough = fitting.find(({ constants }) => queriesOf(constants) >= queries);
   return enough ?? fitting.at(-1) ?? plans[0]!;
@@ -119,12 +119,12 @@ export function planQueryTile(
 
 /** As planQueryTile, for workgroups that own keys. */
 export function planKeyTile(
-  { keys, width }: { readonly keys: number; readonly width: number },
+  { keys, headDim }: { readonly keys: number; readonly headDim: number },
   { software, workgroupBytes }: AdapterFacts,
 ): TilePlan {
   const shapes = software ? softwareKeyTiles : keyTiles;
   const most = software ? MOST_COLUMNS_IN_SOFTWARE : MOST_COLUMNS;
-  const plans = shapes.map((shape) => planTile(shape, width, "QUERY_LANES", most));
+  const plans = shapes.map((shape) => planTile(shape, headDim, "QUERY_LANES", most));
   const fitting = plans.filter(({ bytes }) => bytes <= workgroupBytes);
   const enough = fitting.find(({ constants }) => keysOf(constants) >= keys);
   return enough ?? fitting.at(-1) ?? plans[0]!;
@@ -142,10 +142,10 @@ export function queriesOf({ QUERY_LANES, PER_LANE }: TileShape): number {
 export function tilePass(
   { vector, scalar }: HeadShaders,
   { constants, columnBlocks, workgroupSize }: TilePlan,
-  width: number,
+  headDim: number,
   blocks: number,
 ): WgslPass {
-  const shader = width % 4 === 0 ? vector : scalar;
+  const shader = headDim % 4 === 0 ? vector : scalar;
   const workgroups = blocks * columnBlocks;
   return { shader, constants, workgroupSize, workgroups, params: { columnBlocks } };
 }

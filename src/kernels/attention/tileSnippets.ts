@@ -2,7 +2,7 @@
 //
 // A workgroup is KEY_LANES x QUERY_LANES invocations. Over a tile of QUERIES x KEYS scores each of them holds
 // PER_LANE queries by 4 keys in registers, one vec4 a query. Heads pass through workgroup memory in chunks of CHUNK
-// vectors, so that any width fits. tileSizes.ts chooses the sizes; docs/internals/attention.md goes through it all.
+// vectors, so that any headDim fits. tileSizes.ts chooses the sizes; docs/internals/attention.md goes through it all.
 
 import type { WgslSnippet } from "../../tensor/wgsl.ts";
 import { capital, headPlaces } from "./headSnippets.ts";

@@ -17,7 +17,7 @@ import {
 import { empty, type Tensor } from "../../tensor/tensor.ts";
 import { defineKernel, launch } from "../kernel.ts";
 import { chooseRoundingStrategy, chooseStrategy, planProduct } from "./plan.ts";
-import { selectors, widenings } from "../storedFloats.ts";
+import { perStoredFloat, storedFloats, type StoredFloat } from "../storedFloats.ts";
 import { axisParams, collapseAxes } from "../stridedAxes.ts";
 
 // A piece of work is a block of one matrix of c. The WebAssembly packs a block of B for each, and a block of A for
@@ -35,12 +35,12 @@ export const GEMM_SCRATCH = 647552;
  * One kernel for each storage type of b.
  * @param rounds lets matrix units of a GPU round a and b to f16
  */
-function defineMatmul(name: string, type: "float" | "bf16" | "f16", rounds: boolean) {
-  const stored = type === "float" ? "f32" : type;
+function defineMatmul(stored: StoredFloat, rounds: boolean) {
+  const { binding, suffix, selector, widen } = storedFloats[stored];
   const choose = rounds ? chooseRoundingStrategy : chooseStrategy;
   return defineKernel({
-    name: rounds ? `${name}Rounding` : name,
-    inputs: { a: "float", b: type },
+    name: `matmul${suffix}${rounds ? "Rounding" : ""}`,
+    inputs: { a: "float", b: binding },
     outputs: { c: "float" },
     // c is [batch0, batch1, batch2, batch3, m, n]; matrices of a and b are found by strides, in elements
     params: {
@@ -53,7 +53,7 @@ function defineMatmul(name: string, type: "float" | "bf16" | "f16", rounds: bool
     constants: { TRANSPOSE_A: "u32", TRANSPOSE_B: "u32", ACCUMULATE: "u32" },
     wasm: {
       name: "matmul",
-      selector: selectors[stored],
+      selector,
       range: ({ m, n, rowBlock, colBlock, batch0, batch1, batch2, batch3 }) =>
         Math.ceil(m! / rowBlock!) *
         Math.ceil(n! / colBlock!) *
@@ -69,7 +69,7 @@ function defineMatmul(name: string, type: "float" | "bf16" | "f16", rounds: bool
         rowB: TRANSPOSE_B ? 1 : n,
         colB: TRANSPOSE_B ? k : 1,
       };
-      const wideB = widenings[stored](b);
+      const wideB = widen(b);
       let offset = 0;
       for (let w = 0; w < p.batch0; w++)
         for (let x = 0; x < p.batch1; x++)
@@ -112,21 +112,13 @@ function multiply(
   }
 }
 
-export const matmulKernel = defineMatmul("matmul", "float", false);
-export const matmulBf16Kernel = defineMatmul("matmulBf16", "bf16", false);
-export const matmulF16Kernel = defineMatmul("matmulF16", "f16", false);
+const exactKernels = perStoredFloat((stored) => defineMatmul(stored, false));
+export const { f32: matmulKernel, bf16: matmulBf16Kernel, f16: matmulF16Kernel } = exactKernels;
 
-const exact = {
-  f32: matmulKernel,
-  f64: matmulKernel,
-  bf16: matmulBf16Kernel,
-  f16: matmulF16Kernel,
-};
+const exact = { ...exactKernels, f64: matmulKernel };
 const rounding = {
-  f32: defineMatmul("matmul", "float", true),
+  ...perStoredFloat((stored) => defineMatmul(stored, true)),
   f64: matmulKernel,
-  bf16: defineMatmul("matmulBf16", "bf16", true),
-  f16: defineMatmul("matmulF16", "f16", true),
 };
 
 /** How `matmul` reads its inputs. */

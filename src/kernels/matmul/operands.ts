@@ -4,8 +4,7 @@
 // row into the next, so their callers keep out what they must not see.
 
 import type { WgslSnippet } from "../../tensor/wgsl.ts";
-import type { StoredFloat } from "../storedFloats.ts";
-import { unpackers } from "../wgsl/halfs.ts";
+import { codecs, type StoredFloat } from "../storedFloats.ts";
 
 /** What a shader of the family is made for. Each combination is one shader object. */
 export interface Operands {
@@ -43,7 +42,7 @@ function writesVectors({ aligned, transposeB }: Operands): boolean {
 }
 
 export function snippetsOf({ b }: Operands): readonly WgslSnippet[] {
-  return b === "f32" ? [] : [unpackers[b].snippet];
+  return b === "f32" ? [] : [codecs[b].snippet];
 }
 
 const readers = { a: "readA", b: "readB" } as const;
@@ -75,7 +74,7 @@ fn readB4(at: u32) -> vec4<f32> { return vec4<f32>(readB1(at), readB1(at + 1u), 
 /** readA1, readA4, readB1 and readB4. */
 export function reading({ aligned, b }: Operands): string {
   const plain = aligned ? oneVector : fourScalars;
-  return plain("a") + (b === "f32" ? plain("b") : halfs(unpackers[b].call, aligned));
+  return plain("a") + (b === "f32" ? plain("b") : halfs(codecs[b].unpack, aligned));
 }
 
 /**

@@ -2,6 +2,7 @@
 // products, each with operands that fit.
 
 import { SLICE_ALIGNMENT } from "../../tensor/device.ts";
+import { dtypes } from "../../tensor/dtype.ts";
 import type { BindingRange } from "../../tensor/wgsl.ts";
 import type { MatmulCall, Product } from "./product.ts";
 
@@ -47,7 +48,7 @@ function stepsOf({ m, n, k, operands, places }: Product, bindingBytes: number): 
     return Math.max(4, most - (most % 4));
   };
   const rowsA = rows(places.rowA, 4);
-  const rowsB = rows(places.rowB, bytesOfB(b));
+  const rowsB = rows(places.rowB, dtypes[b].bytes);
   return {
     m: Math.min(m, rows(places.rowC, 4), transposeA ? m : rowsA),
     n: transposeB ? Math.min(n, rowsB) : n,
@@ -72,8 +73,8 @@ function pieceAt(
     ? run({ from: offsetA + at.k * rowA, inside: at.m, count: k * rowA }, 4)
     : run({ from: offsetA + at.m * rowA, inside: at.k, count: m * rowA }, 4);
   const right = transposeB
-    ? run({ from: offsetB + at.n * rowB, inside: at.k, count: n * rowB }, bytesOfB(b))
-    : run({ from: offsetB + at.k * rowB, inside: at.n, count: k * rowB }, bytesOfB(b));
+    ? run({ from: offsetB + at.n * rowB, inside: at.k, count: n * rowB }, dtypes[b].bytes)
+    : run({ from: offsetB + at.k * rowB, inside: at.n, count: k * rowB }, dtypes[b].bytes);
   const offsetC = batch * product.m * rowC;
   const c = run({ from: offsetC + at.m * rowC, inside: at.n, count: m * rowC }, 4);
   return {
@@ -107,8 +108,4 @@ function batchOffsets(params: Readonly<Record<string, number>>, batch: number): 
     b += index * params[`b${axis}`]!;
   }
   return [a, b];
-}
-
-function bytesOfB(b: Product["operands"]["b"]): number {
-  return b === "f32" ? 4 : 2;
 }

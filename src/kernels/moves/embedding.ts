@@ -4,10 +4,8 @@
 //
 // Tables stored in 16 bits are read as they are: a step of decoding needs a few rows of 32,128.
 
-import type { FloatArray } from "../../tensor/dtype.ts";
-import { isHalf } from "../../tensor/dtype.ts";
+import { isHalf, type FloatArray, type HalfDtype } from "../../tensor/dtype.ts";
 import { ShapeError } from "../../tensor/errors.ts";
-import { bfloat16ToFloat32, float16ToFloat32 } from "../../tensor/half.ts";
 import { formatShape } from "../../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../../tensor/tensor.ts";
 import {
@@ -18,16 +16,17 @@ import {
   rowOfPiece,
   tablePieces,
 } from "./gatherRows.ts";
-import type { WgslSingle, WgslSnippet } from "../../tensor/wgsl.ts";
+import type { WgslSingle } from "../../tensor/wgsl.ts";
 import { defineKernel, launch } from "../kernel.ts";
-import { bf16, f16 } from "../wgsl/halfs.ts";
+import { codecs, storedFloats } from "../storedFloats.ts";
 
 const params = { count: "u32", rows: "u32", cols: "u32" } as const;
 
 /** WGSL body that widens elements of rows stored in 16 bits; the cure for an id outside is NaN, as in gathers. */
-function wideningShader(codec: WgslSnippet, unpack: string): WgslSingle<Sizes> {
+function wideningShader(dtype: HalfDtype): WgslSingle<Sizes> {
+  const { snippet, unpack } = codecs[dtype];
   return {
-    uses: [codec, rowOfPiece],
+    uses: [snippet, rowOfPiece],
     views: { y: "u32" },
     invocations: ({ count, cols }) => count * cols,
     params: { firstRow: "u32" },
@@ -52,29 +51,25 @@ type Sizes = { readonly [K in keyof typeof params]: number };
 
 export const embeddingKernel = defineGather("embedding", "float");
 
-export const embeddingF16Kernel = defineKernel({
-  name: "embeddingF16",
-  inputs: { x: "f16", ids: "i32" },
-  outputs: { y: "f32" },
-  params,
-  wasm: gatherWasm("embedding", "f16"),
-  wgsl: wideningShader(f16, "unpackF16"),
-  plain({ x, ids, y }, { rows, cols }) {
-    widenRows(x, float16ToFloat32, ids, rows, cols, y);
-  },
-});
+function defineWidening(dtype: HalfDtype) {
+  return defineKernel({
+    name: `embedding${storedFloats[dtype].suffix}`,
+    inputs: { x: dtype, ids: "i32" },
+    outputs: { y: "f32" },
+    params,
+    wasm: gatherWasm("embedding", dtype),
+    wgsl: wideningShader(dtype),
+    plain({ x, ids, y }, { rows, cols }) {
+      widenRows(x, codecs[dtype].widen, ids, rows, cols, y);
+    },
+  });
+}
 
-export const embeddingBf16Kernel = defineKernel({
-  name: "embeddingBf16",
-  inputs: { x: "bf16", ids: "i32" },
-  outputs: { y: "f32" },
-  params,
-  wasm: gatherWasm("embedding", "bf16"),
-  wgsl: wideningShader(bf16, "unpackBf16"),
-  plain({ x, ids, y }, { rows, cols }) {
-    widenRows(x, bfloat16ToFloat32, ids, rows, cols, y);
-  },
-});
+const wideningKernels = {
+  f16: defineWidening("f16"),
+  bf16: defineWidening("bf16"),
+} satisfies Record<HalfDtype, unknown>;
+export const { f16: embeddingF16Kernel, bf16: embeddingBf16Kernel } = wideningKernels;
 
 function widenRows(
   x: Uint16Array,
@@ -106,8 +101,7 @@ export function embeddingForward(table: Tensor, ids: Tensor): Tensor {
   const y = empty(table.device, [...ids.shape, cols], isHalf(table.dtype) ? "f32" : table.dtype);
   const bound = { x: table, ids, y };
   const sizes = { count: ids.size, rows, cols };
-  if (table.dtype === "f16") launch(embeddingF16Kernel, bound, sizes);
-  else if (table.dtype === "bf16") launch(embeddingBf16Kernel, bound, sizes);
+  if (isHalf(table.dtype)) launch(wideningKernels[table.dtype], bound, sizes);
   else launch(embeddingKernel, bound, sizes);
   return y;
 }

@@ -14,9 +14,16 @@ import type {
   WgslSnippet,
 } from "../../tensor/wgsl.ts";
 import { defineKernel, launch } from "../kernel.ts";
-import { movedName, movedType, moveShader, perMovedType, type MovedType } from "./moveKernel.ts";
+import {
+  isPacked,
+  movedName,
+  movedType,
+  moveShader,
+  perMovedType,
+  type MovedType,
+} from "./moveKernel.ts";
 import { copyRangeInto, withDim } from "./slice.ts";
-import { selectors, type StoredFloat } from "../storedFloats.ts";
+import { storedFloats, type StoredFloat } from "../storedFloats.ts";
 
 /** Sizes of a gather and of its gradient. */
 interface Sizes {
@@ -77,7 +84,7 @@ const IDS_OF_PIECE = 16;
 export function gatherWasm(op: string, type: StoredFloat): WasmBody {
   return {
     name: "gatherRows",
-    selector: selectors[type],
+    selector: storedFloats[type].selector,
     range: ({ count }) => Math.ceil(count! / IDS_OF_PIECE),
     check: ({ ids }, { rows }) => checkIds(op, ids!, rows!),
   };
@@ -103,10 +110,10 @@ fn sourceOf(i: u32) -> u32 {
       }),
       uses: [rowOfPiece],
       params: { firstRow: "u32" },
-      pieces: (params) => tablePieces(type === "f16" || type === "bf16" ? [] : ["x"], params),
+      pieces: (params) => tablePieces(isPacked(type) ? [] : ["x"], params),
     },
     // Halves move without being widened: the plain body is memmove.
-    ...(type === "f16" || type === "bf16" ? {} : { wasm: gatherWasm(op, "f32") }),
+    ...(isPacked(type) ? {} : { wasm: gatherWasm(op, "f32") }),
     plain({ x, ids, y }, { count, rows, cols }) {
       checkIds(op, ids, rows);
       for (let m = 0; m < count; m++) {

@@ -1,24 +1,37 @@
 // Kernels that only move elements do the same for every dtype, but a binding has one element type.
 // Such a kernel is defined once for each.
 
-import type { Dtype } from "../../tensor/dtype.ts";
+import { dtypes, type Dtype } from "../../tensor/dtype.ts";
 import type { WgslSingle } from "../../tensor/wgsl.ts";
 
 /** Binding types between which elements move unchanged; `bool` travels as u32. */
-const MOVED_TYPES = ["float", "i32", "u32", "f16", "bf16"] as const;
+export type MovedType = (typeof dtypes)[Dtype]["binding"];
 
-export type MovedType = (typeof MOVED_TYPES)[number];
+/** Elements in a 32-bit word, and the bits of an element that has no source: NaN, or 0 in integers. */
+const movedTypes: Readonly<
+  Record<MovedType, { readonly perWord: 1 | 2; readonly missing: string }>
+> = {
+  float: { perWord: 1, missing: "0x7fc00000u" },
+  i32: { perWord: 1, missing: "0u" },
+  u32: { perWord: 1, missing: "0u" },
+  f16: { perWord: 2, missing: "0x7e00u" },
+  bf16: { perWord: 2, missing: "0x7fc0u" },
+};
+
+/** Whether two elements share a word. */
+export function isPacked(type: MovedType): boolean {
+  return movedTypes[type].perWord === 2;
+}
 
 /** `define(type)` for each type. */
 export function perMovedType<K>(define: (type: MovedType) => K): Readonly<Record<MovedType, K>> {
-  const entries = MOVED_TYPES.map((type) => [type, define(type)]);
+  const entries = Object.keys(movedTypes).map((type) => [type, define(type as MovedType)]);
   return Object.fromEntries(entries) as Record<MovedType, K>;
 }
 
 /** The binding type that holds elements of `dtype`. */
 export function movedType(dtype: Dtype): MovedType {
-  if (dtype === "f32" || dtype === "f64") return "float";
-  return dtype === "bool" ? "u32" : dtype;
+  return dtypes[dtype].binding;
 }
 
 /** Name of the kernel `base` for a type: "permute" for floats, "permuteI32", "permuteBf16". */
@@ -36,19 +49,14 @@ interface Move<P> {
   readonly source: string;
 }
 
-/** Bits of an element that has no source: NaN, or 0 in integers. */
-const missingBits: Readonly<Record<MovedType, string>> = {
-  ...{ float: "0x7fc00000u", f16: "0x7e00u", bf16: "0x7fc0u", i32: "0u", u32: "0u" },
-};
-
 /**
  * WGSL body that gives each element of y an element of x, as bits. 16-bit elements are written in pairs:
  * two invocations that wrote halves of one word would undo each other.
  */
 export function moveShader<P>(type: MovedType, { size, wgslSize, source }: Move<P>): WgslSingle<P> {
-  const isPacked = type === "f16" || type === "bf16";
-  const load = isPacked ? "(x[at >> 1u] >> ((at & 1u) * 16u)) & 0xffffu" : "x[at]";
-  const store = isPacked
+  const packed = isPacked(type);
+  const load = packed ? "(x[at >> 1u] >> ((at & 1u) * 16u)) & 0xffffu" : "x[at]";
+  const store = packed
     ? `let first = 2u * i;
   if (first >= size) { return; }
   var word = element(first);
@@ -57,14 +65,14 @@ export function moveShader<P>(type: MovedType, { size, wgslSize, source }: Move<
     : "if (i < size && sourceOf(i) != ELSEWHERE) { y[i] = element(i); }";
   return {
     views: { x: "u32", y: "u32" },
-    invocations: (params) => (isPacked ? Math.ceil(size(params) / 2) : size(params)),
+    invocations: (params) => (packed ? Math.ceil(size(params) / 2) : size(params)),
     source: /* wgsl */ `
 const MISSING = 0xffffffffu;
 const ELSEWHERE = 0xfffffffeu;
 ${source}
 fn element(i: u32) -> u32 {
   let at = sourceOf(i);
-  if (at == MISSING) { return ${missingBits[type]}; }
+  if (at == MISSING) { return ${movedTypes[type].missing}; }
   return ${load};
 }
 @compute @workgroup_size(WG)

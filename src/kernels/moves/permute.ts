@@ -14,7 +14,7 @@ import {
 } from "../../tensor/shape.ts";
 import { alias, empty, type Tensor } from "../../tensor/tensor.ts";
 import { defineKernel, launch } from "../kernel.ts";
-import { movedName, movedType, moveShader, perMovedType } from "./moveKernel.ts";
+import { isPacked, movedName, movedType, moveShader, perMovedType } from "./moveKernel.ts";
 import { axisParams, axisValues, collapseAxes } from "../stridedAxes.ts";
 
 const permuteKernels = perMovedType((type) =>
@@ -26,7 +26,7 @@ const permuteKernels = perMovedType((type) =>
     params: { ...axisParams("n"), ...axisParams("s") },
     wasm: {
       name: "permute",
-      selector: type === "f16" || type === "bf16" ? 1 : 2, // log2 of an element's bytes
+      selector: isPacked(type) ? 1 : 2, // log2 of an element's bytes
       range: ({ n0, n1, n2 }) => n0! * n1! * n2!,
     },
     wgsl: moveShader(type, {

@@ -8,7 +8,7 @@ import { formatShape, resolveAxis, sizeOf, type Shape } from "../../tensor/shape
 import { empty, zeros, type Tensor } from "../../tensor/tensor.ts";
 import type { WgslPlanned, WgslShader } from "../../tensor/wgsl.ts";
 import { defineKernel, launch } from "../kernel.ts";
-import { movedName, movedType, perMovedType, type MovedType } from "./moveKernel.ts";
+import { isPacked, movedName, movedType, perMovedType, type MovedType } from "./moveKernel.ts";
 
 interface CopyParams {
   readonly runs: number;
@@ -58,11 +58,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 };
 
 function copyRunsBody(type: MovedType): WgslPlanned<CopyParams> {
-  const isPacked = type === "f16" || type === "bf16";
+  const packed = isPacked(type);
   return {
     plan({ params: { runs, run, yBegin, yStride } }) {
       if (runs * run === 0) return { passes: [] };
-      if (!isPacked) return { passes: [{ shader: copyElements, invocations: runs * run }] };
+      if (!packed) return { passes: [{ shader: copyElements, invocations: runs * run }] };
       const end = yBegin + (runs - 1) * yStride + run;
       const words = Math.ceil(end / 2) - Math.floor(yBegin / 2);
       return { passes: [{ shader: copyHalves, invocations: words }] };

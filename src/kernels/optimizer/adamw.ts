@@ -10,20 +10,13 @@
 // moments, as pure bf16 training does: the update is computed in f32 from end to end, and each of p, m
 // and v is rounded once, when it is stored.
 
-import type { FloatArray } from "../../tensor/dtype.ts";
+import { isFloat, isHalf, type FloatArray, type HalfDtype } from "../../tensor/dtype.ts";
 import { DtypeError, ShapeError } from "../../tensor/errors.ts";
-import {
-  bfloat16ToFloat32,
-  float16ToFloat32,
-  float32ToBfloat16,
-  float32ToFloat16,
-} from "../../tensor/half.ts";
 import { formatShape, sameShape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { WgslSingle, WgslSnippet } from "../../tensor/wgsl.ts";
 import { defineKernel, elementwiseWasm, launch } from "../kernel.ts";
-import { selectors } from "../storedFloats.ts";
-import { bf16, f16 } from "../wgsl/halfs.ts";
+import { codecs, storedFloats } from "../storedFloats.ts";
 import { elementPieces } from "../wgsl/pieces.ts";
 
 /** `rest` is 1 - beta: in f32 the difference would lose four digits of beta2's. */
@@ -61,9 +54,10 @@ const updated4 = wgslUpdate("vec4<f32>");
 const updated2 = wgslUpdate("vec2<f32>");
 
 /** Body for parameters stored as pairs in words. */
-function wgslHalves(codec: WgslSnippet, unpack: string, pack: string): WgslSingle<Params> {
+function wgslHalves(dtype: HalfDtype): WgslSingle<Params> {
+  const { snippet, unpack, pack } = codecs[dtype];
   return {
-    uses: [codec, updated2],
+    uses: [snippet, updated2],
     views: { gradient: "vec2<f32>" },
     invocations: ({ size }) => Math.ceil(size / 2),
     pieces: () => elementPieces(["gradient", "p", "m", "v"]),
@@ -82,14 +76,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
 /** Stored element to number and back. */
 interface Codec {
-  read(stored: number): number;
-  write(value: number): number;
+  widen(stored: number): number;
+  narrow(value: number): number;
 }
 
 const same = (value: number): number => value;
-const plainCodec: Codec = { read: same, write: same };
-const bf16Codec: Codec = { read: bfloat16ToFloat32, write: float32ToBfloat16 };
-const f16Codec: Codec = { read: float16ToFloat32, write: float32ToFloat16 };
+const plainCodec: Codec = { widen: same, narrow: same };
 
 interface Arrays {
   readonly gradient: FloatArray;
@@ -99,16 +91,16 @@ interface Arrays {
   readonly v: FloatArray | Uint16Array;
 }
 
-function update({ gradient, scale, p, m, v }: Arrays, u: Params, { read, write }: Codec): void {
+function update({ gradient, scale, p, m, v }: Arrays, u: Params, { widen, narrow }: Codec): void {
   const factor = scale === null ? 1 : scale[0]!;
   for (let i = 0; i < u.size; i++) {
     const g = factor * gradient[i]!;
-    const mean = read(m[i]!) + u.rest1 * (g - read(m[i]!));
-    const square = u.beta2 * read(v[i]!) + u.rest2 * g * g;
-    const decayed = read(p[i]!) - u.decay * read(p[i]!);
-    p[i] = write(decayed - (u.rate * mean) / (Math.sqrt(square) * u.rootCorrection + u.eps));
-    m[i] = write(mean);
-    v[i] = write(square);
+    const mean = widen(m[i]!) + u.rest1 * (g - widen(m[i]!));
+    const square = u.beta2 * widen(v[i]!) + u.rest2 * g * g;
+    const decayed = widen(p[i]!) - u.decay * widen(p[i]!);
+    p[i] = narrow(decayed - (u.rate * mean) / (Math.sqrt(square) * u.rootCorrection + u.eps));
+    m[i] = narrow(mean);
+    v[i] = narrow(square);
   }
 }
 
@@ -118,7 +110,7 @@ export const adamwKernel = defineKernel({
   outputs: { p: "float", m: "float", v: "float" },
   params: paramTypes,
   varying,
-  wasm: elementwiseWasm("adamw", selectors.f32),
+  wasm: elementwiseWasm("adamw", storedFloats.f32.selector),
   wgsl: {
     uses: [updated4],
     views: { gradient: "vec4<f32>", p: "vec4<f32>", m: "vec4<f32>", v: "vec4<f32>" },
@@ -138,27 +130,25 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   plain: (arrays, params) => update(arrays, params, plainCodec),
 });
 
-export const adamwBf16Kernel = defineKernel({
-  name: "adamwBf16",
-  inputs: { gradient: "f32", scale: "f32?" },
-  outputs: { p: "bf16", m: "bf16", v: "bf16" },
-  params: paramTypes,
-  varying,
-  wasm: elementwiseWasm("adamw", selectors.bf16),
-  wgsl: wgslHalves(bf16, "unpackBf16", "packBf16"),
-  plain: (arrays, params) => update(arrays, params, bf16Codec),
-});
+function defineHalf(dtype: HalfDtype) {
+  const { suffix, selector } = storedFloats[dtype];
+  return defineKernel({
+    name: `adamw${suffix}`,
+    inputs: { gradient: "f32", scale: "f32?" },
+    outputs: { p: dtype, m: dtype, v: dtype } as Readonly<Record<"p" | "m" | "v", HalfDtype>>,
+    params: paramTypes,
+    varying,
+    wasm: elementwiseWasm("adamw", selector),
+    wgsl: wgslHalves(dtype),
+    plain: (arrays, params) => update(arrays, params, codecs[dtype]),
+  });
+}
 
-export const adamwF16Kernel = defineKernel({
-  name: "adamwF16",
-  inputs: { gradient: "f32", scale: "f32?" },
-  outputs: { p: "f16", m: "f16", v: "f16" },
-  params: paramTypes,
-  varying,
-  wasm: elementwiseWasm("adamw", selectors.f16),
-  wgsl: wgslHalves(f16, "unpackF16", "packF16"),
-  plain: (arrays, params) => update(arrays, params, f16Codec),
-});
+const halfKernels = {
+  bf16: defineHalf("bf16"),
+  f16: defineHalf("f16"),
+} satisfies Record<HalfDtype, unknown>;
+export const { bf16: adamwBf16Kernel, f16: adamwF16Kernel } = halfKernels;
 
 export interface AdamWTensors {
   /** f32, f64, bf16 or f16. */
@@ -207,17 +197,7 @@ export function adamwInPlace(tensors: AdamWTensors, settings: AdamWSettings): vo
     rootCorrection: 1 / Math.sqrt(1 - beta2 ** step),
     eps,
   };
-  switch (p.dtype) {
-    case "f32":
-    case "f64":
-      return launch(adamwKernel, tensors, params);
-    case "bf16":
-      return launch(adamwBf16Kernel, tensors, params);
-    case "f16":
-      return launch(adamwF16Kernel, tensors, params);
-    case "i32":
-    case "u32":
-    case "bool":
-      throw new DtypeError(`adamw: parameters must be floating-point, got ${p.dtype}`);
-  }
+  if (isHalf(p.dtype)) return launch(halfKernels[p.dtype], tensors, params);
+  if (isFloat(p.dtype)) return launch(adamwKernel, tensors, params);
+  throw new DtypeError(`adamw: parameters must be floating-point, got ${p.dtype}`);
 }

@@ -4,25 +4,18 @@
 //   to i32, u32     the fraction is cut off; out of range the nearest end; NaN gives 0
 //   to bool         0 gives false, all else true
 
-import type { WasmBody } from "../../tensor/device.ts";
-import { isFloat, isHalf, type Dtype } from "../../tensor/dtype.ts";
+import type { BindingType, WasmBody } from "../../tensor/device.ts";
+import { isFloat, isHalf, type Dtype, type HalfDtype } from "../../tensor/dtype.ts";
 import { DtypeError } from "../../tensor/errors.ts";
-import {
-  bfloat16ToFloat32,
-  float16ToFloat32,
-  float32ToBfloat16,
-  float32ToFloat16,
-} from "../../tensor/half.ts";
 import { alias, empty, Tensor } from "../../tensor/tensor.ts";
 import type { WgslSingle, WgslSnippet } from "../../tensor/wgsl.ts";
 import { defineKernel, elementwiseWasm, launch } from "../kernel.ts";
-import { selectors } from "../storedFloats.ts";
-import { bf16, f16 } from "../wgsl/halfs.ts";
+import { codecs, storedFloats } from "../storedFloats.ts";
 import { elementPieces } from "../wgsl/pieces.ts";
 
 interface Conversion {
   /** Binding of the converted elements. */
-  readonly type: "f16" | "bf16" | "i32" | "u32";
+  readonly type: Exclude<BindingType, "float" | "f32">;
   readonly wgsl: WgslConversion;
   toFloat(stored: number): number;
   fromFloat(value: number): number;
@@ -82,14 +75,8 @@ interface Size {
 }
 
 const conversions = {
-  f16: {
-    ...{ type: "f16", toFloat: float16ToFloat32, fromFloat: float32ToFloat16 },
-    wgsl: { toFloat: "unpackF16(x)", fromFloat: "packF16(x)", uses: [f16] },
-  },
-  bf16: {
-    ...{ type: "bf16", toFloat: bfloat16ToFloat32, fromFloat: float32ToBfloat16 },
-    wgsl: { toFloat: "unpackBf16(x)", fromFloat: "packBf16(x)", uses: [bf16] },
-  },
+  f16: halfConversion("f16"),
+  bf16: halfConversion("bf16"),
   i32: {
     ...{ type: "i32", toFloat: identity, fromFloat: (x) => whole(x, -(2 ** 31), 2 ** 31 - 1) },
     wgsl: { toFloat: "f32(x)", fromFloat: "saturatedI32(x)", uses: [saturated] },
@@ -107,9 +94,18 @@ const conversions = {
       uses: [],
     },
   },
-} satisfies Partial<Record<Dtype, Conversion>>;
+} satisfies Record<Converted, Conversion>;
 
-type Converted = keyof typeof conversions;
+/** Dtypes that convert to and from the floats that arithmetic runs in. */
+type Converted = Exclude<Dtype, "f32" | "f64">;
+
+function halfConversion(type: HalfDtype): Conversion {
+  const { widen, narrow, snippet, unpack, pack } = codecs[type];
+  return {
+    ...{ type, toFloat: widen, fromFloat: narrow },
+    wgsl: { toFloat: `${unpack}(x)`, fromFloat: `${pack}(x)`, uses: [snippet] },
+  };
+}
 
 function whole(x: number, least: number, most: number): number {
   return Number.isNaN(x) ? 0 : Math.min(Math.max(Math.trunc(x), least), most);
@@ -119,7 +115,7 @@ function defineConversion(dtype: Converted) {
   const conversion: Conversion = conversions[dtype];
   const { type, toFloat, fromFloat, wgsl } = conversion;
   const body = (name: string): { readonly wasm?: WasmBody } =>
-    type === "f16" || type === "bf16" ? { wasm: elementwiseWasm(name, selectors[type]) } : {};
+    isHalf(type) ? { wasm: elementwiseWasm(name, storedFloats[type].selector) } : {};
   const name = `${dtype[0]!.toUpperCase()}${dtype.slice(1)}`;
   return {
     toFloat: defineKernel({

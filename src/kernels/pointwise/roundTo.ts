@@ -2,20 +2,13 @@
 //
 //   y = widen(narrow(x))      to nearest, ties to even; above the largest number infinity; NaN stays NaN
 
-import {
-  bfloat16ToFloat32,
-  float16ToFloat32,
-  float32ToBfloat16,
-  float32ToFloat16,
-} from "../../tensor/half.ts";
+import type { HalfDtype } from "../../tensor/dtype.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";
 import type { WgslSnippet } from "../../tensor/wgsl.ts";
 import { defineKernel, elementwiseWasm, launch } from "../kernel.ts";
-import { selectors } from "../storedFloats.ts";
-import { bf16, f16 } from "../wgsl/halfs.ts";
+import { codecs, storedFloats } from "../storedFloats.ts";
 
-/** The 16-bit floats that mixed precision rounds to. */
-export type HalfDtype = "f16" | "bf16";
+export type { HalfDtype };
 
 /** The same body for both, each with its own `nearest`. */
 const shader = /* wgsl */ `
@@ -24,44 +17,36 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let i = globalIndex(group, local);
   if (i < params.size) { y[i] = nearest(x[i]); }
 }`;
-const nearestBf16: WgslSnippet = {
-  source: "fn nearest(x: f32) -> f32 { return roundBf16(x); }",
-  uses: [bf16],
-};
-const nearestF16: WgslSnippet = {
-  source: "fn nearest(x: f32) -> f32 { return roundF16(x); }",
-  uses: [f16],
-};
 
-function defineRounding(
-  name: string,
-  dtype: HalfDtype,
-  nearest: WgslSnippet,
-  round: (x: number) => number,
-) {
+function defineRounding(dtype: HalfDtype) {
+  const { suffix, selector } = storedFloats[dtype];
+  const { widen, narrow, snippet, round } = codecs[dtype];
+  const nearest: WgslSnippet = {
+    source: `fn nearest(x: f32) -> f32 { return ${round}(x); }`,
+    uses: [snippet],
+  };
   return defineKernel({
-    name,
+    name: `roundTo${suffix}`,
     inputs: { x: "float" },
     outputs: { y: "float" },
     params: { size: "u32" },
-    wasm: elementwiseWasm("roundTo", selectors[dtype]),
+    wasm: elementwiseWasm("roundTo", selector),
     wgsl: { uses: [nearest], invocations: ({ size }) => size, source: shader },
     plain({ x, y }, { size }) {
-      for (let i = 0; i < size; i++) y[i] = round(x[i]!);
+      for (let i = 0; i < size; i++) y[i] = widen(narrow(x[i]!));
     },
   });
 }
 
-export const roundToBf16Kernel = defineRounding("roundToBf16", "bf16", nearestBf16, (x) =>
-  bfloat16ToFloat32(float32ToBfloat16(x)),
-);
-export const roundToF16Kernel = defineRounding("roundToF16", "f16", nearestF16, (x) =>
-  float16ToFloat32(float32ToFloat16(x)),
-);
+const kernels = {
+  bf16: defineRounding("bf16"),
+  f16: defineRounding("f16"),
+} satisfies Record<HalfDtype, unknown>;
+export const { bf16: roundToBf16Kernel, f16: roundToF16Kernel } = kernels;
 
 /** x rounded to `dtype`, in x's own dtype (f32 or f64). */
 export function roundToForward(x: Tensor, dtype: HalfDtype): Tensor {
   const y = empty(x.device, x.shape, x.dtype);
-  launch(dtype === "bf16" ? roundToBf16Kernel : roundToF16Kernel, { x, y }, { size: x.size });
+  launch(kernels[dtype], { x, y }, { size: x.size });
   return y;
 }

@@ -11,16 +11,9 @@ import { formatShape } from "../../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../../tensor/tensor.ts";
 import type { WgslShader } from "../../tensor/wgsl.ts";
 import { defineKernel, launch } from "../kernel.ts";
-import { selectors, widenings, type StoredFloat } from "../storedFloats.ts";
+import { perStoredFloat, storedFloats, type StoredFloat } from "../storedFloats.ts";
 import { workgroupSum } from "../wgsl/reduce.ts";
 import { alongRows, rowShaders, withWeightRow } from "./rowSnippets.ts";
-
-/** Storage of the weight: how its binding is declared, and what a kernel's name ends in. */
-const storages = {
-  f32: { type: "float", suffix: "" },
-  bf16: { type: "bf16", suffix: "Bf16" },
-  f16: { type: "f16", suffix: "F16" },
-} as const;
 
 function storedAs({ dtype }: Tensor): StoredFloat {
   return isHalf(dtype) ? dtype : "f32";
@@ -47,16 +40,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 );
 
 function defineForward(stored: StoredFloat) {
-  const { type, suffix } = storages[stored];
+  const { binding, suffix, selector, widen } = storedFloats[stored];
   return defineKernel({
     name: `rmsNormForward${suffix}`,
-    inputs: { x: "float", weight: type },
+    inputs: { x: "float", weight: binding },
     outputs: { y: "float", rrms: "float" },
     params: { rows: "u32", cols: "u32", eps: "f32" },
-    wasm: { name: "rmsNormForward", selector: selectors[stored], range: ({ rows }) => rows! },
+    wasm: { name: "rmsNormForward", selector, range: ({ rows }) => rows! },
     wgsl: alongRows(withWeightRow(forwardShaders, stored)),
     plain({ x, weight, y, rrms }, { rows, cols, eps }) {
-      const w = widenings[stored](weight);
+      const w = widen(weight);
       for (let i = 0; i < rows; i++) {
         const row = i * cols;
         let squares = 0;
@@ -69,11 +62,7 @@ function defineForward(stored: StoredFloat) {
   });
 }
 
-const forwardKernels = {
-  f32: defineForward("f32"),
-  bf16: defineForward("bf16"),
-  f16: defineForward("f16"),
-};
+const forwardKernels = perStoredFloat(defineForward);
 
 /**
  * Normalises the last axis.
@@ -132,17 +121,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 );
 
 function defineBackward(stored: StoredFloat) {
-  const { type, suffix } = storages[stored];
+  const { binding, suffix, selector, widen } = storedFloats[stored];
   return defineKernel({
     name: `rmsNormBackward${suffix}`,
-    inputs: { x: "float", weight: type, rrms: "float", dy: "float" },
+    inputs: { x: "float", weight: binding, rrms: "float", dy: "float" },
     outputs: { dx: "float" },
     params: { rows: "u32", cols: "u32" },
     constants: { ACCUMULATE: "u32" },
-    wasm: { name: "rmsNormBackward", selector: selectors[stored], range: ({ rows }) => rows! },
+    wasm: { name: "rmsNormBackward", selector, range: ({ rows }) => rows! },
     wgsl: alongRows(withWeightRow(backwardShaders, stored)),
     plain({ x, weight, rrms, dy, dx }, { rows, cols }, { ACCUMULATE }) {
-      const w = widenings[stored](weight);
+      const w = widen(weight);
       for (let i = 0; i < rows; i++) {
         const row = i * cols;
         const r = rrms[i]!;
@@ -158,11 +147,7 @@ function defineBackward(stored: StoredFloat) {
   });
 }
 
-const backwardKernels = {
-  f32: defineBackward("f32"),
-  bf16: defineBackward("bf16"),
-  f16: defineBackward("f16"),
-};
+const backwardKernels = perStoredFloat(defineBackward);
 
 const WEIGHT_CHUNK = 32;
 const WEIGHT_COLUMNS = 64;

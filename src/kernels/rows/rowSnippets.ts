@@ -1,8 +1,7 @@
 // Rows of a matrix on the GPU: a workgroup goes along each of them, four elements at a time where rows begin on 16 bytes.
 
 import type { AdapterFacts, WgslPlanned, WgslShader, WgslSnippet } from "../../tensor/wgsl.ts";
-import type { StoredFloat } from "../storedFloats.ts";
-import { unpackers } from "../wgsl/halfs.ts";
+import { codecs, type StoredFloat } from "../storedFloats.ts";
 import { safeExp } from "../wgsl/math.ts";
 import { workgroupMax, workgroupSum } from "../wgsl/reduce.ts";
 
@@ -55,7 +54,7 @@ export function withWeightRow(shaders: RowShaders, stored: StoredFloat): RowShad
       vector: withReader(vector, "weight[j]", "vec4<f32>"),
     };
   }
-  const { snippet, call } = unpackers[stored];
+  const { snippet, unpack: call } = codecs[stored];
   const four = `Part(${call}(weight[j].x), ${call}(weight[j].y))`;
   return {
     scalar: withReader(scalar, `${call}(weight[j >> 1u])[j & 1u]`, "u32", [snippet]),

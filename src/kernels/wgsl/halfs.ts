@@ -48,9 +48,3 @@ fn f16Bits(x: f32) -> u32 {
 fn packF16(pair: vec2<f32>) -> u32 { return f16Bits(pair.x) | (f16Bits(pair.y) << 16u); }
 fn roundF16(x: f32) -> f32 { return f16Value(f16Bits(x)); }`,
 };
-
-/** How a word becomes the two elements that it holds. */
-export const unpackers = {
-  bf16: { snippet: bf16, call: "unpackBf16" },
-  f16: { snippet: f16, call: "unpackF16" },
-} as const;

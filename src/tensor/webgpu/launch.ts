@@ -2,7 +2,7 @@
 
 import type { KernelDescription, KernelParams, KernelTensors } from "../device.ts";
 import { SLICE_ALIGNMENT } from "../device.ts";
-import type { Dtype } from "../dtype.ts";
+import { dtypes, type Dtype } from "../dtype.ts";
 import { DtypeError, MissingKernelError, invariant } from "../errors.ts";
 import type {
   AdapterFacts,
@@ -101,7 +101,7 @@ function unitsPerPiece(
   for (const name in elements) {
     const x = tensors[name];
     if (!x) continue;
-    most = Math.min(most, Math.floor(bindingBytes / (elements[name]! * elementBytes(x.dtype))));
+    most = Math.min(most, Math.floor(bindingBytes / (elements[name]! * dtypes[x.dtype].bytes)));
   }
   if (most >= total) return total;
   const aligned = SLICE_ALIGNMENT / 2; // elements of 2 bytes, the smallest there are
@@ -110,13 +110,11 @@ function unitsPerPiece(
   return Math.max(step, most - (most % step));
 }
 
-export function elementBytes(dtype: Dtype | undefined): number {
-  return dtype === "f16" || dtype === "bf16" ? 2 : 4;
-}
-
-export function refuseDoubles(op: string, dtype: string): void {
-  if (dtype === "f64") {
-    throw new DtypeError(`${op}: webgpu has no f64, got f64. Use f32, or the cpu device.`);
+export function refuseDoubles(op: string, dtype: Dtype): void {
+  if (dtypes[dtype].wgslElement === null) {
+    throw new DtypeError(
+      `${op}: webgpu has no ${dtype}, got ${dtype}. Use f32, or the cpu device.`,
+    );
   }
 }
 

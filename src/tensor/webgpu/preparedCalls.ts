@@ -2,6 +2,7 @@
 // follows from sizes, params and constants alone (the plan, pipelines, grids, packed params) is kept and found again by them.
 
 import type { KernelDescription, KernelParams, KernelTensors } from "../device.ts";
+import { dtypes, type Dtype } from "../dtype.ts";
 import { invariant } from "../errors.ts";
 import type { AdapterFacts, WgslPass, WgslTemporary } from "../wgsl.ts";
 import type { Grid } from "./commandQueue.ts";
@@ -37,7 +38,10 @@ interface Names {
   readonly calls: Map<number, PreparedCall>;
 }
 
-const DTYPES = ["f32", "f16", "bf16", "i32", "u32", "bool", "f64"];
+/** Dtypes as numbers, for keys; an absent tensor is -1. */
+const dtypeNumbers = Object.fromEntries(
+  Object.keys(dtypes).map((dtype, i) => [dtype, i]),
+) as Readonly<Record<Dtype, number>>;
 
 export class PreparedCalls {
   readonly #pipelines: PipelineCache;
@@ -135,7 +139,7 @@ function writeKey(
   let at = 0;
   for (const name of bindings) {
     const x = tensors[name];
-    scratch[at++] = x ? DTYPES.indexOf(x.dtype) : -1;
+    scratch[at++] = x ? dtypeNumbers[x.dtype] : -1;
     scratch[at++] = x ? x.size : 0;
   }
   for (const name of paramNames) scratch[at++] = params[name]!;

@@ -1,7 +1,13 @@
 // The text in front of a shader's own: directives, the Params struct, bindings, constants, the functions that count
 // workgroups, and the snippets that it uses. All of it follows from the kernel's declaration.
 
-import type { BindingDeclaration, KernelDescription, KernelParams } from "../device.ts";
+import type {
+  BindingDeclaration,
+  BindingType,
+  KernelDescription,
+  KernelParams,
+} from "../device.ts";
+import { dtypes } from "../dtype.ts";
 import { invariant } from "../errors.ts";
 import type { ScalarType, WgslPass, WgslShader, WgslSnippet, WgslTemporary } from "../wgsl.ts";
 
@@ -54,16 +60,8 @@ export function shaderInterface(
 
 /** WGSL has no storage type for 16-bit floats without a feature: they travel in pairs, in words. */
 function elementType(declared: BindingDeclaration): string {
-  switch (declared.replace("?", "")) {
-    case "i32":
-      return "i32";
-    case "u32":
-    case "f16":
-    case "bf16":
-      return "u32";
-    default:
-      return "f32";
-  }
+  const type = declared.replace("?", "") as BindingType;
+  return type === "float" ? "f32" : dtypes[type].wgslElement;
 }
 
 /** Invocations of a pass's workgroups. */

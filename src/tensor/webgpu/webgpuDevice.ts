@@ -10,13 +10,13 @@ import type {
   Storage,
 } from "../device.ts";
 import type { DataArray, Dtype, StorageArray } from "../dtype.ts";
-import { byteLength, fromStorage, storageView } from "../dtype.ts";
+import { byteLength, dtypes, fromStorage, storageView } from "../dtype.ts";
 import { DeviceError, DeviceLostError, KernelError } from "../errors.ts";
 import type { AdapterFacts, WgslPass } from "../wgsl.ts";
 import type { BoundBuffer } from "./bindGroups.ts";
 import { BufferPool, type PooledBuffer } from "./bufferPool.ts";
 import { CommandQueue } from "./commandQueue.ts";
-import { elementBytes, refuseDoubles } from "./launch.ts";
+import { refuseDoubles } from "./launch.ts";
 import { patiently } from "./patience.ts";
 import { PipelineCache, type Pipeline } from "./pipelines.ts";
 import { PreparedCalls, type PreparedCall } from "./preparedCalls.ts";
@@ -257,9 +257,9 @@ export class WebGpuDevice implements Device {
     call: PreparedCall,
   ): Extra | null {
     let extra: Map<string, WebGpuStorage> | null = null;
-    for (const [name, { size }] of call.temporaries) {
+    for (const [name, { type, size }] of call.temporaries) {
       extra ??= new Map();
-      extra.set(name, this.#allocate(4 * size));
+      extra.set(name, this.#allocate(byteLength(type, size)));
     }
     for (const input in kernel.inputs) {
       const x = tensors[input];
@@ -283,7 +283,7 @@ export class WebGpuDevice implements Device {
     return shape.bindings.map(({ name, access }) => {
       const x = tensors[name];
       const storage = extra?.get(name) ?? (x && webGpuStorage(x.storage));
-      if (storage) return this.#bind(kernel, pass, name, storage, x?.dtype);
+      if (storage) return this.#bind(kernel, pass, name, storage, x?.dtype ?? "u32"); // temporaries are words
       if (access === "read") return { buffer: this.#absentRead, offset: 0, size: undefined };
       const offset = ABSENT_BYTES * absent++;
       return { buffer: this.#absentWrite, offset, size: ABSENT_BYTES };
@@ -295,10 +295,10 @@ export class WebGpuDevice implements Device {
     pass: WgslPass,
     name: string,
     { buffer, offset, byteLength }: WebGpuStorage,
-    dtype: Dtype | undefined,
+    dtype: Dtype,
   ): BoundBuffer {
     const range = pass.ranges?.[name];
-    const perElement = elementBytes(dtype);
+    const perElement = dtypes[dtype].bytes;
     const bytes = range ? perElement * range.size : byteLength;
     if (bytes > this.adapter.bindingBytes) {
       throw new KernelError(

@@ -1,6 +1,6 @@
 // Named tensors to a safetensors file and back, bit for bit, one at a time.
 
-import type { Dtype } from "../../tensor/dtype.ts";
+import { dtypes } from "../../tensor/dtype.ts";
 import { CheckpointError, invariant } from "../../tensor/errors.ts";
 import {
   openSafetensors,
@@ -10,20 +10,12 @@ import {
 import { formatShape, sameShape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 
-const FILE_DTYPES = {
-  f32: "F32",
-  f64: "F64",
-  f16: "F16",
-  bf16: "BF16",
-  i32: "I32",
-  u32: "U32",
-} as const satisfies Partial<Record<Dtype, SafetensorsInput["dtype"]>>;
-
 type FileArray = Float32Array | Float64Array | Uint16Array | Int32Array | Uint32Array;
 
 function fileDtype(x: Tensor): SafetensorsInput["dtype"] {
-  invariant(x.dtype !== "bool", () => "no bool tensors in checkpoints");
-  return FILE_DTYPES[x.dtype];
+  const { safetensors } = dtypes[x.dtype];
+  invariant(safetensors, () => `no ${x.dtype} tensors in checkpoints`);
+  return safetensors;
 }
 
 /** @throws {GradloomError} when the file cannot be written */

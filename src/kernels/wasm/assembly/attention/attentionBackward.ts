@@ -36,11 +36,11 @@ export function attentionStats(
   headCount: usize,
   queryCount: usize,
   keyCount: usize,
-  headWidth: usize,
+  headDim: usize,
   begin: usize,
   end: usize,
 ): void {
-  const bytes = headWidth << 2;
+  const bytes = headDim << 2;
   const rowBytes = headCount * bytes;
   const all = (batch * headCount * queryCount) << 2;
   for (let b = begin; b < end; b++) {
@@ -152,7 +152,7 @@ export function attentionBackwardQuery(
   headCount: usize,
   queryCount: usize,
   keyCount: usize,
-  headWidth: usize,
+  headDim: usize,
   scaleValue: f32,
   thresholdValue: u32,
   keepScaleValue: f32,
@@ -172,7 +172,7 @@ export function attentionBackwardQuery(
     headCount,
     queryCount,
     keyCount,
-    headWidth,
+    headDim,
     scaleValue,
     thresholdValue,
     keepScaleValue,
@@ -232,7 +232,7 @@ export function attentionBackwardKeyValue(
   headCount: usize,
   queryCount: usize,
   keyCount: usize,
-  headWidth: usize,
+  headDim: usize,
   scaleValue: f32,
   thresholdValue: u32,
   keepScaleValue: f32,
@@ -251,7 +251,7 @@ export function attentionBackwardKeyValue(
     headCount,
     queryCount,
     keyCount,
-    headWidth,
+    headDim,
     scaleValue,
     thresholdValue,
     keepScaleValue,
@@ -298,7 +298,7 @@ export function attentionBackwardAll(
   headCount: usize,
   queryCount: usize,
   keyCount: usize,
-  headWidth: usize,
+  headDim: usize,
   scaleValue: f32,
   thresholdValue: u32,
   keepScaleValue: f32,
@@ -319,7 +319,7 @@ export function attentionBackwardAll(
     headCount,
     queryCount,
     keyCount,
-    headWidth,
+    headDim,
     scaleValue,
     thresholdValue,
     keepScaleValue,

@@ -45,7 +45,7 @@ export function openCall(
   headCount: usize,
   queryCount: usize,
   keyCount: usize,
-  headWidth: usize,
+  headDim: usize,
   scaleValue: f32,
   thresholdValue: u32,
   keepScaleValue: f32,
@@ -59,7 +59,7 @@ export function openCall(
   heads = headCount;
   queries = queryCount;
   keys = keyCount;
-  width = headWidth;
+  width = headDim;
   scale = scaleValue;
   threshold = thresholdValue;
   keepScale = keepScaleValue;
