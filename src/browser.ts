@@ -47,7 +47,8 @@ export { Tokenizer, type Encoded, type EncodeOptions } from "./model/tokenizer.t
 export { T5Config, type Activation } from "./t5/config.ts";
 export type { GenerationConfig } from "./t5/generationConfig.ts";
 export type { TokenIds } from "./t5/inputs.ts";
-export { T5ForConditionalGeneration, type PretrainedOptions, type TorchDtype } from "./t5/model.ts";
+export { T5ForConditionalGeneration, type PretrainedOptions } from "./t5/model.ts";
+export type { TorchDtype, WeightDtype } from "./model/weightDtype.ts";
 export type { ForwardInputs, ForwardOutputs, T5Network } from "./t5/network.ts";
 export { addLora, mergeLora, removeLora, unmergeLora } from "./t5/lora/adapter.ts";
 export { LoraConfig, type LoraOptions } from "./t5/lora/config.ts";

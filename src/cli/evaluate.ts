@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { bootstrapAggregate, rougeMeans, rougeSamples } from "../eval/rouge.ts";
-import { openDevice } from "../kernels/openDevice.ts";
+import { openDevice, type DeviceKind } from "../kernels/openDevice.ts";
 import { Tokenizer } from "../model/tokenizer.ts";
 import { DatasetError } from "../tensor/errors.ts";
 import { SPLITS, type Split } from "../data/dataset.ts";
@@ -30,7 +30,7 @@ interface EvaluateOptions extends DatasetFlags {
   readonly split: Split;
   readonly rows?: number;
   readonly batchSize: number;
-  readonly device: "cpu" | "webgpu" | "auto";
+  readonly device: DeviceKind;
   readonly maxNewTokens: number;
   readonly numBeams: number;
   readonly json: boolean;

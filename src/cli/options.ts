@@ -1,26 +1,19 @@
 // Flags that several commands share, and the readers of their values.
 
 import { InvalidArgumentError, Option } from "commander";
+import { atLeast, whole, type ReadableRule } from "../fields/rules.ts";
 
 /** Reads a whole number of at least `least`. */
-export function wholeNumber(least: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() === "" || !Number.isInteger(value) || value < least) {
-      throw new InvalidArgumentError(`It must be a whole number of at least ${least}.`);
-    }
-    return value;
-  };
-}
+export const wholeNumber = (least: number): ((text: string) => number) => reader(whole(least));
 
 /** Reads a finite number of at least `least`. */
-export function number(least: number): (text: string) => number {
+export const number = (least: number): ((text: string) => number) => reader(atLeast(least));
+
+function reader(rule: ReadableRule): (text: string) => number {
   return (text) => {
-    const value = Number(text);
-    if (text.trim() === "" || !Number.isFinite(value) || value < least) {
-      throw new InvalidArgumentError(`It must be a number of at least ${least}.`);
-    }
-    return value;
+    const value = rule.read(text);
+    if (!rule.holds(value)) throw new InvalidArgumentError(`It must be ${rule.must}.`);
+    return value as number;
   };
 }
 

@@ -2,6 +2,7 @@
 
 import { resolve } from "node:path";
 import { Command } from "commander";
+import type { DeviceKind } from "../kernels/openDevice.ts";
 import { deviceOption, interruptSignal, jsonOption, number, wholeNumber } from "./options.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import { MODEL_HELP, revisionOption } from "./hub.ts";
@@ -15,7 +16,7 @@ interface ReproduceFlags extends LoraFlags, Partial<DatasetFlags> {
   readonly model?: string;
   readonly revision?: string;
   readonly cache: boolean;
-  readonly device: "cpu" | "webgpu" | "auto";
+  readonly device: DeviceKind;
   readonly faithful: boolean;
   readonly maxSteps: number;
   readonly batchSize: number;

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { Command } from "commander";
-import { openDevice } from "../kernels/openDevice.ts";
+import { openDevice, type DeviceKind } from "../kernels/openDevice.ts";
 import { Tokenizer } from "../model/tokenizer.ts";
 import { DatasetError } from "../tensor/errors.ts";
 import { fillTemplate, INFERENCE_TEMPLATE } from "../data/prompt.ts";
@@ -17,7 +17,7 @@ interface SummarizeOptions {
   readonly model: string;
   readonly revision?: string;
   readonly adapter?: string;
-  readonly device: "cpu" | "webgpu" | "auto";
+  readonly device: DeviceKind;
   readonly maxNewTokens: number;
   readonly numBeams: number;
   readonly template: string;

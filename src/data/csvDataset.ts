@@ -4,10 +4,8 @@
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { CsvError, parse as csvParser, type Options } from "csv-parse";
-import { parse } from "csv-parse/sync";
 import { DatasetError } from "../tensor/errors.ts";
-import type { Columns, Dataset, Row } from "./dataset.ts";
-import { neededColumns } from "./prompt.ts";
+import type { Row } from "./dataset.ts";
 import { checkFeatures, missingValue, oneLine } from "./rowChecks.ts";
 import { textPieces } from "./textFile.ts";
 
@@ -52,25 +50,11 @@ const CSV_OPTIONS = {
 } satisfies Options;
 
 /**
- * Parses the text of one CSV file.
- * @param text comma-separated, cells in double quotes where they hold commas, quotes or newlines
- * @param file what error messages call it
- * @throws {DatasetError} for missing columns, no records, a missing value in a column that is used, broken quoting; the
- *   message names file and record
- */
-export function parseDataset(text: string, file: string, columns: Columns = {}): Dataset {
-  const needed = neededColumns(columns);
-  const [header, ...records] = parseRecords(text, file);
-  if (header === undefined) throw emptyFile(file);
-  const features = header.cells;
-  checkFeatures(features, file, needed);
-  if (records.length === 0) throw noRecords(file);
-  return { features, rows: records.map((record, i) => toRow(record, i, features, file, needed)) };
-}
-
-/**
  * The rows of a file, a few records in memory at a time.
- * @throws {DatasetError} as `parseDataset`, when iteration comes to it
+ * @param file comma-separated, cells in double quotes where they hold commas, quotes or newlines
+ * @param needed columns that must be there and have a value in every record
+ * @throws {DatasetError} when iteration comes to it, for missing columns, no records, a missing value in a column that
+ *   is used, broken quoting; the message names file and record
  */
 export async function* csvRows(
   file: string,
@@ -120,22 +104,6 @@ function toRow(
     throw missingValue(file, name, JSON.stringify(cells[features.indexOf(name)] ?? ""), where);
   }
   return row;
-}
-
-function parseRecords(text: string, file: string): CsvRecord[] {
-  const records: CsvRecord[] = [];
-  try {
-    parse(text, {
-      ...CSV_OPTIONS,
-      on_record: (cells, { lines }) => {
-        records.push({ cells, line: lines });
-        return null;
-      },
-    });
-  } catch (error) {
-    throw csvError(file, error);
-  }
-  return records;
 }
 
 function csvError(file: string, error: unknown): unknown {

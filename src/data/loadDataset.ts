@@ -1,12 +1,12 @@
 // Datasets from a folder or the Hub: whole in memory, or row by row.
 
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { locate } from "../hub/locate.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { isRepositoryId } from "../hub/repository.ts";
 import { DatasetError, HubError } from "../tensor/errors.ts";
-import { csvRows, parseDataset } from "./csvDataset.ts";
+import { csvRows } from "./csvDataset.ts";
 import {
   SPLITS,
   type Columns,
@@ -19,7 +19,6 @@ import { findSplits, isDataFile, type SplitFiles } from "./datasetFiles.ts";
 import { jsonRows } from "./jsonLines.ts";
 import { parquetRows } from "./parquet.ts";
 import { neededColumns } from "./prompt.ts";
-import { decodeUtf8 } from "./textFile.ts";
 
 /** Which splits and columns `loadDataset` reads, and how it fetches them from the Hub. */
 export interface LoadDatasetOptions extends Columns, HubOptions {
@@ -44,7 +43,7 @@ export async function loadDataset(
   const dict: { [S in Split]?: Dataset } = {};
   for (const split of options.splits ?? SPLITS) {
     const files = found[split];
-    if (files !== undefined) dict[split] = await loadFiles(files, needed, options);
+    if (files !== undefined) dict[split] = await loadFiles(files, needed);
   }
   return dict;
 }
@@ -103,29 +102,18 @@ function chooseFiles({ names }: { readonly names: readonly string[] }) {
   );
 }
 
-async function loadFiles(
-  files: readonly string[],
-  needed: readonly string[],
-  columns: Columns,
-): Promise<Dataset> {
+async function loadFiles(files: readonly string[], needed: readonly string[]): Promise<Dataset> {
   const features = new Set<string>();
   const rows: Row[] = [];
   for (const file of files) {
-    const part = await loadFile(file, needed, columns);
+    const part = await loadFile(file, needed);
     for (const name of part.features) features.add(name);
     for (const row of part.rows) rows.push(row);
   }
   return { features: [...features], rows };
 }
 
-async function loadFile(
-  file: string,
-  needed: readonly string[],
-  columns: Columns,
-): Promise<Dataset> {
-  if (/\.csv$/i.test(file)) {
-    return parseDataset(decodeUtf8(await readFile(file), file), file, columns);
-  }
+async function loadFile(file: string, needed: readonly string[]): Promise<Dataset> {
   const features = new Set<string>();
   const rows: Row[] = [];
   for await (const row of readRows(file, needed)) {

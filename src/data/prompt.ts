@@ -74,13 +74,3 @@ function around(
 ): string {
   return template.replace(PLACEHOLDER, () => `{${sourceColumn}}`);
 }
-
-/** The prompt that a dialogue is trained with. */
-export function trainingPrompt(dialogue: string): string {
-  return fillTemplate(TRAINING_TEMPLATE, { dialogue });
-}
-
-/** The prompt that a dialogue is summarised with. */
-export function inferencePrompt(dialogue: string): string {
-  return fillTemplate(INFERENCE_TEMPLATE, { dialogue });
-}

@@ -47,12 +47,3 @@ export function readError(file: string, error: unknown): unknown {
     },
   );
 }
-
-/** The text of a whole file. @throws {DatasetError} when it is not UTF-8 */
-export function decodeUtf8(bytes: Uint8Array, file: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (error) {
-    throw readError(file, error);
-  }
-}

@@ -1,5 +1,7 @@
 // Options of generate(): names and defaults of transformers' GenerationConfig (4.57 to 5.17) in camelCase.
 
+import { toSnakeCase } from "../fields/names.ts";
+import { checkFields, flag, formatValue, number, whole, type Rule } from "../fields/rules.ts";
 import { ArgumentError, ConfigError } from "../tensor/errors.ts";
 import type { TokenStreamer } from "./session.ts";
 
@@ -70,20 +72,10 @@ export interface GenerationPlan {
 
 type OptionName = keyof GenerationOptions;
 
-interface Rule {
-  readonly allowed: string;
-  test(value: unknown): boolean;
-}
-
 const integer = (least: number): Rule => ({
-  allowed: `an integer of at least ${least}`,
-  test: (value) => Number.isSafeInteger(value) && Number(value) >= least,
+  ...whole(least),
+  must: `an integer of at least ${least}`,
 });
-const number = (allowed: string, test: (value: number) => boolean): Rule => ({
-  allowed,
-  test: (value) => typeof value === "number" && test(value),
-});
-const flag: Rule = { allowed: "true or false", test: (value) => typeof value === "boolean" };
 
 const RULES: Readonly<Record<OptionName, Rule>> = {
   maxNewTokens: integer(1),
@@ -93,8 +85,8 @@ const RULES: Readonly<Record<OptionName, Rule>> = {
   numBeams: integer(1),
   lengthPenalty: number("a finite number", Number.isFinite),
   earlyStopping: {
-    allowed: 'true, false or "never"',
-    test: (value) => typeof value === "boolean" || value === "never",
+    must: 'true, false or "never"',
+    holds: (value) => typeof value === "boolean" || value === "never",
   },
   numReturnSequences: integer(1),
   doSample: flag,
@@ -105,12 +97,12 @@ const RULES: Readonly<Record<OptionName, Rule>> = {
   noRepeatNgramSize: integer(0),
   seed: integer(0),
   streamer: {
-    allowed: "a function, or an object with the functions put and end",
-    test: (value) => typeof value === "function" || hasFunctions(value, "put", "end"),
+    must: "a function, or an object with the functions put and end",
+    holds: (value) => typeof value === "function" || hasFunctions(value, "put", "end"),
   },
   signal: {
-    allowed: "an AbortSignal",
-    test: (value) => hasFunctions(value, "addEventListener", "throwIfAborted"),
+    must: "an AbortSignal",
+    holds: (value) => hasFunctions(value, "addEventListener", "throwIfAborted"),
   },
   returnDictInGenerate: flag,
 };
@@ -131,12 +123,12 @@ const PER_CALL: ReadonlySet<string> = new Set([
 export function generationDefaults(config: Readonly<Record<string, unknown>>): GenerationOptions {
   const defaults: Record<string, unknown> = {};
   for (const [name, rule] of Object.entries(RULES)) {
-    const key = snakeCase(name);
+    const key = toSnakeCase(name);
     const value = config[key];
     if (value == null || PER_CALL.has(name)) continue;
-    if (!rule.test(value)) {
+    if (!rule.holds(value)) {
       throw new ConfigError(
-        `generation_config.json: ${key} must be ${rule.allowed}, got ${show(value)}`,
+        `generation_config.json: ${key} must be ${rule.must}, got ${formatValue(value)}`,
       );
     }
     defaults[name] = value;
@@ -200,14 +192,11 @@ function streamTo(put: TokenStreamer["put"]): TokenStreamer {
 }
 
 function checkEach(options: GenerationOptions): void {
-  for (const [name, value] of Object.entries(options)) {
-    if (!isOption(name))
-      throw new ArgumentError(`generate: unknown option ${name}.${suggestion(name)}`);
-    const rule = RULES[name];
-    if (value !== undefined && !rule.test(value)) {
-      throw new ArgumentError(`generate: ${name} must be ${rule.allowed}, got ${show(value)}`);
-    }
-  }
+  checkFields(options, RULES, {
+    unknown: (name, hint) => new ArgumentError(`generate: unknown option ${name}. ${hint}`),
+    wrong: (name, must, value) =>
+      new ArgumentError(`generate: ${name} must be ${must}, got ${formatValue(value)}`),
+  });
 }
 
 function checkTogether(plan: GenerationPlan): void {
@@ -236,27 +225,7 @@ function checkTogether(plan: GenerationPlan): void {
   }
 }
 
-function isOption(name: string): name is OptionName {
-  return Object.hasOwn(RULES, name);
-}
-
-function suggestion(name: string): string {
-  const plain = (text: string): string => text.replaceAll("_", "").toLowerCase();
-  const meant = Object.keys(RULES).find((option) => plain(option) === plain(name));
-  return meant === undefined
-    ? ` Known: ${Object.keys(RULES).join(", ")}.`
-    : ` Did you mean ${meant}?`;
-}
-
 function hasFunctions(value: unknown, ...names: string[]): boolean {
   if (typeof value !== "object" || value === null) return false;
   return names.every((name) => typeof Reflect.get(value, name) === "function");
-}
-
-function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
-
-function show(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
 }

@@ -1,15 +1,14 @@
 // Reading fields of config.json and generation_config.json: each is checked where it is read.
 
+import { flag, formatValue, whole, type Rule } from "../fields/rules.ts";
 import { ConfigError } from "../tensor/errors.ts";
 
 /** A JSON object as it was parsed. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-export interface NumberRule {
-  /** What `test` accepts, for messages. */
-  readonly allowed: string;
-  test(value: number): boolean;
-}
+const isId = whole(0).holds;
+/** May be empty, as in dense_act_fn. */
+const text: Rule = { must: "a text", holds: (value) => typeof value === "string" };
 
 export class JsonFields {
   readonly #source: string;
@@ -28,7 +27,7 @@ export class JsonFields {
 
   /** A whole number of at least `least`; `fallback` where the key is absent. */
   whole(key: string, fallback: number, least: number): number {
-    return this.#read(key, fallback, `a whole number of at least ${least}`, isWhole(least));
+    return this.#read(key, fallback, whole(least));
   }
 
   /** A token id, below `vocabSize` where that is known; `fallback` where the key is absent or null. */
@@ -38,37 +37,32 @@ export class JsonFields {
     vocabSize = Infinity,
   ): number | F {
     if (this.#object[key] == null) return fallback;
-    const allowed =
-      vocabSize === Infinity ? "a token id" : `a token id below vocab_size ${vocabSize}`;
-    const accepts = (value: unknown) => isWhole(0)(value) && Number(value) < vocabSize;
-    return this.#read<number>(key, 0, allowed, accepts);
+    const must = vocabSize === Infinity ? "a token id" : `a token id below vocab_size ${vocabSize}`;
+    const holds = (value: unknown) => isId(value) && Number(value) < vocabSize;
+    return this.#read<number>(key, 0, { must, holds });
   }
 
   /** One token id or several; undefined where the key is absent or null. */
   tokenIds(key: string): number | readonly number[] | undefined {
     if (this.#object[key] == null) return undefined;
-    return this.#read<number | readonly number[]>(key, 0, "a token id or a list of them", (value) =>
-      [value].flat().every(isWhole(0)),
-    );
+    return this.#read<number | readonly number[]>(key, 0, {
+      must: "a token id or a list of them",
+      holds: (value) => [value].flat().every(isId),
+    });
   }
 
-  number(key: string, fallback: number, rule: NumberRule): number {
-    return this.#read(
-      key,
-      fallback,
-      rule.allowed,
-      (value) => typeof value === "number" && Number.isFinite(value) && rule.test(value),
-    );
+  number(key: string, fallback: number, rule: Rule): number {
+    return this.#read(key, fallback, rule);
   }
 
   /** `fallback` where the key is absent or null. */
   boolean(key: string, fallback: boolean): boolean {
     if (this.#object[key] === null) return fallback;
-    return this.#read(key, fallback, "true or false", (value) => typeof value === "boolean");
+    return this.#read(key, fallback, flag);
   }
 
   text(key: string, fallback: string): string {
-    return this.#read(key, fallback, "a text", (value) => typeof value === "string");
+    return this.#read(key, fallback, text);
   }
 
   /** @param cure a sentence, when there is a better one than to correct the value */
@@ -79,18 +73,14 @@ export class JsonFields {
       : `Correct the file, or override the field with { config: { ${key}: ... } }.`;
     throw new ConfigError(
       `${isOverride ? "config overrides" : this.#source}: ${key} must be ${must}, ` +
-        `got ${JSON.stringify(this.#object[key]) ?? "nothing"}. ${cure ?? usual}`,
+        `got ${formatValue(this.#object[key])}. ${cure ?? usual}`,
     );
   }
 
-  #read<T>(key: string, fallback: T, allowed: string, accepts: (value: unknown) => boolean): T {
+  #read<T>(key: string, fallback: T, rule: Rule): T {
     if (!Object.hasOwn(this.#object, key)) return fallback;
     const value = this.#object[key];
-    if (!accepts(value)) this.fail(key, allowed);
+    if (!rule.holds(value)) this.fail(key, rule.must);
     return value as T;
   }
-}
-
-function isWhole(least: number): (value: unknown) => boolean {
-  return (value) => Number.isSafeInteger(value) && Number(value) >= least;
 }

@@ -2,6 +2,7 @@
 //
 // Source: transformers' models/t5/configuration_t5.py, 4.57 and 5.x.
 
+import { above, atLeast, shareBelow1 } from "../fields/rules.ts";
 import { ConfigError } from "../tensor/errors.ts";
 import {
   canonical,
@@ -69,17 +70,19 @@ export class T5Config {
     this.numHeads = size("num_heads");
     [this.relativeAttentionNumBuckets, this.relativeAttentionMaxDistance] = readBuckets(fields);
     this.dropoutRate = fields.number("dropout_rate", DEFAULTS.dropout_rate, {
-      allowed: "a number in [0, 1)",
-      test: (p) => p >= 0 && p < 1,
+      ...shareBelow1,
+      must: "a number in [0, 1)",
     });
-    this.layerNormEpsilon = fields.number("layer_norm_epsilon", DEFAULTS.layer_norm_epsilon, {
-      allowed: "a number above 0",
-      test: (epsilon) => epsilon > 0,
-    });
-    this.initializerFactor = fields.number("initializer_factor", DEFAULTS.initializer_factor, {
-      allowed: "a number of at least 0",
-      test: (factor) => factor >= 0,
-    });
+    this.layerNormEpsilon = fields.number(
+      "layer_norm_epsilon",
+      DEFAULTS.layer_norm_epsilon,
+      above(0),
+    );
+    this.initializerFactor = fields.number(
+      "initializer_factor",
+      DEFAULTS.initializer_factor,
+      atLeast(0),
+    );
     [this.feedForwardProj, this.isGated, this.activation] = readProjection(fields);
     this.tieWordEmbeddings = fields.boolean("tie_word_embeddings", DEFAULTS.tie_word_embeddings);
     this.scaleDecoderOutputs = fields.boolean("scale_decoder_outputs", this.tieWordEmbeddings);

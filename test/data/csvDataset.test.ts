@@ -3,17 +3,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DatasetError } from "../../src/tensor/errors.ts";
-import { parseDataset } from "../../src/data/csvDataset.ts";
-import { formatDatasetDict } from "../../src/data/dataset.ts";
+import { csvRows } from "../../src/data/csvDataset.ts";
+import { formatDatasetDict, type Columns, type Row } from "../../src/data/dataset.ts";
+import { neededColumns } from "../../src/data/prompt.ts";
 import { loadDataset } from "../../src/data/loadDataset.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";
 
 const HEADER = "id,dialogue,summary,topic\n";
 
-describe("parseDataset", () => {
-  it("parses records, not lines: newlines, commas and doubled quotes inside quotes", () => {
+describe("csvRows", () => {
+  it("parses records, not lines: newlines, commas and doubled quotes inside quotes", async () => {
     const text = `${HEADER}t0,"#Person1#: Hi, ""Bob"".\n#Person2#: Hi.\n",They greet.,greeting\n`;
-    expect(parseDataset(text, "x.csv")).toEqual({
+    expect(await readCsv(text)).toEqual({
       features: ["id", "dialogue", "summary", "topic"],
       rows: [
         {
@@ -26,9 +27,9 @@ describe("parseDataset", () => {
     });
   });
 
-  it("reads what pandas reads: byte order mark, CRLF, blank lines, missing cells at the end", () => {
+  it("reads what pandas reads: byte order mark, CRLF, blank lines, missing cells at the end", async () => {
     const text = "\uFEFFdialogue,summary,topic\r\n\r\na,b\r\n\r\nc,d,e";
-    const { features, rows } = parseDataset(text, "x.csv");
+    const { features, rows } = await readCsv(text);
     expect(features).toEqual(["dialogue", "summary", "topic"]);
     expect(rows).toEqual([
       { dialogue: "a", summary: "b", topic: null },
@@ -39,19 +40,19 @@ describe("parseDataset", () => {
   // STR_NA_VALUES of pandas 3.0.6.
   const missing =
     "#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null";
-  it("takes pandas' missing values for null, quoted or not, and nothing else", () => {
+  it("takes pandas' missing values for null, quoted or not, and nothing else", async () => {
     for (const cell of ["", ...missing.split("|")]) {
-      const { rows } = parseDataset(`${HEADER}t0,a,b,${cell}\nt1,a,b,"${cell}"\n`, "x.csv");
+      const { rows } = await readCsv(`${HEADER}t0,a,b,${cell}\nt1,a,b,"${cell}"\n`);
       expect(rows.map(({ topic }) => topic)).toEqual([null, null]);
     }
     for (const cell of [" NA", "na", "none", "Nan", "nothing", "0", "NA."]) {
-      expect(parseDataset(`${HEADER}t0,a,b,${cell}\n`, "x.csv").rows[0]!["topic"]).toBe(cell);
+      expect((await readCsv(`${HEADER}t0,a,b,${cell}\n`)).rows[0]!["topic"]).toBe(cell);
     }
   });
 
-  it("takes other columns by name", () => {
+  it("takes other columns by name", async () => {
     const columns = { sourceColumn: "article", targetColumn: "headline" };
-    expect(parseDataset("article,headline\na,b\n", "x.csv", columns).rows).toEqual([
+    expect((await readCsv("article,headline\na,b\n", columns)).rows).toEqual([
       { article: "a", headline: "b" },
     ]);
   });
@@ -88,8 +89,11 @@ describe("parseDataset", () => {
     ["text after a closing quote", `${HEADER}t0,"a"b,c,d\n`, 'got "b" at line 2'],
     ["a quote inside an unquoted cell", `${HEADER}t0,a"b",c,d\n`, "at line 2"],
   ];
-  it.each(refused)("refuses %s in one line that names the file", (_, text, message) => {
-    const error = thrownBy(() => parseDataset(text, "x.csv"));
+  it.each(refused)("refuses %s in one line that names the file", async (_, text, message) => {
+    const error = await readCsv(text).then(
+      () => new Error("nothing was thrown"),
+      (reason: Error) => reason,
+    );
     expect(error).toBeInstanceOf(DatasetError);
     expect(error.message).toContain(message);
     expect(error.message).toMatch(/^x\.csv: .*\.$/);
@@ -166,11 +170,18 @@ describe("loadDataset", () => {
   });
 });
 
-function thrownBy(fn: () => unknown): Error {
+/** Reads `text` as the file x.csv; messages name it without its folder. */
+async function readCsv(text: string, columns: Columns = {}) {
+  const dir = await mkdtemp(join(tmpdir(), "gradloom-csv-"));
+  const rows: Row[] = [];
   try {
-    fn();
+    await writeFile(join(dir, "x.csv"), text);
+    for await (const row of csvRows(join(dir, "x.csv"), neededColumns(columns))) rows.push(row);
+    return { features: Object.keys(rows[0]!), rows };
   } catch (error) {
-    if (error instanceof Error) return error;
+    if (error instanceof Error) error.message = error.message.replace(join(dir, "x.csv"), "x.csv");
+    throw error;
+  } finally {
+    await rm(dir, { recursive: true });
   }
-  throw new Error("nothing was thrown");
 }

@@ -6,11 +6,10 @@ import { loadDataset } from "../../src/data/loadDataset.ts";
 import { modeNote, preprocess, preprocessSplits, shapesCell } from "../../src/data/preprocess.ts";
 import {
   fillTemplate,
-  inferencePrompt,
   inferenceTemplate,
   neededColumns,
-  trainingPrompt,
   trainingTemplate,
+  INFERENCE_TEMPLATE,
   TRAINING_TEMPLATE,
 } from "../../src/data/prompt.ts";
 import { wordLengths as lengths } from "../support/wordLengths.ts";
@@ -25,10 +24,10 @@ const dataset = (rows: readonly Row[]) => ({ features: ["id", "dialogue", "summa
 
 describe("prompts", () => {
   it("are the notebook's", () => {
-    expect(trainingPrompt("#Person1#: Hi.")).toBe(
+    expect(fillTemplate(TRAINING_TEMPLATE, { dialogue: "#Person1#: Hi." })).toBe(
       "Summarize the following conversation.\n\n#Person1#: Hi.\n\nSummary: ",
     );
-    expect(inferencePrompt("#Person1#: Hi.")).toBe(
+    expect(fillTemplate(INFERENCE_TEMPLATE, { dialogue: "#Person1#: Hi." })).toBe(
       "\nSummarize the following conversation.\n\n#Person1#: Hi.\n\nSummary:\n",
     );
   });

@@ -95,7 +95,7 @@ describe("planGeneration", () => {
       [{ seed: -1 }, "generate: seed must be an integer of at least 0, got -1"],
       [
         { streamer: {} },
-        "generate: streamer must be a function, or an object with the functions put and end, got [object Object]",
+        "generate: streamer must be a function, or an object with the functions put and end, got {}",
       ],
       [{ signal: true }, "generate: signal must be an AbortSignal, got true"],
       [

@@ -7,6 +7,7 @@ import { absolutePath, readSource, sourceFiles } from "../support/sources.ts";
 
 const LAYERS = [
   ["tensor"],
+  ["fields"],
   ["kernels"],
   ["autograd"],
   ["optim"],

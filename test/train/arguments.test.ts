@@ -118,13 +118,18 @@ describe("trainingArguments", () => {
     ["evaluationStrategy", "evalStrategy"],
     ["weightdecay", "weightDecay"],
     ["saveTotalLimits", "saveTotalLimit"],
-    ["toString", undefined],
-  ])("refuses the unknown name %s", (name, suggestion) => {
+  ])("refuses the unknown name %s and says what was meant", (name, suggestion) => {
+    expect(() => trainingArguments({ [name]: 1 } as TrainingArgumentsInput)).toThrow(
+      new ArgumentError(
+        `TrainingArguments: every name must be known, got ${name}. Did you mean ${suggestion}?`,
+      ),
+    );
+  });
+
+  it.each(["toString", "lr", "pushToHub"])("refuses %s and lists the known names", (name) => {
     const attempt = () => trainingArguments({ [name]: 1 } as TrainingArgumentsInput);
     expect(attempt).toThrow(ArgumentError);
-    expect(attempt).toThrow(
-      `every name must be known, got ${name}. Did you mean ${suggestion ?? ""}`,
-    );
+    expect(attempt).toThrow(`every name must be known, got ${name}. Known: outputDir, perDevice`);
   });
 
   it.each([

@@ -10,7 +10,7 @@ import { Tokenizer } from "../../src/model/tokenizer.ts";
 import { defaultCollator } from "../../src/data/batches.ts";
 import { loadDataset } from "../../src/data/loadDataset.ts";
 import { preprocess } from "../../src/data/preprocess.ts";
-import { inferencePrompt } from "../../src/data/prompt.ts";
+import { fillTemplate, INFERENCE_TEMPLATE } from "../../src/data/prompt.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { cpu } from "../support/device.ts";
 import { isFull } from "../support/full.ts";
@@ -150,7 +150,7 @@ describe.runIf(isFull && hasShared)(needsShared("golden/mini"), () => {
       const summarise = async (): Promise<Summary[]> => {
         const summaries: Summary[] = [];
         for (const row of rows) {
-          const prompt = tokenizer.encode(inferencePrompt(test!.rows[row]!.dialogue!));
+          const prompt = tokenizer.encode(fillTemplate(INFERENCE_TEMPLATE, test!.rows[row]!));
           const [ids] = await model.generate(prompt, { maxNewTokens: 60 });
           const text = tokenizer.decode(ids!, { skipSpecialTokens: true });
           summaries.push({ row, ids: ids!, text });

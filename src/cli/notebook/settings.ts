@@ -1,5 +1,6 @@
 // What a run of the notebook can be told.
 
+import type { DeviceKind } from "../../kernels/openDevice.ts";
 import type { LoraConfig } from "../../t5/lora/config.ts";
 import type { DatasetFlags } from "../datasetOptions.ts";
 
@@ -10,7 +11,7 @@ export interface NotebookSettings extends DatasetFlags {
   readonly revision?: string;
   /** Whether tokens are kept for the next time. */
   readonly cache: boolean;
-  readonly device: "cpu" | "webgpu" | "auto";
+  readonly device: DeviceKind;
   /** The notebook's preprocessing, which pads labels with 0 and passes no mask. */
   readonly faithful: boolean;
   /** Trains an adapter of this kind instead of the model. */

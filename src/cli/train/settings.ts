@@ -1,5 +1,6 @@
 // What a run of `gradloom train` can be told.
 
+import type { DeviceKind } from "../../kernels/openDevice.ts";
 import type { LoraConfig } from "../../t5/lora/config.ts";
 import type { StoredFloat } from "../../kernels/storedFloats.ts";
 import type { TrainingArgumentsInput } from "../../train/arguments/arguments.ts";
@@ -15,7 +16,7 @@ export interface TrainSettings extends DatasetFlags {
   readonly dropout?: number;
   /** Trains an adapter of this kind instead of the model. */
   readonly lora: LoraConfig | null;
-  readonly device: "cpu" | "webgpu" | "auto";
+  readonly device: DeviceKind;
   readonly threads?: number;
   /** Whether tokens are kept for the next time. */
   readonly cache: boolean;

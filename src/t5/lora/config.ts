@@ -1,46 +1,13 @@
 // LoraConfig: which layers get an adapter and of what size, with peft's names in camelCase, its defaults
 // and its meaning (docs/guide/hugging-face-semantics.md 8), and adapter_config.json in peft's format.
 
+import { formatValue } from "../../fields/rules.ts";
 import { ArgumentError, ConfigError, type GradloomError } from "../../tensor/errors.ts";
 import type { JsonObject } from "../../model/jsonFields.ts";
-import { checkFields, checkVariants, LORA_FIELDS, type LoraField } from "./configRules.ts";
+import { checkOptions, checkVariants, LORA_FIELDS, type LoraField } from "./configRules.ts";
+import type { LoraOptions } from "./options.ts";
 
-/** Fields of peft's LoraConfig in camelCase; a field left out has peft's default. */
-export interface LoraOptions {
-  /** Rank: A is [r, in], B is [out, r]. Default 8. */
-  readonly r?: number;
-  /** The adapter's output is multiplied by loraAlpha / r. Default 8. */
-  readonly loraAlpha?: number;
-  /** Dropout of the adapter's input in training, in [0, 1). Default 0. */
-  readonly loraDropout?: number;
-  /**
-   * Names of linear layers ("q", or more of a path from the right: "SelfAttention.q"), or a text: a regular expression
-   * for whole paths, or "all-linear". Default ["q", "v"].
-   */
-  readonly targetModules?: string | readonly string[];
-  /** Layers that targetModules matches and that get no adapter, by the same rules. */
-  readonly excludeModules?: string | readonly string[] | null;
-  /** Blocks that get adapters, by index; all by default. Only beside names in targetModules. */
-  readonly layersToTransform?: number | readonly number[] | null;
-  /** What the index in layersToTransform stands behind: "block" in T5. */
-  readonly layersPattern?: string | readonly string[] | null;
-  /** r of layers whose path ends in a key (a regular expression), where it is another. */
-  readonly rankPattern?: Readonly<Record<string, number>>;
-  /** loraAlpha of layers whose path ends in a key. */
-  readonly alphaPattern?: Readonly<Record<string, number>>;
-  /** Divides loraAlpha by the root of r instead (Kalajdzievski 2023, arXiv 2312.03732). Default false. */
-  readonly useRslora?: boolean;
-  /**
-   * true: A uniform within 1/sqrt(in), B zero, so that training starts at the base model; "gaussian": A normal with
-   * standard deviation 1/r, B zero; false: both uniform, for tests. Default true.
-   */
-  readonly initLoraWeights?: boolean | "gaussian";
-  /** Adapters have no biases, for T5 has none. */
-  readonly bias?: "none";
-  readonly taskType?: string | null;
-  /** Where the base model lies, for those who load the adapter. Default: what the model was loaded from. */
-  readonly baseModelNameOrPath?: string | null;
-}
+export type { LoraOptions } from "./options.ts";
 
 /** What a LoRA adapter is like, with every default filled in (Hu et al. 2021, arXiv 2106.09685). `addLora` takes one. */
 export class LoraConfig implements Required<LoraOptions> {
@@ -61,7 +28,7 @@ export class LoraConfig implements Required<LoraOptions> {
 
   /** @throws {ArgumentError} for a name or value that is not what it must be */
   constructor(options: LoraOptions = {}) {
-    checkFields(options, (field, must, got) => wrongOption(field, must, got));
+    checkOptions(options, (field, must, got) => wrongOption(field, must, got));
     this.r = options.r ?? 8;
     this.loraAlpha = options.loraAlpha ?? 8;
     this.loraDropout = options.loraDropout ?? 0;
@@ -86,7 +53,7 @@ export class LoraConfig implements Required<LoraOptions> {
   static fromJSON(object: JsonObject, source = "adapter_config.json"): LoraConfig {
     const fail = (key: string, must: string, got: unknown): GradloomError =>
       new ConfigError(
-        `${source}: ${key} must be ${must}, got ${JSON.stringify(got) ?? "nothing"}. ` +
+        `${source}: ${key} must be ${must}, got ${formatValue(got)}. ` +
           "Use a plain LoRA adapter for a T5 model.",
       );
     checkVariants(object, fail);
@@ -95,7 +62,7 @@ export class LoraConfig implements Required<LoraOptions> {
       return value === undefined || value === null ? [] : [[field, fromFile(key, value)] as const];
     });
     const options: LoraOptions = Object.fromEntries(given);
-    checkFields(options, (field, must, got) => fail(LORA_FIELDS[field].key, must, got));
+    checkOptions(options, (field, must, got) => fail(LORA_FIELDS[field].key, must, got));
     return new LoraConfig(options);
   }
 
@@ -121,6 +88,5 @@ function fromFile(key: string, value: unknown): unknown {
 }
 
 function wrongOption(field: string, must: string, got: unknown): GradloomError {
-  const actual = typeof got === "string" ? JSON.stringify(got) : String(got);
-  return new ArgumentError(`LoraConfig: ${field} must be ${must}, got ${actual}`);
+  return new ArgumentError(`LoraConfig: ${field} must be ${must}, got ${formatValue(got)}`);
 }

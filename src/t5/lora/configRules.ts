@@ -1,25 +1,21 @@
 // What each field of a LoraConfig must be, its key in adapter_config.json, and the keys of peft whose
 // variants of LoRA are not supported.
 
+import { nearestName } from "../../fields/names.ts";
+import { above, checkFields, flag, shareBelow1, whole, type Rule } from "../../fields/rules.ts";
 import type { GradloomError } from "../../tensor/errors.ts";
 import { ArgumentError } from "../../tensor/errors.ts";
 import type { JsonObject } from "../../model/jsonFields.ts";
-import type { LoraOptions } from "./config.ts";
+import type { LoraOptions } from "./options.ts";
 
 export type LoraField = keyof LoraOptions;
 
-interface Rule {
+interface KeyedRule extends Rule {
   /** In adapter_config.json. */
   readonly key: string;
-  /** What a value must be, in words, and the test for it. */
-  readonly must: string;
-  holds(value: unknown): boolean;
 }
 
-const isNumber = (value: unknown): value is number => Number.isFinite(value);
-const isWhole = (least: number) => (value: unknown) =>
-  Number.isSafeInteger(value) && (value as number) >= least;
-const isPositive = (value: unknown) => isNumber(value) && value > 0;
+const isIndex = whole(0).holds;
 const isName = (value: unknown) => typeof value === "string" && value !== "";
 const isListOf = (holds: (value: unknown) => boolean) => (value: unknown) =>
   Array.isArray(value) && value.length > 0 && value.every(holds);
@@ -33,75 +29,66 @@ function isPattern(holds: (value: unknown) => boolean): (value: unknown) => bool
     Object.values(value).every(holds);
 }
 
+/** null is to leave the field out. */
+function nullable(rule: KeyedRule): KeyedRule {
+  return { ...rule, holds: (value) => value === null || rule.holds(value) };
+}
+
 const names = "a name, a regular expression, or a list of names that is not empty";
 
-export const LORA_FIELDS: Readonly<Record<LoraField, Rule>> = {
-  r: { key: "r", must: "a whole number of at least 1", holds: isWhole(1) },
-  loraAlpha: { key: "lora_alpha", must: "a number above 0", holds: isPositive },
-  loraDropout: {
-    key: "lora_dropout",
-    must: "a number of at least 0 and below 1",
-    holds: (value) => isNumber(value) && value >= 0 && value < 1,
-  },
+export const LORA_FIELDS: Readonly<Record<LoraField, KeyedRule>> = {
+  r: { key: "r", ...whole(1) },
+  loraAlpha: { key: "lora_alpha", ...above(0) },
+  loraDropout: { key: "lora_dropout", ...shareBelow1 },
   targetModules: { key: "target_modules", must: names, holds: isNamesOrText },
-  excludeModules: { key: "exclude_modules", must: names, holds: isNamesOrText },
-  layersToTransform: {
+  excludeModules: nullable({ key: "exclude_modules", must: names, holds: isNamesOrText }),
+  layersToTransform: nullable({
     key: "layers_to_transform",
     must: "the index of a block, or a list of them",
-    holds: (value) => isWhole(0)(value) || isListOf(isWhole(0))(value),
-  },
-  layersPattern: { key: "layers_pattern", must: names, holds: isNamesOrText },
+    holds: (value) => isIndex(value) || isListOf(isIndex)(value),
+  }),
+  layersPattern: nullable({ key: "layers_pattern", must: names, holds: isNamesOrText }),
   rankPattern: {
     key: "rank_pattern",
     must: "whole numbers of at least 1 by layer",
-    holds: isPattern(isWhole(1)),
+    holds: isPattern(whole(1).holds),
   },
   alphaPattern: {
     key: "alpha_pattern",
     must: "numbers above 0 by layer",
-    holds: isPattern(isPositive),
+    holds: isPattern(above(0).holds),
   },
-  useRslora: {
-    key: "use_rslora",
-    must: "true or false",
-    holds: (value) => typeof value === "boolean",
-  },
+  useRslora: { key: "use_rslora", ...flag },
   initLoraWeights: {
     key: "init_lora_weights",
     must: 'true, false or "gaussian" (other ways change the base model)',
     holds: (value) => typeof value === "boolean" || value === "gaussian",
   },
   bias: { key: "bias", must: '"none", for T5 has no biases', holds: (value) => value === "none" },
-  taskType: { key: "task_type", must: "a text", holds: isName },
-  baseModelNameOrPath: { key: "base_model_name_or_path", must: "a text", holds: isName },
+  taskType: nullable({ key: "task_type", must: "a text", holds: isName }),
+  baseModelNameOrPath: nullable({ key: "base_model_name_or_path", must: "a text", holds: isName }),
 };
-
-/** Fields that may be null, which is to leave them out. */
-const NULLABLE: ReadonlySet<string> = new Set<LoraField>([
-  ...(["excludeModules", "layersToTransform", "layersPattern"] as const),
-  ...(["taskType", "baseModelNameOrPath"] as const),
-]);
 
 /**
  * @param wrong makes the error for a field
  * @throws what `wrong` makes for the first field that is not what it must be, or does not go with another
  * @throws {ArgumentError} for an unknown field
  */
-export function checkFields(
+export function checkOptions(
   options: LoraOptions,
   wrong: (field: LoraField, must: string, got: unknown) => GradloomError,
 ): void {
-  for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(LORA_FIELDS, name)) {
-      throw new ArgumentError(
-        `LoraConfig: every name must be one of ${Object.keys(LORA_FIELDS).join(", ")}, got ${name}`,
+  const known = Object.keys(LORA_FIELDS);
+  checkFields(options, LORA_FIELDS, {
+    unknown: (name) => {
+      const meant = nearestName(name, known);
+      const hint = meant === undefined ? "" : `. Did you mean ${meant}?`;
+      return new ArgumentError(
+        `LoraConfig: every name must be one of ${known.join(", ")}, got ${name}${hint}`,
       );
-    }
-    const field = name as LoraField;
-    const isLeftOut = value === undefined || (value === null && NULLABLE.has(name));
-    if (isLeftOut || LORA_FIELDS[field].holds(value)) continue;
-    throw wrong(field, LORA_FIELDS[field].must, value);
-  }
+    },
+    wrong,
+  });
   const { targetModules, layersToTransform, layersPattern } = options;
   if (typeof targetModules === "string" && layersToTransform != null) {
     throw wrong(

@@ -10,6 +10,7 @@
 //   scaler.json                the loss scale, with fp16
 //   running_loss.json          the part of the logged loss that no log record shows yet
 
+import { toSnakeCase } from "../../fields/names.ts";
 import { CheckpointError } from "../../tensor/errors.ts";
 import { Generator } from "../../tensor/philox.ts";
 import type { AdamW } from "../../optim/adamw.ts";
@@ -19,7 +20,7 @@ import type { CallbackHandler } from "../callbacks.ts";
 import type { RunningLoss } from "../runningLoss.ts";
 import { LOSS_SCALE, type LossScale } from "../precision.ts";
 import { sortedJson } from "./sortedJson.ts";
-import { parseObject, toSnake, TrainerState } from "./state.ts";
+import { parseObject, TrainerState } from "./state.ts";
 import { readTensors, writeTensors } from "./tensorFiles.ts";
 import type { TrainableModel } from "../trainableModel.ts";
 
@@ -158,5 +159,7 @@ async function readNumbers(
 }
 
 function snakeKeys(object: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(object).map(([key, value]) => [toSnake(key), value]));
+  return Object.fromEntries(
+    Object.entries(object).map(([key, value]) => [toSnakeCase(key), value]),
+  );
 }

@@ -1,5 +1,6 @@
 // How far a training run has come, in memory and as trainer_state.json (docs/guide/hugging-face-semantics.md 3.7).
 
+import { toSnakeCase } from "../../fields/names.ts";
 import { CheckpointError } from "../../tensor/errors.ts";
 import { sortedJson } from "./sortedJson.ts";
 
@@ -42,7 +43,7 @@ export class TrainerState {
   /** The text of trainer_state.json: transformers' keys, sorted, indented by 2, ending in a newline. */
   toJSONText(): string {
     return sortedJson(
-      Object.fromEntries(Object.entries(this).map(([key, value]) => [toSnake(key), value])),
+      Object.fromEntries(Object.entries(this).map(([key, value]) => [toSnakeCase(key), value])),
     );
   }
 
@@ -51,7 +52,7 @@ export class TrainerState {
     const stored = parseObject(text, path);
     const state = new TrainerState();
     for (const key of Object.keys(state)) {
-      const value = stored[toSnake(key)];
+      const value = stored[toSnakeCase(key)];
       if (value !== undefined) Object.assign(state, { [key]: value });
     }
     if (!Number.isInteger(stored.global_step) || !Array.isArray(stored.log_history)) {
@@ -74,9 +75,4 @@ export function parseObject(text: string, path: string): Record<string, unknown>
   throw new CheckpointError(
     `${path}: must be a JSON object, got something else. Use another checkpoint.`,
   );
-}
-
-/** isWorldProcessZero -> is_world_process_zero */
-export function toSnake(key: string): string {
-  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

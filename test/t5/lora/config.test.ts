@@ -32,7 +32,7 @@ describe("LoraConfig", () => {
     [{ bias: "all" }, 'LoraConfig: bias must be "none", for T5 has no biases, got "all"'],
     [
       { targetModules: [] },
-      "LoraConfig: targetModules must be a name, a regular expression, or a list of names that is not empty, got ",
+      "LoraConfig: targetModules must be a name, a regular expression, or a list of names that is not empty, got []",
     ],
     [
       { initLoraWeights: "pissa" },
@@ -48,7 +48,7 @@ describe("LoraConfig", () => {
     ],
     [
       { lora_alpha: 4 },
-      "LoraConfig: every name must be one of r, loraAlpha, loraDropout, targetModules, excludeModules, layersToTransform, layersPattern, rankPattern, alphaPattern, useRslora, initLoraWeights, bias, taskType, baseModelNameOrPath, got lora_alpha",
+      "LoraConfig: every name must be one of r, loraAlpha, loraDropout, targetModules, excludeModules, layersToTransform, layersPattern, rankPattern, alphaPattern, useRslora, initLoraWeights, bias, taskType, baseModelNameOrPath, got lora_alpha. Did you mean loraAlpha?",
     ],
   ])("refuses %j", (options, message) => {
     expect(() => new LoraConfig(options as LoraOptions)).toThrow(new ArgumentError(message));
