@@ -2,14 +2,15 @@
 
 import { DtypeError } from "../tensor/errors.ts";
 import { bfloat16ToFloat32, float16ToFloat32 } from "../tensor/half.ts";
+import { BF16, F16, F32 } from "./wasm/generated/constants.ts";
 
 /** How a weight is stored. */
 export type StoredFloat = "f32" | "bf16" | "f16";
 
 type StoredArray = Float32Array | Float64Array | Uint16Array;
 
-/** First argument of WebAssembly functions that read or write several types: F32, BF16, F16 of wasm/assembly/elements.ts. */
-export const selectors: Readonly<Record<StoredFloat, number>> = { f32: 0, bf16: 1, f16: 2 };
+/** First argument of WebAssembly functions that read or write several types. */
+export const selectors: Readonly<Record<StoredFloat, number>> = { f32: F32, bf16: BF16, f16: F16 };
 
 /** The elements as numbers, for the plain bodies; f64 arrays come by way of "f32". */
 export const widenings = {

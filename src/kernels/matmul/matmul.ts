@@ -19,17 +19,13 @@ import { defineKernel, launch } from "../kernel.ts";
 import { chooseRoundingStrategy, chooseStrategy, planProduct } from "./plan.ts";
 import { selectors, widenings } from "../storedFloats.ts";
 import { axisParams, collapseAxes } from "../stridedAxes.ts";
+import { COL_UNIT, GEMM_SCRATCH, ROW_UNIT } from "../wasm/generated/constants.ts";
 
 // A piece of work is a block of one matrix of c. The WebAssembly packs a block of B for each, and a block of A for
-// each of its rows' blocks (wasm/assembly/gemm.ts): larger pieces pack less, more pieces balance threads better.
+// each of its rows' blocks (wasm/assembly/matmul/gemm.ts): larger pieces pack less, more pieces balance threads better.
 const ROW_BLOCK = 240;
 const COL_BLOCK = 256;
-/** Multiples that leave no tile half empty inside: of 5 and 6 rows, of 8 and 16 columns. */
-const ROW_UNIT = 30;
-const COL_UNIT = 16;
 const PIECES_PER_THREAD = 4;
-/** Bytes that the WebAssembly packs its panels in: GEMM_SCRATCH of wasm/assembly/gemm.ts. */
-export const GEMM_SCRATCH = 647552;
 
 /**
  * One kernel for each storage type of b.

@@ -17,6 +17,7 @@ import { defineKernel, launch } from "../kernel.ts";
 import { movedName, movedType, moveShader, perMovedType, type MovedType } from "./moveKernel.ts";
 import { copyRangeInto, withDim } from "./slice.ts";
 import { selectors, type StoredFloat } from "../storedFloats.ts";
+import { GATHER_PIECE } from "../wasm/generated/constants.ts";
 
 /** Sizes of a gather and of its gradient. */
 interface Sizes {
@@ -70,15 +71,12 @@ fn rowOfPiece(id: i32) -> u32 {
 }`,
 };
 
-/** Ids of a piece of work: PIECE of wasm/assembly/gatherRows.ts. */
-const IDS_OF_PIECE = 16;
-
 /** The SIMD body of rows by id, for an `x` stored as `type`. */
 export function gatherWasm(op: string, type: StoredFloat): WasmBody {
   return {
     name: "gatherRows",
     selector: selectors[type],
-    range: ({ count }) => Math.ceil(count! / IDS_OF_PIECE),
+    range: ({ count }) => Math.ceil(count! / GATHER_PIECE),
     check: ({ ids }, { rows }) => checkIds(op, ids!, rows!),
   };
 }
