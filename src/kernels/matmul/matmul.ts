@@ -15,6 +15,7 @@ import {
   type Shape,
 } from "../../tensor/shape.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";
+import type { WasmPlannedFunction } from "../../tensor/wasm.ts";
 import { defineKernel, launch } from "../kernel.ts";
 import { chooseRoundingStrategy, chooseStrategy, planProduct } from "./plan.ts";
 import { selectors, widenings } from "../storedFloats.ts";
@@ -33,6 +34,12 @@ const PIECES_PER_THREAD = 4;
  */
 function defineMatmul(name: string, type: "float" | "bf16" | "f16", rounds: boolean) {
   const stored = type === "float" ? "f32" : type;
+  const multiplyBlocks: WasmPlannedFunction = {
+    name: "matmul",
+    selector: selectors[stored],
+    params: ["rowBlock", "colBlock"],
+    takesScratch: true,
+  };
   const choose = rounds ? chooseRoundingStrategy : chooseStrategy;
   return defineKernel({
     name: rounds ? `${name}Rounding` : name,
@@ -44,17 +51,22 @@ function defineMatmul(name: string, type: "float" | "bf16" | "f16", rounds: bool
       ...axisParams("batch"),
       ...axisParams("a"),
       ...axisParams("b"),
-      ...{ rowBlock: "u32", colBlock: "u32" },
     },
     constants: { TRANSPOSE_A: "u32", TRANSPOSE_B: "u32", ACCUMULATE: "u32" },
     wasm: {
-      name: "matmul",
-      selector: selectors[stored],
-      range: ({ m, n, rowBlock, colBlock, batch0, batch1, batch2, batch3 }) =>
-        Math.ceil(m! / rowBlock!) *
-        Math.ceil(n! / colBlock!) *
-        (batch0! * batch1! * batch2! * batch3!),
-      scratch: () => GEMM_SCRATCH,
+      functions: [multiplyBlocks],
+      plan({ params: { m, n, batch0, batch1, batch2, batch3 }, threads }) {
+        const matrices = batch0 * batch1 * batch2 * batch3;
+        const blocks = blockSizes(m, n, matrices, threads);
+        const pieces = Math.ceil(m / blocks.rowBlock) * Math.ceil(n / blocks.colBlock) * matrices;
+        const pass = {
+          function: multiplyBlocks,
+          pieces,
+          params: blocks,
+          scratchBytes: GEMM_SCRATCH,
+        };
+        return { passes: [pass] };
+      },
     },
     wgsl: { plan: (call) => planProduct(call, stored, choose) },
     plain({ a, b, c }, p, { TRANSPOSE_A, TRANSPOSE_B, ACCUMULATE }) {
@@ -252,7 +264,6 @@ function run(plan: MatmulPlan, a: Tensor, b: Tensor, c: Tensor, options: MatmulI
   const [a0, a1, a2, a3] = axes.strides[0]!;
   const [b0, b1, b2, b3] = axes.strides[1]!;
   const rows = folds ? m * sizeOf(batch) : m;
-  const { rowBlock, colBlock } = blockSizes(rows, n, sizeOf(axes.shape), c.device.threads);
   // One literal: objects put together of others take ten times as long, and a step has hundreds of products.
   const params = {
     m: rows,
@@ -270,8 +281,6 @@ function run(plan: MatmulPlan, a: Tensor, b: Tensor, c: Tensor, options: MatmulI
     b1,
     b2,
     b3,
-    rowBlock,
-    colBlock,
   };
   const constants = {
     TRANSPOSE_A: options.transposeA ? 1 : 0,

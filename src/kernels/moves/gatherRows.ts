@@ -2,7 +2,7 @@
 //
 //   y[m, :] = x[rows[m], :]            dx[n, :] = sum over m with rows[m] = n of dy[m, :]
 
-import type { WasmBody } from "../../tensor/device.ts";
+import type { WasmBody } from "../../tensor/wasm.ts";
 import { ArgumentError, AutogradError, ShapeError } from "../../tensor/errors.ts";
 import { formatShape, resolveAxis, sameShape, sizeOf } from "../../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../../tensor/tensor.ts";

@@ -4,7 +4,7 @@
 //   to i32, u32     the fraction is cut off; out of range the nearest end; NaN gives 0
 //   to bool         0 gives false, all else true
 
-import type { WasmBody } from "../../tensor/device.ts";
+import type { WasmBody } from "../../tensor/wasm.ts";
 import { isFloat, isHalf, type Dtype } from "../../tensor/dtype.ts";
 import { DtypeError } from "../../tensor/errors.ts";
 import {
