@@ -6,7 +6,7 @@ import { readSource, sourceFiles } from "../support/sources.ts";
 /** What opens a device, and what loads its kernels. */
 const ofDevices = /^src\/kernels\/(?:openDevice\.ts|wasm\/)/;
 const reads =
-  /\.(?:threads|bodies)\b|\{[^{}]*\b(?:threads|bodies)\b[^{}]*\} = [^;]*\bdevice\b|\[["'](?:threads|bodies)["']\]/g;
+  /\.(?:threads|bodies)\b|\{[^{}]*\b(?:threads|bodies)\b[^{}]*\} = [^;]*\bdevice\b|\bdevice\[["'](?:threads|bodies)["']\]/g;
 
 const readsOf = (text: string): string[] => text.match(reads) ?? [];
 
