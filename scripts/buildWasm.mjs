@@ -1,5 +1,6 @@
 // Compiles src/kernels/wasm/assembly to WebAssembly in three variants, as TypeScript modules that hold
-// the bytes in base64: they load in Node, in bundlers and in browsers without a file system.
+// the bytes in base64: they load in Node, in bundlers and in browsers without a file system. Beside them, constants.ts
+// holds the numbers that the compiled module exports: kernels are declared before there is an instance to ask.
 // Nothing happens when the sources have not changed, because `npm test` and `npm start` come by here.
 
 import { createHash } from "node:crypto";
@@ -33,6 +34,20 @@ async function main() {
     const base64 = Buffer.from(wasm).toString("base64");
     await writeWhole(path, `${header(hash)}\nexport const wasmBase64 =\n  "${base64}";\n`);
   }
+  const path = join(generated, "constants.ts");
+  if (!(await isCurrent(path, hash))) await writeWhole(path, await constantsModule(hash));
+}
+
+/** Exported globals of the variant that every runtime can load; test/kernels/wasmInterface.test.ts compares the others. */
+async function constantsModule(hash) {
+  const text = await readFile(join(generated, "simd.ts"), "utf8");
+  const bytes = Buffer.from(/"([^"]+)"/.exec(text)[1], "base64");
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
+  const { instance } = await WebAssembly.instantiate(bytes, { env: { memory } });
+  const lines = Object.entries(instance.exports)
+    .filter(([name, value]) => value instanceof WebAssembly.Global && name !== "heapBase")
+    .map(([name, { value }]) => `export const ${name} = ${value};`);
+  return `${[header(hash), ...lines].join("\n")}\n`;
 }
 
 function header(hash) {

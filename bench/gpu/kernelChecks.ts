@@ -116,7 +116,7 @@ export async function checkKernels(device: WebGpuDevice, most: number): Promise<
     if (problem !== null) problems.push(problem);
   }
   const tried = new Set(calls.map(({ kernel }) => kernel.name));
-  // Without a WGSL body: kernels of f64, which WebGPU has not, and one that on GPUs is two.
+  // Without a WGSL body: kernels of f64, which WebGPU has not.
   const missing = [...definedKernels().values()].filter(
     ({ name, wgsl }) => wgsl !== undefined && !tried.has(name) && !name.startsWith("peak"),
   );

@@ -9,15 +9,12 @@ import type {
   KernelParams,
   KernelTensors,
   ScalarType,
-  WasmBody,
 } from "../tensor/device.ts";
 import { dtypes, type Dtype, type FloatArray, type StorageArrayOf } from "../tensor/dtype.ts";
 import { DeviceError, DtypeError, invariant } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { WgslBody } from "../tensor/wgsl.ts";
-
-/** WebGPU's default maxStorageBuffersPerShaderStage: a kernel with more would not run everywhere. */
-const MAX_STORAGE_BINDINGS = 8;
+import type { WasmBody, WasmSingle } from "../tensor/wasm.ts";
+import { MAX_STORAGE_BINDINGS, type WgslBody } from "../tensor/wgsl.ts";
 
 type Bindings = Readonly<Record<string, BindingDeclaration>>;
 type Scalars = Readonly<Record<string, ScalarType>>;
@@ -56,8 +53,8 @@ export interface KernelDeclaration<
   readonly constants?: C;
   /** The body on the GPU; bindings, params and constants are declared for it (docs/internals/webgpu.md). */
   readonly wgsl?: WgslBody<NoInfer<Values<P>>, NoInfer<Values<C>>>;
-  /** SIMD function that runs instead of `cpu` for f32. */
-  readonly wasm?: WasmBody;
+  /** The body on the cpu device for all but f64: SIMD functions, compiled (src/tensor/wasm.ts). */
+  readonly wasm?: WasmBody<NoInfer<Values<P>>, NoInfer<Values<C>>>;
   /** Plain loops over the bindings' elements: the oracle, the f64 path, and the body without WebAssembly. */
   plain(arrays: Arrays<I> & Arrays<O>, params: Values<P>, constants: Values<C>): void;
 }
@@ -81,7 +78,7 @@ export function definedKernels(): ReadonlyMap<string, KernelDescription> {
 
 /**
  * Declares a kernel.
- * @throws {Error} with more than 8 storage bindings, or a name used before
+ * @throws {Error} with more than 8 storage bindings of a WGSL body that is no plan, or a name used before
  */
 export function defineKernel<
   const I extends Bindings,
@@ -92,7 +89,7 @@ export function defineKernel<
   const { name, inputs, outputs } = declaration;
   const storage = Object.keys(inputs).length + Object.keys(outputs).length;
   invariant(
-    declaration.wgsl === undefined || storage <= MAX_STORAGE_BINDINGS,
+    declaration.wgsl === undefined || "plan" in declaration.wgsl || storage <= MAX_STORAGE_BINDINGS,
     () => `kernel ${name}: at most ${MAX_STORAGE_BINDINGS} storage bindings, got ${storage}`,
   );
   invariant(!defined.has(name), () => `kernel ${name} is defined twice`);
@@ -121,7 +118,7 @@ export function defineKernel<
  * A WebAssembly body whose pieces are the elements of its tensors, by their number in param `size`.
  * @param selector where kernels share the function: which of them runs
  */
-export function elementwiseWasm(name: string, selector?: number): WasmBody {
+export function elementwiseWasm(name: string, selector?: number): WasmSingle {
   const range = ({ size }: KernelParams): number => size!;
   return { name, elementwise: true, range, ...(selector === undefined ? {} : { selector }) };
 }

@@ -10,6 +10,7 @@ import {
 } from "../tensor/half.ts";
 import type { WgslSnippet } from "../tensor/wgsl.ts";
 import { bf16, f16 } from "./wgsl/halfs.ts";
+import { BF16, F16, F32 } from "./wasm/generated/constants.ts";
 
 /** How a weight is stored. */
 export type StoredFloat = "f32" | HalfDtype;
@@ -21,7 +22,7 @@ interface StoredFloatFacts {
   readonly binding: "float" | HalfDtype;
   /** What the name of a kernel that reads it ends in. */
   readonly suffix: string;
-  /** First argument of WebAssembly functions that read or write several types: F32, BF16, F16 of wasm/assembly/elements.ts. */
+  /** First argument of WebAssembly functions that read or write several types. */
   readonly selector: number;
   /** The elements as numbers, for the plain bodies; f64 arrays come by way of "f32". */
   widen(x: StoredArray): Float32Array | Float64Array;
@@ -29,13 +30,13 @@ interface StoredFloatFacts {
 
 /** One record for each: a new 16-bit dtype does not compile until everything here is said of it. */
 export const storedFloats = {
-  f32: { binding: "float", suffix: "", selector: 0, widen: asIs },
+  f32: { binding: "float", suffix: "", selector: F32, widen: asIs },
   bf16: {
-    ...{ binding: "bf16", suffix: "Bf16", selector: 1 },
+    ...{ binding: "bf16", suffix: "Bf16", selector: BF16 },
     widen: (x) => Float32Array.from(x, bfloat16ToFloat32),
   },
   f16: {
-    ...{ binding: "f16", suffix: "F16", selector: 2 },
+    ...{ binding: "f16", suffix: "F16", selector: F16 },
     widen: (x) => Float32Array.from(x, float16ToFloat32),
   },
 } as const satisfies Readonly<Record<StoredFloat, StoredFloatFacts>>;

@@ -12,12 +12,12 @@ import type {
   KernelTensors,
   MemoryStats,
   Storage,
-  WasmBody,
 } from "./device.ts";
 import type { DataArray, Dtype, StorageArray } from "./dtype.ts";
 import { byteLength, fromStorage } from "./dtype.ts";
 import { DeviceError, invariant } from "./errors.ts";
 import { CONTROL_BYTES, ThreadPool } from "./threadPool.ts";
+import type { WasmBody, WasmCall, WasmPass } from "./wasm.ts";
 
 /** Elements that a kernel must touch before threads share it. Below, waking a thread costs more than it saves. */
 const WORTH_SHARING = 16384;
@@ -33,8 +33,8 @@ export interface WasmKernels {
 
 const NO_LIMITS: MemoryLimits = { eachBytes: MOST_BYTES, totalBytes: Infinity };
 
-/** A kernel call, but for the addresses of its tensors and the pieces to run. */
-interface WasmCall {
+/** A call of a function, but for the addresses of its tensors and the pieces to run. */
+interface FunctionCall {
   readonly name: string;
   readonly selector: readonly number[];
   readonly scalars: readonly number[];
@@ -64,11 +64,11 @@ export class CpuDevice implements Device {
     this.#functionIndex = new Map(Object.keys(wasm?.functions ?? {}).map((name, i) => [name, i]));
   }
 
-  /** Threads that share large kernels, the calling one included. */
   get bodies(): "wasm" | "plain" {
     return this.#wasm ? "wasm" : "plain";
   }
 
+  /** Threads that share large kernels, the calling one included. */
   get threads(): number {
     return this.#pool?.threads ?? 1;
   }
@@ -129,7 +129,9 @@ export class CpuDevice implements Device {
     const bindings = [...Object.keys(kernel.inputs), ...Object.keys(kernel.outputs)];
     const usesDoubles = bindings.some((name) => tensors[name]?.dtype === "f64");
     if (kernel.wasm && this.#wasm && !usesDoubles) {
-      this.#dispatchWasm(kernel, kernel.wasm, bindings, tensors, params, constants);
+      kernel.wasm.check?.(this.#arrays(bindings, tensors), params);
+      const call = { params, constants, tensors, threads: this.threads };
+      for (const pass of passesOf(kernel.wasm, call)) this.#runPass(kernel, pass, call, tensors);
       return;
     }
     kernel.plain(this.#arrays(bindings, tensors), params, constants);
@@ -162,33 +164,33 @@ export class CpuDevice implements Device {
     this.#pool = null;
   }
 
-  #dispatchWasm(
+  #runPass(
     kernel: KernelDescription,
-    body: WasmBody,
-    bindings: readonly string[],
+    { function: run, pieces, params: own = {}, scratchBytes: threadBytes = 0 }: WasmPass,
+    { params, constants }: WasmCall,
     tensors: KernelTensors,
-    params: KernelParams,
-    constants: KernelParams,
   ): void {
-    body.check?.(this.#arrays(bindings, tensors), params);
-    const pieces = body.range(params);
-    const bound = bindings.map((name) => tensors[name] ?? null);
+    const inputs = Object.keys(kernel.inputs);
+    const bound = [...inputs, ...(run.writes ?? Object.keys(kernel.outputs))].map(
+      (name) => tensors[name] ?? null,
+    );
     const touched = bound.reduce((sum, x) => sum + (x?.size ?? 0), 0);
-    const call: WasmCall = {
-      name: body.name,
-      selector: body.selector === undefined ? [] : [body.selector],
+    const call: FunctionCall = {
+      name: run.name,
+      selector: run.selector === undefined ? [] : [run.selector],
       scalars: [
         ...Object.keys(kernel.params).map((name) => params[name]!),
+        ...(run.params ?? []).map((name) => own[name]!),
         ...Object.keys(kernel.constants).map((name) => constants[name]!),
       ],
       pool: touched >= WORTH_SHARING && pieces > 1 ? this.#pool : null,
-      scratchBytes: roundToCacheLines(body.scratch?.(params) ?? 0),
+      scratchBytes: roundToCacheLines(threadBytes),
     };
     const blocks = new Set(bound.flatMap((x) => (x ? [storageOf(x.storage).block] : [])));
     this.#memory.touch(blocks);
     const isFar = (block: Block): boolean => !this.#memory.isNear(block);
-    if (body.elementwise && [...blocks].some(isFar)) {
-      this.#stream(call, bound, Object.keys(kernel.inputs).length, pieces);
+    if (isElementwise(kernel.wasm) && [...blocks].some(isFar)) {
+      this.#stream(call, bound, inputs.length, pieces);
       return;
     }
     const scratchBytes = call.scratchBytes * (call.pool?.threads ?? 1);
@@ -211,7 +213,7 @@ export class CpuDevice implements Device {
    * and outputs back.
    */
   #stream(
-    call: WasmCall,
+    call: FunctionCall,
     bound: readonly (KernelTensor | null)[],
     inputs: number,
     pieces: number,
@@ -256,7 +258,7 @@ export class CpuDevice implements Device {
 
   /** @param scratch address of the threads' scratch memory, 0 for none */
   #run(
-    { name, selector, scalars, pool, scratchBytes }: WasmCall,
+    { name, selector, scalars, pool, scratchBytes }: FunctionCall,
     addresses: readonly number[],
     pieces: number,
     scratch: number,
@@ -297,6 +299,18 @@ export class CpuDevice implements Device {
       `cpu: ${limit}. Use LoRA, weights in bf16, gradient checkpointing, a smaller batch or shorter sequences.`,
     );
   }
+}
+
+/** What a call runs, one after another. */
+function passesOf(body: WasmBody, call: WasmCall): readonly WasmPass[] {
+  if ("plan" in body) return body.plan(call).passes;
+  const { params } = call;
+  const scratchBytes = body.scratch?.(params) ?? 0;
+  return [{ function: body, pieces: body.range(params), scratchBytes }];
+}
+
+function isElementwise(body: WasmBody | undefined): boolean {
+  return body !== undefined && "elementwise" in body;
 }
 
 function storageOf(storage: Storage): CpuStorage {

@@ -3,6 +3,7 @@
 
 import type { Dtype, StorageArray, DataArray, FloatArray } from "./dtype.ts";
 import type { Shape } from "./shape.ts";
+import type { WasmBody } from "./wasm.ts";
 import type { ScalarType, WgslBody } from "./wgsl.ts";
 
 /**
@@ -25,31 +26,6 @@ export interface KernelTensor {
   readonly storage: Storage;
 }
 export type KernelTensors = Readonly<Record<string, KernelTensor | null>>;
-
-/** Name of a WebAssembly export and how its work is split. */
-export interface WasmBody {
-  /**
-   * Exported function: ([selector,] inputs..., outputs..., params..., constants..., begin, end), pointers in bytes, null
-   * as 0.
-   */
-  readonly name: string;
-  /** First argument of a function that several kernels share: which of them runs. */
-  readonly selector?: number;
-  /** How many independent pieces (rows, heads, tiles) there are; a thread takes a range [begin, end) of them. */
-  range(params: KernelParams): number;
-  /**
-   * Pieces are elements: element i of every tensor of that many elements belongs to piece i alone. Such tensors need
-   * not be where the kernel runs: the device may hand it a part at a time.
-   */
-  readonly elementwise?: true;
-  /**
-   * Throws what the plain body throws for elements that would lead the function out of its tensors: a thread has no words
-   * for it.
-   */
-  check?(arrays: KernelArrays, params: KernelParams): void;
-  /** Bytes of private scratch memory a thread needs; passed as a last argument `scratch` when given. */
-  scratch?(params: KernelParams): number;
-}
 
 /** A kernel as a device sees it; `defineKernel` makes these. */
 export interface KernelDescription {

@@ -8,6 +8,9 @@ import type { Dtype } from "./dtype.ts";
 export type ScalarType = "u32" | "i32" | "f32";
 type Scalars = Readonly<Record<string, number>>;
 
+/** WebGPU's default maxStorageBuffersPerShaderStage: a shader with more bindings would not run everywhere. */
+export const MAX_STORAGE_BINDINGS = 8;
+
 /** WGSL functions that several shaders use; `uses` come before it, each once. */
 export interface WgslSnippet {
   readonly source: string;

@@ -72,7 +72,7 @@ interface Case {
 }
 
 function paramsOf({ m, n, k }: Case, batches: number): Record<string, number> {
-  const params: Record<string, number> = { m, n, k, rowBlock: 64, colBlock: 256 };
+  const params: Record<string, number> = { m, n, k };
   for (const axis of [0, 1, 2]) {
     Object.assign(params, { [`batch${axis}`]: 1, [`a${axis}`]: 0, [`b${axis}`]: 0 });
   }

@@ -3,7 +3,6 @@
 
 import { describe, expect, it, vi } from "vitest";
 import { workOfAllKinds } from "../../bench/gpu/kernelWork.ts";
-import type { CpuDevice } from "../../src/tensor/cpuDevice.ts";
 import { planOf } from "../../src/tensor/webgpu/launch.ts";
 import { shaderInterface, shaderSource } from "../../src/tensor/webgpu/shaderSource.ts";
 import type { AdapterFacts, WgslShader } from "../../src/tensor/wgsl.ts";
@@ -34,8 +33,6 @@ async function sharingShaders(): Promise<string[]> {
   const seen = new Map<WgslShader, Set<string>>();
   const dispatch = cpu.dispatch.bind(cpu);
   const spy = vi.spyOn(cpu, "dispatch");
-  // The kernels that a GPU would be asked for.
-  const bodies = vi.spyOn(cpu as CpuDevice, "bodies", "get").mockReturnValue("plain");
   spy.mockImplementation((kernel, tensors, params, constants) => {
     dispatch(kernel, tensors, params, constants);
     for (const adapter of adapters) {
@@ -54,7 +51,6 @@ async function sharingShaders(): Promise<string[]> {
   });
   await workOfAllKinds(cpu);
   spy.mockRestore();
-  bodies.mockRestore();
   return [...sources].filter((source) => source.includes("var<workgroup>"));
 }
 

@@ -1,11 +1,11 @@
-// Every kernel has a WGSL body, but for those of f64 and one that on GPUs is two.
+// Every kernel has a WGSL body, but for those of f64.
 
 import { describe, expect, it } from "vitest";
 import { definedKernels } from "../../src/kernels/kernel.ts";
 import { sourceFiles } from "../support/sources.ts";
 
-/** Kernels of f64, which WebGPU has not, and attention's backward pass in one. */
-const cpuOnly = ["attentionBackwardAll", "castF32ToF64", "castF64ToF32"];
+/** Kernels of f64, which WebGPU has not. */
+const cpuOnly = ["castF32ToF64", "castF64ToF32"];
 
 for (const path of sourceFiles("src/kernels")) await import(/* @vite-ignore */ `../../${path}`);
 

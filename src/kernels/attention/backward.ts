@@ -5,13 +5,14 @@
 //   dq_i = scale sum_j dS_ij k_j          dk_j = scale sum_i dS_ij q_i          dv_j = sum_i M_ij P_ij dy_i
 //   dbias_hij = sum_b dS_bhij                added to what dbias holds where `accumulate` is 1
 //
-// Dao et al. 2022, arXiv 2205.14135, appendix B.2 (delta also holds with dropout). Two kernels, split by
+// Dao et al. 2022, arXiv 2205.14135, appendix B.2 (delta also holds with dropout). Two passes, split by
 // what they sum over, compute S and dP each for themselves: neither adds into what another thread
 // holds, and either can be left out. `stats` is one buffer of three parts, because a kernel may bind
 // eight: L [B, H, T], delta [B, H, T], and with a mask keep [B, S], 1 or 0.
 
 import type { FloatArray } from "../../tensor/dtype.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";
+import type { WasmCall, WasmPass, WasmPlan, WasmPlannedFunction } from "../../tensor/wasm.ts";
 import { innerProduct, maskRule, rowAt, scoreRow, type Row, type ScoreInputs } from "./forward.ts";
 import { keyValuePasses, queryPasses, statsPasses } from "./backwardShaders.ts";
 import {
@@ -103,91 +104,76 @@ function rowGradients(x: GradientInputs, p: AttentionParams, constants: Attentio
   };
 }
 
-export const attentionBackwardQueryKernel = defineKernel({
+// The WebAssembly functions. Heads by blocks of queries, because an element of the bias gradient is a sum over the batch:
+const byQueries: WasmPlannedFunction = {
   name: "attentionBackwardQuery",
+  writes: ["dq", "dbias"],
+  takesScratch: true,
+};
+const byKeys: WasmPlannedFunction = {
+  name: "attentionBackwardKeyValue",
+  writes: ["dk", "dv"],
+  takesScratch: true,
+};
+/**
+ * Both at once, where one thread owns whatever a head adds to: each row's P and dS are computed once instead of twice.
+ * byHead: a thread takes a head through the whole batch, as dbias needs; otherwise a head of one batch element.
+ */
+const atOnce: WasmPlannedFunction = {
+  name: "attentionBackwardAll",
+  params: ["byHead"],
+  takesScratch: true,
+};
+
+function planFunctions({ params, tensors, threads }: WasmCall<AttentionParams>): WasmPlan {
+  const { batch, heads, queries } = params;
+  const scratchBytes = attentionScratch(params, 2);
+  const [wantsQueries, wantsKeys] = [Boolean(tensors["dq"]), Boolean(tensors["dk"])];
+  const byHead = tensors["dbias"] ? 1 : 0;
+  const owned = byHead === 1 ? heads : batch * heads;
+  if (wantsQueries && wantsKeys && owned >= 2 * threads) {
+    return { passes: [{ function: atOnce, pieces: owned, params: { byHead }, scratchBytes }] };
+  }
+  const blocks = heads * Math.ceil(queries / SCORE_BLOCK);
+  const passes: WasmPass[] = [];
+  if (wantsQueries) passes.push({ function: byQueries, pieces: blocks, scratchBytes });
+  if (wantsKeys) passes.push({ function: byKeys, pieces: batch * heads, scratchBytes });
+  return { passes };
+}
+
+/** Those of dq with dbias, or dk with dv, or all: what is null is not computed. */
+export const attentionBackwardKernel = defineKernel({
+  name: "attentionBackward",
   inputs,
-  outputs: { dq: "float", dbias: "float?" },
+  outputs: { dq: "float?", dbias: "float?", dk: "float?", dv: "float?" },
   params: { ...paramTypes, accumulate: "u32" },
   varying: dropoutVarying,
   constants: constantTypes,
-  // Heads by blocks of queries, because an element of the bias gradient is a sum over the batch.
-  wasm: {
-    name: "attentionBackwardQuery",
-    range: ({ heads, queries }) => heads! * Math.ceil(queries! / SCORE_BLOCK),
-    scratch: (params) => attentionScratch(params, 2),
-  },
+  wasm: { functions: [byQueries, byKeys, atOnce], plan: planFunctions },
   wgsl: {
     plan: ({ params, tensors, adapter }) => ({
-      passes: queryPasses(params, adapter, tensors["dbias"] !== null),
+      passes: [
+        ...(tensors["dq"] ? queryPasses(params, adapter, tensors["dbias"] !== null) : []),
+        ...(tensors["dk"] ? keyValuePasses(params, adapter) : []),
+      ],
     }),
   },
-  plain({ dq, dbias, ...x }, p, constants) {
+  plain({ dq, dbias, dk, dv, ...x }, p, constants) {
     const gradients = rowGradients(x, p, constants);
-    dq.fill(0);
+    for (const sums of [dq, dk, dv]) sums?.fill(0);
     if (p.accumulate === 0) dbias?.fill(0);
-    for (let row = 0; row < p.batch * p.heads * p.queries; row++) {
-      const at = rowAt(row, p);
-      const { ds } = gradients(at);
-      const query = ((at.b * p.queries + at.t) * p.heads + at.h) * p.headDim;
-      for (let s = 0; s < p.keys; s++) {
-        const key = ((at.b * p.keys + s) * p.heads + at.h) * p.headDim;
-        addScaled(dq, query, p.scale * ds[s]!, x.k, key, p.headDim);
-      }
-      if (dbias) addScaled(dbias, (at.h * p.queries + at.t) * p.keys, 1, ds, 0, p.keys);
-    }
-  },
-});
-
-export const attentionBackwardKeyValueKernel = defineKernel({
-  name: "attentionBackwardKeyValue",
-  inputs,
-  outputs: { dk: "float", dv: "float" },
-  params: paramTypes,
-  varying: dropoutVarying,
-  constants: constantTypes,
-  wasm: {
-    name: "attentionBackwardKeyValue",
-    range: ({ batch, heads }) => batch! * heads!,
-    scratch: (params) => attentionScratch(params, 2),
-  },
-  wgsl: { plan: ({ params, adapter }) => ({ passes: keyValuePasses(params, adapter) }) },
-  plain({ dk, dv, ...x }, p, constants) {
-    const gradients = rowGradients(x, p, constants);
-    dk.fill(0);
-    dv.fill(0);
     for (let row = 0; row < p.batch * p.heads * p.queries; row++) {
       const at = rowAt(row, p);
       const { weights, ds } = gradients(at);
       const query = ((at.b * p.queries + at.t) * p.heads + at.h) * p.headDim;
       for (let s = 0; s < p.keys; s++) {
         const key = ((at.b * p.keys + s) * p.heads + at.h) * p.headDim;
-        addScaled(dk, key, p.scale * ds[s]!, x.q, query, p.headDim);
-        addScaled(dv, key, weights[s]!, x.dy, query, p.headDim);
+        if (dq) addScaled(dq, query, p.scale * ds[s]!, x.k, key, p.headDim);
+        if (dk) addScaled(dk, key, p.scale * ds[s]!, x.q, query, p.headDim);
+        if (dv) addScaled(dv, key, weights[s]!, x.dy, query, p.headDim);
       }
+      if (dbias) addScaled(dbias, (at.h * p.queries + at.t) * p.keys, 1, ds, 0, p.keys);
     }
-  },
-});
-
-/**
- * Both at once, where one thread owns whatever a head adds to: each row's P and dS are computed once instead of twice. The
- * WebAssembly's alone: on a GPU a workgroup owns queries or keys, and ten bindings would be too many.
- */
-export const attentionBackwardAllKernel = defineKernel({
-  name: "attentionBackwardAll",
-  inputs,
-  outputs: { dq: "float", dbias: "float?", dk: "float", dv: "float" },
-  // byHead: a thread takes a head through the whole batch, as dbias needs; otherwise a head of one batch element.
-  params: { ...paramTypes, accumulate: "u32", byHead: "u32" },
-  varying: dropoutVarying,
-  constants: constantTypes,
-  wasm: {
-    name: "attentionBackwardAll",
-    range: ({ batch, heads, byHead }) => (byHead === 1 ? heads! : batch! * heads!),
-    scratch: (params) => attentionScratch(params, 2),
-  },
-  plain({ dq, dbias, dk, dv, ...x }, p, constants) {
-    attentionBackwardQueryKernel.declaration.plain({ ...x, dq, dbias }, p, constants);
-    attentionBackwardKeyValueKernel.declaration.plain({ ...x, dk, dv }, p, constants);
   },
 });
 
@@ -250,24 +236,13 @@ export function attentionBackward(
   const dbias = needs.bias && ontoBias ? ontoBias : like(needs.bias, bias);
   const dq = like(needs.q || needs.bias, q);
   const accumulate = dbias !== null && dbias === ontoBias ? 1 : 0;
-  const byHead = dbias === null ? 0 : 1;
-  const pieces = byHead === 1 ? heads : batch * heads;
-  if (dq && (needs.k || needs.v) && q.device.bodies === "wasm" && pieces >= 2 * q.device.threads) {
-    const [dk, dv] = [like(true, k)!, like(true, v)!];
-    const sums = { dq, dbias, dk, dv };
-    launch(
-      attentionBackwardAllKernel,
-      { ...x, ...sums },
-      { ...params, accumulate, byHead },
-      constants,
-    );
-    return sums;
-  }
-  if (dq) {
-    launch(attentionBackwardQueryKernel, { ...x, dq, dbias }, { ...params, accumulate }, constants);
-  }
   const dk = like(needs.k || needs.v, k);
   const dv = like(needs.k || needs.v, v);
-  if (dk && dv) launch(attentionBackwardKeyValueKernel, { ...x, dk, dv }, params, constants);
+  launch(
+    attentionBackwardKernel,
+    { ...x, dq, dbias, dk, dv },
+    { ...params, accumulate },
+    constants,
+  );
   return { dq, dk, dv, dbias };
 }

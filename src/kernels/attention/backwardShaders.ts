@@ -1,4 +1,4 @@
-// The WGSL of attentionBackward.ts; formulas are there, tiles in attentionTiles.ts.
+// The WGSL of backward.ts; formulas are there, tiles in tileSnippets.ts.
 //
 // Three shaders compute a tile's M P and dS again and sum dS along different axes: over keys (dq), over queries (dk, and
 // M P for dv), over the batch (dbias). Each sum has one workgroup, so there are no atomics and every run gives the same bits.
@@ -231,6 +231,9 @@ export function queryPasses(
 
 const keyValueShaders = headShaders(
   {
+    name: "keyValue",
+    reads,
+    writes: ["dk", "dv"],
     constants: tileConstants,
     params: { columnBlocks: "u32" },
     uses: [gradientTile, weightedQueries("q"), weightedQueries("dy")],

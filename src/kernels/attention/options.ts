@@ -4,8 +4,8 @@ import { ArgumentError, DtypeError, ShapeError } from "../../tensor/errors.ts";
 import { formatShape, sameShape, type Shape } from "../../tensor/shape.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { KernelParams } from "../../tensor/device.ts";
-import { GEMM_SCRATCH } from "../matmul/matmul.ts";
 import { dropoutParamTypes, type DropoutParams } from "../pointwise/dropout.ts";
+import { DROPOUT_GROUP, GEMM_SCRATCH, MASKED, SCORE_BLOCK } from "../wasm/generated/constants.ts";
 
 export interface AttentionOptions {
   readonly heads: number;
@@ -36,19 +36,19 @@ export type AttentionParams = Readonly<Record<keyof typeof paramTypes, number>>;
 export type AttentionConstants = Readonly<Record<keyof typeof constantTypes, number>>;
 
 /** Score of a masked key: the lowest finite f32. Adding the logarithm of any row length leaves it as it is. */
-export const MASKED = -3.4028234663852886e38;
+export { MASKED };
 
-/** Queries whose scores the WebAssembly bodies hold at a time: BLOCK of wasm/assembly/attentionBlock.ts. */
-export const SCORE_BLOCK = 128;
+/** Queries whose scores the WebAssembly bodies hold at a time. */
+export { SCORE_BLOCK };
 
 /**
  * Bytes of scratch of the WebAssembly bodies: the packed panels of the products, factors of the block's
- * rows, a row of dropout factors that begins anywhere in a group of 16, and `matrices` of a block's scores.
+ * rows, a row of dropout factors that begins anywhere in a group, and `matrices` of a block's scores.
  */
 export function attentionScratch({ queries, keys }: KernelParams, matrices: number): number {
   const stride = Math.ceil(keys! / 4) * 4;
   const rows = Math.min(queries!, SCORE_BLOCK);
-  return GEMM_SCRATCH + 4 * (SCORE_BLOCK + stride + 32 + matrices * rows * stride);
+  return GEMM_SCRATCH + 4 * (SCORE_BLOCK + stride + 2 * DROPOUT_GROUP + matrices * rows * stride);
 }
 
 const noDropout: DropoutParams = {

@@ -15,21 +15,18 @@ import {
   type Shape,
 } from "../../tensor/shape.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";
+import type { WasmPlannedFunction } from "../../tensor/wasm.ts";
 import { defineKernel, launch } from "../kernel.ts";
 import { chooseRoundingStrategy, chooseStrategy, planProduct } from "./plan.ts";
 import { perStoredFloat, storedFloats, type StoredFloat } from "../storedFloats.ts";
 import { axisParams, collapseAxes } from "../stridedAxes.ts";
+import { COL_UNIT, GEMM_SCRATCH, ROW_UNIT } from "../wasm/generated/constants.ts";
 
 // A piece of work is a block of one matrix of c. The WebAssembly packs a block of B for each, and a block of A for
-// each of its rows' blocks (wasm/assembly/gemm.ts): larger pieces pack less, more pieces balance threads better.
+// each of its rows' blocks (wasm/assembly/matmul/gemm.ts): larger pieces pack less, more pieces balance threads better.
 const ROW_BLOCK = 240;
 const COL_BLOCK = 256;
-/** Multiples that leave no tile half empty inside: of 5 and 6 rows, of 8 and 16 columns. */
-const ROW_UNIT = 30;
-const COL_UNIT = 16;
 const PIECES_PER_THREAD = 4;
-/** Bytes that the WebAssembly packs its panels in: GEMM_SCRATCH of wasm/assembly/gemm.ts. */
-export const GEMM_SCRATCH = 647552;
 
 /**
  * One kernel for each storage type of b.
@@ -37,6 +34,12 @@ export const GEMM_SCRATCH = 647552;
  */
 function defineMatmul(stored: StoredFloat, rounds: boolean) {
   const { binding, suffix, selector, widen } = storedFloats[stored];
+  const multiplyBlocks: WasmPlannedFunction = {
+    name: "matmul",
+    selector,
+    params: ["rowBlock", "colBlock"],
+    takesScratch: true,
+  };
   const choose = rounds ? chooseRoundingStrategy : chooseStrategy;
   return defineKernel({
     name: `matmul${suffix}${rounds ? "Rounding" : ""}`,
@@ -48,17 +51,22 @@ function defineMatmul(stored: StoredFloat, rounds: boolean) {
       ...axisParams("batch"),
       ...axisParams("a"),
       ...axisParams("b"),
-      ...{ rowBlock: "u32", colBlock: "u32" },
     },
     constants: { TRANSPOSE_A: "u32", TRANSPOSE_B: "u32", ACCUMULATE: "u32" },
     wasm: {
-      name: "matmul",
-      selector,
-      range: ({ m, n, rowBlock, colBlock, batch0, batch1, batch2, batch3 }) =>
-        Math.ceil(m! / rowBlock!) *
-        Math.ceil(n! / colBlock!) *
-        (batch0! * batch1! * batch2! * batch3!),
-      scratch: () => GEMM_SCRATCH,
+      functions: [multiplyBlocks],
+      plan({ params: { m, n, batch0, batch1, batch2, batch3 }, threads }) {
+        const matrices = batch0 * batch1 * batch2 * batch3;
+        const blocks = blockSizes(m, n, matrices, threads);
+        const pieces = Math.ceil(m / blocks.rowBlock) * Math.ceil(n / blocks.colBlock) * matrices;
+        const pass = {
+          function: multiplyBlocks,
+          pieces,
+          params: blocks,
+          scratchBytes: GEMM_SCRATCH,
+        };
+        return { passes: [pass] };
+      },
     },
     wgsl: { plan: (call) => planProduct(call, stored, choose) },
     plain({ a, b, c }, p, { TRANSPOSE_A, TRANSPOSE_B, ACCUMULATE }) {
@@ -249,7 +257,6 @@ function run(plan: MatmulPlan, a: Tensor, b: Tensor, c: Tensor, options: MatmulI
   const [a0, a1, a2, a3] = axes.strides[0]!;
   const [b0, b1, b2, b3] = axes.strides[1]!;
   const rows = folds ? m * sizeOf(batch) : m;
-  const { rowBlock, colBlock } = blockSizes(rows, n, sizeOf(axes.shape), c.device.threads);
   // One literal: objects put together of others take ten times as long, and a step has hundreds of products.
   const params = {
     m: rows,
@@ -267,8 +274,6 @@ function run(plan: MatmulPlan, a: Tensor, b: Tensor, c: Tensor, options: MatmulI
     b1,
     b2,
     b3,
-    rowBlock,
-    colBlock,
   };
   const constants = {
     TRANSPOSE_A: options.transposeA ? 1 : 0,

@@ -2,7 +2,7 @@
 //
 //   y[m, :] = x[rows[m], :]            dx[n, :] = sum over m with rows[m] = n of dy[m, :]
 
-import type { WasmBody } from "../../tensor/device.ts";
+import type { WasmBody } from "../../tensor/wasm.ts";
 import { ArgumentError, AutogradError, ShapeError } from "../../tensor/errors.ts";
 import { formatShape, resolveAxis, sameShape, sizeOf } from "../../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../../tensor/tensor.ts";
@@ -24,6 +24,7 @@ import {
 } from "./moveKernel.ts";
 import { copyRangeInto, withDim } from "./slice.ts";
 import { storedFloats, type StoredFloat } from "../storedFloats.ts";
+import { GATHER_PIECE } from "../wasm/generated/constants.ts";
 
 /** Sizes of a gather and of its gradient. */
 interface Sizes {
@@ -77,15 +78,12 @@ fn rowOfPiece(id: i32) -> u32 {
 }`,
 };
 
-/** Ids of a piece of work: PIECE of wasm/assembly/gatherRows.ts. */
-const IDS_OF_PIECE = 16;
-
 /** The SIMD body of rows by id, for an `x` stored as `type`. */
 export function gatherWasm(op: string, type: StoredFloat): WasmBody {
   return {
     name: "gatherRows",
     selector: storedFloats[type].selector,
-    range: ({ count }) => Math.ceil(count! / IDS_OF_PIECE),
+    range: ({ count }) => Math.ceil(count! / GATHER_PIECE),
     check: ({ ids }, { rows }) => checkIds(op, ids!, rows!),
   };
 }

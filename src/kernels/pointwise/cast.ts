@@ -4,7 +4,8 @@
 //   to i32, u32     the fraction is cut off; out of range the nearest end; NaN gives 0
 //   to bool         0 gives false, all else true
 
-import type { BindingType, WasmBody } from "../../tensor/device.ts";
+import type { BindingType } from "../../tensor/device.ts";
+import type { WasmBody } from "../../tensor/wasm.ts";
 import { isFloat, isHalf, type Dtype, type HalfDtype } from "../../tensor/dtype.ts";
 import { DtypeError } from "../../tensor/errors.ts";
 import { alias, empty, Tensor } from "../../tensor/tensor.ts";

@@ -12,6 +12,7 @@ import { formatShape, sameShape } from "../../tensor/shape.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";
 import type { WgslSnippet } from "../../tensor/wgsl.ts";
 import { defineKernel, launch } from "../kernel.ts";
+import { DROPOUT_GROUP } from "../wasm/generated/constants.ts";
 import { philox } from "../wgsl/philox.ts";
 
 /** Probability and stream of one dropout. */
@@ -66,12 +67,11 @@ fn keepFactors4(i: u32) -> vec4<f32> {
 }`,
 };
 
-/** Elements of a piece of work: four Philox blocks, which WebAssembly computes side by side. */
-const PIECE = 16;
+/** A piece of work is four Philox blocks, which WebAssembly computes side by side. */
 const pieces = {
-  range: ({ size }: Readonly<Record<string, number>>) => Math.ceil(size! / PIECE),
+  range: ({ size }: Readonly<Record<string, number>>) => Math.ceil(size! / DROPOUT_GROUP),
   /** The factors of one piece. */
-  scratch: () => 4 * PIECE,
+  scratch: () => 4 * DROPOUT_GROUP,
 };
 
 export const dropoutKernel = defineKernel({

@@ -5,13 +5,15 @@
 //   scalar  y = f(x, s)         s a number, not a tensor
 //
 // A row is the definition of an op: the WGSL expression and the same expression in TypeScript. The same in WebAssembly is
-// in wasm/assembly/unary.ts and binary.ts, which know an op by its row's place.
+// in wasm/assembly/pointwise/unary.ts and binary.ts, which know an op by an id that they export under the row's name.
 
+import { invariant } from "../../tensor/errors.ts";
 import { broadcastShapes, broadcastStrides, sameShape } from "../../tensor/shape.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";
 import type { WgslSingle, WgslSnippet } from "../../tensor/wgsl.ts";
 import { defineKernel, elementwiseWasm, launch } from "../kernel.ts";
 import { axisParams, axisValues, collapseAxes } from "../stridedAxes.ts";
+import * as wasmConstants from "../wasm/generated/constants.ts";
 import { elementPieces } from "../wgsl/pieces.ts";
 import { tanhGelu, safeTanh, sigmoid as wgslSigmoid, tanhSlope } from "../wgsl/math.ts";
 
@@ -53,6 +55,11 @@ interface UnaryRow {
   readonly dx: Formula<(x: number, dy: number) => number>;
   /** WGSL functions that the expressions call. */
   readonly uses?: readonly WgslSnippet[];
+}
+
+interface ScalarRow extends Formula<(x: number, s: number) => number> {
+  /** The same of two tensors. */
+  readonly op: BinaryName;
 }
 
 const unaryRows = {
@@ -101,9 +108,9 @@ const binaryRows = {
 } satisfies Record<string, Formula<(a: number, b: number) => number>>;
 
 const scalarRows = {
-  addScalar: { js: (x, s) => x + s, wgsl: "x + params.s" },
-  mulScalar: { js: (x, s) => x * s, wgsl: "x * params.s" },
-} satisfies Record<string, Formula<(x: number, s: number) => number>>;
+  addScalar: { op: "add", js: (x, s) => x + s, wgsl: "x + params.s" },
+  mulScalar: { op: "mul", js: (x, s) => x * s, wgsl: "x * params.s" },
+} as const satisfies Record<string, ScalarRow>;
 
 export type UnaryName = keyof typeof unaryRows;
 export type BinaryName = keyof typeof binaryRows;
@@ -141,9 +148,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   };
 }
 
-/** A row's place in its table. */
-function placeOf<N extends string>(name: N, rows: Readonly<Record<N, unknown>>): number {
-  return Object.keys(rows).indexOf(name);
+/** By what WebAssembly knows an operation. A row that it lacks does not compile here: silu needs SILU. */
+const wasmIds: Readonly<Record<Uppercase<UnaryName | BinaryName>, number>> = wasmConstants;
+
+function wasmId(name: UnaryName | BinaryName): number {
+  const id = wasmIds[name.toUpperCase() as Uppercase<typeof name>];
+  invariant(id !== undefined, () => `no WebAssembly body for ${name}`);
+  return id;
 }
 
 function defineUnary(name: UnaryName) {
@@ -154,7 +165,7 @@ function defineUnary(name: UnaryName) {
       inputs: { x: "float" },
       outputs: { y: "float" },
       params: { size: "u32" },
-      wasm: elementwiseWasm("unaryForward", placeOf(name, unaryRows)),
+      wasm: elementwiseWasm("unaryForward", wasmId(name)),
       wgsl: elementwise(["x"], "y", row.y.wgsl, row.uses),
       plain({ x, y }, { size }) {
         for (let i = 0; i < size; i++) y[i] = row.y.js(x[i]!);
@@ -165,7 +176,7 @@ function defineUnary(name: UnaryName) {
       inputs: { x: "float", dy: "float" },
       outputs: { dx: "float" },
       params: { size: "u32" },
-      wasm: elementwiseWasm("unaryBackward", placeOf(name, unaryRows)),
+      wasm: elementwiseWasm("unaryBackward", wasmId(name)),
       wgsl: elementwise(["x", "dy"], "dx", row.dx.wgsl, row.uses),
       plain({ x, dy, dx }, { size }) {
         for (let i = 0; i < size; i++) dx[i] = row.dx.js(x[i]!, dy[i]!);
@@ -182,7 +193,7 @@ function defineBinary(name: BinaryName) {
       inputs: { a: "float", b: "float" },
       outputs: { y: "float" },
       params: { size: "u32" },
-      wasm: elementwiseWasm("binary", placeOf(name, binaryRows)),
+      wasm: elementwiseWasm("binary", wasmId(name)),
       wgsl: elementwise(["a", "b"], "y", wgsl),
       plain({ a, b, y }, { size }) {
         for (let i = 0; i < size; i++) y[i] = f(a[i]!, b[i]!);
@@ -196,7 +207,7 @@ function defineBinary(name: BinaryName) {
       params: { ...axisParams("n"), ...axisParams("a"), ...axisParams("b") },
       wasm: {
         name: "binaryBroadcast",
-        selector: placeOf(name, binaryRows),
+        selector: wasmId(name),
         range: ({ n0, n1, n2, n3 }) => n0! * n1! * n2! * n3!,
       },
       wgsl: {
@@ -233,13 +244,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 
 function defineScalar(name: ScalarName) {
-  const { js: f, wgsl } = scalarRows[name];
+  const { op, js: f, wgsl } = scalarRows[name];
   return defineKernel({
     name,
     inputs: { x: "float" },
     outputs: { y: "float" },
     params: { size: "u32", s: "f32" },
-    wasm: elementwiseWasm("binaryScalar", placeOf(name, scalarRows)),
+    wasm: elementwiseWasm("binaryScalar", wasmId(op)),
     wgsl: elementwise(["x"], "y", wgsl),
     plain({ x, y }, { size, s }) {
       for (let i = 0; i < size; i++) y[i] = f(x[i]!, s);

@@ -5,8 +5,7 @@
 
 import type { WasmKernels } from "../../tensor/cpuDevice.ts";
 import { createMemory } from "../../tensor/cpuMemory.ts";
-import { GEMM_SCRATCH } from "../matmul/matmul.ts";
-import { storedFloats } from "../storedFloats.ts";
+import { F32, GEMM_SCRATCH } from "./generated/constants.ts";
 import { compileUnder, mayFlag, type Flags } from "./v8Flags.ts";
 
 /** V8 of Node 24, 25 and 26. That of Node 22 has the flag, and leaves these kernels as they are. */
@@ -68,9 +67,9 @@ async function timeProduct(
   let seconds = Infinity;
   for (let turn = 0; turn < REPEATS; turn++) {
     const begun = performance.now();
-    // Of f32, one product, nothing transposed, in one piece; see wasm/assembly/matmul.ts.
+    // Of f32, one product, nothing transposed, in one piece; see wasm/assembly/matmul/matmul.ts.
     multiply(
-      ...[storedFloats.f32.selector, atA, atB, atC, M, N, K],
+      ...[F32, atA, atB, atC, M, N, K],
       ...[1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0],
       ...[M, N, 0, 0, 0, 0, 1, scratch],
     );

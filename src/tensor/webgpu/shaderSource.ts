@@ -9,7 +9,14 @@ import type {
 } from "../device.ts";
 import { dtypes } from "../dtype.ts";
 import { invariant } from "../errors.ts";
-import type { ScalarType, WgslPass, WgslShader, WgslSnippet, WgslTemporary } from "../wgsl.ts";
+import {
+  MAX_STORAGE_BINDINGS,
+  type ScalarType,
+  type WgslPass,
+  type WgslShader,
+  type WgslSnippet,
+  type WgslTemporary,
+} from "../wgsl.ts";
 
 /**
  * Workgroups in a row of the grid of a pass that gives a plain number of them. WebGPU allows 65,535 in one
@@ -48,11 +55,17 @@ export function shaderInterface(
     const optional = declared.endsWith("?");
     return { name, access, optional, element: shader.views?.[name] ?? elementType(declared) };
   };
+  const bindings = [
+    ...(shader.reads ?? Object.keys(kernel.inputs)).map((name) => bind(name, "read")),
+    ...(shader.writes ?? Object.keys(kernel.outputs)).map((name) => bind(name, "write")),
+  ];
+  invariant(
+    bindings.length <= MAX_STORAGE_BINDINGS,
+    () =>
+      `kernel ${kernel.name}: at most ${MAX_STORAGE_BINDINGS} storage bindings a shader, got ${bindings.length}`,
+  );
   return {
-    bindings: [
-      ...(shader.reads ?? Object.keys(kernel.inputs)).map((name) => bind(name, "read")),
-      ...(shader.writes ?? Object.keys(kernel.outputs)).map((name) => bind(name, "write")),
-    ],
+    bindings,
     params: [...Object.entries(kernel.params), ...Object.entries(shader.params ?? {})],
     constants: [...Object.entries(kernel.constants), ...Object.entries(shader.constants ?? {})],
   };

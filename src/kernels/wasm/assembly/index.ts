@@ -1,21 +1,22 @@
 // Every SIMD kernel, one family a file. Exported functions are called as src/tensor/cpuDevice.ts says:
 // ([selector,] inputs..., outputs... as byte pointers, params..., constants..., begin, end [, scratch]).
 
+export * from "./constants";
 export * from "./attention/attention";
 export * from "./attention/attentionBackward";
 export * from "./matmul/matmul";
 export * from "./optimizer/adamw";
-export * from "./pointwise/binary";
+export { accumulate, binary, binaryBroadcast, binaryScalar } from "./pointwise/binary";
 export * from "./rows/crossEntropy";
 export * from "./attention/decodeAttention";
 export * from "./pointwise/dropout";
 export * from "./pointwise/gatedGelu";
-export * from "./moves/gatherRows";
+export { gatherRows, scatterAddRows } from "./moves/gatherRows";
 export * from "./moves/permute";
 export * from "./rows/rmsNorm";
 export * from "./pointwise/roundTo";
 export * from "./rows/softmax";
-export * from "./pointwise/unary";
+export { unaryBackward, unaryForward } from "./pointwise/unary";
 
 /** First address that no static data uses. */
 export const heapBase: usize = __heap_base;

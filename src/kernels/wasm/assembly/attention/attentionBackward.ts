@@ -239,6 +239,7 @@ export function attentionBackwardKeyValue(
   seedLowValue: u32,
   seedHighValue: u32,
   offsetValue: u32,
+  accumulate: u32,
   BIAS: u32,
   MASK: u32,
   CAUSAL: u32,

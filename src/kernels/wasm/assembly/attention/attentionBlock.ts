@@ -9,10 +9,11 @@ import { gemm, GEMM_SCRATCH } from "../matmul/gemm";
 import { GROUP, keepFactors } from "../philox";
 import { madd } from "../simd";
 
+/** Score of a masked key: the lowest finite f32. Adding the logarithm of any row length leaves it as it is. */
 // @ts-ignore: decorator
 @inline
 export const MASKED: f32 = -3.4028234663852886e38;
-/** Queries of a block. Also in src/kernels/attention/options.ts. */
+/** Queries whose scores are held at a time. */
 // @ts-ignore: decorator
 @inline
 export const BLOCK: usize = 128;

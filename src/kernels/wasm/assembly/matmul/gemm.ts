@@ -26,6 +26,14 @@ const ROWS: usize = 60; // a multiple of 5 and of 6
 @inline
 const COLS: usize = 256;
 
+/** Multiples that leave no tile half empty inside, in any variant: of 5 and 6 rows, of 8 and 16 columns. */
+// @ts-ignore: decorator
+@inline
+export const ROW_UNIT: usize = 30;
+// @ts-ignore: decorator
+@inline
+export const COL_UNIT: usize = 16;
+
 // Up to this many rows of A, packing B costs more than it gains (measured).
 // @ts-ignore: decorator
 @inline
@@ -38,7 +46,7 @@ const MOST_WEIGHTED_ROWS: usize = 6;
 const PACKED_A: usize = 6 * 16 << 2;
 const PACKED_B: usize = PACKED_A + (ROWS * DEPTH << 2);
 
-/** Bytes of scratch that `gemm` needs, at an address that is a multiple of 16. Also in src/kernels/matmul/matmul.ts. */
+/** Bytes of scratch that `gemm` needs, at an address that is a multiple of 16. */
 export const GEMM_SCRATCH: usize = PACKED_B + (COLS * DEPTH << 2);
 
 // @ts-ignore: decorator

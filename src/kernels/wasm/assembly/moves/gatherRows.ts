@@ -3,8 +3,8 @@
 import { accumulate } from "../pointwise/binary";
 import { BF16, F16, F32, loadElement, loadVector, shiftOf } from "../elements";
 
-/** Ids of a piece of work, so that the few of a step of decoding wake no thread. Also in src/kernels/moves/gatherRows.ts. */
-const PIECE: usize = 16;
+/** Ids of a piece of work, so that the few of a step of decoding wake no thread. */
+export const PIECE: usize = 16;
 
 /**
  * y[m] = x[ids[m]], widened to f32. Pieces [begin, end) are PIECE ids each.

@@ -1,18 +1,18 @@
 // The SIMD bodies of src/kernels/pointwise/pointwise.ts for two operands, and of accumulate.ts. Elements [begin, end) of the result.
-// Memory-bound: four vectors a round. `op` counts binaryRows of pointwise.ts.
+// Memory-bound: four vectors a round. `op` is one of the ids below, exported by constants.ts; any other ends in a trap.
 
 // @ts-ignore: decorator
 @inline
-const ADD: i32 = 0;
+export const ADD: i32 = 0;
 // @ts-ignore: decorator
 @inline
-const SUB: i32 = 1;
+export const SUB: i32 = 1;
 // @ts-ignore: decorator
 @inline
-const MUL: i32 = 2;
+export const MUL: i32 = 2;
 // @ts-ignore: decorator
 @inline
-const DIV: i32 = 3;
+export const DIV: i32 = 3;
 
 // Here `op` is a constant at every call, so that one branch is left after inlining.
 // @ts-ignore: decorator
@@ -21,7 +21,8 @@ function vector(op: i32, a: v128, b: v128): v128 {
   if (op == ADD) return f32x4.add(a, b);
   if (op == SUB) return f32x4.sub(a, b);
   if (op == MUL) return f32x4.mul(a, b);
-  return f32x4.div(a, b);
+  if (op == DIV) return f32x4.div(a, b);
+  return unreachable();
 }
 
 // @ts-ignore: decorator
@@ -30,7 +31,8 @@ function scalar(op: i32, a: f32, b: f32): f32 {
   if (op == ADD) return a + b;
   if (op == SUB) return a - b;
   if (op == MUL) return a * b;
-  return a / b;
+  if (op == DIV) return a / b;
+  return unreachable();
 }
 
 // @ts-ignore: decorator
@@ -61,7 +63,8 @@ export function binary(
   if (op == ADD) elements(ADD, a + at, b + at, y + at, count);
   else if (op == SUB) elements(SUB, a + at, b + at, y + at, count);
   else if (op == MUL) elements(MUL, a + at, b + at, y + at, count);
-  else elements(DIV, a + at, b + at, y + at, count);
+  else if (op == DIV) elements(DIV, a + at, b + at, y + at, count);
+  else unreachable();
 }
 
 export function accumulate(x: usize, y: usize, size: usize, begin: usize, end: usize): void {
@@ -134,12 +137,13 @@ export function binaryBroadcast(
     if (op == ADD) rowPart(ADD, fromA, a3 << 2, fromB, b3 << 2, to, count);
     else if (op == SUB) rowPart(SUB, fromA, a3 << 2, fromB, b3 << 2, to, count);
     else if (op == MUL) rowPart(MUL, fromA, a3 << 2, fromB, b3 << 2, to, count);
-    else rowPart(DIV, fromA, a3 << 2, fromB, b3 << 2, to, count);
+    else if (op == DIV) rowPart(DIV, fromA, a3 << 2, fromB, b3 << 2, to, count);
+    else unreachable();
     at += count;
   }
 }
 
-/** y = x op s; `op` counts scalarRows of pointwise.ts. */
+/** y = x op s for ADD and MUL. */
 export function binaryScalar(
   op: i32,
   x: usize,
@@ -149,15 +153,16 @@ export function binaryScalar(
   begin: usize,
   end: usize,
 ): void {
+  if (op != ADD && op != MUL) unreachable();
   const operand = f32x4.splat(s);
   let at = begin << 2;
   const stop = end << 2;
   for (; at + 16 <= stop; at += 16) {
     const value = v128.load(x + at);
-    v128.store(y + at, op == 0 ? f32x4.add(value, operand) : f32x4.mul(value, operand));
+    v128.store(y + at, op == ADD ? f32x4.add(value, operand) : f32x4.mul(value, operand));
   }
   for (; at < stop; at += 4) {
     const value = load<f32>(x + at);
-    store<f32>(y + at, op == 0 ? value + s : value * s);
+    store<f32>(y + at, op == ADD ? value + s : value * s);
   }
 }

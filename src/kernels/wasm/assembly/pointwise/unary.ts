@@ -1,4 +1,5 @@
-// The SIMD bodies of src/kernels/pointwise/pointwise.ts for one operand. Elements [begin, end). `op` counts unaryRows there.
+// The SIMD bodies of src/kernels/pointwise/pointwise.ts for one operand. Elements [begin, end). `op`
+// is one of the ids below, exported by constants.ts; any other ends in a trap.
 
 import { bounded, gate, slope } from "./gelu";
 import { exp, sigmoid, tanh } from "../math";
@@ -7,25 +8,25 @@ import { madd } from "../simd";
 
 // @ts-ignore: decorator
 @inline
-const EXP: i32 = 0;
+export const EXP: i32 = 0;
 // @ts-ignore: decorator
 @inline
-const LOG: i32 = 1;
+export const LOG: i32 = 1;
 // @ts-ignore: decorator
 @inline
-const SQRT: i32 = 2;
+export const SQRT: i32 = 2;
 // @ts-ignore: decorator
 @inline
-const TANH: i32 = 3;
+export const TANH: i32 = 3;
 // @ts-ignore: decorator
 @inline
-const RELU: i32 = 4;
+export const RELU: i32 = 4;
 // @ts-ignore: decorator
 @inline
-const GELU: i32 = 5;
+export const GELU: i32 = 5;
 // @ts-ignore: decorator
 @inline
-const SILU: i32 = 6;
+export const SILU: i32 = 6;
 
 /** Four logarithms, one at a time: none is taken where speed counts. */
 // @ts-ignore: decorator
@@ -67,7 +68,8 @@ function valueOf(op: i32, x: v128): v128 {
   if (op == TANH) return tanh(x);
   if (op == RELU) return f32x4.max(x, f32x4.splat(0));
   if (op == GELU) return f32x4.mul(x, gate(bounded(x)));
-  return f32x4.mul(x, sigmoid(x));
+  if (op == SILU) return f32x4.mul(x, sigmoid(x));
+  return unreachable();
 }
 
 // @ts-ignore: decorator
@@ -79,8 +81,11 @@ function gradientOf(op: i32, x: v128, dy: v128): v128 {
   if (op == TANH) return f32x4.mul(tanhSlope(x), dy);
   if (op == RELU) return v128.and(dy, f32x4.gt(x, f32x4.splat(0)));
   if (op == SILU) return f32x4.mul(siluSlope(x), dy);
-  const a = bounded(x);
-  return f32x4.mul(slope(a, gate(a)), dy);
+  if (op == GELU) {
+    const a = bounded(x);
+    return f32x4.mul(slope(a, gate(a)), dy);
+  }
+  return unreachable();
 }
 
 // @ts-ignore: decorator
@@ -121,7 +126,8 @@ export function unaryForward(
   else if (op == TANH) forward(TANH, x, y, at, stop);
   else if (op == RELU) forward(RELU, x, y, at, stop);
   else if (op == GELU) forward(GELU, x, y, at, stop);
-  else forward(SILU, x, y, at, stop);
+  else if (op == SILU) forward(SILU, x, y, at, stop);
+  else unreachable();
 }
 
 /** dx = f'(x) dy. */
@@ -142,5 +148,6 @@ export function unaryBackward(
   else if (op == TANH) backward(TANH, x, dy, dx, at, stop);
   else if (op == RELU) backward(RELU, x, dy, dx, at, stop);
   else if (op == GELU) backward(GELU, x, dy, dx, at, stop);
-  else backward(SILU, x, dy, dx, at, stop);
+  else if (op == SILU) backward(SILU, x, dy, dx, at, stop);
+  else unreachable();
 }

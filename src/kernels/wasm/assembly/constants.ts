@@ -1,0 +1,44 @@
+// Numbers that TypeScript needs as well. scripts/buildWasm.mjs reads them from the compiled module into
+// src/kernels/wasm/generated/constants.ts. Copies, because the compiler exports no constant that is @inline.
+
+import * as attention from "./attention/attentionBlock";
+import * as elements from "./elements";
+import * as gemm from "./matmul/gemm";
+import * as gather from "./moves/gatherRows";
+import * as philox from "./philox";
+import * as binary from "./pointwise/binary";
+import * as unary from "./pointwise/unary";
+
+/** Bytes of scratch in which a matrix product packs its panels. */
+export const GEMM_SCRATCH: usize = gemm.GEMM_SCRATCH;
+/** Multiples of rows and columns that leave no tile of a matrix product half empty inside, in any variant. */
+export const ROW_UNIT: usize = gemm.ROW_UNIT;
+export const COL_UNIT: usize = gemm.COL_UNIT;
+/** Queries whose scores attention holds at a time. */
+export const SCORE_BLOCK: usize = attention.BLOCK;
+/** Score of a masked key. */
+export const MASKED: f32 = attention.MASKED;
+/** Elements whose dropout factors are drawn at a time. */
+export const DROPOUT_GROUP: usize = philox.GROUP;
+/** Ids of a piece of gatherRows. */
+export const GATHER_PIECE: usize = gather.PIECE;
+
+// How elements are stored.
+export const F32: i32 = elements.F32;
+export const BF16: i32 = elements.BF16;
+export const F16: i32 = elements.F16;
+
+// Operations of unaryForward and unaryBackward, by the names of their rows in src/kernels/pointwise/pointwise.ts.
+export const EXP: i32 = unary.EXP;
+export const LOG: i32 = unary.LOG;
+export const SQRT: i32 = unary.SQRT;
+export const TANH: i32 = unary.TANH;
+export const RELU: i32 = unary.RELU;
+export const GELU: i32 = unary.GELU;
+export const SILU: i32 = unary.SILU;
+
+// Operations of binary, binaryBroadcast and binaryScalar.
+export const ADD: i32 = binary.ADD;
+export const SUB: i32 = binary.SUB;
+export const MUL: i32 = binary.MUL;
+export const DIV: i32 = binary.DIV;
