@@ -31,7 +31,7 @@ async function main() {
     if (await isCurrent(path, hash)) continue;
     const wasm = await compile([...flags, ...extra]);
     const base64 = Buffer.from(wasm).toString("base64");
-    await writeWhole(path, `${header(hash)}\nexport const wasmBase64 =\n  "${base64}";\n`);
+    await writeWhole(path, `${header(hash)}\nexport const wasmBase64: string =\n  "${base64}";\n`);
   }
 }
 
