@@ -32,7 +32,7 @@ async function main() {
     if (await isCurrent(path, hash)) continue;
     const wasm = await compile([...flags, ...extra]);
     const base64 = Buffer.from(wasm).toString("base64");
-    await writeWhole(path, `${header(hash)}\nexport const wasmBase64 =\n  "${base64}";\n`);
+    await writeWhole(path, `${header(hash)}\nexport const wasmBase64: string =\n  "${base64}";\n`);
   }
   const path = join(generated, "constants.ts");
   if (!(await isCurrent(path, hash))) await writeWhole(path, await constantsModule(hash));

@@ -8,6 +8,9 @@ import { adopt, type Scope } from "./scope.ts";
 import type { Shape } from "./shape.ts";
 import { checkShape, formatShape, inferShape, sizeOf } from "./shape.ts";
 
+/** The method that Node's console.log asks an object for; other consoles show its fields. */
+const inspect = Symbol.for("nodejs.util.inspect.custom");
+
 /** What the tape hangs on the output of an op; see src/autograd/tape.ts. */
 export interface GraphNode {
   /** Called when the tensor that carries the node is disposed. */
@@ -45,12 +48,29 @@ export class Tensor {
     return sizeOf(this.shape);
   }
 
+  /** Number of axes. */
   get rank(): number {
     return this.shape.length;
   }
 
+  /** Whether the tensor was freed: then its elements cannot be read. */
   get disposed(): boolean {
     return this.#storage === null;
+  }
+
+  /**
+   * Dtype, shape and device: `Tensor f32 [2, 3] on cpu`, with `, requires grad` and `, disposed` where that is so.
+   * Elements are not shown, for reading them takes an `await`: print `await x.data()`.
+   */
+  toString(): string {
+    const grad = this.requiresGrad ? ", requires grad" : "";
+    const end = this.disposed ? ", disposed" : "";
+    return `Tensor ${this.dtype} ${formatShape(this.shape)} on ${this.device.kind}${grad}${end}`;
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return this.toString();
   }
 
   /** @internal @throws {DisposedError} after dispose() */

@@ -24,6 +24,12 @@ const bundler = {
   module: ts.ModuleKind.ESNext,
   moduleResolution: ts.ModuleResolutionKind.Bundler,
 };
+/** CommonJS projects of before `exports`: they read `main` and `types`. */
+const node10 = {
+  ...strict,
+  module: ts.ModuleKind.CommonJS,
+  moduleResolution: ts.ModuleResolutionKind.Node10,
+};
 
 const TYPES_OF_0_1_0 =
   `AttentionOptions Columns ComputeMetrics Dataset DatasetDict Device DeviceKind DeviceOptions DownloadProgress Dtype
@@ -100,6 +106,7 @@ describe("a strict program", () => {
   it.each([
     ["nodenext", nodenext],
     ["bundler", bundler],
+    ["node10", node10],
   ])("with moduleResolution %s compiles to declarations of its own", (_, options) => {
     expect(complaints(programOver(files, options, consumer).program)).toEqual([]);
   });
