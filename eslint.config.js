@@ -6,6 +6,7 @@ export default tseslint.config(
       "dist/",
       "dist-bench/",
       "coverage/",
+      "docs/api/",
       "src/kernels/wasm/assembly/",
       "src/kernels/wasm/generated/",
       "node_modules/",

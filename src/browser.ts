@@ -1,45 +1,115 @@
 // What pages import from "gradloom" (package.json, the condition "browser"): everything but what reads folders.
+// Each type that a signature names is exported, too, so that a program can name what it gets
+// (test/meta/publicTypes.test.ts).
 
 export { openDevice, type DeviceKind, type DeviceOptions } from "./kernels/openDevice.ts";
+export type { WasmVariant } from "./kernels/wasm/load.ts";
 export type { Device, MemoryStats } from "./tensor/device.ts";
-export type { Dtype } from "./tensor/dtype.ts";
+export type { DataArray, Dtype, FloatArray } from "./tensor/dtype.ts";
 export * from "./tensor/errors.ts";
-export { Generator } from "./tensor/philox.ts";
+export { Generator, type RandomStream } from "./tensor/philox.ts";
 export {
   readSafetensors,
   openSafetensors,
   writeSafetensors,
+  type SafetensorsData,
+  type SafetensorsDtype,
+  type SafetensorsEntry,
   type SafetensorsFile,
+  type SafetensorsInput,
+  type SafetensorsInputs,
+  type SafetensorsTensor,
 } from "./tensor/safetensors.ts";
-export { keep, scope, Scope } from "./tensor/scope.ts";
-export { full, Tensor, tensor, zeros, type TensorOptions } from "./tensor/tensor.ts";
+export { keep, scope, Scope, type Owned, type Synchronous } from "./tensor/scope.ts";
+export type { Shape } from "./tensor/shape.ts";
+export {
+  full,
+  Tensor,
+  tensor,
+  zeros,
+  type NestedNumbers,
+  type TensorData,
+  type TensorOptions,
+} from "./tensor/tensor.ts";
 
 export * from "./autograd/index.ts";
-export { argmaxForward, topkForward } from "./kernels/rows/argmax.ts";
+export { argmaxForward as argmax, topkForward as topk } from "./kernels/rows/argmax.ts";
+export type { RelativePositionBiasOptions } from "./kernels/attention/positionBias.ts";
+export type { MatmulOptions } from "./kernels/matmul/matmul.ts";
+export type { Dropout } from "./kernels/pointwise/dropout.ts";
+export type { HalfDtype } from "./kernels/pointwise/roundTo.ts";
+export type { CrossEntropyOptions } from "./kernels/rows/crossEntropy.ts";
 
 export type { DownloadProgress, HubOptions } from "./hub/options.ts";
-export { T5Config } from "./t5/config.ts";
+export type { JsonObject } from "./model/jsonFields.ts";
 export type { ModelSource } from "./model/modelFolder.ts";
-export { T5ForConditionalGeneration, type PretrainedOptions } from "./t5/model.ts";
+export { Tokenizer, type Encoded, type EncodeOptions } from "./model/tokenizer.ts";
+export { T5Config, type Activation } from "./t5/config.ts";
+export type { GenerationConfig } from "./t5/generationConfig.ts";
+export type { TokenIds } from "./t5/inputs.ts";
+export { T5ForConditionalGeneration, type PretrainedOptions, type TorchDtype } from "./t5/model.ts";
+export type { ForwardInputs, ForwardOutputs, T5Network } from "./t5/network.ts";
 export { addLora, mergeLora, removeLora, unmergeLora } from "./t5/lora/adapter.ts";
 export { LoraConfig, type LoraOptions } from "./t5/lora/config.ts";
 export { loadLora, saveLora } from "./t5/lora/files.ts";
-export type { ForwardInputs, ForwardOutputs } from "./t5/network.ts";
-export { Tokenizer } from "./model/tokenizer.ts";
-export { nextTokenProbabilities } from "./generation/sampling.ts";
+export type { GenerationResult } from "./generation/generate.ts";
 export type { GenerationOptions } from "./generation/options.ts";
+export { nextTokenProbabilities, type SamplingOptions } from "./generation/sampling.ts";
+export type { TokenStreamer } from "./generation/session.ts";
 
-export { rouge, rougeScores, type RougeScore } from "./eval/rouge.ts";
+export {
+  rouge,
+  rougeScores,
+  type DefaultRougeType,
+  type References,
+  type RougeOptions,
+  type RougeScore,
+  type RougeScoresOptions,
+  type RougeType,
+} from "./eval/rouge.ts";
 
-export type { Columns, Dataset, DatasetDict, Row } from "./data/dataset.ts";
-export { preprocess } from "./data/preprocess.ts";
-export { shuffle, tokenizedStream } from "./data/streams.ts";
-export { seq2seqCollate } from "./data/collate.ts";
+export type { Collator, IndexedDataset, TrainDataset } from "./data/batches.ts";
+export {
+  seq2seqCollate,
+  type Batch,
+  type Example,
+  type Seq2SeqCollateOptions,
+} from "./data/collate.ts";
+export type { Columns, Dataset, DatasetDict, Row, Split } from "./data/dataset.ts";
+export {
+  preprocess,
+  type Encoder,
+  type PreprocessOptions,
+  type RowEncoding,
+} from "./data/preprocess.ts";
+export { shuffle, tokenizedStream, type ShuffleOptions } from "./data/streams.ts";
+export type {
+  IntervalStrategy,
+  SaveStrategy,
+  SchedulerType,
+  TrainingArguments,
+  TrainingArgumentsInput,
+} from "./train/arguments/arguments.ts";
+export {
+  EarlyStoppingCallback,
+  type CallbackEvent,
+  type CallbackInfo,
+  type EarlyStoppingOptions,
+  type Hook,
+  type TrainerCallback,
+  type TrainerControl,
+} from "./train/callbacks.ts";
+export type { CallbackState, LogRecord, TrainerState } from "./train/checkpoint/state.ts";
+export { rougeMetrics, type Decoder } from "./train/rougeMetrics.ts";
+export type { Metrics } from "./train/speed.ts";
+export type { TrainableModel } from "./train/trainableModel.ts";
 export {
   Trainer,
   type ComputeMetrics,
   type EvalPrediction,
+  type EvaluateOptions,
   type TrainerOptions,
+  type TrainerTokenizer,
+  type TrainOptions,
+  type TrainOutput,
 } from "./train/trainer.ts";
-export { EarlyStoppingCallback, type TrainerCallback } from "./train/callbacks.ts";
-export { rougeMetrics } from "./train/rougeMetrics.ts";

@@ -4,4 +4,4 @@ export * from "./browser.ts";
 
 // These read folders, so pages do without.
 export { loadDataset, streamDataset, type LoadDatasetOptions } from "./data/loadDataset.ts";
-export { preprocessCached } from "./data/tokenCache.ts";
+export { preprocessCached, type CacheOptions } from "./data/tokenCache.ts";

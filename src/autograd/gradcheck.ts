@@ -7,6 +7,7 @@ import { tensor, type Tensor } from "../tensor/tensor.ts";
 import { backward } from "./backward.ts";
 import { noGrad } from "./tape.ts";
 
+/** How closely `gradcheck` looks. */
 export interface GradcheckOptions {
   /** Step of the differences, relative to max(1, |x|). Default 1e-5, right for f64. */
   readonly step?: number;

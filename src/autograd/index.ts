@@ -19,4 +19,4 @@ export { logSoftmax, softmax } from "./ops/softmax.ts";
 export { backward } from "./backward.ts";
 export { checkpoint } from "./checkpoint.ts";
 export { gradcheck, type GradcheckOptions } from "./gradcheck.ts";
-export { toGraphviz, enableGrad, isGradEnabled, noGrad } from "./tape.ts";
+export { dot, enableGrad, isGradEnabled, noGrad, toGraphviz } from "./tape.ts";

@@ -198,3 +198,11 @@ export function toGraphviz(output: Tensor): string {
   if (output.node instanceof TapeNode) visit(output.node);
   return `digraph tape {\n${lines.join("\n")}\n}\n`;
 }
+
+/**
+ * The former name of {@link toGraphviz}, which readers took for a dot product.
+ * @deprecated since 0.2.0, and gone in 0.3.0: call `toGraphviz`.
+ */
+export function dot(output: Tensor): string {
+  return toGraphviz(output);
+}

@@ -6,12 +6,14 @@ import { defaultCollate, seq2seqCollate, type Batch, type Example } from "./coll
 /** Rows by index: an array will do. */
 export interface IndexedDataset {
   readonly length: number;
+  /** Row i, 0..length - 1. */
   get(i: number): Example | Promise<Example>;
 }
 
 /** Rows by index, or one after another, in their own order and anew for every epoch. */
 export type TrainDataset = readonly Example[] | IndexedDataset | AsyncIterable<Example>;
 
+/** Makes a batch of examples; `seq2seqCollate` is one with its options filled in. */
 export type Collator = (examples: readonly Example[]) => Batch;
 
 export interface BatchOptions {

@@ -18,6 +18,7 @@ export interface Batch {
   labels: number[][];
 }
 
+/** How `seq2seqCollate` pads. */
 export interface Seq2SeqCollateOptions {
   /** Id that fills up inputs, default 0 as in T5. */
   readonly padTokenId?: number;

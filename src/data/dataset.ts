@@ -10,7 +10,9 @@ export interface Dataset {
 }
 
 export const SPLITS = ["train", "validation", "test"] as const;
+/** The names of the splits that are read. */
 export type Split = (typeof SPLITS)[number];
+/** The splits of a dataset by name. */
 export type DatasetDict = { readonly [S in Split]?: Dataset };
 
 /** Which columns hold the text to read and the text to write. */

@@ -21,6 +21,7 @@ import { parquetRows } from "./parquet.ts";
 import { neededColumns } from "./prompt.ts";
 import { decodeUtf8 } from "./textFile.ts";
 
+/** Which splits and columns `loadDataset` reads, and how it fetches them from the Hub. */
 export interface LoadDatasetOptions extends Columns, HubOptions {
   /** Splits to read; default all that are there. */
   readonly splits?: readonly Split[] | undefined;

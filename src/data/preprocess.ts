@@ -28,6 +28,7 @@ export interface RowEncoding extends Columns {
   readonly maxLength?: number;
 }
 
+/** How `preprocess` makes token ids of rows, and what it tells meanwhile. */
 export interface PreprocessOptions extends RowEncoding {
   /** Called after every chunk with the number of rows done. */
   readonly onProgress?: (done: number, total: number) => void;

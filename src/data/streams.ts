@@ -10,6 +10,7 @@ import { rowEncoder, type Encoder, type RowEncoding } from "./preprocess.ts";
 /** Rows tokenised at a time. */
 const CHUNK = 64;
 
+/** How many rows `shuffle` mixes, and its seed. */
 export interface ShuffleOptions {
   /** Rows held in memory; each is drawn from as many. 1 keeps the order. */
   readonly bufferSize: number;

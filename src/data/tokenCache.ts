@@ -25,6 +25,7 @@ const PROBES = 16;
 const KEPT_DAYS = 30;
 const DAY = 24 * 60 * 60 * 1000;
 
+/** Options of `preprocess`, and where its results are kept. */
 export interface CacheOptions extends PreprocessOptions {
   /** Folder of the entries; default `tokenCacheFolder()`. */
   readonly cacheDir?: string;

@@ -20,6 +20,7 @@ import {
 export { rougeScores };
 export type { DefaultRougeType, RougeScore, RougeScoresOptions, RougeType };
 
+/** Options of `rouge`: those of `rougeScores`, and how scores are put together. */
 export interface RougeOptions<
   T extends RougeType = DefaultRougeType,
 > extends RougeScoresOptions<T> {

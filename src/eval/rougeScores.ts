@@ -10,7 +10,9 @@ import { ArgumentError } from "../tensor/errors.ts";
 import { lcsLength, markLcs } from "./lcs.ts";
 import { rougeSentences, rougeTokens } from "./rougeTokens.ts";
 
+/** A figure of ROUGE: n-grams of one length, or the longest common subsequence of texts (L) or of their lines (Lsum). */
 export type RougeType = `rouge${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | "L" | "Lsum"}`;
+/** What is computed unless `rougeTypes` says otherwise, as by Hugging Face's evaluate. */
 export type DefaultRougeType = "rouge1" | "rouge2" | "rougeL" | "rougeLsum";
 
 /** Each in [0, 1]. */
@@ -20,6 +22,7 @@ export interface RougeScore {
   readonly fmeasure: number;
 }
 
+/** Which figures `rougeScores` computes, and how words are compared. */
 export interface RougeScoresOptions<T extends RougeType = DefaultRougeType> {
   /** Compares Porter stems instead of words. Default false. */
   readonly useStemmer?: boolean;

@@ -7,6 +7,7 @@ import { planGeneration, rowsPerItem } from "./options.ts";
 import { seededUniforms } from "./sampling.ts";
 import type { GenerationTask, OpenSession } from "./session.ts";
 
+/** What `generate` returns with returnDictInGenerate. */
 export interface GenerationResult {
   /** [batch x numReturnSequences] token ids of equal length, start token first. */
   readonly sequences: number[][];

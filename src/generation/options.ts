@@ -3,6 +3,10 @@
 import { ArgumentError, ConfigError } from "../tensor/errors.ts";
 import type { TokenStreamer } from "./session.ts";
 
+/**
+ * transformers' GenerationConfig in camelCase. What is left out comes from the model's generation_config.json, then from
+ * the defaults here.
+ */
 export interface GenerationOptions {
   /** Most tokens to generate, >= 1. Default 20. Goes before `maxLength`. */
   readonly maxNewTokens?: number | undefined;
@@ -38,7 +42,7 @@ export interface GenerationOptions {
   /** Seed of the draws, an integer >= 0. Without one every call draws anew. */
   readonly seed?: number | undefined;
   /** Receives tokens as they are chosen; not with beams. */
-  readonly streamer?: TokenStreamer | ((tokens: number[]) => void | Promise<void>) | undefined;
+  readonly streamer?: TokenStreamer | ((tokens: number[]) => unknown) | undefined;
   /** Aborting it rejects generate() with the signal's reason, at the next token. */
   readonly signal?: AbortSignal | undefined;
   /** Return `{ sequences, sequencesScores }` instead of the sequences alone. Default false. */

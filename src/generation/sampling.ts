@@ -22,6 +22,7 @@ export function seededUniforms(seed: number): Uniforms {
   };
 }
 
+/** The options that change the distribution that sampling draws from. */
 export type SamplingOptions = Pick<GenerationOptions, "temperature" | "topK" | "topP">;
 
 /**

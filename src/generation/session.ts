@@ -52,10 +52,13 @@ export interface GenerationTask {
 
 /** Receives tokens as they are chosen (the start token is not among them). */
 export interface TokenStreamer {
-  /** @param tokens [rows] the newest token of every row; rows that have ended get the pad token */
-  put(tokens: number[]): void | Promise<void>;
+  /**
+   * Called for each token, and awaited.
+   * @param tokens [rows] the newest token of every row; rows that have ended get the pad token
+   */
+  put(tokens: number[]): unknown;
   /** Called once after the last token, not when generation fails or is aborted. */
-  end(): void | Promise<void>;
+  end(): unknown;
 }
 
 /**

@@ -8,6 +8,7 @@ export interface DownloadProgress {
   readonly total: number;
 }
 
+/** How files are fetched from the Hugging Face Hub and kept; defaults are those of Python's huggingface_hub. */
 export interface HubOptions {
   /** Branch, tag or commit hash; default "main". */
   readonly revision?: string | undefined;

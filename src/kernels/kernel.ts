@@ -3,6 +3,7 @@
 
 import type {
   BindingDeclaration,
+  Device,
   KernelArrays,
   KernelDescription,
   KernelParams,
@@ -151,8 +152,8 @@ export function launch<
   device.dispatch(description, bound, params, constants[0] ?? {});
 }
 
-function checkBindings(kernel: KernelDescription, tensors: KernelTensors): Tensor["device"] {
-  let device: Tensor["device"] | null = null;
+function checkBindings(kernel: KernelDescription, tensors: KernelTensors): Device {
+  let device: Device | null = null;
   let float: Dtype | null = null;
   for (const bindings of [kernel.inputs, kernel.outputs]) {
     for (const [name, declared] of Object.entries(bindings)) {

@@ -20,8 +20,10 @@ import {
 
 const MAX_THREADS = 64;
 
+/** Where tensors live: `"cpu"`, `"webgpu"`, or `"auto"` for webgpu where there is a GPU and cpu elsewhere. */
 export type DeviceKind = "cpu" | "webgpu" | "auto";
 
+/** What `openDevice` is told; each field says for which kind of device it counts. */
 export interface DeviceOptions {
   /** cpu: threads, 1..64; default: the machine's cores, 1 on a page that is not cross-origin isolated. Plain kernels run on one. */
   readonly threads?: number;

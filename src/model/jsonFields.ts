@@ -2,6 +2,7 @@
 
 import { ConfigError } from "../tensor/errors.ts";
 
+/** A JSON object as it was parsed. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 export interface NumberRule {

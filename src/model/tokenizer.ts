@@ -12,6 +12,7 @@ import { buildPipeline, type Pipeline } from "./tokenizerPipeline.ts";
 /** Configurations say 1e30 for "no limit"; transformers takes everything above this for it. */
 const NO_LIMIT = 1e20;
 
+/** How `Tokenizer.encode` pads and cuts rows, as transformers' tokenizers do. */
 export interface EncodeOptions {
   /** "longest" (or true) pads to the longest row, "max_length" to maxLength; default false. */
   readonly padding?: boolean | "longest" | "max_length";
@@ -21,12 +22,17 @@ export interface EncodeOptions {
   readonly maxLength?: number;
 }
 
+/** Rows of token ids, as a model takes them. */
 export interface Encoded {
   readonly inputIds: number[][];
   /** 1 for tokens, 0 for padding. */
   readonly attentionMask: number[][];
 }
 
+/**
+ * The SentencePiece tokenizer of a T5 model, from tokenizer.json; `fromPretrained` loads one. Ids and texts are those of
+ * transformers' T5TokenizerFast.
+ */
 export class Tokenizer {
   /** Ids are below this; a model may have more rows (32,128 for T5's 32,100). */
   readonly vocabSize: number;

@@ -19,6 +19,7 @@ import { locateModel } from "../model/pretrained.ts";
 
 export type { Activation };
 
+/** The fields of a T5 model's config.json, checked, in camelCase. Made by `fromPretrained`, or by hand from such an object. */
 export class T5Config {
   readonly vocabSize: number;
   readonly dModel: number;

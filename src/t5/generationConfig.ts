@@ -24,6 +24,7 @@ const LEGACY_OPTIONS = [
   "no_repeat_ngram_size",
 ];
 
+/** The fields of generation_config.json that matter here; options of `generate` go before them. */
 export class GenerationConfig {
   /** undefined where the file leaves it out; then config.json's holds. */
   readonly decoderStartTokenId: number | undefined;

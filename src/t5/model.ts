@@ -15,8 +15,9 @@ import { runGeneration, type GenerationResult } from "../generation/generate.ts"
 import { generationDefaults, type GenerationOptions } from "../generation/options.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { loadWeights } from "./loadWeights.ts";
-import { freeAdapter, isMerged, loraParameters, type AttachedLora } from "./lora/adapter.ts";
+import { freeAdapter, isMerged, loraParameters } from "./lora/adapter.ts";
 import { ADAPTER_WEIGHTS } from "../model/adapterFileNames.ts";
+import type { AttachedLora } from "./lora/loraModel.ts";
 import { adapterTensors, baseOfAdapter, loraFiles, openLora, readLora } from "./lora/files.ts";
 import type { ModelSource } from "../model/modelFolder.ts";
 import { T5Network } from "./network.ts";
@@ -28,6 +29,7 @@ import { buildWeights, type T5Weights } from "./weights.ts";
 export type TorchDtype = "float32" | "float16" | "bfloat16";
 const STORED_AS = { float32: "f32", float16: "f16", bfloat16: "bf16" } as const;
 
+/** How `T5ForConditionalGeneration.fromPretrained` loads a model; `device` is required. */
 export interface PretrainedOptions extends HubOptions {
   readonly device: Device;
   /** How weights are stored; "float32" whatever config.json says. Arithmetic is f32 in any case. */
@@ -38,6 +40,10 @@ export interface PretrainedOptions extends HubOptions {
   readonly adapter?: ModelSource | undefined;
 }
 
+/**
+ * A T5 or FLAN-T5 model with its language modelling head, by transformers' name: load it with `fromPretrained`, make one
+ * with random weights with `fromConfig`, write with `generate`, train with `Trainer` or with `forward` and `backward`.
+ */
 export class T5ForConditionalGeneration extends T5Network {
   /** Tensors that the checkpoint held and the model does not have. */
   readonly unusedTensors: readonly string[];

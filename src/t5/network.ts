@@ -26,6 +26,7 @@ import {
 } from "./layers.ts";
 import type { BlockWeights, T5Weights } from "./weights.ts";
 
+/** What `forward` reads: token ids, their mask, and labels or decoder ids. */
 export interface ForwardInputs {
   /** [B, S] token ids. */
   readonly inputIds: TokenIds;
@@ -38,6 +39,7 @@ export interface ForwardInputs {
   readonly outputHiddenStates?: boolean;
 }
 
+/** What `forward` gives: logits, the encoder's output, and the loss when there are labels. */
 export interface ForwardOutputs {
   /** Mean cross-entropy over labels other than -100; present when labels were given. */
   readonly loss?: Tensor;
@@ -54,6 +56,7 @@ export interface ForwardOutputs {
 export class T5Network {
   readonly config: T5Config;
   readonly generationConfig: GenerationConfig;
+  /** @internal Use `parameters()` of T5ForConditionalGeneration. */
   readonly weights: T5Weights;
   readonly device: Device;
   /** Source of dropout masks; its offset is part of a training checkpoint. */
@@ -64,6 +67,7 @@ export class T5Network {
   /** Whether training computes each block again in backward instead of keeping its activations. */
   gradientCheckpointing = false;
 
+  /** @internal */
   constructor(config: T5Config, generationConfig: GenerationConfig, weights: T5Weights) {
     this.config = config;
     this.generationConfig = generationConfig;
@@ -89,6 +93,7 @@ export class T5Network {
     this.gradientCheckpointing = true;
   }
 
+  /** Keeps all activations again. */
   gradientCheckpointingDisable(): void {
     this.gradientCheckpointing = false;
   }
@@ -128,7 +133,7 @@ export class T5Network {
     });
   }
 
-  /** Encoder stack: ids [B, S] -> [B, S, C]. */
+  /** @internal Encoder stack: ids [B, S] -> [B, S, C]. */
   encode(
     ids: Tensor,
     mask: Tensor | undefined,
@@ -149,7 +154,7 @@ export class T5Network {
     return states.finish((x) => applyDropout(context, norm(context, x, encoder.finalNorm)));
   }
 
-  /** Decoder stack: ids [B, T], encoded [B, S, C] -> [B, T, C]. */
+  /** @internal Decoder stack: ids [B, T], encoded [B, S, C] -> [B, T, C]. */
   decode(ids: Tensor, encoded: Tensor, mask: Tensor | undefined, keepStates = false): StackOutput {
     const { config, context } = this;
     const { decoder } = this.weights;
@@ -167,7 +172,7 @@ export class T5Network {
     return states.finish((x) => applyDropout(context, norm(context, x, decoder.finalNorm)));
   }
 
-  /** Logits [..., V] of decoder outputs [..., C]; tied models scale by C^-0.5 first (docs/guide/hugging-face-semantics.md 1.1). */
+  /** @internal Logits [..., V] of decoder outputs [..., C]; tied models scale by C^-0.5 first (docs/guide/hugging-face-semantics.md 1.1). */
   project(x: Tensor, context = this.context): Tensor {
     const { scaleDecoderOutputs, dModel } = this.config;
     const scaled = scaleDecoderOutputs ? mulScalar(x, dModel ** -0.5) : x;

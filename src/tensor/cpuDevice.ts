@@ -8,6 +8,7 @@ import type {
   KernelArrays,
   KernelDescription,
   KernelParams,
+  KernelTensor,
   KernelTensors,
   MemoryStats,
   Storage,
@@ -16,7 +17,6 @@ import type {
 import type { DataArray, Dtype, StorageArray } from "./dtype.ts";
 import { byteLength, fromStorage } from "./dtype.ts";
 import { DeviceError, invariant } from "./errors.ts";
-import type { Tensor } from "./tensor.ts";
 import { CONTROL_BYTES, ThreadPool } from "./threadPool.ts";
 
 /** Elements that a kernel must touch before threads share it. Below, waking a thread costs more than it saves. */
@@ -210,8 +210,13 @@ export class CpuDevice implements Device {
    * Runs an elementwise kernel on tensors of which some lie far, a window at a time: parts of those are copied near,
    * and outputs back.
    */
-  #stream(call: WasmCall, bound: readonly (Tensor | null)[], inputs: number, pieces: number): void {
-    const isStreamed = (x: Tensor): boolean =>
+  #stream(
+    call: WasmCall,
+    bound: readonly (KernelTensor | null)[],
+    inputs: number,
+    pieces: number,
+  ): void {
+    const isStreamed = (x: KernelTensor): boolean =>
       x.size === pieces && !this.#memory.isNear(storageOf(x.storage).block);
     const pinned = new Set(
       bound.flatMap((x) => (x && !isStreamed(x) ? [storageOf(x.storage).block] : [])),
@@ -225,7 +230,7 @@ export class CpuDevice implements Device {
     });
     for (let first = 0; first < pieces; first += WINDOW) {
       const count = Math.min(WINDOW, pieces - first);
-      const part = (x: Tensor): Uint8Array => {
+      const part = (x: KernelTensor): Uint8Array => {
         const [begin, end] = [byteLength(x.dtype, first), byteLength(x.dtype, first + count)];
         return this.#memory.bytesOf(storageOf(x.storage)).subarray(begin, end);
       };

@@ -2,7 +2,7 @@
 // It knows kernels only by this description, so that no op is named in this folder.
 
 import type { Dtype, StorageArray, DataArray, FloatArray } from "./dtype.ts";
-import type { Tensor } from "./tensor.ts";
+import type { Shape } from "./shape.ts";
 import type { ScalarType, WgslBody } from "./wgsl.ts";
 
 /**
@@ -14,7 +14,17 @@ export type BindingDeclaration = BindingType | `${BindingType}?`;
 
 export type KernelParams = Readonly<Record<string, number>>;
 export type KernelArrays = Readonly<Record<string, StorageArray | null>>;
-export type KernelTensors = Readonly<Record<string, Tensor | null>>;
+
+/** What a device reads of a tensor; `Tensor` is one. It lies here so that a device need not know the class. */
+export interface KernelTensor {
+  readonly shape: Shape;
+  readonly dtype: Dtype;
+  /** Number of elements. */
+  readonly size: number;
+  readonly device: Device;
+  readonly storage: Storage;
+}
+export type KernelTensors = Readonly<Record<string, KernelTensor | null>>;
 
 /** Name of a WebAssembly export and how its work is split. */
 export interface WasmBody {
@@ -73,6 +83,7 @@ export interface Storage {
 /** WebGPU's default minStorageBufferOffsetAlignment, in bytes: where a part of a storage may begin. */
 export const SLICE_ALIGNMENT = 256;
 
+/** Memory of a device at one moment, as `device.memory()` tells it. */
 export interface MemoryStats {
   /** Tensors alive: handles not disposed, and those the tape saved. */
   tensors: number;
@@ -84,6 +95,10 @@ export interface MemoryStats {
   peakBytes: number;
 }
 
+/**
+ * A place where tensors live and kernels run; `openDevice` gives one. Operations run on the device of their inputs,
+ * which must be the same for all. Close it when done.
+ */
 export interface Device {
   readonly kind: "cpu" | "webgpu";
   /** @internal Tensor handles alive on this device; kept by Tensor itself. */
@@ -95,20 +110,22 @@ export interface Device {
   /** Kernels dispatched since the device opened. */
   readonly dispatches: number;
   /**
-   * Bytes of the largest storage that a kernel can bind at once. Where a dispatch costs as much as it may do
+   * @internal Bytes of the largest storage that a kernel can bind at once. Where a dispatch costs as much as it may do
    * (GPUs), tensors that are updated together should lie together, in storages up to this size; null where
    * that gains nothing.
    */
   readonly packBytes: number | null;
-  /** @throws {DeviceError} when there is not that much memory */
+  /** @internal @throws {DeviceError} when there is not that much memory */
   allocate(bytes: number): Storage;
-  /** Fills storage with elements already in their stored form. */
+  /** @internal Fills storage with elements already in their stored form. */
   write(storage: Storage, dtype: Dtype, values: StorageArray): void;
+  /** @internal */
   fillZero(storage: Storage): void;
-  /** A copy of the elements, once all work recorded before has finished. */
+  /** @internal A copy of the elements, once all work recorded before has finished. */
   read(storage: Storage, dtype: Dtype, size: number): Promise<DataArray>;
-  /** The same in stored form: 16-bit floats as raw words. */
+  /** @internal The same in stored form: 16-bit floats as raw words. */
   readStored(storage: Storage, dtype: Dtype, size: number): Promise<StorageArray>;
+  /** @internal */
   dispatch(
     kernel: KernelDescription,
     tensors: KernelTensors,
@@ -124,6 +141,7 @@ export interface Device {
    * compiling takes long (webgpu); other devices do nothing.
    */
   warmUp(record: () => void): Promise<void>;
+  /** What is held at this moment. */
   memory(): MemoryStats;
   /** Starts `peakBytes` anew from the bytes live now. */
   resetPeak(): void;

@@ -8,6 +8,7 @@ import {
   bfloat16ToFloat32,
 } from "./half.ts";
 
+/** Element type of a tensor. f16 and bf16 are stored only: arithmetic is f32, or f64 in gradient checks. */
 export type Dtype = "f32" | "f64" | "f16" | "bf16" | "i32" | "u32" | "bool";
 
 /** A floating-point array in which kernels compute: f32 in use, f64 in gradient checks. */

@@ -80,6 +80,7 @@ export class Generator {
     this.offset = offset;
   }
 
+  /** A stream for one random operation; moves `offset` on, so that the next one draws other numbers. */
   next(): RandomStream {
     const { seed, offset } = this;
     if (watched?.has(this) === false) watched.set(this, offset);

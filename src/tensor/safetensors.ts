@@ -18,6 +18,7 @@ export type { SafetensorsData, SafetensorsDtype, SafetensorsEntry };
 export { safetensorsChunks, writeSafetensors } from "./safetensorsWriter.ts";
 export type { SafetensorsInput, SafetensorsInputs } from "./safetensorsWriter.ts";
 
+/** A tensor as `readSafetensors` gives it. */
 export interface SafetensorsTensor {
   readonly dtype: SafetensorsDtype;
   readonly shape: Shape;

@@ -2,6 +2,7 @@
 
 import type { Shape } from "./shape.ts";
 
+/** The arrays that hold elements of safetensors files; 16-bit and 8-bit floats as raw words. */
 export type SafetensorsData =
   | Uint8Array
   | Int8Array
@@ -47,6 +48,7 @@ const layouts = {
   U64: { bits: 64, array: BigUint64Array },
 } satisfies Record<string, Layout>;
 
+/** Element types of the safetensors format, by its names. */
 export type SafetensorsDtype = keyof typeof layouts;
 /** Names of all dtypes, in that order. */
 export const dtypeOrder: readonly string[] = Object.keys(layouts);

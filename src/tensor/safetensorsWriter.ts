@@ -19,6 +19,7 @@ import {
 import { formatShape, type Shape } from "./shape.ts";
 import { writeAtomically } from "./writeAtomically.ts";
 
+/** A tensor as `writeSafetensors` takes it. */
 export interface SafetensorsInput {
   readonly dtype: SafetensorsDtype;
   readonly shape: Shape;
@@ -26,6 +27,7 @@ export interface SafetensorsInput {
   readonly data: SafetensorsData | (() => SafetensorsData | Promise<SafetensorsData>);
 }
 
+/** What `writeSafetensors` writes: tensors by name. */
 export type SafetensorsInputs =
   ReadonlyMap<string, SafetensorsInput> | Readonly<Record<string, SafetensorsInput>>;
 

@@ -2,9 +2,10 @@
 // lifetime: it runs in a scope, and what it returns lives on in the scope around it.
 
 /** What scopes own: tensors. */
-interface Disposable {
+export interface Owned {
   /** @internal The scope that frees it, if any. */
   owner: Scope | null;
+  /** Frees it; safe to repeat. */
   dispose(): void;
 }
 
@@ -15,7 +16,7 @@ let current: Scope | null = null;
  * `run` any number of synchronous pieces in it, then `dispose`. Prefer `scope(fn)` elsewhere.
  */
 export class Scope {
-  readonly #owned = new Set<Disposable>();
+  readonly #owned = new Set<Owned>();
   #parent: Scope | null = null;
 
   /** Runs `fn` with this scope receiving every tensor it makes. */
@@ -39,13 +40,13 @@ export class Scope {
   }
 
   /** @internal */
-  add(tensor: Disposable): void {
+  add(tensor: Owned): void {
     this.#owned.add(tensor);
     tensor.owner = this;
   }
 
   /** @internal */
-  remove(tensor: Disposable): void {
+  remove(tensor: Owned): void {
     this.#owned.delete(tensor);
     tensor.owner = null;
   }
@@ -85,24 +86,24 @@ export function scope<T>(fn: () => T, ...synchronous: Synchronous<T>): T {
 }
 
 /** Exempts a tensor from the scopes around it: it lives until `dispose` is called on it. */
-export function keep<T extends Disposable>(tensor: T): T {
+export function keep<T extends Owned>(tensor: T): T {
   tensor.owner?.remove(tensor);
   return tensor;
 }
 
 /** @internal Registers a new tensor with the innermost scope, if there is one. */
-export function adopt(tensor: Disposable): void {
+export function adopt(tensor: Owned): void {
   current?.add(tensor);
 }
 
 /** The members of `owned` that `value` reaches through arrays, Maps, Sets and plain objects. */
-function findOwned(value: unknown, owned: ReadonlySet<Disposable>): Disposable[] {
-  const found: Disposable[] = [];
+function findOwned(value: unknown, owned: ReadonlySet<Owned>): Owned[] {
+  const found: Owned[] = [];
   const seen = new Set<object>();
   const visit = (item: unknown): void => {
     if (typeof item !== "object" || item === null || seen.has(item)) return;
     seen.add(item);
-    if (owned.has(item as Disposable)) found.push(item as Disposable);
+    if (owned.has(item as Owned)) found.push(item as Owned);
     else if (Array.isArray(item) || item instanceof Set) item.forEach(visit);
     else if (item instanceof Map) {
       item.forEach((entry, key) => {

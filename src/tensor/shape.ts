@@ -2,6 +2,7 @@
 
 import { ShapeError } from "./errors.ts";
 
+/** Sizes of a tensor's axes, outermost first; [] for a scalar. */
 export type Shape = readonly number[];
 
 /** Number of elements of `shape`; 1 for the shape [] of a scalar. */

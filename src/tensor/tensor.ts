@@ -14,6 +14,10 @@ export interface GraphNode {
   release(): void;
 }
 
+/**
+ * Numbers of one dtype in a row-major array of a shape, on a device. Made by `tensor`, `zeros`, `full` and by
+ * operations, which are functions (`matmul(a, b)`); freed by `dispose`, or by the `scope` that it was made in.
+ */
 export class Tensor {
   readonly shape: Shape;
   readonly dtype: Dtype;
@@ -111,16 +115,19 @@ export function alias(x: Tensor, shape: Shape = x.shape): Tensor {
   return new Tensor(storage, shape, x.dtype, x.device);
 }
 
+/** What `tensor`, `zeros` and `full` need beside the elements: the device, and optionally dtype and requiresGrad (false). */
 export interface TensorOptions {
   readonly device: Device;
   readonly dtype?: Dtype;
   readonly requiresGrad?: boolean;
 }
 
-type Nested = number | boolean | readonly Nested[];
+/** Numbers in arrays in arrays, all of one depth and length. */
+export type NestedNumbers = number | boolean | readonly NestedNumbers[];
+/** What `tensor` makes a tensor of: a typed array, (nested) arrays of numbers, or one number. */
 export type TensorData =
   | ArrayLike<number>
-  | readonly Nested[]
+  | readonly NestedNumbers[]
   | number
   | Float32Array
   | Float64Array
@@ -177,7 +184,7 @@ function dtypeOf(data: TensorData): Dtype {
   return "f32";
 }
 
-function isNestedArray(data: TensorData | Nested): data is readonly Nested[] {
+function isNestedArray(data: TensorData | NestedNumbers): data is readonly NestedNumbers[] {
   return Array.isArray(data);
 }
 
@@ -185,7 +192,7 @@ function flatten(data: TensorData): ArrayLike<number> {
   if (typeof data === "number") return [data];
   if (!isNestedArray(data)) return data as ArrayLike<number>;
   const flat: number[] = [];
-  const visit = (item: Nested): void => {
+  const visit = (item: NestedNumbers): void => {
     if (isNestedArray(item)) item.forEach(visit);
     else flat.push(Number(item));
   };

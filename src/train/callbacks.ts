@@ -22,12 +22,13 @@ export interface CallbackInfo {
   readonly metrics?: Readonly<Metrics>;
 }
 
-type Hook = (
+/** One callback for one event. What it returns is awaited, and a value is ignored. */
+export type Hook = (
   args: TrainingArguments,
   state: TrainerState,
   control: TrainerControl,
   info: CallbackInfo,
-) => void | Promise<void>;
+) => unknown;
 
 /** transformers' events, but for on_push_begin: this Trainer does not push. */
 export interface TrainerCallback {
@@ -58,6 +59,7 @@ export interface TrainerCallback {
   importState?(attributes: CallbackState["attributes"]): void;
 }
 
+/** Names of the events that a callback may listen to. */
 export type CallbackEvent = Exclude<keyof TrainerCallback, "name" | "exportState" | "importState">;
 
 /** Flags that an event clears before its callbacks run. */
@@ -160,6 +162,7 @@ export function isBetter(args: TrainingArguments, value: number, best: number): 
   return args.greaterIsBetter ? value > best : value < best;
 }
 
+/** When `EarlyStoppingCallback` stops. */
 export interface EarlyStoppingOptions {
   /** Evaluations in a row that may bring no improvement, >= 1. Default 1. */
   readonly earlyStoppingPatience?: number;
@@ -194,6 +197,7 @@ export class EarlyStoppingCallback implements TrainerCallback {
     }
   }
 
+  /** @throws {ArgumentError} without a metric or evaluations to watch */
   onTrainBegin(args: TrainingArguments): void {
     if (args.metricForBestModel === null) {
       throw new ArgumentError(

@@ -1,5 +1,6 @@
 // Run time and rates, rounded as transformers rounds them (speed_metrics).
 
+/** Figures by name. */
 export type Metrics = Record<string, number>;
 
 /**

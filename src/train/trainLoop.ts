@@ -24,6 +24,7 @@ import { scheduleFactor } from "./schedule.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
 import type { Trainer } from "./trainer.ts";
 
+/** How `Trainer.train` begins and ends. */
 export interface TrainOptions {
   /** A checkpoint folder, or true for the newest one in outputDir. */
   readonly resumeFromCheckpoint?: string | boolean | undefined;
@@ -31,6 +32,7 @@ export interface TrainOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What `Trainer.train` did. */
 export interface TrainOutput {
   /** Updates done. */
   readonly globalStep: number;

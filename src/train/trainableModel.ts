@@ -6,6 +6,7 @@ import type { Generator } from "../tensor/philox.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Batch } from "../data/collate.ts";
 
+/** A model that the Trainer can train. T5ForConditionalGeneration is one; any object with these members is another. */
 export interface TrainableModel {
   readonly device: Device;
   /** Whether dropout is on. */
@@ -14,7 +15,9 @@ export interface TrainableModel {
   random: Generator;
   /** What products are rounded to in `forward`; a model without this property has no mixed precision. */
   autocast?: HalfDtype | null;
+  /** Switches dropout on. */
   train(): void;
+  /** Switches dropout off. */
   eval(): void;
   /** @returns loss, one element: the mean over the batch's labels; logits [B, T, V] for label smoothing */
   forward(batch: Batch): { readonly loss?: Tensor; readonly logits?: Tensor };

@@ -32,9 +32,11 @@ import { trainLoop, type TrainOptions, type TrainOutput } from "./trainLoop.ts";
 /** What the Trainer needs of a tokenizer: the id that pads, and its files for checkpoints. */
 export interface TrainerTokenizer {
   readonly padTokenId: number;
+  /** Writes the tokenizer's files beside the model's. */
   savePretrained?(folder: string): Promise<void>;
 }
 
+/** What a Trainer is made of; only `model` is required. */
 export interface TrainerOptions {
   /** Trained in place. */
   readonly model: TrainableModel;
@@ -52,11 +54,16 @@ export interface TrainerOptions {
   readonly collator?: Collator;
 }
 
+/** How an evaluation may be ended. */
 export interface EvaluateOptions {
   /** Ends the evaluation between two batches, or tokens; the call then throws its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
+/**
+ * Trains and evaluates a model, as transformers' Seq2SeqTrainer does: the same arguments, order of events, log records and
+ * checkpoints.
+ */
 export class Trainer {
   readonly model: TrainableModel;
   readonly args: TrainingArguments;
@@ -65,6 +72,7 @@ export class Trainer {
   readonly tokenizer: TrainerTokenizer | undefined;
   readonly collate: Collator;
   readonly computeMetrics: ComputeMetrics | undefined;
+  /** @internal Pass callbacks to the constructor. */
   readonly callbacks: CallbackHandler;
   /** Of the run so far; `train` begins it anew. */
   state = new TrainerState();

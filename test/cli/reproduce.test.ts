@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { NotebookResult } from "../../src/cli/notebook/run.ts";
+import type { NotebookResult } from "../../src/cli/notebook/result.ts";
 import { gradloom } from "../support/command.ts";
 import { isFull } from "../support/full.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";

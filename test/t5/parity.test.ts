@@ -9,6 +9,7 @@ import { distance } from "../support/describeOp.ts";
 import { cpu, plain } from "../support/device.ts";
 import { isFull } from "../support/full.ts";
 import { gpu } from "../support/gpu.ts";
+import { golden, hasGolden } from "../support/golden.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";
 
 type File = Awaited<ReturnType<typeof readSafetensors>>;
@@ -35,12 +36,13 @@ for (const [device, kernels] of [
   [gpu, "WGSL"],
 ] as const) {
   for (const name of ["t5-gated", "t5-relu", "t5-odd"]) {
-    describe.skipIf(!hasShared)(needsShared(`${name} with ${kernels} kernels`), () => {
+    const title = `${name} with ${kernels} kernels`;
+    describe.skipIf(!hasGolden(name))(hasGolden(name) ? title : needsShared(title), () => {
       let io: File;
       let model: T5ForConditionalGeneration;
       beforeAll(async () => {
-        io = await readSafetensors(shared("golden", name, "io.safetensors"));
-        model = await T5ForConditionalGeneration.fromPretrained(shared("golden", name), { device });
+        io = await readSafetensors(golden(name, "io.safetensors"));
+        model = await T5ForConditionalGeneration.fromPretrained(golden(name), { device });
       });
 
       const inputs = {
@@ -136,31 +138,31 @@ describe.skipIf(!hasShared)(needsShared("16-bit checkpoints"), () => {
       }
     },
   );
+});
 
-  it("computes within bf16's error on bf16 weights", async () => {
-    for (const name of ["t5-gated", "t5-odd"]) {
-      const io = await readSafetensors(shared("golden", name, "io.safetensors"));
-      const half = await readSafetensors(shared("golden", name, "io-bf16.safetensors"));
-      const widen = (key: string) =>
-        Float32Array.from(half.tensors.get(key)!.data as Uint16Array, (bits) => bfloat16(bits));
-      const model = await T5ForConditionalGeneration.fromPretrained(shared("golden", name), {
-        device: cpu,
-        dtype: "bfloat16",
-      });
-      const memory = new Scope();
-      const { logits, loss } = memory.run(() =>
-        model.forward({
-          inputIds: rows(io, "input_ids"),
-          attentionMask: rows(io, "attention_mask"),
-          labels: rows(io, "labels"),
-        }),
-      );
-      const expected = widen("logits");
-      expect(distance(await logits.data(), expected)).toBeLessThan(5e-2 * largest(expected));
-      const expectedLoss = widen("loss")[0]!;
-      expect(Math.abs((await loss!.item()) - expectedLoss)).toBeLessThan(1e-2 * expectedLoss);
-      memory.dispose();
-    }
+describe.each(["t5-gated", "t5-odd"])("bf16 weights of %s", (name) => {
+  it.skipIf(!hasGolden(name))("give logits and loss within the error of bf16", async () => {
+    const io = await readSafetensors(golden(name, "io.safetensors"));
+    const half = await readSafetensors(golden(name, "io-bf16.safetensors"));
+    const widen = (key: string) =>
+      Float32Array.from(half.tensors.get(key)!.data as Uint16Array, (bits) => bfloat16(bits));
+    const model = await T5ForConditionalGeneration.fromPretrained(golden(name), {
+      device: cpu,
+      dtype: "bfloat16",
+    });
+    const memory = new Scope();
+    const { logits, loss } = memory.run(() =>
+      model.forward({
+        inputIds: rows(io, "input_ids"),
+        attentionMask: rows(io, "attention_mask"),
+        labels: rows(io, "labels"),
+      }),
+    );
+    const expected = widen("logits");
+    expect(distance(await logits.data(), expected)).toBeLessThan(5e-2 * largest(expected));
+    const expectedLoss = widen("loss")[0]!;
+    expect(Math.abs((await loss!.item()) - expectedLoss)).toBeLessThan(1e-2 * expectedLoss);
+    memory.dispose();
   });
 });
 

@@ -13,6 +13,7 @@ import { add, addScalar, mul, mulScalar } from "./pointwise.ts";
 import { permute, reshape } from "./shape.ts";
 import { softmax } from "./softmax.ts";
 
+/** How `attention` splits heads and what it adds to, hides from and drops of the scores; only `heads` is required. */
 export interface AttentionOptions {
   readonly heads: number;
   /** [H, T, S] or [1, H, T, S], added to the scores of every batch element; learned. */

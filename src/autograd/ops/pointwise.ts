@@ -113,7 +113,9 @@ export const neg = (x: Tensor): Tensor => mulScalar(x, -1);
 export const exp = (x: Tensor): Tensor => unary("exp", x);
 /** Natural logarithm. */
 export const log = (x: Tensor): Tensor => unary("log", x);
+/** Square root; NaN below 0. */
 export const sqrt = (x: Tensor): Tensor => unary("sqrt", x);
+/** Hyperbolic tangent. */
 export const tanh = (x: Tensor): Tensor => unary("tanh", x);
 /** max(x, 0); the slope at 0 is 0. */
 export const relu = (x: Tensor): Tensor => unary("relu", x);

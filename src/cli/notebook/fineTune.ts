@@ -7,6 +7,7 @@ import type { TokenizedSplits } from "../../data/preprocess.ts";
 import { Trainer } from "../../train/trainer.ts";
 import type { Output } from "../output.ts";
 import { startProgress } from "../progress.ts";
+import type { FineTuning } from "./result.ts";
 import type { NotebookSettings } from "./settings.ts";
 
 /** Trains in place and writes checkpoint-N to settings.output. */
@@ -17,7 +18,7 @@ export async function fineTune(
   settings: NotebookSettings,
   output: Output,
   signal: AbortSignal,
-) {
+): Promise<FineTuning> {
   const progress = startProgress("fine-tune", settings.maxSteps);
   let detail = "";
   const args = {

@@ -2,7 +2,7 @@
 
 import { relative } from "node:path";
 import type { ReportData, ReportTile } from "../report/page.ts";
-import type { NotebookResult } from "./run.ts";
+import type { NotebookResult } from "./result.ts";
 
 export function reportData(result: NotebookResult, note: string): ReportData {
   const { settings, training, rouge, example } = result;

@@ -19,6 +19,7 @@ import { makeOutputFolder, writeReport } from "../outputFolder.ts";
 import { startProgress } from "../progress.ts";
 import { summarizeRows } from "../summaries.ts";
 import { improvementLines, scoreSummaries } from "./scores.ts";
+import type { NotebookResult } from "./result.ts";
 import type { NotebookSettings } from "./settings.ts";
 import { fineTune } from "./fineTune.ts";
 import { reportData } from "./reportData.ts";
@@ -31,7 +32,11 @@ const DASHES = "-".repeat(Math.min(99, process.stdout.columns ?? 99));
  * @returns what --json prints
  * @throws {GradloomError} for anything the caller can mend; nothing half-written is left
  */
-export async function runNotebook(settings: NotebookSettings, output: Output, signal: AbortSignal) {
+export async function runNotebook(
+  settings: NotebookSettings,
+  output: Output,
+  signal: AbortSignal,
+): Promise<NotebookResult> {
   const started = performance.now();
 
   // 1.2 Dataset and model
@@ -145,7 +150,7 @@ export async function runNotebook(settings: NotebookSettings, output: Output, si
   output.print("Absolute percentage improvement of INSTRUCT MODEL over ORIGINAL MODEL");
   for (const line of improvementLines(scores.original, scores.instruct)) output.print(line);
 
-  const result = {
+  const result: NotebookResult = {
     settings,
     parameters: parameters.all,
     trainableParameters: parameters.trainable,
@@ -175,8 +180,6 @@ export async function runNotebook(settings: NotebookSettings, output: Output, si
   await device.close();
   return result;
 }
-
-export type NotebookResult = Awaited<ReturnType<typeof runNotebook>>;
 
 /** The test rows, once it is sure that there are rows to train on too. */
 function neededSplits(dataset: DatasetDict, folder: string) {

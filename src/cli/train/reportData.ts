@@ -5,7 +5,7 @@ import type { TrainingReport } from "../report/trainingPage.ts";
 import type { Columns, Row } from "../../data/dataset.ts";
 import { sourceText, targetText } from "../../data/prompt.ts";
 import type { LogRecord } from "../../train/checkpoint/state.ts";
-import type { TrainResult } from "./run.ts";
+import type { TrainResult } from "./result.ts";
 import type { SampleRecord } from "./samples.ts";
 
 const ROUGE_TYPES = ["rouge1", "rouge2", "rougeL", "rougeLsum"] as const;

@@ -29,6 +29,7 @@ import { summarizeRows } from "../summaries.ts";
 import { trainingProgress } from "./progressBar.ts";
 import { reportData } from "./reportData.ts";
 import { sampleRecorder } from "./samples.ts";
+import type { TrainResult } from "./result.ts";
 import type { TrainSettings } from "./settings.ts";
 
 /**
@@ -36,7 +37,11 @@ import type { TrainSettings } from "./settings.ts";
  * @returns what --json prints
  * @throws {GradloomError} for anything the caller can mend
  */
-export async function runTraining(settings: TrainSettings, output: Output, signal: AbortSignal) {
+export async function runTraining(
+  settings: TrainSettings,
+  output: Output,
+  signal: AbortSignal,
+): Promise<TrainResult> {
   const started = performance.now();
   const args = trainingArguments({ ...settings.arguments, disableTqdm: true });
   checkMetric(args);
@@ -105,7 +110,7 @@ export async function runTraining(settings: TrainSettings, output: Output, signa
 
   // results
   const { bestMetric, bestGlobalStep, bestModelCheckpoint, logHistory } = trainer.state;
-  const result = {
+  const result: TrainResult = {
     model: settings.model,
     dataset: settings.dataset,
     device: `${device.kind}, ${device.threads} threads`,
@@ -132,8 +137,6 @@ export async function runTraining(settings: TrainSettings, output: Output, signa
   await device.close();
   return result;
 }
-
-export type TrainResult = Awaited<ReturnType<typeof runTraining>>;
 
 /** Said before training rather than after the first evaluation. */
 function checkMetric({ metricForBestModel, predictWithGenerate }: TrainingArguments): void {

@@ -40,6 +40,7 @@ export function relativePositionBucket(relativePosition: number, options: Bucket
   return base + Math.min(buckets - 1, exact + step);
 }
 
+/** Lengths of queries and keys, and how distances fall into buckets. */
 export interface RelativePositionBiasOptions {
   readonly queryLength: number;
   readonly keyLength: number;

@@ -129,6 +129,7 @@ const rounding = {
   f16: defineMatmul("matmulF16", "f16", true),
 };
 
+/** How `matmul` reads its inputs. */
 export interface MatmulOptions {
   /** a is stored [..., K, M]. */
   readonly transposeA?: boolean;

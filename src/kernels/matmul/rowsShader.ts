@@ -6,6 +6,7 @@
 import type { WgslShader } from "../../tensor/wgsl.ts";
 import { each, reading, snippetsOf, viewsOf, writing, type Operands } from "./operands.ts";
 import { placeParams } from "./product.ts";
+import { memoByVariant } from "../wgsl/memoByVariant.ts";
 
 export interface RowsVariant extends Operands {
   /** Most rows of c: 1, 4 or 8. */
@@ -16,16 +17,8 @@ export interface RowsVariant extends Operands {
   readonly subgroups: boolean;
 }
 
-const made = new Map<string, WgslShader>();
-
 /** The shader of a variant; the same object for equal variants. */
-export function rowsShader(variant: RowsVariant): WgslShader {
-  const { transposeA, transposeB, b, aligned, rows, cols, subgroups } = variant;
-  const key = [transposeA, transposeB, b, aligned, rows, cols, subgroups].join();
-  let shader = made.get(key);
-  if (shader === undefined) made.set(key, (shader = makeShader(variant)));
-  return shader;
-}
+export const rowsShader = memoByVariant(makeShader);
 
 function makeShader(variant: RowsVariant): WgslShader {
   const { rows, cols, transposeB, subgroups } = variant;

@@ -9,6 +9,7 @@ import type { AdapterFacts, SubgroupMatrixShape, WgslShader } from "../../tensor
 import { each, reading, snippetsOf, viewsOf, writing, type Operands } from "./operands.ts";
 import { placeParams } from "./product.ts";
 import { findTile, layerParams } from "./tiledParts.ts";
+import { memoByVariant } from "../wgsl/memoByVariant.ts";
 
 /** A workgroup's tile, and a subgroup's share of it. */
 export interface MatrixTile {
@@ -80,18 +81,8 @@ export function matrixWorkgroup(tile: MatrixTile, { subgroupSize }: AdapterFacts
   return Math.ceil((32 * sharesOf(tile)) / most) * most;
 }
 
-const made = new Map<string, WgslShader>();
-
 /** The shader of a variant; the same object for equal variants. */
-export function subgroupMatrixShader(variant: MatrixVariant): WgslShader {
-  const { transposeA, transposeB, b, aligned, shape, tile, partial } = variant;
-  const { componentType, m, n, k } = shape;
-  const sizes = [m, n, k, tile.rows, tile.cols, tile.shareRows, tile.shareCols];
-  const key = [transposeA, transposeB, b, aligned, componentType, ...sizes, partial].join();
-  let shader = made.get(key);
-  if (shader === undefined) made.set(key, (shader = makeShader(variant)));
-  return shader;
-}
+export const subgroupMatrixShader = memoByVariant(makeShader);
 
 function makeShader(variant: MatrixVariant): WgslShader {
   const { shape, tile, partial } = variant;

@@ -14,17 +14,10 @@ import { reading, snippetsOf, viewsOf, writing } from "./operands.ts";
 import { placeParams } from "./product.ts";
 import { stagedMain } from "./stagedTiles.ts";
 import { layerParams, type TiledVariant } from "./tiledParts.ts";
-
-const made = new Map<string, WgslShader>();
+import { memoByVariant } from "../wgsl/memoByVariant.ts";
 
 /** The shader of a variant; the same object for equal variants. */
-export function tiledShader(variant: TiledVariant): WgslShader {
-  const { transposeA, transposeB, b, aligned, rows, cols, staged, partial } = variant;
-  const key = [transposeA, transposeB, b, aligned, rows, cols, staged, partial].join();
-  let shader = made.get(key);
-  if (shader === undefined) made.set(key, (shader = makeShader(variant)));
-  return shader;
-}
+export const tiledShader = memoByVariant(makeShader);
 
 function makeShader(variant: TiledVariant): WgslShader {
   const { rows, cols, staged, partial } = variant;

@@ -16,6 +16,7 @@ import { notANumber, safeExp } from "../wgsl/math.ts";
 import { workgroupSum } from "../wgsl/reduce.ts";
 import { expSums, rowShader, rowShaders, type RowShaders } from "./rowSnippets.ts";
 
+/** Which labels `crossEntropy` leaves out, and how much of the target it spreads. */
 export interface CrossEntropyOptions {
   /** Rows with this label do not count. */
   readonly ignoreIndex: number;

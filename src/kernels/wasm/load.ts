@@ -11,6 +11,7 @@ import { compileInPairs } from "./vectorPairs.ts";
  * 256 bits, which Node >= 24 makes of pairs of WebAssembly's on x64 (vectorPairs.ts).
  */
 export const WASM_VARIANTS = ["simd", "relaxed", "wide"] as const;
+/** A build of the cpu device's kernels; see `DeviceOptions.wasmVariant`. */
 export type WasmVariant = (typeof WASM_VARIANTS)[number];
 
 // (module (func (result v128) (f32x4.relaxed_madd (i8x16.splat (i32.const 0)) ... three times)))

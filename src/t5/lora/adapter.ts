@@ -9,18 +9,10 @@ import { ArgumentError } from "../../tensor/errors.ts";
 import { Generator, normalArray, uniformArray } from "../../tensor/philox.ts";
 import { keep, scope } from "../../tensor/scope.ts";
 import { empty, tensor, type Tensor } from "../../tensor/tensor.ts";
-import type { T5ForConditionalGeneration } from "../model.ts";
 import { linearLayers, type Linear, type LoraAdapter } from "../weights.ts";
 import { LoraConfig } from "./config.ts";
+import type { AttachedLora, LoraModel } from "./loraModel.ts";
 import { checkNames, loraTargets, type LoraTarget } from "./targets.ts";
-
-/** What a model remembers of its adapter. */
-export interface AttachedLora {
-  readonly config: LoraConfig;
-  readonly targets: readonly LoraTarget<Tensor>[];
-  /** The weights that were trainable before. */
-  readonly frozen: readonly Tensor[];
-}
 
 /**
  * Freezes the model and gives the layers that `config` names an adapter each. Until it is trained the model gives
@@ -29,7 +21,7 @@ export interface AttachedLora {
  * @throws {ArgumentError} when the model has an adapter, or a name matches no layer
  */
 export function addLora(
-  model: T5ForConditionalGeneration,
+  model: LoraModel,
   config: LoraConfig = new LoraConfig(),
   options: { readonly seed?: number } = {},
 ): void {
@@ -50,10 +42,7 @@ export function addLora(
  *   again (peft's merge_and_unload)
  * @throws {ArgumentError} when the model has no adapter, or it is merged
  */
-export function mergeLora(
-  model: T5ForConditionalGeneration,
-  options: { readonly unload?: boolean } = {},
-): void {
+export function mergeLora(model: LoraModel, options: { readonly unload?: boolean } = {}): void {
   const { targets } = attached("mergeLora", model);
   if (isMerged(model)) {
     if (options.unload) return detachLora(model);
@@ -69,7 +58,7 @@ export function mergeLora(
  * Takes the adapters out of the weights again, which are then what they were before `mergeLora`, bit for bit.
  * @throws {ArgumentError} when the model has no merged adapter
  */
-export function unmergeLora(model: T5ForConditionalGeneration): void {
+export function unmergeLora(model: LoraModel): void {
   const { targets } = attached("unmergeLora", model);
   if (!isMerged(model)) {
     throw new ArgumentError(
@@ -83,14 +72,14 @@ export function unmergeLora(model: T5ForConditionalGeneration): void {
  * Takes the adapters away, merged or not: the model is the base model again, and as trainable as it was.
  * @throws {ArgumentError} when the model has no adapter
  */
-export function removeLora(model: T5ForConditionalGeneration): void {
+export function removeLora(model: LoraModel): void {
   const { targets } = attached("removeLora", model);
   for (const { layer } of targets) if (layer.lora!.original) restore(layer, layer.lora!);
   detachLora(model);
 }
 
 /** Whether the adapters are part of the weights now. */
-export function isMerged(model: T5ForConditionalGeneration): boolean {
+export function isMerged(model: LoraModel): boolean {
   return model.lora?.targets.some(({ layer }) => layer.lora!.original !== null) ?? false;
 }
 
@@ -104,7 +93,7 @@ export function loraParameters({ targets }: AttachedLora): [string, Tensor][] {
 
 /** @internal Freezes the model and hangs adapters with the given values, row-major, on its layers. */
 export function attachLora(
-  model: T5ForConditionalGeneration,
+  model: LoraModel,
   config: LoraConfig,
   targets: readonly LoraTarget<Tensor>[],
   values: (target: LoraTarget<Tensor>, part: "a" | "b") => Float32Array,
@@ -128,7 +117,7 @@ export function attachLora(
 }
 
 /** @internal @throws {ArgumentError} when the model has an adapter */
-export function checkNone(op: string, model: T5ForConditionalGeneration): void {
+export function checkNone(op: string, model: LoraModel): void {
   if (model.lora === null) return;
   throw new ArgumentError(
     `${op}: the model must have no adapter, got one of rank ${model.lora.config.r}. Call removeLora(model) first.`,
@@ -136,14 +125,14 @@ export function checkNone(op: string, model: T5ForConditionalGeneration): void {
 }
 
 /** @internal @throws {ArgumentError} when the model has no adapter */
-export function attached(op: string, model: T5ForConditionalGeneration): AttachedLora {
+export function attached(op: string, model: LoraModel): AttachedLora {
   if (model.lora !== null) return model.lora;
   throw new ArgumentError(
     `${op}: the model must have an adapter, got none. Call addLora or loadLora first.`,
   );
 }
 
-function detachLora(model: T5ForConditionalGeneration): void {
+function detachLora(model: LoraModel): void {
   const { targets, frozen } = model.lora!;
   for (const { layer } of targets) {
     freeAdapter(layer.lora!);

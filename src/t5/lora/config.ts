@@ -5,6 +5,7 @@ import { ArgumentError, ConfigError, type GradloomError } from "../../tensor/err
 import type { JsonObject } from "../../model/jsonFields.ts";
 import { checkFields, checkVariants, LORA_FIELDS, type LoraField } from "./configRules.ts";
 
+/** Fields of peft's LoraConfig in camelCase; a field left out has peft's default. */
 export interface LoraOptions {
   /** Rank: A is [r, in], B is [out, r]. Default 8. */
   readonly r?: number;
@@ -41,6 +42,7 @@ export interface LoraOptions {
   readonly baseModelNameOrPath?: string | null;
 }
 
+/** What a LoRA adapter is like, with every default filled in (Hu et al. 2021, arXiv 2106.09685). `addLora` takes one. */
 export class LoraConfig implements Required<LoraOptions> {
   readonly r: number;
   readonly loraAlpha: number;

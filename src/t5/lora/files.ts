@@ -7,13 +7,13 @@ import { formatShape, sameShape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { HubOptions } from "../../hub/options.ts";
 import { convert } from "../loadWeights.ts";
-import type { T5ForConditionalGeneration } from "../model.ts";
 import { openModelFolder, type ModelFolder, type ModelSource } from "../../model/modelFolder.ts";
 import { locateModel } from "../../model/pretrained.ts";
 import { writeFiles, type SavedFiles } from "../../model/savedFiles.ts";
 import { linearLayers } from "../weights.ts";
-import { attached, attachLora, checkNone, loraParameters, type AttachedLora } from "./adapter.ts";
+import { attached, attachLora, checkNone, loraParameters } from "./adapter.ts";
 import { LoraConfig } from "./config.ts";
+import type { AttachedLora, LoraModel } from "./loraModel.ts";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "../../model/adapterFileNames.ts";
 import { loraTargets, type LoraTarget } from "./targets.ts";
 
@@ -25,12 +25,12 @@ const PREFIX = "base_model.model.";
  * @throws {ArgumentError} when the model has no adapter
  * @throws {GradloomError} when the files cannot be written
  */
-export async function saveLora(model: T5ForConditionalGeneration, folder: string): Promise<void> {
+export async function saveLora(model: LoraModel, folder: string): Promise<void> {
   await writeFiles(folder, loraFiles(model));
 }
 
 /** @throws {ArgumentError} when the model has no adapter */
-export function loraFiles(model: T5ForConditionalGeneration): SavedFiles {
+export function loraFiles(model: LoraModel): SavedFiles {
   const lora = attached("saveLora", model);
   const base = lora.config.baseModelNameOrPath ?? model.nameOrPath;
   const config = { ...lora.config.toJSON(), base_model_name_or_path: base };
@@ -50,7 +50,7 @@ export function loraFiles(model: T5ForConditionalGeneration): SavedFiles {
  * @throws {HubError} when a repository or a file of it cannot be had
  */
 export async function loadLora(
-  model: T5ForConditionalGeneration,
+  model: LoraModel,
   source: ModelSource,
   options: HubOptions = {},
 ): Promise<void> {
@@ -83,10 +83,7 @@ export async function openLora(source: ModelSource, options: HubOptions): Promis
 }
 
 /** The second half of `loadLora`. */
-export async function readLora(
-  model: T5ForConditionalGeneration,
-  { files, config }: OpenLora,
-): Promise<void> {
+export async function readLora(model: LoraModel, { files, config }: OpenLora): Promise<void> {
   const targets = targetsOf(model, config, files.path(ADAPTER_CONFIG));
   const path = files.path(ADAPTER_WEIGHTS);
   const file = await openSafetensors(files.locate(ADAPTER_WEIGHTS));
@@ -123,7 +120,7 @@ async function readConfig(files: ModelFolder): Promise<LoraConfig> {
   return LoraConfig.fromJSON(await files.json(ADAPTER_CONFIG), files.path(ADAPTER_CONFIG));
 }
 
-function targetsOf(model: T5ForConditionalGeneration, config: LoraConfig, source: string) {
+function targetsOf(model: LoraModel, config: LoraConfig, source: string) {
   try {
     return loraTargets(linearLayers(model.weights), config);
   } catch (cause) {

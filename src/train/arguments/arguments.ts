@@ -2,10 +2,14 @@
 
 import { checkCombinations, checkFields } from "./checks.ts";
 
+/** When something happens in training: never, every so many updates, or after each pass over the data. */
 export type IntervalStrategy = "no" | "steps" | "epoch";
+/** When checkpoints are written; "best" after each evaluation that improved on all before. */
 export type SaveStrategy = IntervalStrategy | "best";
+/** How the learning rate changes after the warm-up, by transformers' names. */
 export type SchedulerType = "linear" | "cosine" | "constant" | "constant_with_warmup";
 
+/** transformers' Seq2SeqTrainingArguments in camelCase, with every default filled in. */
 export interface TrainingArguments {
   /** Folder of the checkpoints, made when needed. Default "trainer_output". */
   readonly outputDir: string;

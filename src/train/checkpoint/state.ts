@@ -12,6 +12,7 @@ export interface CallbackState {
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
+/** How far a training run has come; callbacks and trainer_state.json have transformers' fields. */
 export class TrainerState {
   /** Passes over the data so far, with a fraction; null before training. */
   epoch: number | null = null;

@@ -1,0 +1,27 @@
+// What LoRA needs of a model, so that adapters and the model do not import each other.
+
+import type { Device } from "../../tensor/device.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { T5Weights } from "../weights.ts";
+import type { LoraConfig } from "./config.ts";
+import type { LoraTarget } from "./targets.ts";
+
+/** What a model remembers of its adapter. */
+export interface AttachedLora {
+  readonly config: LoraConfig;
+  readonly targets: readonly LoraTarget<Tensor>[];
+  /** The weights that were trainable before. */
+  readonly frozen: readonly Tensor[];
+}
+
+/** A model that an adapter can be attached to; `T5ForConditionalGeneration` is one. */
+export interface LoraModel {
+  readonly weights: T5Weights;
+  readonly device: Device;
+  /** The folder or Hub id that the model was loaded from; saved adapters name it as their base. */
+  readonly nameOrPath: string | null;
+  /** @internal The attached adapter, or null. */
+  lora: AttachedLora | null;
+  /** Weights by their names in the checkpoint, adapters included. */
+  parameters(): Map<string, Tensor>;
+}
