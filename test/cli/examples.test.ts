@@ -8,7 +8,7 @@ import {
   parseBlocks,
   programsOf,
 } from "../support/documentBlocks.ts";
-import { runProgram, runShell } from "../support/documentExample.ts";
+import { compileErrors, runProgram, runShell } from "../support/documentExample.ts";
 
 /** Why a block is not run here. A block names one of these in `<!-- not run: REASON -->`. */
 const REASONS = [
@@ -17,7 +17,6 @@ const REASONS = [
   "downloads from the Hugging Face Hub",
   "runs in a browser; test/browser runs the same calls",
   "needs Python",
-  "needs a graphics card",
 ];
 
 /** Languages that are shown and are not commands: output, formulas, headers. */
@@ -33,6 +32,21 @@ describe("documents", () => {
     const expected = expectedOutput(program.code);
     const printed = await runProgram(program);
     expect(printed.filter((line) => expected.includes(line))).toEqual(expected);
+  });
+
+  it("compile under strict TypeScript, also where they are not run", () => {
+    const unrun = blocks
+      .filter(({ language, notRun }) => language === "ts" && notRun !== undefined)
+      .filter(({ code }) => code.startsWith("import "));
+    expect(compileErrors([...programs, ...unrun])).toEqual([]);
+  });
+
+  it("that are wrong do not compile", () => {
+    const code = 'import { tensor } from "gradloom";\nconst n: string = tensor;\n';
+    const [error] = compileErrors([
+      { place: "p", file: "f", language: "ts", code, notRun: undefined },
+    ]);
+    expect(error).toMatch(/^p line 2: .* is not assignable to type 'string'/);
   });
 
   it.each(commands)("$place runs", async (block) => {

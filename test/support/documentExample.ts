@@ -6,6 +6,7 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { transform } from "esbuild";
+import ts from "typescript";
 import { root, type DocumentBlock } from "./documentBlocks.ts";
 
 /** Lines that a TypeScript program of a document prints. @throws when it fails, with what it wrote to stderr */
@@ -28,7 +29,38 @@ export async function runShell(block: DocumentBlock): Promise<string> {
     );
     await chmod(command, 0o755);
     await writeFile(join(folder, "dialogue.txt"), "#Person1#: Shall we meet at six?\n");
-    return run("bash", ["-euo", "pipefail", "-c", block.code], folder);
+    return run("sh", ["-eu", "-c", block.code], folder);
+  });
+}
+
+/** What a strict compiler says of TypeScript programs, as "PLACE line N: MESSAGE". */
+export function compileErrors(programs: readonly DocumentBlock[]): string[] {
+  const files = new Map(programs.map((p, i) => [join(root, `document-${i}.ts`), p] as const));
+  const options: ts.CompilerOptions = {
+    strict: true,
+    noEmit: true,
+    skipLibCheck: true,
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    types: ["node"],
+    paths: { gradloom: [join(root, "dist/index.d.ts")] },
+  };
+  const host = ts.createCompilerHost(options);
+  const readFile = host.readFile.bind(host);
+  const fileExists = host.fileExists.bind(host);
+  host.readFile = (name) => files.get(name)?.code ?? readFile(name);
+  host.fileExists = (name) => files.has(name) || fileExists(name);
+  const getSourceFile = host.getSourceFile.bind(host);
+  host.getSourceFile = (name, version, ...rest) =>
+    files.has(name)
+      ? ts.createSourceFile(name, files.get(name)!.code, version)
+      : getSourceFile(name, version, ...rest);
+  const program = ts.createProgram([...files.keys()], options, host);
+  return ts.getPreEmitDiagnostics(program).map(({ file, start, messageText }) => {
+    const place = (file && files.get(file.fileName)?.place) ?? file?.fileName ?? "";
+    const line = file ? file.getLineAndCharacterOfPosition(start ?? 0).line + 1 : 0;
+    return `${place} line ${line}: ${ts.flattenDiagnosticMessageText(messageText, " ")}`;
   });
 }
 

@@ -16,6 +16,7 @@ export interface AttachedLora {
 
 /** A model that an adapter can be attached to; `T5ForConditionalGeneration` is one. */
 export interface LoraModel {
+  /** @internal The weights that the adapter changes or stands beside. */
   readonly weights: T5Weights;
   readonly device: Device;
   /** The folder or Hub id that the model was loaded from; saved adapters name it as their base. */
