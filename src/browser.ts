@@ -53,6 +53,7 @@ export type { ForwardInputs, ForwardOutputs, T5Network } from "./t5/network.ts";
 export { addLora, mergeLora, removeLora, unmergeLora } from "./t5/lora/adapter.ts";
 export { LoraConfig, type LoraOptions } from "./t5/lora/config.ts";
 export { loadLora, saveLora } from "./t5/lora/files.ts";
+export type { LoraModel } from "./t5/lora/loraModel.ts";
 export type { GenerationResult } from "./generation/generate.ts";
 export type { GenerationOptions } from "./generation/options.ts";
 export { nextTokenProbabilities, type SamplingOptions } from "./generation/sampling.ts";

@@ -8,12 +8,12 @@ const torchNames = {
   f32: "float32",
   f16: "float16",
   bf16: "bfloat16",
-} as const satisfies Record<StoredFloat, string>;
+} as const satisfies Record<StoredFloat, TorchDtype>;
 
 /** Dtype names as transformers spells them. */
-export type TorchDtype = (typeof torchNames)[StoredFloat];
+export type TorchDtype = "float32" | "float16" | "bfloat16";
 /** Either spelling. */
-export type WeightDtype = StoredFloat | TorchDtype;
+export type WeightDtype = "f32" | "f16" | "bf16" | TorchDtype;
 
 /**
  * The dtype of either spelling.

@@ -15,7 +15,7 @@ export interface AdamWOptions {
   readonly betas?: readonly [number, number];
   /** Added to the root of the second moment, >= 0. Default 1e-8. */
   readonly eps?: number;
-  /** Decoupled weight decay, >= 0; of named parameters only those that {@link decays} names. Default 1e-2. */
+  /** Decoupled weight decay, >= 0; norms and biases, by their names, do not decay. Default 1e-2. */
   readonly weightDecay?: number;
 }
 
@@ -68,7 +68,7 @@ export class AdamW {
    * Moments start at zero, in each parameter's own dtype. On a device that packs (WebGPU), the parameters move into
    * storages that they share: their tensors stay the same objects, but views made before (`reshape`) keep the old values.
    * @param parameters leaves of one device, as a list or by name; those that require no gradient are left alone.
-   *   Names decide what decays (see {@link decays}) and what `state` calls the moments; in a list everything decays and
+   *   Names decide what decays (not "layer_norm" or "bias") and what `state` calls the moments; in a list everything decays and
    *   names are positions
    * @throws {ArgumentError} for an option out of its range, or a parameter that is given twice
    * @throws {AutogradError} for a parameter that is the result of an op

@@ -4,6 +4,7 @@ import { gradientNormForward } from "../kernels/optimizer/gradientNorm.ts";
 import { ArgumentError, DtypeError } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
+/** What `clipGradNorm` gives; both tensors live on the gradients' device. */
 export interface Clipped {
   /** [1], of all gradients together, before clipping. */
   readonly norm: Tensor;

@@ -3,6 +3,7 @@
 /** By transformers' names (lr_scheduler_type). */
 export type SchedulerType = "linear" | "cosine" | "constant" | "constant_with_warmup";
 
+/** What a learning-rate schedule depends on. */
 export interface ScheduleSettings {
   readonly type: SchedulerType;
   /** Updates over which the rate grows from 0, >= 0. */

@@ -27,7 +27,7 @@ import { reportersOf } from "./reporters.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
 import { TrainerState } from "./checkpoint/state.ts";
 import type { TrainableModel } from "./trainableModel.ts";
-import type { EvaluateOptions, TrainerInterface, TrainerTokenizer } from "./trainerInterface.ts";
+import type { EvaluateOptions, TrainerTokenizer } from "./trainerInterface.ts";
 import { trainLoop, type TrainOptions, type TrainOutput } from "./trainLoop.ts";
 
 /** What a Trainer is made of; only `model` is required. */
@@ -52,7 +52,7 @@ export interface TrainerOptions {
  * Trains and evaluates a model, as transformers' Seq2SeqTrainer does: the same arguments, order of events, log records and
  * checkpoints.
  */
-export class Trainer implements TrainerInterface {
+export class Trainer {
   readonly model: TrainableModel;
   readonly args: TrainingArguments;
   readonly trainDataset: TrainDataset | undefined;
