@@ -100,7 +100,7 @@ export {
   type TrainerCallback,
   type TrainerControl,
 } from "./train/callbacks.ts";
-export type { CallbackState, LogRecord, TrainerState } from "./train/checkpoint/state.ts";
+export type { CallbackState, LogRecord, TrainerState } from "./train/trainerState.ts";
 export { rougeMetrics, type Decoder } from "./train/rougeMetrics.ts";
 export type { Metrics } from "./train/speed.ts";
 export type { TrainableModel } from "./train/trainableModel.ts";

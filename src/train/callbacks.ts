@@ -2,7 +2,7 @@
 
 import { ArgumentError } from "../tensor/errors.ts";
 import type { TrainingArguments } from "./arguments/arguments.ts";
-import type { CallbackState, TrainerState } from "./checkpoint/state.ts";
+import type { CallbackState, TrainerState } from "./trainerState.ts";
 import type { Metrics } from "./speed.ts";
 import type { TrainableModel } from "./trainableModel.ts";
 

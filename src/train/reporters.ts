@@ -2,7 +2,7 @@
 
 import type { TrainingArguments } from "./arguments/arguments.ts";
 import type { TrainerCallback } from "./callbacks.ts";
-import type { TrainerState } from "./checkpoint/state.ts";
+import type { TrainerState } from "./trainerState.ts";
 
 /** One line of stderr for each log record, unless disableTqdm is set. */
 const printer: TrainerCallback = {

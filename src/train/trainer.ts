@@ -25,7 +25,7 @@ import { evaluationLoop, type ComputeMetrics, type EvalPrediction } from "./eval
 import { withPrecision } from "./precision.ts";
 import { reportersOf } from "./reporters.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
-import { TrainerState } from "./checkpoint/state.ts";
+import { TrainerState } from "./trainerState.ts";
 import type { TrainableModel } from "./trainableModel.ts";
 import type { EvaluateOptions, TrainerTokenizer } from "./trainerInterface.ts";
 import { trainLoop, type TrainOptions, type TrainOutput } from "./trainLoop.ts";

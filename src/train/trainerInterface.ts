@@ -3,7 +3,7 @@
 import type { Collator, TrainDataset } from "../data/batches.ts";
 import type { TrainingArguments } from "./arguments/arguments.ts";
 import type { CallbackEvent, CallbackHandler, CallbackInfo } from "./callbacks.ts";
-import type { TrainerState } from "./checkpoint/state.ts";
+import type { TrainerState } from "./trainerState.ts";
 import type { Metrics } from "./speed.ts";
 import type { TrainableModel } from "./trainableModel.ts";
 

@@ -2,12 +2,11 @@
 // neighbours that do not know each other.
 
 import { describe, expect, it } from "vitest";
-import { circles, importGraph } from "../../scripts/structure.ts";
+import { circles, importGraph, roomGraph } from "../../scripts/structure.ts";
 import { absolutePath, readSource, sourceFiles } from "../support/sources.ts";
 
 const LAYERS = [
-  ["tensor"],
-  ["fields"],
+  ["fields", "tensor"],
   ["kernels"],
   ["autograd"],
   ["optim"],
@@ -49,6 +48,16 @@ describe("layers", () => {
 
   it("has no circle of files, types included", () => {
     expect(circles(graph)).toEqual([]);
+  });
+
+  it("has no circle of rooms inside a folder: a file beside folders, or a folder", () => {
+    for (const folder of LAYERS.flat()) {
+      const own = [...graph].filter(([path]) => folderOf(path) === folder);
+      const inside = new Map(
+        own.map(([path, targets]) => [path, targets.filter((to) => folderOf(to) === folder)]),
+      );
+      expect(circles(roomGraph(inside, (path) => path.split("/")[1]!)), folder).toEqual([]);
+    }
   });
 });
 

@@ -1,7 +1,7 @@
 // What a run of the notebook gives: `gradloom reproduce --json` prints it, and the report page is made from it.
 
 import type { TrainingArgumentsInput } from "../../train/arguments/arguments.ts";
-import type { LogRecord } from "../../train/checkpoint/state.ts";
+import type { LogRecord } from "../../train/trainerState.ts";
 import type { RougeColumn } from "./scores.ts";
 import type { NotebookSettings } from "./settings.ts";
 

@@ -4,7 +4,7 @@ import type { Point, Series } from "../report/charts.ts";
 import type { TrainingReport } from "../report/trainingPage.ts";
 import type { Columns, Row } from "../../data/dataset.ts";
 import { sourceText, targetText } from "../../data/prompt.ts";
-import type { LogRecord } from "../../train/checkpoint/state.ts";
+import type { LogRecord } from "../../train/trainerState.ts";
 import type { TrainResult } from "./result.ts";
 import type { SampleRecord } from "./samples.ts";
 

@@ -1,7 +1,7 @@
 // What `gradloom train` gives: --json prints it, and the report page is made from it.
 
 import type { TrainingArguments } from "../../train/arguments/arguments.ts";
-import type { TrainerState } from "../../train/checkpoint/state.ts";
+import type { TrainerState } from "../../train/trainerState.ts";
 import type { TrainOutput } from "../../train/trainer.ts";
 
 export interface TrainResult

@@ -19,8 +19,8 @@ import { writeFolderAtomically } from "./atomicFolder.ts";
 import type { CallbackHandler } from "../callbacks.ts";
 import type { RunningLoss } from "../runningLoss.ts";
 import { LOSS_SCALE, type LossScale } from "../precision.ts";
-import { sortedJson } from "./sortedJson.ts";
-import { parseObject, TrainerState } from "./state.ts";
+import { sortedJson } from "../sortedJson.ts";
+import { parseObject, TrainerState } from "../trainerState.ts";
 import { readTensors, writeTensors } from "./tensorFiles.ts";
 import type { TrainableModel } from "../trainableModel.ts";
 

@@ -1,7 +1,7 @@
 // How far a training run has come, in memory and as trainer_state.json (docs/guide/hugging-face-semantics.md 3.7).
 
-import { toSnakeCase } from "../../fields/names.ts";
-import { CheckpointError } from "../../tensor/errors.ts";
+import { toSnakeCase } from "../fields/names.ts";
+import { CheckpointError } from "../tensor/errors.ts";
 import { sortedJson } from "./sortedJson.ts";
 
 /** A line of the log, by transformers' own keys: loss, grad_norm, learning_rate, eval_loss, ..., epoch, step. */
