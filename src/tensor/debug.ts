@@ -115,7 +115,8 @@ export function kernelLine({ text, flops, bytes }: KernelCall, ms: number | null
   const time = `${text} | ${formatMs(ms)} ms`;
   if (ms === 0) return time;
   const [amount, unit] = flops === null ? [bytes, "GB/s"] : [flops, "GFLOP/s"];
-  return `${time} | ${(amount / ms / 1e6).toPrecision(3)} ${unit}`;
+  const speed = amount / ms / 1e6;
+  return `${time} | ${speed >= 100 ? speed.toFixed(0) : speed.toPrecision(3)} ${unit}`;
 }
 
 export function formatMs(ms: number): string {
