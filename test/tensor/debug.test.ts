@@ -4,7 +4,17 @@ import { execFile } from "node:child_process";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { add, debugLevel, gelu, matmul, relu, setDebug, sum, tensor, zeros } from "../../src/index.ts";
+import {
+  add,
+  debugLevel,
+  gelu,
+  matmul,
+  relu,
+  setDebug,
+  sum,
+  tensor,
+  zeros,
+} from "../../src/index.ts";
 import { attentionBackward } from "../../src/kernels/attention/backward.ts";
 import { decodeAttentionForward } from "../../src/kernels/attention/decode.ts";
 import { attentionForward } from "../../src/kernels/attention/forward.ts";
