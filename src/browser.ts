@@ -4,6 +4,7 @@
 
 export { openDevice, type DeviceKind, type DeviceOptions } from "./kernels/openDevice.ts";
 export type { WasmVariant } from "./kernels/wasm/load.ts";
+export { debugLevel, setDebug, type DebugLevel, type DebugOptions } from "./tensor/debug.ts";
 export type { Device, MemoryStats } from "./tensor/device.ts";
 export type { DataArray, Dtype, FloatArray } from "./tensor/dtype.ts";
 export * from "./tensor/errors.ts";

@@ -51,6 +51,11 @@ export interface KernelDeclaration<
   readonly varying?: readonly (keyof P & string)[];
   /** What changes the machine code: tile sizes, flags. Small finite sets. */
   readonly constants?: C;
+  /**
+   * Floating-point operations of a call, where arithmetic bounds it: the debug ladder gives GFLOP/s for it, GB/s otherwise.
+   * @param tensors by binding name; null where an optional binding got none
+   */
+  flops?(params: NoInfer<Values<P>>, tensors: Readonly<Record<string, unknown>>): number;
   /** The body on the GPU; bindings, params and constants are declared for it (docs/internals/webgpu.md). */
   readonly wgsl?: WgslBody<NoInfer<Values<P>>, NoInfer<Values<C>>>;
   /** The body on the cpu device for all but f64: SIMD functions, compiled (src/tensor/wasm.ts). */
@@ -87,6 +92,7 @@ export function defineKernel<
   const C extends Scalars = Record<never, never>,
 >(declaration: KernelDeclaration<I, O, P, C>): Kernel<I, O, P, C> {
   const { name, inputs, outputs } = declaration;
+  const flops = declaration.flops?.bind(declaration);
   const storage = Object.keys(inputs).length + Object.keys(outputs).length;
   invariant(
     declaration.wgsl === undefined || "plan" in declaration.wgsl || storage <= MAX_STORAGE_BINDINGS,
@@ -100,6 +106,7 @@ export function defineKernel<
     params: declaration.params,
     constants: declaration.constants ?? {},
     varying: declaration.varying ?? [],
+    ...(flops ? { flops: (params, tensors) => flops(params as Values<P>, tensors) } : {}),
     ...(declaration.wgsl ? { wgsl: declaration.wgsl } : {}),
     ...(declaration.wasm ? { wasm: declaration.wasm } : {}),
     plain(arrays: KernelArrays, params: KernelParams, constants: KernelParams) {

@@ -3,6 +3,7 @@
 
 import { CpuDevice } from "../tensor/cpuDevice.ts";
 import { createMemory, MOST_BYTES } from "../tensor/cpuMemory.ts";
+import { setDebugFromVariable } from "../tensor/debug.ts";
 import type { Device } from "../tensor/device.ts";
 import { DeviceError } from "../tensor/errors.ts";
 import { isNode } from "../tensor/runtime.ts";
@@ -42,15 +43,19 @@ export interface DeviceOptions {
   readonly powerPreference?: "high-performance" | "low-power";
 }
 
+/** While this module loads, so that `setDebug` has the last word. */
+const debugError = isNode ? setDebugFromVariable(process.env["GRADLOOM_DEBUG"]) : null;
+
 const CPU_OPTIONS = ["threads", "memoryBytes", "kernels", "wasmVariant"];
 const WEBGPU_OPTIONS = ["adapter", "powerPreference"];
 
 /**
  * Opens a device. Tensors of two devices do not mix.
  * @param kind "auto" is webgpu where there is a GPU, else cpu; a CPU that plays a GPU does not count
- * @throws {DeviceError} for an unknown kind or option, or a device that is not here
+ * @throws {DeviceError} for an unknown kind or option, a device that is not here, or a GRADLOOM_DEBUG other than 0 to 3
  */
 export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}): Promise<Device> {
+  if (debugError) throw debugError;
   switch (kind) {
     case "cpu":
       checkNames(kind, options, CPU_OPTIONS);

@@ -3,6 +3,7 @@
 // stale). What does not fit into one memory lies in others (cpuMemory.ts).
 
 import { CpuMemory, CpuStorage, MOST_BYTES, type Block, type MemoryLimits } from "./cpuMemory.ts";
+import { debugLevel, debugWriter, describeCall, formatValues, kernelLine } from "./debug.ts";
 import type {
   Device,
   KernelArrays,
@@ -53,6 +54,8 @@ export class CpuDevice implements Device {
   readonly #functionIndex: ReadonlyMap<string, number>;
   readonly #limits: MemoryLimits;
   #pool: ThreadPool | null = null;
+  /** Level 2 of the debug ladder: how the kernel at hand runs. */
+  #details: string[] | null = null;
   #closed = false;
 
   /** @param wasm null runs every kernel's TypeScript body, as the tests of those bodies do */
@@ -126,6 +129,36 @@ export class CpuDevice implements Device {
     constants: KernelParams,
   ): void {
     this.dispatches++;
+    if (debugLevel() > 0) this.#executeTraced(kernel, tensors, params, constants);
+    else this.#execute(kernel, tensors, params, constants);
+  }
+
+  #executeTraced(
+    kernel: KernelDescription,
+    tensors: KernelTensors,
+    params: KernelParams,
+    constants: KernelParams,
+  ): void {
+    const write = debugWriter();
+    const details = debugLevel() >= 2 ? [] : null;
+    const call = describeCall("cpu", kernel, tensors, params);
+    this.#details = details;
+    const begun = performance.now();
+    try {
+      this.#execute(kernel, tensors, params, constants);
+    } finally {
+      this.#details = null;
+    }
+    write(kernelLine(call, performance.now() - begun));
+    for (const detail of details ?? []) write(`  ${detail}`);
+  }
+
+  #execute(
+    kernel: KernelDescription,
+    tensors: KernelTensors,
+    params: KernelParams,
+    constants: KernelParams,
+  ): void {
     const bindings = [...Object.keys(kernel.inputs), ...Object.keys(kernel.outputs)];
     const usesDoubles = bindings.some((name) => tensors[name]?.dtype === "f64");
     if (kernel.wasm && this.#wasm && !usesDoubles) {
@@ -134,6 +167,7 @@ export class CpuDevice implements Device {
       for (const pass of passesOf(kernel.wasm, call)) this.#runPass(kernel, pass, call, tensors);
       return;
     }
+    this.#details?.push("plain body, 1 thread");
     kernel.plain(this.#arrays(bindings, tensors), params, constants);
   }
 
@@ -189,7 +223,9 @@ export class CpuDevice implements Device {
     const blocks = new Set(bound.flatMap((x) => (x ? [storageOf(x.storage).block] : [])));
     this.#memory.touch(blocks);
     const isFar = (block: Block): boolean => !this.#memory.isNear(block);
-    if (isElementwise(kernel.wasm) && [...blocks].some(isFar)) {
+    const streams = isElementwise(kernel.wasm) && [...blocks].some(isFar);
+    this.#details?.push(`${passText(call, pieces, own)}${streams ? ", in windows" : ""}`);
+    if (streams) {
       this.#stream(call, bound, inputs.length, pieces);
       return;
     }
@@ -307,6 +343,16 @@ function passesOf(body: WasmBody, call: WasmCall): readonly WasmPass[] {
   const { params } = call;
   const scratchBytes = body.scratch?.(params) ?? 0;
   return [{ function: body, pieces: body.range(params), scratchBytes }];
+}
+
+/** A pass as the debug ladder tells it. */
+function passText(
+  { name, pool, scratchBytes }: FunctionCall,
+  pieces: number,
+  own: KernelParams,
+): string {
+  const scratch = scratchBytes > 0 ? { scratchBytes } : {};
+  return `wasm ${name}: ${formatValues({ threads: pool?.threads ?? 1, pieces, ...own, ...scratch })}`;
 }
 
 function isElementwise(body: WasmBody | undefined): boolean {

@@ -36,6 +36,8 @@ export interface KernelDescription {
   readonly constants: Readonly<Record<string, ScalarType>>;
   /** Params that differ from call to call and that no plan looks at, as places in a random stream. */
   readonly varying: readonly string[];
+  /** Floating-point operations of a call, for the debug ladder; kernels without it move bytes more than they compute. */
+  flops?(params: KernelParams, tensors: Readonly<Record<string, unknown>>): number;
   readonly wgsl?: WgslBody;
   readonly wasm?: WasmBody;
   plain(arrays: KernelArrays, params: KernelParams, constants: KernelParams): void;

@@ -149,6 +149,11 @@ export const attentionBackwardKernel = defineKernel({
   params: { ...paramTypes, accumulate: "u32" },
   varying: dropoutVarying,
   constants: constantTypes,
+  // Scores and their gradients, and a product for each gradient that is wanted.
+  flops({ batch, heads, queries, keys, headDim }, { dq, dk, dv }) {
+    const products = 2 + [dq, dk, dv].filter(Boolean).length;
+    return 2 * products * batch * heads * queries * keys * headDim;
+  },
   wasm: { functions: [byQueries, byKeys, atOnce], plan: planFunctions },
   wgsl: {
     plan: ({ params, tensors, adapter }) => ({

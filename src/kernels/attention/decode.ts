@@ -92,6 +92,7 @@ export const decodeAttentionKernel = defineKernel({
     length: "u32",
     capacity: "u32",
   },
+  flops: ({ rows, heads, headDim, length }) => 4 * rows * heads * headDim * length,
   wasm: {
     name: "decodeAttention",
     range: ({ rows, heads }) => rows! * heads!,

@@ -174,6 +174,8 @@ export const attentionForwardKernel = defineKernel({
   params: paramTypes,
   varying: dropoutVarying,
   constants: constantTypes,
+  // Two products, counted whole where a causal mask hides half of them.
+  flops: ({ batch, heads, queries, keys, headDim }) => 4 * batch * heads * queries * keys * headDim,
   wasm: {
     name: "attentionForward",
     range: ({ batch, heads }) => batch! * heads!,

@@ -53,6 +53,8 @@ function defineMatmul(stored: StoredFloat, rounds: boolean) {
       ...axisParams("b"),
     },
     constants: { TRANSPOSE_A: "u32", TRANSPOSE_B: "u32", ACCUMULATE: "u32" },
+    flops: ({ m, n, k, batch0, batch1, batch2, batch3 }) =>
+      2 * m * n * k * batch0 * batch1 * batch2 * batch3,
     wasm: {
       functions: [multiplyBlocks],
       plan({ params: { m, n, batch0, batch1, batch2, batch3 }, threads }) {

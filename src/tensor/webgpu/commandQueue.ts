@@ -20,6 +20,14 @@ interface Dispatch {
   readonly bindGroup: GPUBindGroup;
   readonly params: ParamsSlot | null;
   readonly grid: Grid;
+  /** Set for dispatches that the debug ladder times. */
+  readonly timing: Timing | null;
+}
+
+/** Who measures a dispatch, and who is told its time. */
+export interface Timing {
+  readonly profiler: Profiler | null;
+  readonly tell: (nanoseconds: number) => void;
 }
 
 interface Write {
@@ -45,7 +53,7 @@ type Command = Dispatch | Write | Clear | Copy;
 
 export class CommandQueue {
   readonly params: ParamsArena;
-  /** Measures dispatches while it is set. */
+  /** Measures dispatches while it is set, also those with a `timing` of their own. */
   profiler: Profiler | null = null;
   readonly #device: GPUDevice;
   readonly #fail: (error: Error) => void;
@@ -79,9 +87,10 @@ export class CommandQueue {
     bound: readonly BoundBuffer[],
     params: ParamsSlot | null,
     grid: Grid,
+    timing: Timing | null,
   ): void {
     const bindGroup = this.#bindGroups.get(pipeline, bound);
-    this.#record({ kind: "dispatch", pipeline, bindGroup, params, grid });
+    this.#record({ kind: "dispatch", pipeline, bindGroup, params, grid, timing });
     for (const { buffer } of bound) buffer.lastUse = this.#recorded;
     if (this.#commands.length % FLUSH_AFTER === 0) this.submitReady();
   }
@@ -173,6 +182,7 @@ export class CommandQueue {
   #encode(encoder: GPUCommandEncoder, commands: readonly Command[]): void {
     let pass: GPUComputePassEncoder | null = null;
     let pipeline: GPUComputePipeline | null = null;
+    const profilers = new Set<Profiler>();
     const slots = commands.flatMap((command) =>
       command.kind === "dispatch" && command.params ? [command.params] : [],
     );
@@ -181,10 +191,12 @@ export class CommandQueue {
     }
     for (const command of commands) {
       if (command.kind === "dispatch") {
-        if (this.profiler) {
-          this.profiler.measure(encoder, command.pipeline.label, (timed) =>
-            encodeDispatch(timed, command, null),
-          );
+        const profiler = this.profiler ?? command.timing?.profiler;
+        if (profiler) {
+          pass?.end();
+          [pass, pipeline] = [null, null];
+          measureDispatch(profiler, encoder, command);
+          profilers.add(profiler);
           continue;
         }
         pass ??= encoder.beginComputePass({ label: "batch" });
@@ -196,7 +208,7 @@ export class CommandQueue {
       encodeTransfer(encoder, command);
     }
     pass?.end();
-    this.profiler?.resolve(encoder);
+    for (const profiler of profilers) profiler.resolve(encoder);
   }
 
   #prove(): void {
@@ -241,6 +253,15 @@ function encodeDispatch(
   else pass.setBindGroup(0, bindGroup);
   pass.dispatchWorkgroups(x, y, z);
   return compiled!;
+}
+
+function measureDispatch(profiler: Profiler, encoder: GPUCommandEncoder, dispatch: Dispatch): void {
+  profiler.measure(
+    encoder,
+    dispatch.pipeline.label,
+    (pass) => encodeDispatch(pass, dispatch, null),
+    dispatch.timing?.tell ?? null,
+  );
 }
 
 function encodeTransfer(encoder: GPUCommandEncoder, command: Write | Clear | Copy): void {

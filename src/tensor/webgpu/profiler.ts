@@ -14,8 +14,14 @@ export interface DispatchTime {
   readonly nanoseconds: number;
 }
 
+/** A dispatch that is measured, and who else is told its time. */
+interface Measured {
+  readonly label: string;
+  readonly tell: ((nanoseconds: number) => void) | null;
+}
+
 interface Section {
-  readonly labels: readonly string[];
+  readonly measured: readonly Measured[];
   readonly staging: GPUBuffer;
 }
 
@@ -23,8 +29,8 @@ export class Profiler {
   readonly #device: GPUDevice;
   readonly #queries: GPUQuerySet;
   readonly #resolved: GPUBuffer;
-  readonly #sections: Section[] = [];
-  #labels: string[] = [];
+  #sections: Section[] = [];
+  #measured: Measured[] = [];
 
   constructor(device: GPUDevice) {
     this.#device = device;
@@ -34,14 +40,15 @@ export class Profiler {
     this.#resolved = device.createBuffer({ label, size: 8 * TIMESTAMPS, usage });
   }
 
-  /** Encodes a pass between two timestamps. */
+  /** Encodes a pass between two timestamps. @param tell is given its time when that is fetched */
   measure(
     encoder: GPUCommandEncoder,
     label: string,
     encode: (pass: GPUComputePassEncoder) => void,
+    tell: Measured["tell"],
   ): void {
-    const beginningOfPassWriteIndex = 2 * this.#labels.length;
-    this.#labels.push(label);
+    const beginningOfPassWriteIndex = 2 * this.#measured.length;
+    this.#measured.push({ label, tell });
     const timestampWrites = {
       querySet: this.#queries,
       beginningOfPassWriteIndex,
@@ -50,34 +57,43 @@ export class Profiler {
     const pass = encoder.beginComputePass({ label, timestampWrites });
     encode(pass);
     pass.end();
-    if (2 * this.#labels.length === TIMESTAMPS) this.resolve(encoder);
+    if (2 * this.#measured.length === TIMESTAMPS) this.resolve(encoder);
   }
 
   /** Encodes copying the timestamps out; their places are free again for what is encoded after it. */
   resolve(encoder: GPUCommandEncoder): void {
-    const count = 2 * this.#labels.length;
+    const count = 2 * this.#measured.length;
     if (count === 0) return;
     const usage = BufferUsage.mapRead | BufferUsage.copyTarget;
     const staging = this.#device.createBuffer({ label: "timestamps", size: 8 * count, usage });
     encoder.resolveQuerySet(this.#queries, 0, count, this.#resolved, 0);
     encoder.copyBufferToBuffer(this.#resolved, 0, staging, 0, 8 * count);
-    this.#sections.push({ labels: this.#labels, staging });
-    this.#labels = [];
+    this.#sections.push({ measured: this.#measured, staging });
+    this.#measured = [];
   }
 
-  /** The times of everything measured, in order. To be called once all of it is submitted. */
-  async finish(): Promise<DispatchTime[]> {
+  /** The times of everything measured since the last call, in order. To be called once all of it is submitted. */
+  async drain(): Promise<DispatchTime[]> {
     const times: DispatchTime[] = [];
-    for (const { labels, staging } of this.#sections) {
+    const sections = this.#sections;
+    this.#sections = [];
+    for (const { measured, staging } of sections) {
       await patiently(staging.mapAsync(MAP_READ));
       const stamps = new BigUint64Array(staging.getMappedRange());
-      labels.forEach((label, i) => {
-        const nanoseconds = Number(stamps[2 * i + 1]! - stamps[2 * i]!);
+      measured.forEach(({ label, tell }, i) => {
         // Clocks may be set back between passes; the specification allows it.
-        times.push({ label, nanoseconds: Math.max(0, nanoseconds) });
+        const nanoseconds = Math.max(0, Number(stamps[2 * i + 1]! - stamps[2 * i]!));
+        tell?.(nanoseconds);
+        times.push({ label, nanoseconds });
       });
       staging.destroy();
     }
+    return times;
+  }
+
+  /** The same, for the last time. */
+  async finish(): Promise<DispatchTime[]> {
+    const times = await this.drain();
     this.#queries.destroy();
     this.#resolved.destroy();
     return times;

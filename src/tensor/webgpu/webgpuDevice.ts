@@ -1,6 +1,7 @@
 // The webgpu device: storage is a GPU buffer from a pool, a kernel's dispatch is recorded in the command queue, and values
 // come back through a staging buffer. Nothing waits for the GPU but read and sync; there errors surface, too.
 
+import { debugLevel } from "../debug.ts";
 import type {
   Device,
   KernelDescription,
@@ -23,6 +24,7 @@ import { PreparedCalls, type PreparedCall } from "./preparedCalls.ts";
 import { Profiler, type DispatchTime } from "./profiler.ts";
 import { Readback } from "./readback.ts";
 import { WebGpuStorage, webGpuStorage } from "./storage.ts";
+import { Traces, type Trace } from "./traces.ts";
 
 /** Room for the bindings of null tensors: those that are written need a place of their own each. */
 const ABSENT_BYTES = 256;
@@ -52,6 +54,8 @@ export class WebGpuDevice implements Device {
   #closed = false;
   /** While set, dispatches compile their pipelines and do not run. */
   #warming: Set<Pipeline> | null = null;
+  /** Set once the debug ladder was on. */
+  #traces: Traces | null = null;
 
   constructor(device: GPUDevice, adapter: AdapterFacts) {
     this.#device = device;
@@ -133,11 +137,15 @@ export class WebGpuDevice implements Device {
       return;
     }
     const extra = this.#extraStorage(kernel, tensors, call);
+    const trace = debugLevel() > 0 ? this.#trace(kernel, tensors, params, call, extra) : null;
+    let nextPass = 0;
     for (const { pass, pipeline, grid, params: packed } of call.passes) {
       const bound = this.#bindings(kernel, pipeline, pass, tensors, extra);
-      this.#queue.dispatch(pipeline, bound, packed && this.#queue.params.put(packed, params), grid);
+      const slot = packed && this.#queue.params.put(packed, params);
+      this.#queue.dispatch(pipeline, bound, slot, grid, trace && trace.timing(nextPass++));
     }
     if (extra) for (const storage of extra.values()) storage.release();
+    if (trace) this.#traces?.add(trace);
   }
 
   async sync(): Promise<void> {
@@ -207,6 +215,7 @@ export class WebGpuDevice implements Device {
   }
 
   async close(): Promise<void> {
+    if (this.#traces && !this.#closed) await this.#printTraces(this.#traces);
     this.#closed = true;
     this.#device.destroy();
   }
@@ -227,6 +236,7 @@ export class WebGpuDevice implements Device {
       const result = await patiently(work);
       await patiently(Promise.all([this.#queue.proven(), this.#pool.proven()]));
       this.#check();
+      await this.#traces?.drain();
       return result;
     } catch (error) {
       // What was reported first is the cause; a map that was cut off by it only follows.
@@ -235,6 +245,24 @@ export class WebGpuDevice implements Device {
       this.#check();
       throw error;
     }
+  }
+
+  #trace(
+    kernel: KernelDescription,
+    tensors: KernelTensors,
+    params: KernelParams,
+    call: PreparedCall,
+    extra: Extra | null,
+  ): Trace {
+    this.#traces ??= new Traces(this.#device, this.adapter.features.has("timestamp-query"));
+    const copied = Object.keys(kernel.inputs).filter((name) => extra?.has(name));
+    return this.#traces.trace(kernel, tensors, params, call, copied);
+  }
+
+  /** Prints what was dispatched, without times where the device has failed. */
+  async #printTraces(traces: Traces): Promise<void> {
+    if (!this.#failure) await this.sync().catch(() => undefined); // A failure belongs to what failed, not to close().
+    traces.printAll();
   }
 
   #allocate(bytes: number): WebGpuStorage {
