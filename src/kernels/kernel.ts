@@ -122,12 +122,12 @@ export function defineKernel<
 }
 
 /**
- * A WebAssembly body whose pieces are the elements of its tensors, by their number in param `size`.
+ * A WebAssembly body whose units are the elements of its tensors, by their number in param `size`.
  * @param selector where kernels share the function: which of them runs
  */
 export function elementwiseWasm(name: string, selector?: number): WasmSingle {
-  const range = ({ size }: KernelParams): number => size!;
-  return { name, elementwise: true, range, ...(selector === undefined ? {} : { selector }) };
+  const units = ({ size }: KernelParams): number => size!;
+  return { name, elementwise: true, units, ...(selector === undefined ? {} : { selector }) };
 }
 
 /**

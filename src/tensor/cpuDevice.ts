@@ -34,7 +34,7 @@ export interface WasmKernels {
 
 const NO_LIMITS: MemoryLimits = { eachBytes: MOST_BYTES, totalBytes: Infinity };
 
-/** A call of a function, but for the addresses of its tensors and the pieces to run. */
+/** A call of a function, but for the addresses of its tensors and the units to run. */
 interface FunctionCall {
   readonly name: string;
   readonly selector: readonly number[];
@@ -200,7 +200,7 @@ export class CpuDevice implements Device {
 
   #runPass(
     kernel: KernelDescription,
-    { function: run, pieces, params: own = {}, scratchBytes: threadBytes = 0 }: WasmPass,
+    { function: run, units, params: own = {}, scratchBytes: threadBytes = 0 }: WasmPass,
     { params, constants }: WasmCall,
     tensors: KernelTensors,
   ): void {
@@ -217,16 +217,16 @@ export class CpuDevice implements Device {
         ...(run.params ?? []).map((name) => own[name]!),
         ...Object.keys(kernel.constants).map((name) => constants[name]!),
       ],
-      pool: touched >= WORTH_SHARING && pieces > 1 ? this.#pool : null,
+      pool: touched >= WORTH_SHARING && units > 1 ? this.#pool : null,
       scratchBytes: roundToCacheLines(threadBytes),
     };
     const blocks = new Set(bound.flatMap((x) => (x ? [storageOf(x.storage).block] : [])));
     this.#memory.touch(blocks);
     const isFar = (block: Block): boolean => !this.#memory.isNear(block);
     const streams = isElementwise(kernel.wasm) && [...blocks].some(isFar);
-    this.#details?.push(`${passText(call, pieces, own)}${streams ? ", in windows" : ""}`);
+    this.#details?.push(`${passText(call, units, own)}${streams ? ", in windows" : ""}`);
     if (streams) {
-      this.#stream(call, bound, inputs.length, pieces);
+      this.#stream(call, bound, inputs.length, units);
       return;
     }
     const scratchBytes = call.scratchBytes * (call.pool?.threads ?? 1);
@@ -234,7 +234,7 @@ export class CpuDevice implements Device {
     if (scratch) blocks.add(scratch.block);
     this.#bringNear(blocks);
     const addresses = bound.map((x) => (x ? storageOf(x.storage).offset : 0));
-    this.#run(call, addresses, pieces, scratch?.offset ?? 0);
+    this.#run(call, addresses, units, scratch?.offset ?? 0);
     scratch?.release();
   }
 
@@ -252,22 +252,22 @@ export class CpuDevice implements Device {
     call: FunctionCall,
     bound: readonly (KernelTensor | null)[],
     inputs: number,
-    pieces: number,
+    units: number,
   ): void {
     const isStreamed = (x: KernelTensor): boolean =>
-      x.size === pieces && !this.#memory.isNear(storageOf(x.storage).block);
+      x.size === units && !this.#memory.isNear(storageOf(x.storage).block);
     const pinned = new Set(
       bound.flatMap((x) => (x && !isStreamed(x) ? [storageOf(x.storage).block] : [])),
     );
     this.#bringNear(pinned);
     const windows = bound.map((x) => {
       if (x === null || !isStreamed(x)) return null;
-      const window = this.#allocate(byteLength(x.dtype, Math.min(WINDOW, pieces)), pinned);
+      const window = this.#allocate(byteLength(x.dtype, Math.min(WINDOW, units)), pinned);
       pinned.add(window.block);
       return window;
     });
-    for (let first = 0; first < pieces; first += WINDOW) {
-      const count = Math.min(WINDOW, pieces - first);
+    for (let first = 0; first < units; first += WINDOW) {
+      const count = Math.min(WINDOW, units - first);
       const part = (x: KernelTensor): Uint8Array => {
         const [begin, end] = [byteLength(x.dtype, first), byteLength(x.dtype, first + count)];
         return this.#memory.bytesOf(storageOf(x.storage)).subarray(begin, end);
@@ -279,7 +279,7 @@ export class CpuDevice implements Device {
           this.#memory.bytesOf(window).set(part(x));
           return window.offset;
         }
-        return storageOf(x.storage).offset + (x.size === pieces ? byteLength(x.dtype, first) : 0);
+        return storageOf(x.storage).offset + (x.size === units ? byteLength(x.dtype, first) : 0);
       });
       this.#run(call, addresses, count, 0);
       for (let i = inputs; i < bound.length; i++) {
@@ -296,7 +296,7 @@ export class CpuDevice implements Device {
   #run(
     { name, selector, scalars, pool, scratchBytes }: FunctionCall,
     addresses: readonly number[],
-    pieces: number,
+    units: number,
     scratch: number,
   ): void {
     const run = this.#wasm?.functions[name];
@@ -304,9 +304,9 @@ export class CpuDevice implements Device {
     const args = [...selector, ...addresses, ...scalars];
     if (pool) {
       const functionIndex = this.#functionIndex.get(name)!;
-      pool.run({ functionIndex, args, pieces, scratchBytes, scratch });
-    } else if (scratch) run(...args, 0, pieces, scratch);
-    else run(...args, 0, pieces);
+      pool.run({ functionIndex, args, units, scratchBytes, scratch });
+    } else if (scratch) run(...args, 0, units, scratch);
+    else run(...args, 0, units);
   }
 
   #arrays(bindings: readonly string[], tensors: KernelTensors): KernelArrays {
@@ -342,17 +342,17 @@ function passesOf(body: WasmBody, call: WasmCall): readonly WasmPass[] {
   if ("plan" in body) return body.plan(call).passes;
   const { params } = call;
   const scratchBytes = body.scratch?.(params) ?? 0;
-  return [{ function: body, pieces: body.range(params), scratchBytes }];
+  return [{ function: body, units: body.units(params), scratchBytes }];
 }
 
 /** A pass as the debug ladder tells it. */
 function passText(
   { name, pool, scratchBytes }: FunctionCall,
-  pieces: number,
+  units: number,
   own: KernelParams,
 ): string {
   const scratch = scratchBytes > 0 ? { scratchBytes } : {};
-  return `wasm ${name}: ${formatValues({ threads: pool?.threads ?? 1, pieces, ...own, ...scratch })}`;
+  return `wasm ${name}: ${formatValues({ threads: pool?.threads ?? 1, units, ...own, ...scratch })}`;
 }
 
 function isElementwise(body: WasmBody | undefined): boolean {

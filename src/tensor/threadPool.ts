@@ -1,10 +1,10 @@
 // Threads of the cpu device: workers that share its memory, started once, parked between kernels.
 //
-// A job is one kernel call, cut into chunks of pieces. The calling thread writes it into a control block in the
+// A job is one kernel call, cut into chunks of units. The calling thread writes it into a control block in the
 // shared memory and sets the count of unclaimed chunks that the workers wait on; then every thread, the calling
 // one included, claims chunks until none is left. The job is done when every chunk is, whoever ran it: a thread
 // whose core another process has taken delays its own chunk and no more, and one that wakes too late finds nothing.
-// Which pieces make a chunk depends on the job alone, so that results do not depend on who was fast.
+// Which units make a chunk depends on the job alone, so that results do not depend on who was fast.
 
 import { DeviceError, invariant } from "./errors.ts";
 import { isNode } from "./runtime.ts";
@@ -15,7 +15,7 @@ const UNFINISHED = 1;
 const FAILED = 2;
 const READY = 3;
 const JOB_OFFSET = 64;
-/** Serial number, function index, pieces, pieces of a chunk, bytes of scratch of a thread, scratch address, count of arguments. */
+/** Serial number, function index, units, units of a chunk, bytes of scratch of a thread, scratch address, count of arguments. */
 const HEADER = 7;
 const MAX_ARGUMENTS = 40;
 /** Bytes that the pool needs in the shared memory. */
@@ -37,8 +37,8 @@ const CHUNK_UNIT = 64;
 export interface Job {
   readonly functionIndex: number;
   readonly args: readonly number[];
-  /** Pieces 0..pieces-1 are shared out in contiguous ranges. */
-  readonly pieces: number;
+  /** Units 0..units-1 are shared out in contiguous ranges. */
+  readonly units: number;
   /** Bytes of private memory for each thread, at `scratch` + thread * scratchBytes; 0 for none. */
   readonly scratchBytes: number;
   readonly scratch: number;
@@ -61,16 +61,16 @@ const workOff: WorkOff = (functions, words, job, thread) => {
     if (left === 0) return;
     if (Atomics.compareExchange(words, 0, left, left - 1) !== left) continue;
     // The job stays as it is while a chunk that was claimed from it is unfinished.
-    const [pieces, size, count] = [job[2]!, job[3]!, job[6]!];
+    const [units, size, count] = [job[2]!, job[3]!, job[6]!];
     if (job[0] !== serial) {
       serial = job[0]!;
       run = functions[job[1]!];
       args = Array.from(job.subarray(7, 7 + count));
       args.push(0, 0, job[5]! + thread * job[4]!);
     }
-    const begin = (Math.ceil(pieces / size) - left) * size;
+    const begin = (Math.ceil(units / size) - left) * size;
     args[count] = begin;
-    args[count + 1] = Math.min(begin + size, pieces);
+    args[count + 1] = Math.min(begin + size, units);
     try {
       run!(...args);
     } catch {
@@ -156,11 +156,11 @@ export class ThreadPool {
   }
 
   /** Runs a job on all threads, this one included, and returns when it is done. */
-  run({ functionIndex, args, pieces, scratchBytes, scratch }: Job): void {
+  run({ functionIndex, args, units, scratchBytes, scratch }: Job): void {
     invariant(args.length <= MAX_ARGUMENTS, () => `a kernel with ${args.length} arguments`);
-    const size = chunkSize(pieces, this.threads);
-    const chunks = Math.ceil(pieces / size);
-    const header = [this.#serial++, functionIndex, pieces, size, scratchBytes, scratch];
+    const size = chunkSize(units, this.threads);
+    const chunks = Math.ceil(units / size);
+    const header = [this.#serial++, functionIndex, units, size, scratchBytes, scratch];
     this.#job.set([...header, args.length, ...args]);
     Atomics.store(this.#words, UNFINISHED, chunks);
     Atomics.store(this.#words, UNCLAIMED, chunks);
@@ -184,9 +184,9 @@ export class ThreadPool {
   }
 }
 
-/** Pieces of a chunk. */
-function chunkSize(pieces: number, threads: number): number {
-  const size = Math.ceil(pieces / (threads * CHUNKS_PER_THREAD));
+/** Units of a chunk. */
+function chunkSize(units: number, threads: number): number {
+  const size = Math.ceil(units / (threads * CHUNKS_PER_THREAD));
   return size < CHUNK_UNIT ? size : Math.ceil(size / CHUNK_UNIT) * CHUNK_UNIT;
 }
 

@@ -1,7 +1,7 @@
 // What a kernel says about its WebAssembly body: the counterpart of wgsl.ts for the cpu device.
 //
 // A body is one exported function, or a plan: a function of the call and of the device's threads that chooses functions,
-// pieces and scratch memory. So no launcher asks a device what runs on it.
+// units and scratch memory. So no launcher asks a device what runs on it.
 
 import type { Dtype, StorageArray } from "./dtype.ts";
 
@@ -26,10 +26,10 @@ export interface WasmFunction {
 
 /** Every call runs one function. */
 export interface WasmSingle<P = Scalars> extends WasmFunction {
-  /** How many independent pieces (rows, heads, tiles) there are; a thread takes a range [begin, end) of them. */
-  range(params: P): number;
+  /** How many independent units (rows, heads, tiles) there are; a thread takes a range [begin, end) of them. */
+  units(params: P): number;
   /**
-   * Pieces are elements: element i of every tensor of that many elements belongs to piece i alone. Such tensors need
+   * Units are elements: element i of every tensor of that many elements belongs to unit i alone. Such tensors need
    * not be where the kernel runs: the device may hand it a part at a time.
    */
   readonly elementwise?: true;
@@ -57,8 +57,8 @@ export interface WasmCall<P = Scalars, C = Scalars> {
 
 export interface WasmPass {
   readonly function: WasmPlannedFunction;
-  /** Independent pieces of work; a thread takes a range [begin, end) of them. */
-  readonly pieces: number;
+  /** Independent units of work; a thread takes a range [begin, end) of them. */
+  readonly units: number;
   /** Values of the function's own params. */
   readonly params?: Scalars;
   /** Bytes of private scratch memory a thread needs. Default 0. */

@@ -100,11 +100,11 @@ describe.each(devices)("level 1 on %s", (_name, device) => {
 });
 
 describe("level 2", () => {
-  it("tells functions, threads and pieces on cpu", async () => {
+  it("tells functions, threads and units on cpu", async () => {
     const x = zeros([256, 256], { device: cpu });
     const [, detail, ...rest] = await printed(2, cpu, () => void matmul(x, x));
     expect(detail).toMatch(
-      new RegExp(`^ {2}wasm matmul: threads ${cpu.threads}, pieces \\d+, rowBlock \\d+, colBlock`),
+      new RegExp(`^ {2}wasm matmul: threads ${cpu.threads}, units \\d+, rowBlock \\d+, colBlock`),
     );
     expect(rest).toEqual([]);
   });
@@ -323,7 +323,7 @@ describe("GRADLOOM_DEBUG", () => {
     const { stdout, stderr } = await run("2");
     expect(stdout).toBe("done\n");
     expect(stderr).toMatch(
-      /^cpu reluForward: x f32 \[1\] -> y f32 \[1\] \| .*\n {2}wasm unaryForward: threads 1, pieces 1\n$/,
+      /^cpu reluForward: x f32 \[1\] -> y f32 \[1\] \| .*\n {2}wasm unaryForward: threads 1, units 1\n$/,
     );
   });
 

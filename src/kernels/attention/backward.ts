@@ -38,7 +38,7 @@ export const attentionStatsKernel = defineKernel({
   inputs: { y: "float", dy: "float", lse: "float", mask: "i32?" },
   outputs: { stats: "float" },
   params: { batch: "u32", heads: "u32", queries: "u32", keys: "u32", headDim: "u32" },
-  wasm: { name: "attentionStats", range: ({ batch }) => batch! },
+  wasm: { name: "attentionStats", units: ({ batch }) => batch! },
   wgsl: { plan: ({ params }) => ({ passes: statsPasses(params) }) },
   plain({ y, dy, lse, mask, stats }, p) {
     const rows = p.batch * p.heads * p.queries;
@@ -132,12 +132,12 @@ function planFunctions({ params, tensors, threads }: WasmCall<AttentionParams>):
   const byHead = tensors["dbias"] ? 1 : 0;
   const owned = byHead === 1 ? heads : batch * heads;
   if (wantsQueries && wantsKeys && owned >= 2 * threads) {
-    return { passes: [{ function: atOnce, pieces: owned, params: { byHead }, scratchBytes }] };
+    return { passes: [{ function: atOnce, units: owned, params: { byHead }, scratchBytes }] };
   }
   const blocks = heads * Math.ceil(queries / SCORE_BLOCK);
   const passes: WasmPass[] = [];
-  if (wantsQueries) passes.push({ function: byQueries, pieces: blocks, scratchBytes });
-  if (wantsKeys) passes.push({ function: byKeys, pieces: batch * heads, scratchBytes });
+  if (wantsQueries) passes.push({ function: byQueries, units: blocks, scratchBytes });
+  if (wantsKeys) passes.push({ function: byKeys, units: batch * heads, scratchBytes });
   return { passes };
 }
 

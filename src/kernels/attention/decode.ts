@@ -95,7 +95,7 @@ export const decodeAttentionKernel = defineKernel({
   flops: ({ rows, heads, headDim, length }) => 4 * rows * heads * headDim * length,
   wasm: {
     name: "decodeAttention",
-    range: ({ rows, heads }) => rows! * heads!,
+    units: ({ rows, heads }) => rows! * heads!,
     scratch: ({ length }) => 4 * length!,
   },
   wgsl: {

@@ -178,7 +178,7 @@ export const attentionForwardKernel = defineKernel({
   flops: ({ batch, heads, queries, keys, headDim }) => 4 * batch * heads * queries * keys * headDim,
   wasm: {
     name: "attentionForward",
-    range: ({ batch, heads }) => batch! * heads!,
+    units: ({ batch, heads }) => batch! * heads!,
     scratch: (params) => attentionScratch(params, 1),
   },
   wgsl: {

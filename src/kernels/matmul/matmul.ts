@@ -22,11 +22,11 @@ import { perStoredFloat, storedFloats, type StoredFloat } from "../storedFloats.
 import { axisParams, collapseAxes } from "../stridedAxes.ts";
 import { COL_UNIT, GEMM_SCRATCH, ROW_UNIT } from "../wasm/generated/constants.ts";
 
-// A piece of work is a block of one matrix of c. The WebAssembly packs a block of B for each, and a block of A for
-// each of its rows' blocks (wasm/assembly/matmul/gemm.ts): larger pieces pack less, more pieces balance threads better.
+// A unit of work is a block of one matrix of c. The WebAssembly packs a block of B for each, and a block of A for
+// each of its rows' blocks (wasm/assembly/matmul/gemm.ts): larger units pack less, more units balance threads better.
 const ROW_BLOCK = 240;
 const COL_BLOCK = 256;
-const PIECES_PER_THREAD = 4;
+const UNITS_PER_THREAD = 4;
 
 /**
  * One kernel for each storage type of b.
@@ -60,10 +60,10 @@ function defineMatmul(stored: StoredFloat, rounds: boolean) {
       plan({ params: { m, n, batch0, batch1, batch2, batch3 }, threads }) {
         const matrices = batch0 * batch1 * batch2 * batch3;
         const blocks = blockSizes(m, n, matrices, threads);
-        const pieces = Math.ceil(m / blocks.rowBlock) * Math.ceil(n / blocks.colBlock) * matrices;
+        const units = Math.ceil(m / blocks.rowBlock) * Math.ceil(n / blocks.colBlock) * matrices;
         const pass = {
           function: multiplyBlocks,
-          pieces,
+          units,
           params: blocks,
           scratchBytes: GEMM_SCRATCH,
         };
@@ -287,11 +287,11 @@ function run(plan: MatmulPlan, a: Tensor, b: Tensor, c: Tensor, options: MatmulI
   launch(kernel, { a, b, c }, params, constants);
 }
 
-/** Rows and columns of a piece of work, of `matrices` products [m, n]. */
+/** Rows and columns of a unit of work, of `matrices` products [m, n]. */
 function blockSizes(m: number, n: number, matrices: number, threads: number) {
   let [rows, cols] = [ROW_BLOCK, COL_BLOCK];
-  const pieces = () => Math.ceil(m / rows) * Math.ceil(n / cols) * matrices;
-  while (pieces() < PIECES_PER_THREAD * threads && cols > COL_BLOCK / 8) {
+  const units = () => Math.ceil(m / rows) * Math.ceil(n / cols) * matrices;
+  while (units() < UNITS_PER_THREAD * threads && cols > COL_BLOCK / 8) {
     if (rows >= cols && m > rows / 2) rows /= 2;
     else cols /= 2;
   }

@@ -24,7 +24,7 @@ import {
 } from "./moveKernel.ts";
 import { copyRangeInto, withDim } from "./slice.ts";
 import { storedFloats, type StoredFloat } from "../storedFloats.ts";
-import { GATHER_PIECE } from "../wasm/generated/constants.ts";
+import { GATHER_UNIT } from "../wasm/generated/constants.ts";
 
 /** Sizes of a gather and of its gradient. */
 interface Sizes {
@@ -83,7 +83,7 @@ export function gatherWasm(op: string, type: StoredFloat): WasmBody {
   return {
     name: "gatherRows",
     selector: storedFloats[type].selector,
-    range: ({ count }) => Math.ceil(count! / GATHER_PIECE),
+    units: ({ count }) => Math.ceil(count! / GATHER_UNIT),
     check: ({ ids }, { rows }) => checkIds(op, ids!, rows!),
   };
 }
@@ -198,7 +198,7 @@ export function defineScatterAdd(name: string) {
     inputs: { ids: "i32", dy: "float" },
     outputs: { dx: "float" }, // added to
     params: { count: "u32", rows: "u32", cols: "u32" },
-    wasm: { name: "scatterAddRows", range: ({ cols }) => cols! },
+    wasm: { name: "scatterAddRows", units: ({ cols }) => cols! },
     wgsl: {
       plan({ params, adapter }) {
         const { count, cols } = params;

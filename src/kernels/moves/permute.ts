@@ -27,7 +27,7 @@ const permuteKernels = perMovedType((type) =>
     wasm: {
       name: "permute",
       selector: isPacked(type) ? 1 : 2, // log2 of an element's bytes
-      range: ({ n0, n1, n2 }) => n0! * n1! * n2!,
+      units: ({ n0, n1, n2 }) => n0! * n1! * n2!,
     },
     wgsl: moveShader(type, {
       size: ({ n0, n1, n2, n3 }) => n0 * n1 * n2 * n3,

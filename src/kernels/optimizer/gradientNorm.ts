@@ -13,7 +13,7 @@ import { elementPieces } from "../wgsl/pieces.ts";
 import { workgroupSum } from "../wgsl/reduce.ts";
 
 /**
- * Elements summed into one number. Blocks are the pieces that threads and workgroups take, and keep the
+ * Elements summed into one number. Blocks are the units that threads and workgroups take, and keep the
  * sum accurate: f32 adds up a block, whoever reads `sums` adds up the blocks.
  */
 const BLOCK = 4096;
@@ -24,7 +24,7 @@ export const sumOfSquaresKernel = defineKernel({
   outputs: { sums: "float" },
   // writes one element of sums for each block, from `first` on
   params: { size: "u32", block: "u32", first: "u32" },
-  wasm: { name: "sumOfSquares", range: ({ size, block }) => Math.ceil(size! / block!) },
+  wasm: { name: "sumOfSquares", units: ({ size, block }) => Math.ceil(size! / block!) },
   wgsl: {
     uses: [workgroupSum],
     workgroups: ({ size, block }) => Math.ceil(size / block),

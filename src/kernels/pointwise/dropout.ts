@@ -67,10 +67,10 @@ fn keepFactors4(i: u32) -> vec4<f32> {
 }`,
 };
 
-/** A piece of work is four Philox blocks, which WebAssembly computes side by side. */
-const pieces = {
-  range: ({ size }: Readonly<Record<string, number>>) => Math.ceil(size! / DROPOUT_GROUP),
-  /** The factors of one piece. */
+/** A unit of work is four Philox blocks, which WebAssembly computes side by side. */
+const units = {
+  units: ({ size }: Readonly<Record<string, number>>) => Math.ceil(size! / DROPOUT_GROUP),
+  /** The factors of one unit. */
   scratch: () => 4 * DROPOUT_GROUP,
 };
 
@@ -80,7 +80,7 @@ export const dropoutKernel = defineKernel({
   outputs: { y: "float" },
   params: { size: "u32", ...dropoutParamTypes },
   varying: dropoutVarying,
-  wasm: { name: "dropout", ...pieces },
+  wasm: { name: "dropout", ...units },
   wgsl: {
     uses: [keepFactors4],
     views: { x: "vec4<f32>", y: "vec4<f32>" },
@@ -104,7 +104,7 @@ export const dropoutAddKernel = defineKernel({
   outputs: { y: "float" },
   params: { size: "u32", ...dropoutParamTypes },
   varying: dropoutVarying,
-  wasm: { name: "dropoutAdd", ...pieces },
+  wasm: { name: "dropoutAdd", ...units },
   wgsl: {
     uses: [keepFactors4],
     views: { residual: "vec4<f32>", x: "vec4<f32>", y: "vec4<f32>" },

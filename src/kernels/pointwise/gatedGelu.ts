@@ -16,7 +16,7 @@ export const gatedGeluForwardKernel = defineKernel({
   inputs: { a: "float", b: "float" },
   outputs: { y: "float" },
   params: { size: "u32" },
-  wasm: { name: "gatedGeluForward", range: ({ size }) => size! },
+  wasm: { name: "gatedGeluForward", units: ({ size }) => size! },
   wgsl: {
     uses: [tanhGelu],
     invocations: ({ size }) => size,
@@ -51,7 +51,7 @@ export const gatedGeluBackwardKernel = defineKernel({
   inputs: { a: "float", b: "float", dy: "float" },
   outputs: { da: "float", db: "float" },
   params: { size: "u32" },
-  wasm: { name: "gatedGeluBackward", range: ({ size }) => size! },
+  wasm: { name: "gatedGeluBackward", units: ({ size }) => size! },
   wgsl: {
     uses: [tanhGelu],
     invocations: ({ size }) => size,

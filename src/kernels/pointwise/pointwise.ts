@@ -208,7 +208,7 @@ function defineBinary(name: BinaryName) {
       wasm: {
         name: "binaryBroadcast",
         selector: wasmId(name),
-        range: ({ n0, n1, n2, n3 }) => n0! * n1! * n2! * n3!,
+        units: ({ n0, n1, n2, n3 }) => n0! * n1! * n2! * n3!,
       },
       wgsl: {
         invocations: ({ n0, n1, n2, n3 }) => n0 * n1 * n2 * n3,

@@ -134,7 +134,7 @@ export const crossEntropyRowsKernel = defineKernel({
   inputs: { logits: "float", labels: "i32" },
   outputs: { lse: "float", losses: "float" },
   params: paramTypes,
-  wasm: { name: "crossEntropyRows", range: ({ rows }) => rows! },
+  wasm: { name: "crossEntropyRows", units: ({ rows }) => rows! },
   wgsl: {
     plan: ({ params, adapter }) => ({
       passes: passesOverRows(rowsShaders, ["logits"], params, adapter),
@@ -281,7 +281,7 @@ export const crossEntropyBackwardKernel = defineKernel({
   inputs: { logits: "float", labels: "i32", lse: "float", count: "float", dloss: "float" },
   outputs: { dlogits: "float" },
   params: paramTypes,
-  wasm: { name: "crossEntropyBackward", range: ({ rows }) => rows! },
+  wasm: { name: "crossEntropyBackward", units: ({ rows }) => rows! },
   wgsl: {
     plan: ({ params, adapter }) => ({
       passes: passesOverRows(backwardShaders, ["logits", "dlogits"], params, adapter),

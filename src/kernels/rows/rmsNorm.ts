@@ -46,7 +46,7 @@ function defineForward(stored: StoredFloat) {
     inputs: { x: "float", weight: binding },
     outputs: { y: "float", rrms: "float" },
     params: { rows: "u32", cols: "u32", eps: "f32" },
-    wasm: { name: "rmsNormForward", selector, range: ({ rows }) => rows! },
+    wasm: { name: "rmsNormForward", selector, units: ({ rows }) => rows! },
     wgsl: alongRows(withWeightRow(forwardShaders, stored)),
     plain({ x, weight, y, rrms }, { rows, cols, eps }) {
       const w = widen(weight);
@@ -128,7 +128,7 @@ function defineBackward(stored: StoredFloat) {
     outputs: { dx: "float" },
     params: { rows: "u32", cols: "u32" },
     constants: { ACCUMULATE: "u32" },
-    wasm: { name: "rmsNormBackward", selector, range: ({ rows }) => rows! },
+    wasm: { name: "rmsNormBackward", selector, units: ({ rows }) => rows! },
     wgsl: alongRows(withWeightRow(backwardShaders, stored)),
     plain({ x, weight, rrms, dy, dx }, { rows, cols }, { ACCUMULATE }) {
       const w = widen(weight);
@@ -194,8 +194,8 @@ export const rmsNormBackwardWeightKernel = defineKernel({
   inputs: { x: "float", rrms: "float", dy: "float" },
   outputs: { dweight: "float" }, // zeroed before
   params: { rows: "u32", cols: "u32" },
-  // Pieces are columns, so that two threads never add into one element.
-  wasm: { name: "rmsNormBackwardWeight", range: ({ cols }) => cols! },
+  // Units are columns, so that two threads never add into one element.
+  wasm: { name: "rmsNormBackwardWeight", units: ({ cols }) => cols! },
   wgsl: {
     // Few columns, many rows: chunks of rows are summed side by side, then the chunks.
     plan({ params: { rows, cols } }) {

@@ -10,7 +10,7 @@ import { defineKernel, launch } from "../kernel.ts";
 import { alongRows, expSums, rowShaders, type RowShaders } from "./rowSnippets.ts";
 
 const params = { rows: "u32", cols: "u32" } as const;
-const range = ({ rows }: Readonly<Record<string, number>>): number => rows!;
+const units = ({ rows }: Readonly<Record<string, number>>): number => rows!;
 
 /** y_j = `result`, where sum.most and sum.total are m and sum_k exp(x_k - m). */
 const forwardShaders = (result: string): RowShaders =>
@@ -38,7 +38,7 @@ export const softmaxForwardKernel = defineKernel({
   inputs: { x: "float" },
   outputs: { y: "float" },
   params,
-  wasm: { name: "softmaxForward", range },
+  wasm: { name: "softmaxForward", units },
   wgsl: alongRows(forwardShaders("safeExpOf(x[begin + j] - sum.most) / sum.total")),
   plain({ x, y }, { rows, cols }) {
     for (let row = 0; row < rows * cols; row += cols) {
@@ -56,7 +56,7 @@ export const logSoftmaxForwardKernel = defineKernel({
   inputs: { x: "float" },
   outputs: { y: "float" },
   params,
-  wasm: { name: "logSoftmaxForward", range },
+  wasm: { name: "logSoftmaxForward", units },
   // As below: next to a large maximum the logarithm would be rounded away.
   wgsl: alongRows(forwardShaders("(x[begin + j] - sum.most) - log(sum.total)")),
   plain({ x, y }, { rows, cols }) {
@@ -126,7 +126,7 @@ export const softmaxBackwardKernel = defineKernel({
   inputs: { y: "float", dy: "float" },
   outputs: { dx: "float" },
   params,
-  wasm: { name: "softmaxBackward", range },
+  wasm: { name: "softmaxBackward", units },
   wgsl: alongRows(backwardShaders("dy[j] * y[j]", "y[j] * (dy[j] - total)")),
   plain({ y, dy, dx }, { rows, cols }) {
     for (let row = 0; row < rows * cols; row += cols) {
@@ -142,7 +142,7 @@ export const logSoftmaxBackwardKernel = defineKernel({
   inputs: { y: "float", dy: "float" },
   outputs: { dx: "float" },
   params,
-  wasm: { name: "logSoftmaxBackward", range },
+  wasm: { name: "logSoftmaxBackward", units },
   wgsl: alongRows(backwardShaders("dy[j]", "dy[j] - safeExpOf(y[j]) * total")),
   plain({ y, dy, dx }, { rows, cols }) {
     for (let row = 0; row < rows * cols; row += cols) {

@@ -67,7 +67,7 @@ async function timeProduct(
   let seconds = Infinity;
   for (let turn = 0; turn < REPEATS; turn++) {
     const begun = performance.now();
-    // Of f32, one product, nothing transposed, in one piece; see wasm/assembly/matmul/matmul.ts.
+    // Of f32, one product, nothing transposed, in one unit; see wasm/assembly/matmul/matmul.ts.
     multiply(
       ...[F32, atA, atB, atC, M, N, K],
       ...[1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0],

@@ -20,8 +20,8 @@ export const SCORE_BLOCK: usize = attention.BLOCK;
 export const MASKED: f32 = attention.MASKED;
 /** Elements whose dropout factors are drawn at a time. */
 export const DROPOUT_GROUP: usize = philox.GROUP;
-/** Ids of a piece of gatherRows. */
-export const GATHER_PIECE: usize = gather.PIECE;
+/** Ids of a unit of gatherRows. */
+export const GATHER_UNIT: usize = gather.UNIT;
 
 // How elements are stored.
 export const F32: i32 = elements.F32;

@@ -21,7 +21,7 @@ import {
 } from "./attentionBlock";
 import { log, rowMax, rowSumExp } from "../rows/rows";
 
-/** Pieces are (batch element, head) pairs. */
+/** Units are (batch element, head) pairs. */
 export function attentionForward(
   q: usize,
   k: usize,
@@ -64,9 +64,9 @@ export function attentionForward(
     DROPOUT,
     scratchAddress,
   );
-  for (let piece = begin; piece < end; piece++) {
-    const b = piece / heads;
-    const h = piece % heads;
+  for (let unit = begin; unit < end; unit++) {
+    const b = unit / heads;
+    const h = unit % heads;
     const at = headOffset(b, keys, 0, h);
     const maskRow = mask ? mask + ((b * keys) << 2) : 0;
     for (let t: usize = 0; t < queries; t += BLOCK) {
@@ -75,7 +75,7 @@ export function attentionForward(
       againstKeys(rows, q + block, k + at, scores);
       for (let i: usize = 0; i < rows; i++) {
         const biasRow = bias ? bias + (((h * queries + t + i) * keys) << 2) : 0;
-        softmaxRow(piece * queries + t + i, i, t + i, biasRow, maskRow, lse);
+        softmaxRow(unit * queries + t + i, i, t + i, biasRow, maskRow, lse);
       }
       weightedKeys(rows, scores, v + at, y + block);
       // Normalising here, after the product, takes D multiplications a row where S are usual.

@@ -25,7 +25,7 @@ import {
 import { exp } from "../math";
 import { madd, sumLanes } from "../simd";
 
-/** Pieces are batch elements. */
+/** Units are batch elements. */
 export function attentionStats(
   y: usize,
   dy: usize,
@@ -136,7 +136,7 @@ function gradientRow(x: usize, ds: usize, keep: usize, lse: f32, delta: f32): vo
 }
 
 /**
- * Pieces are (head, block of queries) pairs and go through the batch, so that no two threads add to one
+ * Units are (head, block of queries) pairs and go through the batch, so that no two threads add to one
  * element of dbias.
  */
 export function attentionBackwardQuery(
@@ -185,9 +185,9 @@ export function attentionBackwardQuery(
   );
   const mask = MASK == 1 ? stats + ((2 * batch * heads * queries) << 2) : 0;
   const blocks = (queries + BLOCK - 1) / BLOCK;
-  for (let piece = begin; piece < end; piece++) {
-    const h = piece / blocks;
-    const t = (piece % blocks) * BLOCK;
+  for (let unit = begin; unit < end; unit++) {
+    const h = unit / blocks;
+    const t = (unit % blocks) * BLOCK;
     const rows = min<usize>(BLOCK, queries - t);
     for (let b: usize = 0; b < batch; b++) {
       const block = headOffset(b, queries, t, h);
@@ -218,7 +218,7 @@ function addRun(y: usize, x: usize, accumulate: bool): void {
   for (; at < bytes; at += 4) store<f32>(y + at, load<f32>(y + at) + load<f32>(x + at));
 }
 
-/** Pieces are (batch element, head) pairs. */
+/** Units are (batch element, head) pairs. */
 export function attentionBackwardKeyValue(
   q: usize,
   k: usize,
@@ -264,9 +264,9 @@ export function attentionBackwardKeyValue(
     scratchAddress,
   );
   const mask = MASK == 1 ? stats + ((2 * batch * heads * queries) << 2) : 0;
-  for (let piece = begin; piece < end; piece++) {
-    const b = piece / heads;
-    const h = piece % heads;
+  for (let unit = begin; unit < end; unit++) {
+    const b = unit / heads;
+    const h = unit % heads;
     const at = headOffset(b, keys, 0, h);
     for (let t: usize = 0; t < queries; t += BLOCK) {
       const rows = min<usize>(BLOCK, queries - t);
@@ -281,7 +281,7 @@ export function attentionBackwardKeyValue(
 }
 
 /**
- * Both of the above at once: a block's weights and dS are computed once for all four sums. Pieces are heads that go through
+ * Both of the above at once: a block's weights and dS are computed once for all four sums. Units are heads that go through
  * the batch (byHead, which dbias needs), or (batch element, head) pairs. Every sum is in the order of the functions above.
  */
 export function attentionBackwardAll(
@@ -332,9 +332,9 @@ export function attentionBackwardAll(
     scratchAddress,
   );
   const mask = MASK == 1 ? stats + ((2 * batch * heads * queries) << 2) : 0;
-  for (let piece = begin; piece < end; piece++) {
-    const h: usize = byHead ? piece : piece % heads;
-    const firstBatch: usize = byHead ? 0 : piece / heads;
+  for (let unit = begin; unit < end; unit++) {
+    const h: usize = byHead ? unit : unit % heads;
+    const firstBatch: usize = byHead ? 0 : unit / heads;
     const endBatch: usize = byHead ? batch : firstBatch + 1;
     for (let b = firstBatch; b < endBatch; b++) {
       const at = headOffset(b, keys, 0, h);

@@ -1,4 +1,4 @@
-// The SIMD body of src/kernels/attention/decode.ts; the formula is there. Pieces are (row, head) pairs.
+// The SIMD body of src/kernels/attention/decode.ts; the formula is there. Units are (row, head) pairs.
 
 import { MASKED } from "./attentionBlock";
 import { rowMax, rowSumExp } from "../rows/rows";
@@ -47,9 +47,9 @@ export function decodeAttention(
 ): void {
   const width = headDim << 2;
   const stride = heads * width;
-  for (let piece = begin; piece < end; piece++) {
-    const row = piece / heads;
-    const head = piece % heads;
+  for (let unit = begin; unit < end; unit++) {
+    const row = unit / heads;
+    const head = unit % heads;
     const item = row / rowsPerKey;
     const from = item * capacity * stride + head * width;
     const query = q + row * stride + head * width;

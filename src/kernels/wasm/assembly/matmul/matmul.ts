@@ -1,5 +1,5 @@
-// Batched C = op(A) op(B) over pieces [begin, end): blocks of rowBlock x colBlock of one matrix of the
-// batch, row blocks fastest, so that neighbouring pieces share a packed block of B.
+// Batched C = op(A) op(B) over units [begin, end): blocks of rowBlock x colBlock of one matrix of the
+// batch, row blocks fastest, so that neighbouring units share a packed block of B.
 
 import { shiftOf } from "../elements";
 import { gemm, gemmPacked, MOST_DOT_ROWS } from "./gemm";
@@ -48,12 +48,12 @@ export function matmul(
   const rowC = n << 2;
   const rowBlocks = (m + rowBlock - 1) / rowBlock;
   const blocks = rowBlocks * ((n + colBlock - 1) / colBlock);
-  for (let piece = begin; piece < end; ) {
-    const matrix = piece / blocks;
-    const block = piece % blocks;
+  for (let unit = begin; unit < end; ) {
+    const matrix = unit / blocks;
+    const block = unit % blocks;
     const rowIndex = block % rowBlocks;
     // As many neighbours as make one rectangle: down the rows, or along a single row of blocks.
-    const run = least(rowBlocks == 1 ? blocks - block : rowBlocks - rowIndex, end - piece);
+    const run = least(rowBlocks == 1 ? blocks - block : rowBlocks - rowIndex, end - unit);
     const row = rowIndex * rowBlock;
     const col = (block / rowBlocks) * colBlock;
     const rows = least(rowBlocks == 1 ? m : run * rowBlock, m - row);
@@ -74,6 +74,6 @@ export function matmul(
     } else {
       gemmPacked(rows, cols, k, fromA, rowA, colA, fromB, rowB, colB, typeB, to, rowC, adds, scratch);
     }
-    piece += run;
+    unit += run;
   }
 }

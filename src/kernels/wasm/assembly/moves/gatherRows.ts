@@ -3,11 +3,11 @@
 import { accumulate } from "../pointwise/binary";
 import { BF16, F16, F32, loadElement, loadVector, shiftOf } from "../elements";
 
-/** Ids of a piece of work, so that the few of a step of decoding wake no thread. */
-export const PIECE: usize = 16;
+/** Ids of a unit of work, so that the few of a step of decoding wake no thread. */
+export const UNIT: usize = 16;
 
 /**
- * y[m] = x[ids[m]], widened to f32. Pieces [begin, end) are PIECE ids each.
+ * y[m] = x[ids[m]], widened to f32. Units [begin, end) are UNIT ids each.
  * @param type how x is stored: F32, also for other words of 32 bits, BF16 or F16 of elements.ts
  * @param rows of x; ids were checked against it
  */
@@ -23,8 +23,8 @@ export function gatherRows(
   end: usize,
 ): void {
   const row = cols << shiftOf(type);
-  const stop = min(end * PIECE, count);
-  for (let m = begin * PIECE; m < stop; m++) {
+  const stop = min(end * UNIT, count);
+  for (let m = begin * UNIT; m < stop; m++) {
     const from = x + <usize>load<u32>(ids + (m << 2)) * row;
     const to = y + m * (cols << 2);
     if (type == F32) memory.copy(to, from, row);
@@ -41,7 +41,7 @@ function widenRow(type: i32, from: usize, to: usize, cols: usize): void {
   for (; j < cols; j++) store<f32>(to + (j << 2), loadElement(type, from + (j << 1)));
 }
 
-/** Pieces [begin, end) are columns, so that rows named more than once have one writer and add up in the order of the ids. */
+/** Units [begin, end) are columns, so that rows named more than once have one writer and add up in the order of the ids. */
 export function scatterAddRows(
   ids: usize,
   dy: usize,

@@ -1,5 +1,5 @@
 // The SIMD body of permute in src/kernels/moves/permute.ts: y [n0, n1, n2, n3] from x with a stride for each axis, in elements.
-// Pieces [begin, end) are rows of y, n3 elements each.
+// Units [begin, end) are rows of y, n3 elements each.
 
 /** @param shift log2 of an element's bytes: 1 or 2 */
 export function permute(
@@ -18,11 +18,11 @@ export function permute(
   end: usize,
 ): void {
   const row = n3 << shift;
-  for (let piece = begin; piece < end; piece++) {
-    const i = piece / (n1 * n2);
-    const j = (piece / n2) % n1;
-    const from = x + ((i * s0 + j * s1 + (piece % n2) * s2) << shift);
-    const to = y + piece * row;
+  for (let unit = begin; unit < end; unit++) {
+    const i = unit / (n1 * n2);
+    const j = (unit / n2) % n1;
+    const from = x + ((i * s0 + j * s1 + (unit % n2) * s2) << shift);
+    const to = y + unit * row;
     if (s3 == 1) copyRow(from, to, row);
     else if (shift == 2) gatherWords(from, s3 << 2, to, n3);
     else gatherHalves(from, s3 << 1, to, n3);

@@ -1,4 +1,4 @@
-// The SIMD bodies of src/kernels/pointwise/dropout.ts. Pieces [begin, end) are groups of 16 elements.
+// The SIMD bodies of src/kernels/pointwise/dropout.ts. Units [begin, end) are groups of 16 elements.
 
 import { GROUP, keepFactors } from "../philox";
 
