@@ -3,6 +3,7 @@
 import * as autograd from "../../src/autograd/index.ts";
 import { backward } from "../../src/autograd/backward.ts";
 import { argmaxForward, topkForward } from "../../src/kernels/rows/argmax.ts";
+import { countNonFiniteInto } from "../../src/kernels/rows/countNonFinite.ts";
 import { castForward } from "../../src/kernels/pointwise/cast.ts";
 import { concatForward } from "../../src/kernels/moves/concat.ts";
 import { embeddingForward } from "../../src/kernels/moves/embedding.ts";
@@ -162,5 +163,13 @@ function others(device: Device, seed: number): void {
   }
   argmaxForward(x);
   topkForward(x, 2);
+  const counts = tensor([0, 0], [2], { device, dtype: "u32" });
+  for (const dtype of ["f32", ...HALFS] as const) {
+    const some = Array.from(
+      { length: 20 * rows },
+      (_, i) => [i, NaN, 1, Infinity, -Infinity][i % 5]!,
+    );
+    countNonFiniteInto(tensor(some, undefined, { device, dtype }), counts, 0);
+  }
   addToSumInPlace(tensor([8], [1], { device }), tensor([seed], [1], { device }), 0.5);
 }
