@@ -69,7 +69,7 @@ describe("csvRows", () => {
     [
       "a column twice",
       "dialogue,summary,summary\na,b,c\n",
-      'x.csv: column summary, which is used, must be there once, got 2 of that name.',
+      "x.csv: column summary, which is used, must be there once, got 2 of that name.",
     ],
     [
       "a missing summary",
