@@ -59,13 +59,15 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   const output = new Output(options.json);
   const signal = interruptSignal();
   const columns = columnsOf(options);
-  const dataset = (await fetchDataset(options, signal))[options.split];
+  const { split } = options;
+  const used = { splits: [split], maxRows: { [split]: options.rows } };
+  const dataset = (await fetchDataset(options, signal, used))[split];
   if (dataset === undefined) {
     throw new DatasetError(
-      `evaluate: ${options.dataset} must hold the split ${options.split}, and does not. Choose another --split.`,
+      `evaluate: ${options.dataset} must hold the split ${split}, and does not. Choose another --split.`,
     );
   }
-  const rows = dataset.rows.slice(0, options.rows);
+  const { rows } = dataset;
   const folder = await fetchModel(options.model, { revision: options.revision, signal });
   const device = await openDevice(options.device);
   const tokenizer = await Tokenizer.fromPretrained(folder);

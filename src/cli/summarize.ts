@@ -12,6 +12,7 @@ import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
 import { adapterOption, loadForGeneration } from "./lora.ts";
 import { deviceOption, interruptSignal, jsonOption, wholeNumber } from "./options.ts";
 import { Output } from "./output.ts";
+import { templateOption } from "./templateOption.ts";
 
 interface SummarizeOptions {
   readonly model: string;
@@ -34,13 +35,18 @@ export function summarizeCommand(): Command {
     .addOption(deviceOption())
     .option("--max-new-tokens <n>", "longest summary in tokens", wholeNumber(1), 200)
     .option("--num-beams <n>", "beams; 1 is greedy", wholeNumber(1), 1)
-    .option("--template <text>", "prompt with {dialogue} in it", INFERENCE_TEMPLATE)
+    .addOption(
+      templateOption("--template <text>", "prompt with {dialogue} in it").default(
+        INFERENCE_TEMPLATE,
+      ),
+    )
     .addOption(jsonOption())
     .action((files: string[], options: SummarizeOptions) => summarize(files, options));
 }
 
 async function summarize(files: readonly string[], options: SummarizeOptions): Promise<void> {
   const output = new Output(options.json);
+  fillTemplate(options.template, { dialogue: "" }); // a wrong name is said before the model is loaded
   const dialogues = await readDialogues(files);
   const signal = interruptSignal();
   const folder = await fetchModel(options.model, { revision: options.revision, signal });

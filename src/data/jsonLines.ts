@@ -2,35 +2,32 @@
 
 import { DatasetError } from "../tensor/errors.ts";
 import type { Row } from "./dataset.ts";
-import { checkFeatures, oneLine, toCell } from "./rowChecks.ts";
+import { parsePythonJson } from "./pythonJson.ts";
+import { oneLine, type RowRules } from "./rowChecks.ts";
 import { lines } from "./textFile.ts";
 
 /**
  * The rows of a file, one line in memory at a time. A key that a line lacks is a missing value.
- * @param needed columns that must hold text in every row
  * @throws {DatasetError} naming file, line and column
  */
 export async function* jsonRows(
   file: string,
-  needed: readonly string[],
+  rules: RowRules,
 ): AsyncGenerator<Row, void, undefined> {
   let number = 0;
   for await (const line of lines(file)) {
     number++;
     if (line.trim() === "") continue;
     const object = parseLine(line, file, number);
-    const keys = Object.keys(object);
-    checkFeatures(keys, `${file}: line ${number}`, needed);
-    const cell = (column: string): string | null =>
-      toCell(object[column], needed.includes(column), { file, column, where: `line ${number}` });
-    yield Object.fromEntries(keys.map((column) => [column, cell(column)]));
+    const row = rules.row({ file, where: `line ${number}` }, Object.entries(object));
+    if (row !== undefined) yield row;
   }
 }
 
 function parseLine(line: string, file: string, number: number): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = parsePythonJson(line);
   } catch (error) {
     if (number === 1 && line.trimStart().startsWith("[")) throw notAnObject(file, number, line);
     throw new DatasetError(

@@ -19,31 +19,35 @@ import { findSplits, isDataFile, type SplitFiles } from "./datasetFiles.ts";
 import { jsonRows } from "./jsonLines.ts";
 import { parquetRows } from "./parquet.ts";
 import { neededColumns } from "./prompt.ts";
+import { RowRules, type RowOptions } from "./rowChecks.ts";
 
 /** Which splits and columns `loadDataset` reads, and how it fetches them from the Hub. */
-export interface LoadDatasetOptions extends Columns, HubOptions {
-  /** Splits to read; default all that are there. */
+export interface LoadDatasetOptions extends Columns, RowOptions, HubOptions {
+  /** Splits to read; default all that are there. The others are not looked at. */
   readonly splits?: readonly Split[] | undefined;
+  /** Rows to read of a split, the first ones; what stands behind them is not looked at. Default all. */
+  readonly maxRows?: { readonly [S in Split]?: number | undefined } | undefined;
 }
 
 /**
  * Loads the splits train, validation and test; some may be absent, but not all. A split is CSV, JSON Lines or Parquet,
  * in one file or several (train.csv, dev.jsonl, data/train-00000-of-00002.parquet).
  * @param source path of a folder, else a Hub id such as knkarthick/dialogsum
- * @throws {DatasetError} for a missing folder, no split at all, missing columns, an empty split, a missing value in a
- *   column that is used, and files that cannot be read; the message names file, place and column
+ * @throws {DatasetError} for a missing folder, no split at all, missing columns, an empty split, files that cannot be
+ *   read, and (without skipIncompleteRows) a row without text in a column that is used; the message names file, place
+ *   and column
  * @throws {HubError} when the repository or a file of it cannot be had
  */
 export async function loadDataset(
   source: string,
   options: LoadDatasetOptions = {},
 ): Promise<DatasetDict> {
-  const needed = neededColumns(options);
+  neededColumns(options); // a wrong template is said before anything is downloaded
   const found = await locateSplits(source, options);
   const dict: { [S in Split]?: Dataset } = {};
   for (const split of options.splits ?? SPLITS) {
     const files = found[split];
-    if (files !== undefined) dict[split] = await loadFiles(files, needed);
+    if (files !== undefined) dict[split] = await collect(splitRows(split, files, options));
   }
   return dict;
 }
@@ -58,16 +62,12 @@ export async function streamDataset(
   split: Split,
   options: LoadDatasetOptions = {},
 ): Promise<AsyncIterable<Row>> {
-  const needed = neededColumns(options);
+  neededColumns(options);
   const files = (await locateSplits(source, options))[split];
   if (files === undefined) {
     throw new DatasetError(`streamDataset: ${source} must hold the split ${split}, got none`);
   }
-  return {
-    async *[Symbol.asyncIterator]() {
-      for (const file of files) yield* readRows(file, needed);
-    },
-  };
+  return { [Symbol.asyncIterator]: () => splitRows(split, files, options) };
 }
 
 /** Paths of the files of every split. */
@@ -102,33 +102,48 @@ function chooseFiles({ names }: { readonly names: readonly string[] }) {
   );
 }
 
-async function loadFiles(files: readonly string[], needed: readonly string[]): Promise<Dataset> {
+async function collect(stream: AsyncIterable<Row>): Promise<Dataset> {
   const features = new Set<string>();
   const rows: Row[] = [];
-  for (const file of files) {
-    const part = await loadFile(file, needed);
-    for (const name of part.features) features.add(name);
-    for (const row of part.rows) rows.push(row);
+  for await (const row of stream) {
+    for (const name of Object.keys(row)) features.add(name);
+    rows.push(row);
   }
   return { features: [...features], rows };
 }
 
-async function loadFile(file: string, needed: readonly string[]): Promise<Dataset> {
-  const features = new Set<string>();
-  const rows: Row[] = [];
-  for await (const row of readRows(file, needed)) {
-    for (const name of Object.keys(row)) features.add(name);
-    rows.push(row);
+/** One pass over the files of a split: at its end stderr says how many rows were left out. */
+async function* splitRows(
+  split: Split,
+  files: readonly string[],
+  options: LoadDatasetOptions,
+): AsyncGenerator<Row, void, undefined> {
+  const rules = new RowRules(split, neededColumns(options), options);
+  const most = options.maxRows?.[split] ?? Infinity;
+  try {
+    for (const file of files) {
+      const before = rules.met;
+      for await (const row of readRows(file, rules)) {
+        yield row;
+        if (rules.taken >= most) return;
+      }
+      if (rules.met === before) throw noRecord(file);
+    }
+    rules.checkSomeTaken();
+  } finally {
+    rules.report();
   }
-  if (rows.length > 0) return { features: [...features], rows };
-  throw new DatasetError(
+}
+
+function noRecord(file: string): DatasetError {
+  return new DatasetError(
     `${file}: must hold at least one record, got none. Add records or remove the file.`,
   );
 }
 
-function readRows(file: string, needed: readonly string[]): AsyncGenerator<Row, void, undefined> {
-  if (/\.csv$/i.test(file)) return csvRows(file, needed);
-  return /\.parquet$/i.test(file) ? parquetRows(file, needed) : jsonRows(file, needed);
+function readRows(file: string, rules: RowRules): AsyncGenerator<Row, void, undefined> {
+  if (/\.csv$/i.test(file)) return csvRows(file, rules);
+  return /\.parquet$/i.test(file) ? parquetRows(file, rules) : jsonRows(file, rules);
 }
 
 /** Folders below the given one in which files are looked for: data/train/part-1.parquet. */
