@@ -8,6 +8,7 @@ import { downloadBar } from "./hub.ts";
 export interface DatasetFlags {
   readonly dataset: string;
   readonly datasetRevision?: string;
+  readonly datasetConfig?: string;
   readonly sourceColumn?: string;
   readonly targetColumn?: string;
   readonly promptTemplate?: string;
@@ -15,12 +16,16 @@ export interface DatasetFlags {
 
 /** What --dataset takes. */
 export const DATASET_HELP =
-  "folder with train, validation and test as .csv, .jsonl or .parquet, or Hub id such as knkarthick/dialogsum";
+  "folder with train, validation and test as .csv, .tsv, .jsonl, .json, .parquet or .arrow, or Hub id such as knkarthick/dialogsum";
 
 export const columnOptions = (): Option[] => [
   new Option(
     "--dataset-revision <name>",
     "branch, tag or commit of a dataset from the Hub (default: main)",
+  ),
+  new Option(
+    "--dataset-config <name>",
+    "configuration of the dataset, where its README.md lists several",
   ),
   new Option(
     "--source-column <name>",
@@ -75,6 +80,7 @@ async function withBar<T>(
     return await read({
       ...columnsOf(flags),
       revision: flags.datasetRevision,
+      datasetConfig: flags.datasetConfig,
       signal,
       onProgress: bar.onProgress,
     });
