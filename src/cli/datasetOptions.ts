@@ -9,6 +9,7 @@ import { templateOption } from "./templateOption.ts";
 export interface DatasetFlags {
   readonly dataset: string;
   readonly datasetRevision?: string;
+  readonly datasetConfig?: string;
   readonly sourceColumn?: string;
   readonly targetColumn?: string;
   readonly promptTemplate?: string;
@@ -17,12 +18,16 @@ export interface DatasetFlags {
 
 /** What --dataset takes. */
 export const DATASET_HELP =
-  "folder with train, validation and test as .csv, .jsonl or .parquet, or Hub id such as knkarthick/dialogsum";
+  "folder with train, validation and test as .csv, .tsv, .jsonl, .json, .parquet or .arrow, or Hub id such as knkarthick/dialogsum";
 
 export const columnOptions = (): Option[] => [
   new Option(
     "--dataset-revision <name>",
     "branch, tag or commit of a dataset from the Hub (default: main)",
+  ),
+  new Option(
+    "--dataset-config <name>",
+    "configuration of the dataset, where its README.md lists several",
   ),
   new Option(
     "--source-column <name>",
@@ -80,6 +85,7 @@ async function withBar<T>(
       ...columnsOf(flags),
       skipIncompleteRows: flags.skipIncompleteRows,
       revision: flags.datasetRevision,
+      datasetConfig: flags.datasetConfig,
       signal,
       onProgress: bar.onProgress,
     });

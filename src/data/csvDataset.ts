@@ -30,6 +30,7 @@ interface CsvRecord {
  * The rows of a file, a few records in memory at a time.
  * @param file cells in double quotes where they hold delimiters, quotes or line ends
  * @param delimiter one character: a comma, a tab
+ * @param text of the file; default what lies there
  * @throws {DatasetError} when iteration comes to it, for missing columns, no records, a record that cannot be used, a
  *   quote that is never closed; the message names file and record
  */
@@ -37,11 +38,12 @@ export async function* csvRows(
   file: string,
   rules: RowRules,
   delimiter = ",",
+  text: AsyncIterable<string> = textPieces(file),
 ): AsyncGenerator<Row, void, undefined> {
   let header: readonly string[] | undefined;
   let names: readonly string[] = [];
   let count = 0;
-  for await (const { cells, line } of csvRecords(file, delimiter)) {
+  for await (const { cells, line } of csvRecords(text, file, delimiter)) {
     if (header === undefined) {
       header = cells;
       rules.checkColumns(header, file);
@@ -57,13 +59,13 @@ export async function* csvRows(
 }
 
 /** Cells of every record, the header first, with the line that it ends on, from 1. */
-async function* csvRecords(file: string, delimiter: string) {
+async function* csvRecords(text: AsyncIterable<string>, file: string, delimiter: string) {
   const parser = csvParser({
     ...PANDAS_LIKE,
     ...{ delimiter, max_record_size: MAX_RECORD_BYTES, info: true, raw: true },
   });
   // What goes wrong with the file ends the parser with that error, which iterating throws.
-  pipeline(Readable.from(textPieces(file)), parser).catch(() => undefined);
+  pipeline(Readable.from(text), parser).catch(() => undefined);
   try {
     for await (const { record, info, raw } of parser as AsyncIterable<ParsedRecord>) {
       const cells = pandasCells(record, raw);

@@ -2,16 +2,19 @@
 
 import { DatasetError } from "../tensor/errors.ts";
 import type { Row } from "./dataset.ts";
+import { allBytes, type Bytes } from "./files/packing.ts";
 import { oneLine, type RowRules } from "./rowChecks.ts";
 import { readError } from "./textFile.ts";
 
 /**
  * The rows of a file, one row group in memory at a time.
+ * @param bytes its content, when it lies packed in the file: all of it is in memory then
  * @throws {DatasetError} naming file, row and column
  */
 export async function* parquetRows(
   file: string,
   rules: RowRules,
+  bytes?: Bytes,
 ): AsyncGenerator<Row, void, undefined> {
   const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } =
     await import("hyparquet");
@@ -19,7 +22,9 @@ export async function* parquetRows(
   const fail = (error: unknown): never => {
     throw parquetError(file, error);
   };
-  const buffer = await asyncBufferFromFile(file).catch(fail);
+  const buffer = await (bytes === undefined ? asyncBufferFromFile(file) : inMemory(bytes)).catch(
+    fail,
+  );
   const metadata = await parquetMetadataAsync(buffer).catch(fail);
   const features = parquetSchema(metadata).children.map(({ element }) => element.name);
   rules.checkColumns(features, file);
@@ -39,6 +44,10 @@ export async function* parquetRows(
       if (usable !== undefined) yield usable;
     }
   }
+}
+
+async function inMemory(bytes: Bytes): Promise<ArrayBuffer> {
+  return new Uint8Array(await allBytes(bytes)).buffer;
 }
 
 function parquetError(file: string, error: unknown): unknown {

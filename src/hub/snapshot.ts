@@ -16,11 +16,18 @@ export interface RepositoryFiles {
   readonly names: readonly string[];
   /** The object in a JSON file, which is downloaded for that. */
   json(name: string): Promise<Record<string, unknown>>;
+  /** The text of a file, which is downloaded for that. */
+  text(name: string): Promise<string>;
 }
 
 export interface WantedFiles {
   readonly required: readonly string[];
   readonly optional?: readonly string[];
+  /**
+   * Whether the names of all files decide which are wanted, as with patterns: those that the cache happens to hold do
+   * not tell whether it holds all.
+   */
+  readonly dependsOnAll?: boolean;
 }
 
 /** Decides which files are wanted. Names that do not exist may be among them. */
@@ -81,12 +88,25 @@ async function isComplete(
 ): Promise<boolean> {
   const names = await cache.files(commit);
   if (names.length === 0) return false;
-  const { required, optional = [] } = await choose(localFiles(cache, commit, names));
+  const wanted = await attempt(() => choose(localFiles(cache, commit, names)));
+  if (wanted === undefined || wanted.dependsOnAll) return false;
+  const { required, optional = [] } = wanted;
   if (!required.every((name) => names.includes(name))) return false;
   for (const name of optional) {
     if (!names.includes(name) && !(await cache.knowsAbsent(commit, name))) return false;
   }
   return true;
+}
+
+/** Undefined where choosing fails: with all names, which the Hub has, it may not. */
+async function attempt(
+  action: () => WantedFiles | Promise<WantedFiles>,
+): Promise<WantedFiles | undefined> {
+  try {
+    return await action();
+  } catch {
+    return undefined;
+  }
 }
 
 async function cachedSnapshot(
@@ -119,7 +139,12 @@ function localFiles(
   commit: string,
   names: readonly string[],
 ): RepositoryFiles {
-  return { names, json: (name) => readJson(join(cache.snapshot(commit), name)) };
+  const place = (name: string): string => join(cache.snapshot(commit), name);
+  return {
+    names,
+    json: (name) => readJson(place(name)),
+    text: (name) => readFile(place(name), "utf8"),
+  };
 }
 
 class RemoteSnapshot {
@@ -140,10 +165,8 @@ class RemoteSnapshot {
     const byName = new Map(files.map((file) => [file.path, file]));
     const { required, optional = [] } = await choose({
       names: [...byName.keys()],
-      json: async (name) => {
-        await this.#download([this.#find(byName, name)]);
-        return readJson(join(this.#cache.snapshot(this.#commit), name));
-      },
+      json: async (name) => readJson(await this.#fetched(byName, name)),
+      text: async (name) => readFile(await this.#fetched(byName, name), "utf8"),
     });
     const wanted = new Set(required.map((name) => this.#find(byName, name)));
     for (const name of optional) {
@@ -155,6 +178,12 @@ class RemoteSnapshot {
     // Last, so that the revision names a commit that readers without network find whole.
     await this.#cache.rememberCommit(revision, this.#commit);
     return { folder: this.#cache.snapshot(this.#commit), commit: this.#commit };
+  }
+
+  /** Path of a file that is needed to decide which are wanted. */
+  async #fetched(files: ReadonlyMap<string, RemoteFile>, name: string): Promise<string> {
+    await this.#download([this.#find(files, name)]);
+    return join(this.#cache.snapshot(this.#commit), name);
   }
 
   #find(files: ReadonlyMap<string, RemoteFile>, name: string): RemoteFile {
