@@ -57,7 +57,7 @@ export class GenerationConfig {
       _from_model_config: true,
       ...Object.fromEntries(legacy.map((key) => [key, config.raw[key]])),
       decoder_start_token_id: config.decoderStartTokenId,
-      eos_token_id: config.eosTokenId,
+      eos_token_id: config.raw.eos_token_id ?? config.eosTokenId,
       pad_token_id: config.padTokenId,
     });
   }

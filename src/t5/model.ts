@@ -172,7 +172,7 @@ export class T5ForConditionalGeneration extends T5Network {
     const task = {
       batchSize: inputs.inputIds.length,
       startTokenId: generationConfig.decoderStartTokenId ?? config.decoderStartTokenId,
-      eosTokenIds: [generationConfig.eosTokenId ?? config.eosTokenId].flat(),
+      eosTokenIds: [generationConfig.eosTokenId ?? config.eosTokenIds].flat(),
       padTokenId: generationConfig.padTokenId ?? config.padTokenId,
     };
     const open = (rowsPerItem: number) => openSession(this, inputs, rowsPerItem);
