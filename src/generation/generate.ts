@@ -38,7 +38,7 @@ export async function runGeneration(
 ): Promise<GenerationResult> {
   const plan = planGeneration(options, generationDefaults(model), model.source);
   refuseUnsupported(model, plan);
-  warnOnce(model, [...warningsAbout(model), ...warningsOf(plan)]);
+  warnOnce(model, [...warningsAbout(model, options), ...warningsOf(plan)]);
   plan.signal?.throwIfAborted();
   const uniforms = seededUniforms(plan.seed);
   const session = await open(rowsPerItem(plan));

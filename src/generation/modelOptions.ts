@@ -45,12 +45,32 @@ export function refuseUnsupported({ source, raw }: ModelOptions, plan: Generatio
   }
 }
 
-/** One sentence on the keys that transformers keeps without using them, and so does gradloom. */
-export function warningsAbout({ source, raw }: ModelOptions): string[] {
+/** What the caller may not expect of the file, one sentence each. */
+export function warningsAbout(model: ModelOptions, options: GenerationOptions): string[] {
+  return [...unknownKeys(model), ...unexpectedSamples(model, options)];
+}
+
+/** Keys that transformers keeps without using them, and so does gradloom. */
+function unknownKeys({ source, raw }: ModelOptions): string[] {
   const unknown = Object.keys(raw).filter((key) => raw[key] != null && isUnknownKey(key));
   if (unknown.length === 0) return [];
   return [
     `${source}: ${unknown.join(", ")}: no option of generation that transformers or gradloom knows; not applied.`,
+  ];
+}
+
+/** Samples that the file alone asks for: two calls give two results. */
+function unexpectedSamples({ source, raw }: ModelOptions, options: GenerationOptions): string[] {
+  if (raw.do_sample !== true || options.doSample !== undefined || options.seed !== undefined) {
+    return [];
+  }
+  const settings = [...APPLIED_KEYS]
+    .filter(([key, name]) => SAMPLING_ONLY.has(name) && raw[key] != null)
+    .map(([key]) => `${key} ${formatValue(raw[key])}`);
+  const how = settings.length > 0 ? ` with ${settings.join(", ")}` : "";
+  return [
+    `${source}: do_sample is true, so that every call draws other tokens${how}. ` +
+      "Pass a seed to repeat them, or doSample: false for the likeliest.",
   ];
 }
 
