@@ -32,7 +32,7 @@ interface EvaluateOptions extends DatasetFlags {
   readonly batchSize: number;
   readonly device: DeviceKind;
   readonly maxNewTokens: number;
-  readonly numBeams: number;
+  readonly numBeams?: number;
   readonly json: boolean;
 }
 
@@ -48,7 +48,7 @@ export function evaluateCommand(): Command {
     .option("--batch-size <n>", "dialogues generated side by side", wholeNumber(1), 8)
     .addOption(deviceOption())
     .option("--max-new-tokens <n>", "longest summary in tokens", wholeNumber(1), 200)
-    .option("--num-beams <n>", "beams; 1 is greedy", wholeNumber(1), 1)
+    .option("--num-beams <n>", "beams; 1 is greedy (default: the model's)", wholeNumber(1))
     .addOption(jsonOption())
     .action((options: EvaluateOptions) => evaluate(options));
   for (const option of columnOptions()) command.addOption(option);

@@ -20,7 +20,7 @@ interface SummarizeOptions {
   readonly adapter?: string;
   readonly device: DeviceKind;
   readonly maxNewTokens: number;
-  readonly numBeams: number;
+  readonly numBeams?: number;
   readonly template: string;
   readonly json: boolean;
 }
@@ -34,7 +34,7 @@ export function summarizeCommand(): Command {
     .addOption(adapterOption())
     .addOption(deviceOption())
     .option("--max-new-tokens <n>", "longest summary in tokens", wholeNumber(1), 200)
-    .option("--num-beams <n>", "beams; 1 is greedy", wholeNumber(1), 1)
+    .option("--num-beams <n>", "beams; 1 is greedy (default: the model's)", wholeNumber(1))
     .addOption(
       templateOption("--template <text>", "prompt with {dialogue} in it").default(
         INFERENCE_TEMPLATE,
@@ -60,7 +60,7 @@ async function summarize(files: readonly string[], options: SummarizeOptions): P
     const { maxNewTokens, numBeams } = options;
     const ids = await model.generate(
       { inputIds, attentionMask },
-      { maxNewTokens, numBeams, signal },
+      { maxNewTokens, numBeams, numReturnSequences: 1, signal },
     );
     const summary = tokenizer.decode(ids[0]!, { skipSpecialTokens: true });
     summaries.push({ source, summary });
