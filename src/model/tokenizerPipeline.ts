@@ -75,12 +75,12 @@ function assemble(
   const added = new AddedTokens([...own, ...configured], model, normalizer);
   const idOf = (token: string) => added.ids.get(token) ?? model.ids.get(token);
   const suffix = readSuffix(describe("post_processor", json["post_processor"]), idOf);
-  const tokenOf = (id: number) => added.byId.get(id)?.content ?? model.vocab[id];
-  const lastAdded = [...added.byId.keys()].reduce((a, b) => Math.max(a, b), -1);
+  const tokenOf = (id: number) => added.texts.get(id) ?? model.vocab[id];
+  const lastAdded = [...added.texts.keys()].reduce((a, b) => Math.max(a, b), -1);
   return {
     vocabSize: Math.max(model.vocab.length, lastAdded + 1),
     suffix,
-    specialIds: new Set([...added.byId].filter(([, token]) => token.special).map(([id]) => id)),
+    specialIds: added.specialIds,
     encode: (text, options) => {
       const ids = encodeText(text, added, preTokenizer, model);
       if (options?.add_special_tokens !== false) ids.push(...suffix);

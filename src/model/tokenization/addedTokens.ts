@@ -63,6 +63,8 @@ export interface Segment {
 /** The added tokens of a tokenizer, with their ids. */
 export class AddedTokens {
   readonly #byId = new Map<number, AddedToken>();
+  /** What is looked for, and what decoding writes: the content, normalised where the token is. */
+  readonly #texts = new Map<number, string>();
   readonly #ids = new Map<string, number>();
   readonly #raw: Search;
   readonly #normalized: Search;
@@ -82,21 +84,29 @@ export class AddedTokens {
       this.#byId.set(id, token);
     }
     this.#normalizer = normalizer;
-    const all = [...this.#byId];
-    this.#raw = new Search(
-      all.filter(([, { normalized }]) => !normalized).map(([id, token]) => [token.content, id]),
-      this.#byId,
-    );
-    this.#normalized = new Search(
-      all
-        .filter(([, { normalized }]) => normalized)
-        .map(([id, { content }]) => [normalizer({ text: content, head: 0 }).text, id]),
-      this.#byId,
-    );
+    for (const [id, { content, normalized }] of this.#byId) {
+      this.#texts.set(id, normalized ? normalizer({ text: content, head: 0 }).text : content);
+    }
+    const search = (inNormalized: boolean) => {
+      const those = [...this.#byId].filter(([, { normalized }]) => normalized === inNormalized);
+      return new Search(
+        those.map(([id]) => [this.#texts.get(id)!, id]),
+        this.#byId,
+      );
+    };
+    this.#raw = search(false);
+    this.#normalized = search(true);
   }
 
-  get byId(): ReadonlyMap<number, AddedToken> {
-    return this.#byId;
+  get texts(): ReadonlyMap<number, string> {
+    return this.#texts;
+  }
+
+  /** Ids that decoding without special tokens leaves out. A normalised text that is no token's content is none. */
+  get specialIds(): Set<number> {
+    const special = [...this.#byId.values()].filter((token) => token.special);
+    const contents = new Set(special.map(({ content }) => content));
+    return new Set([...this.#texts].filter(([, text]) => contents.has(text)).map(([id]) => id));
   }
 
   get ids(): ReadonlyMap<string, number> {

@@ -43,7 +43,7 @@ export class Charsmap {
   /** Replaces what the map holds, grapheme cluster by grapheme cluster. */
   normalize(input: Normalized): Normalized {
     const { text } = input;
-    const rewriting = new Rewriting(input, "each");
+    const rewriting = new Rewriting(input, "charsmap");
     let at = 0;
     while (at < text.length) {
       const end = this.#plainEnd(text, at);

@@ -10,8 +10,11 @@ export interface Normalized {
 
 export type Normalizer = (input: Normalized) => Normalized;
 
-/** Where the characters of a replacement come from: each from its own character, or all from the last one replaced. */
-export type Alignment = "each" | "last";
+/**
+ * Where the characters of a replacement come from: each from its own character; the same, but what was removed at the
+ * very start does not count (as in Rust's character maps); or all from the last character that was replaced.
+ */
+export type Alignment = "each" | "charsmap" | "last";
 
 /** The part of a text from `start` to `end`. */
 export function slice(input: Normalized, start: number, end: number): Normalized {
@@ -31,7 +34,7 @@ export class Rewriting {
   readonly #parts: string[] = [];
   #length = 0;
   #copied = 0;
-  /** End of the input's head; a removal at the very start moves it, as it does in Rust (alignments are not shifted). */
+  /** End of the input's head, moved by removals that do not count. */
   #headEnd: number;
   #head = 0;
 
@@ -44,7 +47,7 @@ export class Rewriting {
   /** Replaces the units from `start` to `end`, which must lie behind the last replacement. */
   replace(start: number, end: number, replacement: string): void {
     this.#copy(start);
-    if (this.#alignment === "each" && this.#length === 0 && replacement === "") {
+    if (this.#alignment === "charsmap" && this.#length === 0 && replacement === "") {
       if (this.#headEnd > 0) this.#headEnd += end - start;
     } else if (start < this.#headEnd) {
       this.#head += this.#headOf(start, end, replacement);

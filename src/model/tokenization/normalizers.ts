@@ -3,8 +3,14 @@
 import { Charsmap } from "./charsmap.ts";
 import { skipWhiteSpace, skipWhiteSpaceBack } from "./characters.ts";
 import { listField, refuseKind, stringField, type Description } from "./description.ts";
+import { NEWER_FORMS, NEWER_MARKS } from "./newerCharacters.ts";
 import { prepend, Rewriting, slice, type Normalized, type Normalizer } from "./normalized.ts";
 import { compilePattern } from "./pattern.ts";
+
+/** A mark, as Rust's tables have them. */
+const ACCENT = new RegExp(`^(?![${NEWER_MARKS}])\\p{M}$`, "u");
+/** Longest parts of a text that Rust and JavaScript normalise alike. */
+const KNOWN_FORMS = new RegExp(`[^${NEWER_FORMS}]+`, "gu");
 
 /** Kinds of normaliser that are applied; every other is refused by name. */
 export const NORMALIZERS: Readonly<Record<string, (description: Description) => Normalizer>> = {
@@ -20,7 +26,7 @@ export const NORMALIZERS: Readonly<Record<string, (description: Description) => 
     return (input) => prepend(input, prefix);
   },
   Lowercase: () => (input) => mapCharacters(input, (character) => character.toLowerCase()),
-  StripAccents: () => (input) => mapCharacters(input, (c) => (/^\p{M}$/u.test(c) ? "" : c)),
+  StripAccents: () => (input) => mapCharacters(input, (c) => (ACCENT.test(c) ? "" : c)),
   NFC: () => unicodeForm("NFC"),
   NFD: () => unicodeForm("NFD"),
   NFKC: () => unicodeForm("NFKC"),
@@ -74,10 +80,11 @@ function mapCharacters(input: Normalized, map: (character: string) => string): N
 }
 
 function unicodeForm(form: "NFC" | "NFD" | "NFKC" | "NFKD"): Normalizer {
-  return ({ text, head }) => {
-    const first = head === 0 ? "" : text.slice(0, head).normalize(form);
-    return { text: text.normalize(form), head: first.length };
-  };
+  const normalize = (text: string) => text.replace(KNOWN_FORMS, (part) => part.normalize(form));
+  return ({ text, head }) => ({
+    text: normalize(text),
+    head: normalize(text.slice(0, head)).length,
+  });
 }
 
 /** SentencePiece's rules for machine translation: control characters vanish, separators become spaces. */

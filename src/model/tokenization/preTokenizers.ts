@@ -12,9 +12,13 @@ import {
   type Description,
 } from "./description.ts";
 import { buildMetaspace } from "./metaspace.ts";
+import { NEWER_PUNCTUATION } from "./newerCharacters.ts";
 import type { Normalized } from "./normalized.ts";
 import { compilePattern } from "./pattern.ts";
 import { BEHAVIORS, splitBy, type Behavior } from "./splits.ts";
+
+/** ASCII's punctuation and what Rust's tables have of Unicode's. */
+const PUNCTUATION = new RegExp(`(?![${NEWER_PUNCTUATION}])[\\p{P}$+<=>^\`|~]`, "gu");
 
 export type PreTokenizer = (input: Normalized) => readonly Normalized[];
 
@@ -38,8 +42,7 @@ export const PRE_TOKENIZERS: Readonly<Record<string, (description: Description) 
     },
     Digits: ({ individual_digits: individual = false }) =>
       splitting(/\p{N}/gu, individual === true ? "Isolated" : "Contiguous"),
-    Punctuation: (description) =>
-      splitting(/[\p{P}$+<=>^`|~]/gu, behaviorOf(description, "Isolated")),
+    Punctuation: (description) => splitting(PUNCTUATION, behaviorOf(description, "Isolated")),
     ByteLevel: byteLevelPreTokenizer,
   };
 
