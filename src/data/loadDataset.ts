@@ -33,7 +33,7 @@ export interface LoadDatasetOptions extends Columns, RowOptions, HubOptions {
  * Loads the splits train, validation and test; some may be absent, but not all. Which file is which split is decided as
  * Python's `datasets` decides it: by README.md's configurations, else by names (docs/guide/data.md). A split is CSV, TSV,
  * JSON, JSON Lines, Parquet or Arrow, in one file or several, plain or packed.
- * @param source path of a folder, else a Hub id such as knkarthick/dialogsum
+ * @param source path of a folder, or of one file, which is the split train; else a Hub id such as knkarthick/dialogsum
  * @throws {DatasetError} for a missing folder, no split at all, a configuration that must be chosen, missing columns, an empty split, files that cannot be
  *   read, and (without skipIncompleteRows) a row without text in a column that is used; the message names file, place
  *   and column

@@ -2,14 +2,14 @@
 
 import type { Dirent } from "node:fs";
 import { readdir, readFile, realpath, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { locate } from "../hub/locate.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { isRepositoryId } from "../hub/repository.ts";
 import type { RepositoryFiles, WantedFiles } from "../hub/snapshot.ts";
 import { DatasetError, HubError } from "../tensor/errors.ts";
 import { SPLITS } from "./dataset.ts";
-import { isDataFile } from "./files/dataFormat.ts";
+import { delimiterOf, formatOf, isDataFile } from "./files/dataFormat.ts";
 import { CARD_FILES } from "./splits/card.ts";
 import { CONVERTED, findSplits, type Listing, type SplitFiles } from "./splits/findSplits.ts";
 
@@ -29,6 +29,8 @@ type Options = HubOptions & { readonly datasetConfig?: string | undefined };
  * @throws {DatasetError | HubError} as `loadDataset`
  */
 export async function locateSplits(source: string, options: Options): Promise<LocatedSplits> {
+  const single = await singleFile(source);
+  if (single) return single;
   let remote: Found | undefined;
   const choose = async ({ names, text }: RepositoryFiles): Promise<WantedFiles> => {
     remote = await splitsOf(source, { names, text }, options);
@@ -51,6 +53,15 @@ export async function locateSplits(source: string, options: Options): Promise<Lo
     `loadDataset: ${source} must hold train.csv, validation.csv (or dev.csv) or test.csv, or the same as .tsv, .jsonl, .json, .parquet or .arrow, got ` +
       `${got(names, splits)}. Rename the splits or name another folder.${taken}`,
   );
+}
+
+/** A file named by itself is the split train, whatever its name. */
+async function singleFile(source: string): Promise<LocatedSplits | undefined> {
+  const status = await stat(source).catch(() => undefined);
+  if (!status?.isFile() || !isDataFile(source)) return undefined;
+  const name = basename(source);
+  const file = { name, format: formatOf(name), delimiter: delimiterOf(name), field: undefined };
+  return { folder: dirname(source), splits: new Map([["train", [file]]]) };
 }
 
 async function splitsOf(
@@ -108,7 +119,7 @@ async function listFiles(dir: string): Promise<string[]> {
     const actual =
       code === "ENOENT" ? "nothing there" : code === "ENOTDIR" ? "a file" : String(code);
     throw new DatasetError(
-      `loadDataset: the dataset must be a folder with train.csv, validation.csv and test.csv, got ${dir} (${actual}). ` +
+      `loadDataset: the dataset must be a folder with train.csv, validation.csv and test.csv, or one file of rows, got ${dir} (${actual}). ` +
         "Check the path. A Hub id reads organisation/name, as knkarthick/dialogsum.",
       { cause: error },
     );

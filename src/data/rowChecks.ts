@@ -169,7 +169,7 @@ function absent(where: string, name: string, names: readonly string[]): Problem 
       ? `Rename a column, or ${NAME_COLUMNS}`
       : `Take the blanks or invisible characters out of the name ${shownName(alike)}, or name it as it is with sourceColumn and targetColumn`;
   return {
-    what: `${where}: must have a column ${shownName(name)}, got ${oneLine(names.map(shownName).join(", "))}`,
+    what: `${where}: must have a column ${shownName(name)}, got ${oneLine(names.map(shownName).join(", ")) || "none"}`,
     cure,
   };
 }

@@ -140,11 +140,14 @@ describe("loadDataset", () => {
     );
   });
 
-  it("refuses a missing folder, a file, and a folder without splits", async () => {
+  it("refuses what is not there, a file without rows, and a folder without data files", async () => {
     await expect(loadDataset(join(dir, "none"))).rejects.toThrow(/got .*none \(nothing there\)/);
     await writeFile(join(dir, "data.csv"), HEADER);
-    await expect(loadDataset(join(dir, "data.csv"))).rejects.toThrow(/got .*data\.csv \(a file\)/);
-    await expect(loadDataset(dir)).rejects.toThrow(/got data\.csv\. Rename the splits/);
+    for (const source of [join(dir, "data.csv"), dir]) {
+      await expect(loadDataset(source)).rejects.toThrow(
+        /data\.csv: must hold at least one record below the header, got none/,
+      );
+    }
     await rm(join(dir, "data.csv"));
     await expect(loadDataset(dir)).rejects.toThrow(/got no csv file/);
     await expect(loadDataset(dir)).rejects.toThrow(DatasetError);

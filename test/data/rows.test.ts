@@ -58,8 +58,8 @@ describe.each(Object.entries(FORMATS))("a row of %s", (name, make) => {
     ["an empty text", ""],
   ])("with %s in a used column is an error that names the cure", async (_what, missing) => {
     const place = await write({ [name]: make(["a", missing, "c"], ["x", "y", "z"]) });
-    for (const read of [loadDataset(place), streamed(place, {})]) {
-      await expect(read).rejects.toThrow(
+    for (const read of [() => loadDataset(place), () => streamed(place, {})]) {
+      await expect(read()).rejects.toThrow(
         /train\.\w+: column dialogue must not be missing, got .* in (record 2 \(ending on line 3\)|line 2|row 2)\. Fill the cell, or leave such rows out with --skip-incomplete-rows \(option skipIncompleteRows\)\.$/,
       );
     }
@@ -156,7 +156,7 @@ describe("rows that are left out", () => {
 
   it("are never those of a file that is broken", async () => {
     const broken = { "train.jsonl": '{"dialogue": "a", "summary": "b"}\n{"dialogue"\n' };
-    await expect(loadDataset(await write(broken), skip)).rejects.toThrow("every line must be JSON");
+    await expect(loadDataset(await write(broken), skip)).rejects.toThrow("every row must be JSON");
     const none = { "train.csv": "dialogue,text\na,b\n" };
     await expect(loadDataset(await write(none), skip)).rejects.toThrow(
       "must have a column summary, got dialogue, text",

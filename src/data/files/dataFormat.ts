@@ -37,19 +37,19 @@ export function isDataFile(name: string): boolean {
   return (
     !IGNORED.includes(baseName(name)) &&
     suffixes(name).some(
-      (suffix) => suffix in FORMATS || NOT_READ.includes(suffix) || suffix === "zip",
+      (suffix) => Object.hasOwn(FORMATS, suffix) || NOT_READ.includes(suffix) || suffix === "zip",
     )
   );
 }
 
 /** Whether the rows of a file can be read. */
 export function isReadable(name: string): boolean {
-  return suffixes(name).some((suffix) => suffix in FORMATS || suffix === "zip");
+  return suffixes(name).some((suffix) => Object.hasOwn(FORMATS, suffix) || suffix === "zip");
 }
 
 /** The format that a name tells; undefined for an archive, whose members tell it. */
 export function formatOf(name: string): Format | undefined {
-  return suffixes(name).flatMap((suffix) => FORMATS[suffix] ?? [])[0];
+  return suffixes(name).flatMap((suffix) => (Object.hasOwn(FORMATS, suffix) ? FORMATS[suffix]! : []))[0];
 }
 
 /** What stands between two cells of a CSV file. */
@@ -66,7 +66,7 @@ export function delimiterOf(name: string): string {
 export function ofOneFormat(names: readonly string[]): string[] {
   const counts = new Map<string, number>();
   for (const suffix of names.flatMap(suffixes)) {
-    if (suffix in FORMATS) counts.set(suffix, (counts.get(suffix) ?? 0) + 1);
+    if (Object.hasOwn(FORMATS, suffix)) counts.set(suffix, (counts.get(suffix) ?? 0) + 1);
   }
   const rank = (suffix: string): number =>
     FAVOURITES.includes(suffix) ? -FAVOURITES.indexOf(suffix) : -FAVOURITES.length;

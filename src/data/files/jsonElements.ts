@@ -63,7 +63,7 @@ class Splitter {
         yield* this.#finish(piece.slice(from, i + 1), false);
         from = i + 1;
       } else if (character === "," && this.#depth === 1 && this.#level === 1) {
-        yield { text: this.#text + piece.slice(from, i), line: this.#begin };
+        yield this.#element(this.#text + piece.slice(from, i));
         from = i + 1;
         this.#start();
       }
@@ -73,13 +73,18 @@ class Splitter {
 
   /** What is left: nothing, or something that is not whole or does not belong there. */
   *end(): Generator<JsonElement, void, undefined> {
-    if (this.#text.trim() !== "" || this.#depth > 0) yield { text: this.#text, line: this.#begin };
+    if (this.#text.trim() !== "" || this.#depth > 0) yield this.#element(this.#text);
   }
 
   *#finish(rest: string, mayBeEmpty: boolean): Generator<JsonElement, void, undefined> {
     const text = this.#text + rest;
-    if (!mayBeEmpty || text.trim() !== "") yield { text, line: this.#begin };
+    if (!mayBeEmpty || text.trim() !== "") yield this.#element(text);
     this.#start();
+  }
+
+  #element(text: string): JsonElement {
+    const blank = text.slice(0, text.length - text.trimStart().length);
+    return { text, line: this.#begin + blank.split("\n").length - 1 };
   }
 
   #start(): void {

@@ -70,7 +70,7 @@ export function readParameters(
     );
   };
   for (const [key, value] of Object.entries(others)) {
-    const harmless = REFUSED[key];
+    const harmless = Object.hasOwn(REFUSED, key) ? REFUSED[key] : undefined;
     if (harmless !== undefined && !harmless.includes(value)) {
       refuse(key, value, harmless.map((each) => JSON.stringify(each)).join(" or "));
     }
@@ -87,7 +87,7 @@ export function readParameters(
       ...(typeof field === "string" ? { field } : {}),
     },
     ignored: Object.keys(others).filter(
-      (key) => !(key in REFUSED) && !WITHOUT_EFFECT.includes(key),
+      (key) => !Object.hasOwn(REFUSED, key) && !WITHOUT_EFFECT.includes(key),
     ),
   };
 }
