@@ -49,7 +49,9 @@ export function isReadable(name: string): boolean {
 
 /** The format that a name tells; undefined for an archive, whose members tell it. */
 export function formatOf(name: string): Format | undefined {
-  return suffixes(name).flatMap((suffix) => (Object.hasOwn(FORMATS, suffix) ? FORMATS[suffix]! : []))[0];
+  return suffixes(name).flatMap((suffix) =>
+    Object.hasOwn(FORMATS, suffix) ? FORMATS[suffix]! : [],
+  )[0];
 }
 
 /** What stands between two cells of a CSV file. */
