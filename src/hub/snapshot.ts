@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { HubError } from "../tensor/errors.ts";
+import { warn } from "../tensor/warnings.ts";
 import { downloadBlob } from "./blobDownload.ts";
 import { diskError, isFile, RepositoryCache } from "./cache.ts";
 import { HubClient, type RemoteFile } from "./client.ts";
@@ -33,7 +34,7 @@ export interface Snapshot {
 
 /**
  * A revision that is a commit hash needs no network when the cache has its files. Any other is looked up, so that it is
- * never stale; when the Hub cannot be reached or refuses, the cache answers and stderr says so.
+ * never stale; when the Hub cannot be reached or refuses, the cache answers and a warning says so.
  * @throws {HubError} naming the repository, the file and what to do
  */
 export async function downloadSnapshot(
@@ -68,7 +69,7 @@ export async function downloadSnapshot(
     }
     const cached = await cachedSnapshot(cache, repository, revision, choose, "").catch(() => null);
     if (cached === null) throw error;
-    console.warn(`warning: ${error.message} Using what the cache has: ${cached.folder}`);
+    warn(`${error.message} Using what the cache has: ${cached.folder}`);
     return cached;
   }
 }
