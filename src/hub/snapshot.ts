@@ -82,7 +82,12 @@ async function isComplete(
 ): Promise<boolean> {
   const names = await cache.files(commit);
   if (names.length === 0) return false;
-  const { required, optional = [] } = await choose(localFiles(cache, commit, names));
+  // Without the files that the cache lacks, a choice may be impossible or another one.
+  const wanted = await Promise.resolve()
+    .then(() => choose(localFiles(cache, commit, names)))
+    .catch(() => undefined);
+  if (wanted === undefined) return false;
+  const { required, optional = [] } = wanted;
   if (!required.every((name) => names.includes(name))) return false;
   for (const name of optional) {
     if (!names.includes(name) && !(await cache.knowsAbsent(commit, name))) return false;
