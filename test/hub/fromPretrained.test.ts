@@ -337,7 +337,9 @@ describe("an adapter's id as the model", () => {
     const model = await T5ForConditionalGeneration.fromPretrained(EXAMPLE_MODEL, options);
     await loadLora(model, ADAPTER, { revision: COMMIT });
     model.dispose();
-    await expectExample(await T5ForConditionalGeneration.fromPretrained(ADAPTER, at));
+    const whole = await T5ForConditionalGeneration.fromPretrained(ADAPTER, at);
+    expect([...whole.parameters().keys()].filter((name) => name.includes("lora"))).toEqual([]);
+    await expectExample(whole);
   });
 });
 
