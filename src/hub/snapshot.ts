@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { HubError } from "../tensor/errors.ts";
+import { warn } from "../tensor/warnings.ts";
 import { downloadBlob } from "./blobDownload.ts";
 import { diskError, isFile, RepositoryCache } from "./cache.ts";
 import { HubClient, type RemoteFile } from "./client.ts";
@@ -40,7 +41,7 @@ export interface Snapshot {
 
 /**
  * A revision that is a commit hash needs no network when the cache has its files. Any other is looked up, so that it is
- * never stale; when the Hub cannot be reached or refuses, the cache answers and stderr says so.
+ * never stale; when the Hub cannot be reached or refuses, the cache answers and a warning says so.
  * @throws {HubError} naming the repository, the file and what to do
  */
 export async function downloadSnapshot(
@@ -75,7 +76,7 @@ export async function downloadSnapshot(
     }
     const cached = await cachedSnapshot(cache, repository, revision, choose, "").catch(() => null);
     if (cached === null) throw error;
-    console.warn(`warning: ${error.message} Using what the cache has: ${cached.folder}`);
+    warn(`${error.message} Using what the cache has: ${cached.folder}`);
     return cached;
   }
 }
@@ -96,6 +97,21 @@ async function isComplete(
     if (!names.includes(name) && !(await cache.knowsAbsent(commit, name))) return false;
   }
   return true;
+}
+
+/** Says of a choice that fails for what is missing that only the cache was looked at, which need not hold all files. */
+async function chooseCached(
+  cache: RepositoryCache,
+  commit: string,
+  { names, choose, cure }: { names: readonly string[]; choose: Choose; cure: string },
+): Promise<WantedFiles> {
+  try {
+    return await choose(localFiles(cache, commit, names));
+  } catch (error) {
+    if (!(error instanceof HubError) || error.failure !== "missing") throw error;
+    const where = `Only the cache ${cache.snapshot(commit)} was looked at. ${cure}`;
+    throw new HubError("missing", `${error.message} ${where}`, { cause: error });
+  }
 }
 
 /** Undefined where choosing fails: with all names, which the Hub has, it may not. */
@@ -125,7 +141,7 @@ async function cachedSnapshot(
       `${repository.name}: revision ${revision} must be in the cache ${cache.folder} when ${reason}, got nothing there. ${cure}`,
     );
   }
-  const { required } = await choose(localFiles(cache, commit, names));
+  const { required } = await chooseCached(cache, commit, { names, choose, cure });
   const missing = required.find((name) => !names.includes(name));
   if (missing === undefined) return { folder: cache.snapshot(commit), commit };
   throw new HubError(

@@ -2,23 +2,32 @@
 
 import { HubError } from "../tensor/errors.ts";
 import { isNode } from "../tensor/runtime.ts";
-import { INDEX, readWeightMap, WEIGHTS } from "./weightFiles.ts";
+import { hasWeights, INDEX, readWeightMap, WEIGHTS } from "./weightFiles.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { isRepositoryId } from "../hub/repository.ts";
 import type { Choose, RepositoryFiles, WantedFiles } from "../hub/snapshot.ts";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "./adapterFileNames.ts";
 import type { ModelSource } from "./modelFolder.ts";
+import { configCure, otherWeights } from "./missingWeights.ts";
 import { OPTIONAL_FILES, REQUIRED_FILES } from "./tokenizerFiles.ts";
 
-export type ModelPart = "config" | "generationConfig" | "tokenizer" | "weights" | "adapter";
+export type ModelPart =
+  "config" | "generationConfig" | "tokenizer" | "weights" | "adapter" | "modelOrAdapter";
 
 const PARTS: Readonly<Record<ModelPart, Choose>> = {
-  config: () => ({ required: ["config.json"] }),
+  config: configFile,
   generationConfig: () => ({ required: [], optional: ["generation_config.json"] }),
-  tokenizer: () => ({ required: REQUIRED_FILES, optional: OPTIONAL_FILES }),
+  tokenizer: tokenizerFiles,
   weights: weightFiles,
-  adapter: () => ({ required: [ADAPTER_CONFIG, ADAPTER_WEIGHTS] }),
+  adapter: adapterFiles,
+  modelOrAdapter: async (files) =>
+    isLoneAdapter(files.names)
+      ? { ...(await choose(["adapter"], files)), dependsOnAll: true }
+      : choose(MODEL_WITHOUT_TOKENIZER, files),
 };
+const MODEL_WITHOUT_TOKENIZER: readonly ModelPart[] = ["config", "generationConfig", "weights"];
+/** Names that a message lists. */
+const SHOWN = 8;
 
 /**
  * A folder or files as they are; for a Hub id, the folder in the cache, once it holds the files of these parts.
@@ -42,15 +51,74 @@ export async function locateModel(
 ): Promise<ModelSource> {
   if (typeof source !== "string" || !isRepositoryId(source)) return source;
   if (!isNode) return source; // openModelFolder says what a browser needs
-  const choose: Choose = async (files) => {
-    const wanted = await Promise.all(parts.map((part) => PARTS[part](files)));
-    return {
-      required: wanted.flatMap(({ required }) => required),
-      optional: wanted.flatMap(({ optional = [] }) => optional),
-    };
-  };
   const { locate } = await import("../hub/locate.ts");
-  return locate({ type: "model", name: source }, choose, options);
+  return locate({ type: "model", name: source }, (files) => choose(parts, files), options);
+}
+
+async function choose(parts: readonly ModelPart[], files: RepositoryFiles): Promise<WantedFiles> {
+  const wanted: WantedFiles[] = [];
+  for (const part of parts) wanted.push(await PARTS[part](files)); // the first one's error is the one that is told
+  return {
+    required: wanted.flatMap(({ required }) => required),
+    optional: wanted.flatMap(({ optional = [] }) => optional),
+    dependsOnAll: wanted.some(({ dependsOnAll = false }) => dependsOnAll),
+  };
+}
+
+async function configFile(files: RepositoryFiles): Promise<WantedFiles> {
+  const required = ["config.json"];
+  if (files.names.includes("config.json")) return { required };
+  if (isLoneAdapter(files.names)) {
+    throw await adapterInstead(files, required, "Load its base model, then the adapter.");
+  }
+  const cure = "Name a repository of a T5 model in Hugging Face's format.";
+  throw missing(files, "config.json", configCure(files.names, cure));
+}
+
+function adapterFiles(files: RepositoryFiles): WantedFiles {
+  if (!files.names.includes(ADAPTER_CONFIG)) {
+    throw missing(files, ADAPTER_CONFIG, "Name a repository of a LoRA adapter in peft's format.");
+  }
+  return { required: [ADAPTER_CONFIG, ADAPTER_WEIGHTS] };
+}
+
+function missing({ names }: RepositoryFiles, file: string, cure: string): HubError {
+  const shown = names.slice(0, SHOWN).join(", ") || "no file";
+  const more = names.length > SHOWN ? ` and ${names.length - SHOWN} more` : "";
+  return new HubError("missing", `the repository must hold ${file}, got ${shown}${more}. ${cure}`);
+}
+
+async function tokenizerFiles(files: RepositoryFiles): Promise<WantedFiles> {
+  const isAbsent = !files.names.some((name) => /^(?:tokenizer\.json|spiece\.model)$/.test(name));
+  if (isLoneAdapter(files.names) && isAbsent) {
+    const cure =
+      "Load the tokenizer of its base model (of the commands: --model BASE --adapter ID).";
+    throw await adapterInstead(files, REQUIRED_FILES.slice(0, 1), cure);
+  }
+  return { required: REQUIRED_FILES, optional: OPTIONAL_FILES };
+}
+
+/** The error for a repository that holds an adapter where files of its base model are wanted. */
+async function adapterInstead(
+  { json }: RepositoryFiles,
+  wanted: readonly string[],
+  cure: string,
+): Promise<HubError> {
+  const { base_model_name_or_path: base } = await json(ADAPTER_CONFIG);
+  const named =
+    typeof base === "string" && base !== ""
+      ? `of ${base}`
+      : `whose ${ADAPTER_CONFIG} names no base model`;
+  const must = wanted.join(" and ");
+  return new HubError(
+    "missing",
+    `the repository must hold ${must}, got a LoRA adapter ${named}. ${cure}`,
+  );
+}
+
+/** Whether files are those of an adapter without the model that it changes; its config.json may lie beside it. */
+export function isLoneAdapter(names: readonly string[]): boolean {
+  return names.includes(ADAPTER_CONFIG) && !hasWeights(names);
 }
 
 /** model.safetensors, or the index and the shards that it names. */
@@ -60,10 +128,9 @@ async function weightFiles({ names, json }: RepositoryFiles): Promise<WantedFile
     const shards = readWeightMap(INDEX, await json(INDEX)).values();
     return { required: [INDEX, ...new Set(shards)] };
   }
-  const others = names.filter((name) => /\.(bin|pt|h5|msgpack|onnx|gguf)$/.test(name));
+  const other = otherWeights(names);
   throw new HubError(
     "missing",
-    `the repository must hold ${WEIGHTS} or ${INDEX}, got ${others.join(", ") || "no weights"}. ` +
-      "Convert its weights to safetensors with transformers' save_pretrained, or name another repository.",
+    `the repository must hold ${WEIGHTS} or ${INDEX}, got ${other?.got ?? "no weights"}. ${other?.cure ?? "Name another repository."}`,
   );
 }

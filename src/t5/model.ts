@@ -16,7 +16,14 @@ import { loadWeights } from "./loadWeights.ts";
 import { freeAdapter, isMerged, loraParameters } from "./lora/adapter.ts";
 import { ADAPTER_WEIGHTS } from "../model/adapterFileNames.ts";
 import type { AttachedLora } from "./lora/loraModel.ts";
-import { adapterTensors, baseOfAdapter, loraFiles, openLora, readLora } from "./lora/files.ts";
+import {
+  adapterTensors,
+  loraFiles,
+  openLoneAdapter,
+  openLora,
+  readLora,
+  type OpenLora,
+} from "./lora/files.ts";
 import type { ModelSource } from "../model/modelFolder.ts";
 import { T5Network } from "./network.ts";
 import { locateModel } from "../model/pretrained.ts";
@@ -36,14 +43,17 @@ export interface PretrainedOptions extends HubOptions {
 }
 
 /**
- * A T5 or FLAN-T5 model with its language modelling head, by transformers' name: load it with `fromPretrained`, make one
- * with random weights with `fromConfig`, write with `generate`, train with `Trainer` or with `forward` and `backward`.
+ * A T5, FLAN-T5, mT5 or UMT5 model (`config.modelType` says which) with its language modelling head, by transformers'
+ * name: load it with `fromPretrained`, make one with random weights with `fromConfig`, write with `generate`, train with
+ * `Trainer` or with `forward` and `backward`.
  */
 export class T5ForConditionalGeneration extends T5Network {
-  /** Tensors that the checkpoint held and the model does not have. */
+  /** Tensors that the checkpoint held and the model does not have; a warning named them. */
   readonly unusedTensors: readonly string[];
   /** The folder or Hub id that the model was loaded from; adapters name it as their base. */
   nameOrPath: string | null = null;
+  /** The branch, tag or commit that was asked for, where that is a Hub id; adapters name it too. */
+  revision: string | null = null;
   /** @internal The LoRA adapter, if there is one: see src/t5/lora. */
   lora: AttachedLora | null = null;
   readonly #parameters: Map<string, Tensor>;
@@ -63,8 +73,8 @@ export class T5ForConditionalGeneration extends T5Network {
 
   /**
    * Loads config.json, generation_config.json and the safetensors weights of a model folder, or of a repository of the
-   * Hub, through the cache that Python's libraries use too. The model is in evaluation mode. Of a folder that holds only
-   * a LoRA adapter, the base model that it names is loaded, then the adapter.
+   * Hub, through the cache that Python's libraries use too. The model is in evaluation mode. Of a folder or repository that
+   * holds only a LoRA adapter, the base model that it names is loaded, then the adapter.
    * @param source path of a folder, else a Hub id such as google/flan-t5-base; in a browser, the files by name
    * @throws {ConfigError} for a field that cannot be used
    * @throws {CheckpointError} for a missing file, or weights that do not fit the configuration
@@ -76,19 +86,18 @@ export class T5ForConditionalGeneration extends T5Network {
   ): Promise<T5ForConditionalGeneration> {
     const { adapter, ...baseOptions } = options;
     if (adapter !== undefined) {
-      const lora = await openLora(adapter, baseOptions); // before the large files
-      const model = await T5ForConditionalGeneration.fromPretrained(source, baseOptions);
-      await readLora(model, lora).catch((error: unknown) => {
-        model.dispose();
-        throw error;
-      });
-      return model;
+      // The revision is the model's.
+      const lora = await openLora(adapter, { ...baseOptions, revision: undefined });
+      return loadWithAdapter(source, lora, baseOptions);
     }
-    const base = await baseOfAdapter(source);
-    if (base !== null) {
-      return T5ForConditionalGeneration.fromPretrained(base, { ...options, adapter: source });
+    const folder = await locateModel(source, ["modelOrAdapter"], options);
+    const alone = await openLoneAdapter(folder);
+    if (alone !== null) {
+      // Of an adapter in a repository, the revision was the adapter's.
+      const given = folder === source ? options.revision : undefined;
+      const revision = given ?? alone.lora.config.revision ?? undefined;
+      return loadWithAdapter(alone.base, alone.lora, { ...options, revision });
     }
-    const folder = await locateModel(source, ["config", "generationConfig", "weights"], options);
     const config = await T5Config.fromPretrained(folder, options.config);
     const generationConfig = await GenerationConfig.fromPretrained(folder, config);
     const stored = parseWeightDtype("fromPretrained: dtype", options.dtype ?? "f32");
@@ -104,6 +113,7 @@ export class T5ForConditionalGeneration extends T5Network {
         unused,
       );
       model.nameOrPath = typeof source === "string" ? source : null;
+      model.revision = folder === source ? null : (options.revision ?? null);
       return model;
     } finally {
       await checkpoint.close();
@@ -222,6 +232,20 @@ export class T5ForConditionalGeneration extends T5Network {
     for (const x of this.#parameters.values()) x.dispose();
     for (const { layer } of this.lora?.targets ?? []) if (layer.lora) freeAdapter(layer.lora);
   }
+}
+
+/** The adapter has been opened before the large files are fetched. */
+async function loadWithAdapter(
+  base: ModelSource,
+  lora: OpenLora,
+  options: Omit<PretrainedOptions, "adapter">,
+): Promise<T5ForConditionalGeneration> {
+  const model = await T5ForConditionalGeneration.fromPretrained(base, options);
+  await readLora(model, lora).catch((error: unknown) => {
+    model.dispose();
+    throw error;
+  });
+  return model;
 }
 
 /** Fields that transformers 5 refuses as 1 and takes as 1.0, which JSON.stringify cannot say. */

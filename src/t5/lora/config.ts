@@ -25,6 +25,7 @@ export class LoraConfig implements Required<LoraOptions> {
   readonly bias: "none";
   readonly taskType: string | null;
   readonly baseModelNameOrPath: string | null;
+  readonly revision: string | null;
 
   /** @throws {ArgumentError} for a name or value that is not what it must be */
   constructor(options: LoraOptions = {}) {
@@ -43,6 +44,7 @@ export class LoraConfig implements Required<LoraOptions> {
     this.bias = options.bias ?? "none";
     this.taskType = options.taskType ?? "SEQ_2_SEQ_LM";
     this.baseModelNameOrPath = options.baseModelNameOrPath ?? null;
+    this.revision = options.revision ?? null;
   }
 
   /**

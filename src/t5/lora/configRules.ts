@@ -67,6 +67,7 @@ export const LORA_FIELDS: Readonly<Record<LoraField, KeyedRule>> = {
   bias: { key: "bias", must: '"none", for T5 has no biases', holds: (value) => value === "none" },
   taskType: nullable({ key: "task_type", must: "a text", holds: isName }),
   baseModelNameOrPath: nullable({ key: "base_model_name_or_path", must: "a text", holds: isName }),
+  revision: nullable({ key: "revision", must: "a branch, tag or commit", holds: isName }),
 };
 
 /**

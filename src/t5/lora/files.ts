@@ -8,7 +8,7 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import type { HubOptions } from "../../hub/options.ts";
 import { convert } from "../loadWeights.ts";
 import { openModelFolder, type ModelFolder, type ModelSource } from "../../model/modelFolder.ts";
-import { locateModel } from "../../model/pretrained.ts";
+import { isLoneAdapter, locateModel } from "../../model/pretrained.ts";
 import { writeFiles, type SavedFiles } from "../../model/savedFiles.ts";
 import { linearLayers } from "../weights.ts";
 import { attached, attachLora, checkNone, loraParameters } from "./adapter.ts";
@@ -32,8 +32,12 @@ export async function saveLora(model: LoraModel, folder: string): Promise<void> 
 /** @throws {ArgumentError} when the model has no adapter */
 export function loraFiles(model: LoraModel): SavedFiles {
   const lora = attached("saveLora", model);
-  const base = lora.config.baseModelNameOrPath ?? model.nameOrPath;
-  const config = { ...lora.config.toJSON(), base_model_name_or_path: base };
+  const own = lora.config.baseModelNameOrPath;
+  const [base, revision] =
+    own === null
+      ? [model.nameOrPath, lora.config.revision ?? model.revision]
+      : [own, lora.config.revision];
+  const config = { ...lora.config.toJSON(), base_model_name_or_path: base, revision };
   return {
     texts: { [ADAPTER_CONFIG]: `${JSON.stringify(config, null, 2)}\n` },
     weights: { file: ADAPTER_WEIGHTS, tensors: adapterTensors(lora) },
@@ -64,10 +68,9 @@ export interface OpenLora {
   readonly config: LoraConfig;
 }
 
-/** The first half of `loadLora`, for which no model is needed. */
+/** The first half of `loadLora`, for which no model is needed. A revision is the adapter's. */
 export async function openLora(source: ModelSource, options: HubOptions): Promise<OpenLora> {
-  // A revision is the base model's.
-  const folder = await locateModel(source, ["adapter"], { ...options, revision: undefined });
+  const folder = await locateModel(source, ["adapter"], options);
   const what = `a folder with ${ADAPTER_CONFIG} and ${ADAPTER_WEIGHTS}`;
   const files = await openModelFolder(folder, CheckpointError, what);
   files.require(ADAPTER_CONFIG, "Pass the folder of a LoRA adapter in peft's format.");
@@ -100,16 +103,23 @@ export function adapterTensors(lora: AttachedLora): Map<string, Tensor> {
   return new Map(loraParameters(lora).map(([name, x]) => [PREFIX + name, x]));
 }
 
+/** An adapter and the base model that it names. */
+export interface LoneAdapter {
+  readonly lora: OpenLora;
+  readonly base: string;
+}
+
 /**
- * Where the base model of an adapter lies, if a folder holds an adapter and no model of its own; else null.
- * @throws {ConfigError} when the adapter does not say
+ * The adapter that a folder holds, if it holds no model of its own; else null.
+ * @throws {ConfigError} when the adapter does not say what its base model is
  */
-export async function baseOfAdapter(source: ModelSource): Promise<string | null> {
-  // A Hub id, or a folder that is not there: who loads the model says so.
+export async function openLoneAdapter(source: ModelSource): Promise<LoneAdapter | null> {
+  // A folder that is not there: who loads the model says so.
   const files = await openModelFolder(source, CheckpointError).catch(() => null);
-  if (files === null || files.has("config.json") || !files.has(ADAPTER_CONFIG)) return null;
-  const { baseModelNameOrPath } = await readConfig(files);
-  if (baseModelNameOrPath !== null) return baseModelNameOrPath;
+  if (files === null || !isLoneAdapter(files.files)) return null;
+  const lora = await openLora(source, {});
+  const base = lora.config.baseModelNameOrPath;
+  if (base !== null) return { lora, base };
   throw new ConfigError(
     `${files.path(ADAPTER_CONFIG)}: base_model_name_or_path must be a text, got null. ` +
       "Load the base model, and this folder as its adapter.",
