@@ -38,6 +38,29 @@ export function pickle(tensors: Readonly<Record<string, PickledTensor>>): Uint8A
   return program(`}(${items.join("")}u`);
 }
 
+const STORAGES = { F32: "Float", BF16: "BFloat16", F16: "Half" } as const;
+
+interface FileTensor {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly data: ArrayBufferView;
+}
+
+/** A file of torch.save with these tensors. */
+export function torchFile(tensors: Iterable<readonly [string, FileTensor]>): Uint8Array {
+  const described: Record<string, PickledTensor> = {};
+  const storages: Record<string, Uint8Array> = {};
+  for (const [name, { dtype, shape, data }] of tensors) {
+    const key = String(Object.keys(storages).length);
+    const sizes = [...shape, 1].map((_, axis) => shape.slice(axis).reduce((a, b) => a * b, 1));
+    const [size, ...strides] = sizes as [number, ...number[]];
+    const storage = STORAGES[dtype as keyof typeof STORAGES];
+    described[name] = { dtype: storage, key, size, shape, strides };
+    storages[key] = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+  return torchArchive(pickle(described), storages);
+}
+
 function rebuild({ dtype, key, size, offset = 0, shape, strides }: PickledTensor): string {
   const storage = op.tuple(
     op.text("storage"),

@@ -42,6 +42,16 @@ const STORAGES: ReadonlyMap<string, SafetensorsDtype> = new Map([
 const ORDERED_DICT = "collections.OrderedDict";
 const TENSOR = "torch._utils._rebuild_tensor_v2";
 const PARAMETER = "torch._utils._rebuild_parameter";
+/** PyTorch's own operations take no more. Without a limit, a small file can have millions of them walked millions of times. */
+const MAX_AXES = 64;
+
+/** Every name that a pickle may mention. */
+export const PICKLE_NAMES: readonly string[] = [
+  ORDERED_DICT,
+  TENSOR,
+  PARAMETER,
+  ...STORAGES.keys(),
+];
 
 /** A name that a pickle may mention. */
 class Named {
@@ -84,9 +94,7 @@ class DescribedStorage implements Storage {
  * @param file begins messages
  */
 export function stateDictWorld(file: string): PickleWorld {
-  const names = new Map(
-    [ORDERED_DICT, TENSOR, PARAMETER, ...STORAGES.keys()].map((name) => [name, new Named(name)]),
-  );
+  const names = new Map(PICKLE_NAMES.map((name) => [name, new Named(name)]));
   const storages = new Map<string, Storage>();
   return {
     find(module, name) {
@@ -153,9 +161,12 @@ function rebuildTensor(file: string, args: readonly unknown[]): StridedTensor {
   const [storage, offset, size, stride] = args;
   const shape = size instanceof PickleTuple ? size.items : null;
   const strides = stride instanceof PickleTuple ? stride.items : null;
+  if (shape !== null && shape.length > MAX_AXES) {
+    throw foreign(file, `a tensor must have at most ${MAX_AXES} axes, got ${shape.length}`);
+  }
   if (
     !(storage instanceof DescribedStorage && isCount(offset)) ||
-    !(shape?.every(isCount) && strides?.every(isCount) && shape.length === strides.length)
+    !(shape?.length === strides?.length && shape?.every(isCount) && strides?.every(isCount))
   ) {
     throw damaged(
       file,

@@ -8,9 +8,9 @@ import { describe, PickleTuple } from "./pickleValues.ts";
 import { damaged, foreign } from "./refusals.ts";
 
 /** The longest pickle that is read, in bytes; that of a model with 1,000 tensors has 250,000. */
-export const MAX_PICKLE_BYTES = 2 ** 24;
+export const MAX_PICKLE_BYTES = 2 ** 22;
 /** The most tuples, dictionaries and results of calls; a tensor takes six. */
-const MAX_OBJECTS = 1_000_000;
+const MAX_OBJECTS = 250_000;
 
 /** What a pickle may name, call, build and refer to. Each refuses what it does not know with an error of its own. */
 export interface PickleWorld {

@@ -1,5 +1,5 @@
 // The directory of a zip archive, and where in the file the bytes of each entry lie. torch.save stores its entries as they are,
-// so that a tensor is a range of the file; no library on npm tells that range (docs/internals/dependencies.md).
+// so that a tensor is a range of the file. Why no library: docs/internals/dependencies.md.
 // Source: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, 4.3
 
 import type { ByteSource } from "../../tensor/byteSource.ts";
@@ -22,7 +22,7 @@ interface ZipEntry {
 }
 
 /** The longest directory that is read, in bytes; that of a model with 1,000 tensors has 80,000. */
-const MAX_DIRECTORY_BYTES = 2 ** 24;
+const MAX_DIRECTORY_BYTES = 2 ** 22;
 const END_BYTES = 22;
 const MAX_COMMENT_BYTES = 0xffff;
 /** A field whose value stands in a field of zip64. */
