@@ -3,10 +3,15 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { openTorchFile } from "../../src/model/torchFile/torchFile.ts";
+import { PICKLE_NAMES } from "../../src/model/torchFile/stateDict.ts";
+import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
 import { CheckpointError } from "../../src/tensor/errors.ts";
 import { readSafetensors } from "../../src/tensor/safetensors.ts";
 import { pickle, storedZip, torchArchive } from "../support/torchArchive.ts";
+import { cpu } from "../support/device.ts";
 import { golden } from "../support/golden.ts";
+import { readSource, sourceFiles } from "../support/sources.ts";
+import { weightsOf } from "../support/tinyT5.ts";
 
 const EXPECTED = golden("torch-files", "expected.safetensors");
 const ZIP = golden("torch-files", "zip.bin");
@@ -46,6 +51,16 @@ describe("openTorchFile", () => {
     for (const name of surplus) expect(await file.read(name)).toEqual(tensors.get("shared.weight"));
     await expect(file.read("z")).rejects.toThrow('has no tensor "z" among its');
     await file.close();
+  });
+
+  it("gives a T5 whose every weight is that of its safetensors, bit for bit", async () => {
+    const load = (name: string) =>
+      T5ForConditionalGeneration.fromPretrained(golden(name), { device: cpu });
+    const [expected, model] = [await load("t5-odd"), await load("t5-odd-bin")];
+    const values = await weightsOf(expected);
+    expect(await weightsOf(model)).toEqual(values);
+    expect(values.size).toBeGreaterThan(20);
+    for (const loaded of [expected, model]) loaded.dispose();
   });
 
   it("reads bytes and Blobs", async () => {
@@ -91,6 +106,32 @@ describe("openTorchFile", () => {
 });
 
 describe("what openTorchFile refuses", () => {
+  it("and reads stands in the guide: every opcode and name, and no other", () => {
+    const guide = readSource("docs/guide/hugging-face-semantics.md");
+    const row = (name: string) => guide.split("\n").find((line) => line.startsWith(`| ${name} `))!;
+    const [, , opcodes] = row("opcodes").split("|");
+    const machine = readSource("src/model/torchFile/unpickler.ts");
+    const cases = [...machine.matchAll(/(?:case|name ===) "([A-Z_\d]+)"/g)].map(
+      ([, name]) => name!,
+    );
+    expect(new Set(opcodes!.trim().split(/ +/))).toEqual(new Set(cases));
+    const [, , names] = row("names").split("|");
+    const listed = [...names!.matchAll(/`([^`]+)`/g)].map(([, name]) => name);
+    expect(listed).toEqual(PICKLE_NAMES);
+  });
+
+  it("cannot be run: its code loads nothing, and makes no code of texts", () => {
+    for (const file of sourceFiles("src/model/torchFile")) {
+      const source = readSource(file);
+      expect(source, file).not.toMatch(
+        /\b(eval|Function|import|require|spawn|exec)\s*\(|from "node:/,
+      );
+      const targets = [...source.matchAll(/ from "([^"]+)"/g)].map(([, target]) => target!);
+      for (const target of targets)
+        expect(target, file).toMatch(/^(\.\.\/\.\.\/tensor|\.)\/\w+\.ts$/);
+    }
+  });
+
   it.each([
     [
       "nested.bin",
