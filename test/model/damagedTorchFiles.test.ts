@@ -10,7 +10,7 @@ import { CheckpointError } from "../../src/tensor/errors.ts";
 import { MORE_RUNS } from "../support/full.ts";
 import { golden } from "../support/golden.ts";
 import { bounded, fuzz } from "../support/damage.ts";
-import { op, program, storedZip, torchArchive, uint32 } from "../support/torchArchive.ts";
+import { op, pickle, program, storedZip, torchArchive, uint32 } from "../support/torchArchive.ts";
 
 /** The message that opening and reading every tensor ends with; null when all could be read. */
 async function outcome(bytes: Uint8Array): Promise<string | null> {
@@ -220,6 +220,17 @@ describe("hostile archives", () => {
     ["other files", storedZip({ "word/document.xml": new Uint8Array(9) }), "got 1 other entries"],
   ])("%s", async (_title, bytes, message) => {
     expect(await bounded(() => outcome(bytes))).toContain(message);
+  });
+
+  it("a storage that ends behind the file", async () => {
+    const tensor = { dtype: "Float", key: "0", size: 100, shape: [100], strides: [1] };
+    const archive = torchArchive(pickle({ w: tensor }), { "0": new Uint8Array(8) });
+    const entry = Buffer.from(archive).lastIndexOf("PK\x01\x02");
+    const longer = sparse(archive, (view) => {
+      view.setUint32(entry + 20, 400, true);
+      view.setUint32(entry + 24, 400, true);
+    });
+    expect(await bounded(() => outcome(longer))).toContain('"archive/data/0" must end within the');
   });
 
   it("an entry twice", async () => {
