@@ -58,7 +58,7 @@ export async function fuzz(whole: Uint8Array, { runs, seed, pieces = [], read }:
 
 /** What a message demands, without what varies from file to file. */
 function kindOf(message: string): string {
-  const statement = message.replace(/^\w+: /, "").split(", got ")[0]!;
+  const statement = message.replace(/^[\w ./]+?: /, "").split(", got ")[0]!;
   return statement.replace(/"(?:[^"\\]|\\.)*"/g, '"…"').replace(/\d+/g, "N");
 }
 
