@@ -2,11 +2,11 @@
 
 import { HubError } from "../tensor/errors.ts";
 import { isNode } from "../tensor/runtime.ts";
-import { hasWeights, INDEX, readWeightMap, WEIGHTS } from "./weightFiles.ts";
+import { hasWeights, isIndex, readWeightMap, WEIGHT_NAMES } from "./weightFiles.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { isRepositoryId } from "../hub/repository.ts";
 import type { Choose, RepositoryFiles, WantedFiles } from "../hub/snapshot.ts";
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "./adapterFileNames.ts";
+import { ADAPTER_CONFIG, adapterWeights } from "./adapterFileNames.ts";
 import type { ModelSource } from "./modelFolder.ts";
 import { configCure, otherWeights } from "./missingWeights.ts";
 import { OPTIONAL_FILES, REQUIRED_FILES } from "./tokenizerFiles.ts";
@@ -79,7 +79,7 @@ function adapterFiles(files: RepositoryFiles): WantedFiles {
   if (!files.names.includes(ADAPTER_CONFIG)) {
     throw missing(files, ADAPTER_CONFIG, "Name a repository of a LoRA adapter in peft's format.");
   }
-  return { required: [ADAPTER_CONFIG, ADAPTER_WEIGHTS] };
+  return { required: [ADAPTER_CONFIG, adapterWeights(files.names)] };
 }
 
 function missing({ names }: RepositoryFiles, file: string, cure: string): HubError {
@@ -121,16 +121,17 @@ export function isLoneAdapter(names: readonly string[]): boolean {
   return names.includes(ADAPTER_CONFIG) && !hasWeights(names);
 }
 
-/** model.safetensors, or the index and the shards that it names. */
+/** The weights that `openWeightFiles` reads: one file, or an index and the shards that it names. */
 async function weightFiles({ names, json }: RepositoryFiles): Promise<WantedFiles> {
-  if (names.includes(WEIGHTS)) return { required: [WEIGHTS] };
-  if (names.includes(INDEX)) {
-    const shards = readWeightMap(INDEX, await json(INDEX)).values();
-    return { required: [INDEX, ...new Set(shards)] };
+  const name = WEIGHT_NAMES.find((weights) => names.includes(weights));
+  if (name !== undefined) {
+    if (!isIndex(name)) return { required: [name] };
+    const shards = readWeightMap(name, await json(name)).values();
+    return { required: [name, ...new Set(shards)] };
   }
   const other = otherWeights(names);
   throw new HubError(
     "missing",
-    `the repository must hold ${WEIGHTS} or ${INDEX}, got ${other?.got ?? "no weights"}. ${other?.cure ?? "Name another repository."}`,
+    `the repository must hold ${WEIGHT_NAMES.join(" or ")}, got ${other?.got ?? "no weights"}. ${other?.cure ?? "Name another repository."}`,
   );
 }
