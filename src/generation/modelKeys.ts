@@ -1,5 +1,5 @@
 // What becomes of each key of a model's generation_config.json: applied, without effect here, or refused by name. The
-// table in docs/guide/generation.md is checked against this file.
+// table in docs/guide/files.md is checked against this file.
 //
 // Source: transformers' generation/configuration_utils.py, 4.57 to 5.17.
 

@@ -6,7 +6,7 @@ import type { JsonFields, JsonObject } from "../model/jsonFields.ts";
 /** Functions of the feed-forward layer, by the names of our ops: `gelu` is the tanh approximation of `geluErf`. */
 export type Activation = "relu" | "gelu" | "geluErf" | "silu" | "tanh";
 
-const ACTIVATIONS: ReadonlyMap<string, Activation> = new Map([
+export const ACTIVATIONS: ReadonlyMap<string, Activation> = new Map([
   ["relu", "relu"],
   ["gelu_new", "gelu"],
   ["gelu_pytorch_tanh", "gelu"],
@@ -21,7 +21,7 @@ const ACTIVATIONS: ReadonlyMap<string, Activation> = new Map([
 ]);
 
 /** Other names of fields, as transformers' attribute_map has them. */
-const ALIASES: ReadonlyMap<string, string> = new Map([
+export const ALIASES: ReadonlyMap<string, string> = new Map([
   ["hidden_size", "d_model"],
   ["num_attention_heads", "num_heads"],
   ["num_hidden_layers", "num_layers"],
@@ -48,7 +48,7 @@ export const DEFAULTS = {
 } as const;
 
 /** Fields that may be overridden even where the file leaves them out. */
-const OVERRIDABLE: ReadonlySet<string> = new Set([
+export const OVERRIDABLE: ReadonlySet<string> = new Set([
   ...Object.keys(DEFAULTS),
   "decoder_start_token_id",
   "is_encoder_decoder",
@@ -78,7 +78,7 @@ const MT5_DEFAULTS: JsonObject = {
 };
 
 /** Relatives of T5 whose config.json looks like one, and what is missing for them here. */
-const RELATIVES: Readonly<Record<string, string>> = {
+export const RELATIVES: Readonly<Record<string, string>> = {
   longt5: "LongT5 attends to local windows and global blocks",
   switch_transformers: "Switch Transformers choose among experts in the feed-forward layer",
   pop2piano: "Pop2Piano reads sound",
@@ -86,7 +86,7 @@ const RELATIVES: Readonly<Record<string, string>> = {
 };
 
 /** Attributes that transformers derives from feed_forward_proj and saves beside it. */
-const DERIVED_FROM_PROJECTION = ["dense_act_fn", "is_gated_act"];
+export const DERIVED_FROM_PROJECTION = ["dense_act_fn", "is_gated_act"];
 
 /** The object with aliases under the names of their fields. */
 export function canonical(source: string, object: JsonObject): JsonObject {

@@ -4,7 +4,7 @@
 /** What the rows of a file are written in. */
 export type Format = "csv" | "json" | "parquet" | "arrow";
 
-const FORMATS: Readonly<Record<string, Format>> = {
+export const FORMATS: Readonly<Record<string, Format>> = {
   csv: "csv",
   tsv: "csv",
   json: "json",
@@ -17,7 +17,7 @@ const FORMATS: Readonly<Record<string, Format>> = {
 };
 
 /** Other tables and texts that datasets reads. They count when splits are looked for, and are refused by name. */
-const NOT_READ = ["txt", "conll", "conllu", "tar", "xml", "hdf5", "h5", "eval", "lance", "tsfile"];
+export const NOT_READ = ["txt", "conll", "conllu", "tar", "xml", "hdf5", "h5", "eval", "lance", "tsfile"];
 
 /** Files of these names hold no rows (datasets' FILES_TO_IGNORE). */
 const IGNORED = [

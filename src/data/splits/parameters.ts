@@ -11,7 +11,7 @@ export interface ReadParameters {
 }
 
 /** Parameters of datasets' readers that change which rows come out, with the values that change nothing. */
-const REFUSED: Readonly<Record<string, readonly unknown[]>> = {
+export const REFUSED: Readonly<Record<string, readonly unknown[]>> = {
   header: [0, "infer"],
   names: [null],
   column_names: [null],
@@ -49,7 +49,7 @@ const REFUSED: Readonly<Record<string, readonly unknown[]>> = {
 };
 
 /** Parameters that change no text. */
-const WITHOUT_EFFECT = ["description", "version", "features", "drop_labels", "drop_metadata"].concat(
+export const WITHOUT_EFFECT = ["description", "version", "features", "drop_labels", "drop_metadata"].concat(
   ["engine", "low_memory", "memory_map", "float_precision", "chunksize", "verbose", "mangle_dupe_cols"],
   ["warn_bad_lines", "block_size", "use_threads", "newlines_in_values", "batch_size", "on_mixed_types"],
 ); // prettier-ignore
