@@ -215,6 +215,16 @@ describe("Tokenizer", () => {
       () => folderOf({ ...tinyJson, model: { type: "New" } }),
     ],
     [
+      "a model named as what every object has",
+      "model must be Unigram, BPE, got constructor.",
+      () => folderOf({ ...tinyJson, model: { type: "constructor" } }),
+    ],
+    [
+      "a normalizer named as what every object has",
+      "got toString.",
+      () => folderOf({ ...tinyJson, normalizer: { type: "toString" } }),
+    ],
+    [
       "special tokens outside the vocabulary",
       'must have the eos_token "<end>" in its vocabulary, got none.',
       () => folderOf(tinyJson, { ...tinyConfig, eos_token: "<end>" }),

@@ -1,7 +1,7 @@
 // The decoders of tokenizer.json, as the Rust tokenizers apply them: tokens to text.
 
 import { byteLevelDecoder } from "./byteLevel.ts";
-import { listField, refuseKind, stringField, type Description } from "./description.ts";
+import { listField, ofKind, stringField, type Description } from "./description.ts";
 import { metaspaceOptions } from "./metaspace.ts";
 import { compilePattern } from "./pattern.ts";
 
@@ -38,7 +38,7 @@ export function buildDecoder(
 }
 
 function buildStep(description: Description): Step {
-  const build = DECODERS[description.type] ?? refuseKind("decoder", description, DECODERS);
+  const build = ofKind("decoder", description, DECODERS);
   return build(description);
 }
 

@@ -18,14 +18,18 @@ export function describe(stage: string, value: unknown): Description | null {
   throw new TokenizerError(`${stage} must be an object with a type, got ${shorten(value)}`);
 }
 
-/** @throws {TokenizerError} always: the kind is not supported */
-export function refuseKind(
+/**
+ * What is known of a kind.
+ * @throws {TokenizerError} for a kind that is not supported, by its name
+ */
+export function ofKind<T>(
   stage: string,
-  description: { readonly type: string },
-  kinds: Readonly<Record<string, unknown>>,
-): never {
+  { type }: { readonly type: string },
+  kinds: Readonly<Record<string, T>>,
+): T {
+  if (Object.hasOwn(kinds, type)) return kinds[type]!;
   throw new TokenizerError(
-    `${stage} must be ${Object.keys(kinds).join(", ")}, got ${description.type}. ` +
+    `${stage} must be ${Object.keys(kinds).join(", ")}, got ${/^\w+$/.test(type) ? type : shorten(type)}. ` +
       "Convert the tokenizer to one of these, or encode the texts with transformers.",
   );
 }

@@ -2,7 +2,7 @@
 
 import { TokenizerError } from "../../tensor/errors.ts";
 import { BytePairs } from "./bpe.ts";
-import { isRecord, refuseKind, shorten } from "./description.ts";
+import { isRecord, ofKind, shorten } from "./description.ts";
 import { Unigram, type VocabularyModel } from "./unigram.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -27,17 +27,16 @@ export function buildModel(value: unknown): VocabularyModel {
   if (!isRecord(value)) {
     throw new TokenizerError(`model must be an object with a vocab, got ${shorten(value)}`);
   }
-  const type = value["type"] ?? usualType(value);
-  if (typeof type !== "string" || !(type in MODELS)) {
-    return refuseKind("model", { type: typeof type === "string" ? type : shorten(type) }, MODELS);
-  }
+  const named = value["type"] ?? usualType(value);
+  const type = typeof named === "string" ? named : shorten(named);
+  const build = ofKind("model", { type }, MODELS);
   for (const [key, option] of Object.entries(value)) {
     const isSet = option !== null && option !== false;
     if (isSet && !MODEL_KEYS[type]!.includes(key)) {
       throw new TokenizerError(`model.${key} must be null in ${type}, got ${shorten(option)}`);
     }
   }
-  return MODELS[type]!(value);
+  return build(value);
 }
 
 /** Old files name no type: a list of scored pieces is a unigram model, merges are byte pairs. */

@@ -2,7 +2,7 @@
 
 import { Charsmap } from "./charsmap.ts";
 import { skipWhiteSpace, skipWhiteSpaceBack } from "./characters.ts";
-import { listField, refuseKind, stringField, type Description } from "./description.ts";
+import { listField, ofKind, stringField, type Description } from "./description.ts";
 import { NEWER_FORMS, NEWER_MARKS } from "./newerCharacters.ts";
 import { prepend, Rewriting, slice, type Normalized, type Normalizer } from "./normalized.ts";
 import { compilePattern } from "./pattern.ts";
@@ -37,7 +37,7 @@ export const NORMALIZERS: Readonly<Record<string, (description: Description) => 
 /** @throws {TokenizerError} for a normaliser that is not supported, by its name */
 export function buildNormalizer(description: Description | null): Normalizer {
   if (description === null) return (input) => input;
-  const build = NORMALIZERS[description.type] ?? refuseKind("normalizer", description, NORMALIZERS);
+  const build = ofKind("normalizer", description, NORMALIZERS);
   return build(description);
 }
 

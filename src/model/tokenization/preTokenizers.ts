@@ -6,7 +6,7 @@ import { escapeRegExp } from "./characters.ts";
 import {
   choiceField,
   listField,
-  refuseKind,
+  ofKind,
   shorten,
   stringField,
   type Description,
@@ -49,8 +49,7 @@ export const PRE_TOKENIZERS: Readonly<Record<string, (description: Description) 
 /** @throws {TokenizerError} for a pre-tokeniser that is not supported, by its name */
 export function buildPreTokenizer(description: Description | null): PreTokenizer {
   if (description === null) return (input) => [input];
-  const build =
-    PRE_TOKENIZERS[description.type] ?? refuseKind("pre_tokenizer", description, PRE_TOKENIZERS);
+  const build = ofKind("pre_tokenizer", description, PRE_TOKENIZERS);
   return build(description);
 }
 

@@ -1,7 +1,7 @@
 // The post-processor of tokenizer.json: which special tokens follow a text.
 
 import { TokenizerError } from "../../tensor/errors.ts";
-import { isRecord, listField, refuseKind, shorten, type Description } from "./description.ts";
+import { isRecord, listField, ofKind, shorten, type Description } from "./description.ts";
 
 type IdOf = (token: string) => number | undefined;
 
@@ -25,8 +25,7 @@ export function readSuffix(description: Description | null, idOf: IdOf): readonl
   if (description.type === "BertProcessing" || description.type === "RobertaProcessing") {
     throw prefixed(description.type);
   }
-  const read =
-    POST_PROCESSORS[description.type] ?? refuseKind("post_processor", description, POST_PROCESSORS);
+  const read = ofKind("post_processor", description, POST_PROCESSORS);
   return read(description, idOf);
 }
 
