@@ -8,14 +8,14 @@ import { isRepositoryId } from "../hub/repository.ts";
 import type { Choose, RepositoryFiles, WantedFiles } from "../hub/snapshot.ts";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "./adapterFileNames.ts";
 import type { ModelSource } from "./modelFolder.ts";
-import { OPTIONAL_FILES, REQUIRED_FILES } from "./tokenizerFiles.ts";
+import { tokenizerFiles } from "./tokenizerFiles.ts";
 
 export type ModelPart = "config" | "generationConfig" | "tokenizer" | "weights" | "adapter";
 
 const PARTS: Readonly<Record<ModelPart, Choose>> = {
   config: () => ({ required: ["config.json"] }),
   generationConfig: () => ({ required: [], optional: ["generation_config.json"] }),
-  tokenizer: () => ({ required: REQUIRED_FILES, optional: OPTIONAL_FILES }),
+  tokenizer: tokenizerFiles,
   weights: weightFiles,
   adapter: () => ({ required: [ADAPTER_CONFIG, ADAPTER_WEIGHTS] }),
 };

@@ -6,7 +6,7 @@ import { writeAtomically } from "../tensor/writeAtomically.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { openModelFolder, type ModelFolder, type ModelSource } from "./modelFolder.ts";
 import { locateModel } from "./pretrained.ts";
-import { OPTIONAL_FILES, REQUIRED_FILES } from "./tokenizerFiles.ts";
+import { readTokenizerFiles } from "./tokenizerFiles.ts";
 import { buildPipeline, type Pipeline } from "./tokenizerPipeline.ts";
 
 /** Configurations say 1e30 for "no limit"; transformers takes everything above this for it. */
@@ -30,7 +30,7 @@ export interface Encoded {
 }
 
 /**
- * The SentencePiece tokenizer of a T5 model, from tokenizer.json; `fromPretrained` loads one. Ids and texts are those of
+ * The SentencePiece tokenizer of a T5 model, from tokenizer.json or spiece.model; `fromPretrained` loads one. Ids and texts are those of
  * transformers' T5TokenizerFast.
  */
 export class Tokenizer {
@@ -75,19 +75,15 @@ export class Tokenizer {
   }
 
   /**
-   * Reads tokenizer.json and tokenizer_config.json of a model folder, or of a repository of the Hub.
+   * Reads tokenizer.json and tokenizer_config.json of a model folder, or of a repository of the Hub. Where there is no
+   * tokenizer.json, it is made of spiece.model, as transformers' T5Converter makes it.
    * @throws {TokenizerError} when a file is missing or cannot be used
    * @throws {HubError} when the repository or a file of it cannot be had
    */
   static async fromPretrained(source: ModelSource, hub?: HubOptions): Promise<Tokenizer> {
     const place = await locateModel(source, ["tokenizer"], hub);
     const folder = await openModelFolder(place, TokenizerError);
-    for (const file of REQUIRED_FILES) folder.require(file, "Download the tokenizer's files too.");
-    const files = new Map<string, Uint8Array>();
-    for (const file of [...REQUIRED_FILES, ...OPTIONAL_FILES]) {
-      if (folder.has(file)) files.set(file, await folder.bytes(file));
-    }
-    return new Tokenizer(folder, files);
+    return new Tokenizer(folder, await readTokenizerFiles(folder));
   }
 
   /**
@@ -149,7 +145,10 @@ export class Tokenizer {
     return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
-  /** Copies the tokenizer's files to a folder, which is made when it does not exist. Node only. */
+  /**
+   * Copies the tokenizer's files to a folder, which is made when it does not exist; with a tokenizer.json that was made of
+   * spiece.model. Node only.
+   */
   async savePretrained(folder: string): Promise<void> {
     const { mkdir } = await import("node:fs/promises");
     await mkdir(folder, { recursive: true });
