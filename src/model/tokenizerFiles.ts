@@ -1,56 +1,38 @@
-// The files of a tokenizer: which there are, and tokenizer.json made of spiece.model where there is only that.
+// The files of a tokenizer: which there are, and which are read.
 
 import type { RepositoryFiles, WantedFiles } from "../hub/snapshot.ts";
 import type { ModelFolder } from "./modelFolder.ts";
-import { toTokenizerJson } from "./sentencepiece/toTokenizerJson.ts";
+import { convertSpiece } from "./spieceFile.ts";
 
 const TOKENIZER = "tokenizer.json";
-const CONFIG = "tokenizer_config.json";
-/** The SentencePiece model, of which a slow tokenizer is made. */
+/** The SentencePiece model: all that many repositories have. */
 const SPIECE = "spiece.model";
-const SPECIAL_TOKENS = "special_tokens_map.json";
-const ADDED_TOKENS = "added_tokens.json";
+const CONFIGURATION = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
 
-/** Also copied by `savePretrained`: the slow tokenizer's files, for those who convert the model further. */
-const OPTIONAL_FILES = [SPECIAL_TOKENS, ADDED_TOKENS, SPIECE];
-
-/** Where both are there, tokenizer.json decides. */
+/**
+ * tokenizer.json, or spiece.model where there is only that. The others are read where they are there and copied by
+ * `savePretrained`, also a spiece.model beside tokenizer.json, for those who convert the model further.
+ */
 export function tokenizerFiles({ names }: Pick<RepositoryFiles, "names">): WantedFiles {
-  if (names.includes(TOKENIZER) || !names.includes(SPIECE)) {
-    return { required: [TOKENIZER, CONFIG], optional: OPTIONAL_FILES };
-  }
-  return { required: [SPIECE], optional: [CONFIG, SPECIAL_TOKENS, ADDED_TOKENS] };
+  const isSlow = !names.includes(TOKENIZER) && names.includes(SPIECE);
+  return isSlow
+    ? { required: [SPIECE], optional: CONFIGURATION }
+    : { required: [TOKENIZER], optional: [...CONFIGURATION, SPIECE] };
 }
 
 /**
- * The tokenizer's files by name, tokenizer.json and tokenizer_config.json among them.
- * @throws {TokenizerError} when one is missing or cannot be used
+ * The tokenizer's files by name. tokenizer.json is always among them: it is made of spiece.model where there is only that.
+ * @throws {TokenizerError} when there is neither, or spiece.model cannot be used
  */
 export async function readTokenizerFiles(folder: ModelFolder): Promise<Map<string, Uint8Array>> {
   const { required, optional = [] } = tokenizerFiles({ names: folder.files });
   for (const file of required) {
-    folder.require(file, "Download the tokenizer's files too: tokenizer.json, or spiece.model.");
+    folder.require(file, "Download the tokenizer's files too: tokenizer.json or spiece.model.");
   }
   const files = new Map<string, Uint8Array>();
   for (const file of [...required, ...optional]) {
     if (folder.has(file)) files.set(file, await folder.bytes(file));
   }
-  return files.has(TOKENIZER) ? files : await convert(folder, files);
-}
-
-async function convert(
-  folder: ModelFolder,
-  files: ReadonlyMap<string, Uint8Array>,
-): Promise<Map<string, Uint8Array>> {
-  const json = (file: string) => (files.has(file) ? folder.parse(file, files.get(file)!) : {});
-  const configs = { config: json(CONFIG), map: json(SPECIAL_TOKENS), added: json(ADDED_TOKENS) };
-  const path = (file: string) => folder.path(file);
-  const { tokenizer, warnings } = await toTokenizerJson(path, SPIECE, files.get(SPIECE)!, configs);
-  for (const warning of warnings) console.warn(`warning: ${warning}`);
-  const bytes = (value: object) => new TextEncoder().encode(JSON.stringify(value));
-  return new Map([
-    [TOKENIZER, bytes(tokenizer)],
-    [CONFIG, files.get(CONFIG) ?? bytes({ tokenizer_class: "T5Tokenizer" })],
-    ...files,
-  ]);
+  if (files.has(TOKENIZER)) return files;
+  return new Map([...(await convertSpiece(folder, SPIECE, files)), ...files]);
 }
