@@ -11,10 +11,11 @@ const T5_DEFAULTS = {
   eos_token: "</s>",
   unk_token: "<unk>",
   pad_token: "<pad>",
-  extra_ids: 100,
   tokenizer_class: "T5Tokenizer",
 };
 const MOST_SENTINELS = 10_000;
+
+type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * tokenizer.json and, where there is none, tokenizer_config.json, by name. What of the model is left out goes to stderr.
@@ -29,41 +30,27 @@ export async function convertSpiece(
 ): Promise<Map<string, Uint8Array>> {
   const json = (name: string) => (files.has(name) ? folder.parse(name, files.get(name)!) : {});
   const config = json("tokenizer_config.json");
-  const tokens = readTokens(folder.path("tokenizer_config.json"), () =>
-    mergeConfig(config, json("special_tokens_map.json"), json("added_tokens.json")),
-  );
-  const { tokenizer, warnings } = await toTokenizerJson(
-    folder.path(file),
-    files.get(file)!,
-    tokens,
-  );
-  for (const warning of warnings) console.warn(`warning: ${warning}`);
+  const [map, added] = [json("special_tokens_map.json"), json("added_tokens.json")];
+  const tokens = readTokens(folder.path("tokenizer_config.json"), config, map, added);
+  const converted = await toTokenizerJson(folder.path(file), files.get(file)!, tokens);
+  for (const warning of converted.warnings) console.warn(`warning: ${warning}`);
+  const written = { ...T5_DEFAULTS, extra_ids: converted.sentinels };
   const bytes = (value: object) => new TextEncoder().encode(JSON.stringify(value));
   return new Map([
-    ["tokenizer.json", bytes(tokenizer)],
-    ["tokenizer_config.json", files.get("tokenizer_config.json") ?? bytes(T5_DEFAULTS)],
+    ["tokenizer.json", bytes(converted.tokenizer)],
+    ["tokenizer_config.json", files.get("tokenizer_config.json") ?? bytes(written)],
   ]);
 }
 
-function readTokens(path: string, read: () => Readonly<Record<string, unknown>>): SpecialTokens {
+function readTokens(path: string, ...files: readonly [Fields, Fields, Fields]): SpecialTokens {
   try {
-    const given = Object.entries(read()).filter(([, value]) => value !== null);
-    const config: Record<string, unknown> = { ...T5_DEFAULTS, ...Object.fromEntries(given) };
-    const { extra_ids: sentinels } = config;
-    if (!(
-      Number.isInteger(sentinels) &&
-      Number(sentinels) >= 0 &&
-      Number(sentinels) <= MOST_SENTINELS
-    )) {
-      throw new TokenizerError(
-        `extra_ids must be a whole number to ${MOST_SENTINELS}, got ${JSON.stringify(sentinels)}. Correct the file.`,
-      );
-    }
+    const given = Object.entries(mergeConfig(...files)).filter(([, value]) => value !== null);
+    const config: Fields = { ...T5_DEFAULTS, ...Object.fromEntries(given) };
     return {
       eosToken: namedToken(config, "eos_token")!,
-      sentinels: Number(sentinels),
+      sentinels: readSentinels(config["extra_ids"]),
       described: describedTokens(config),
-      // Those that the configuration counts and does not list are in the vocabulary, highest first.
+      // Those that the configuration only counts are in the vocabulary, the highest first.
       named: specialTokens({ ...config, extra_ids: 0 }),
       prependScheme: prependScheme(config),
     };
@@ -73,8 +60,17 @@ function readTokens(path: string, read: () => Readonly<Record<string, unknown>>)
   }
 }
 
+function readSentinels(count: unknown): number | undefined {
+  if (count === undefined) return undefined;
+  const isCount = Number.isInteger(count) && Number(count) >= 0 && Number(count) <= MOST_SENTINELS;
+  if (isCount) return Number(count);
+  throw new TokenizerError(
+    `extra_ids must be a whole number to ${MOST_SENTINELS}, got ${JSON.stringify(count)}. Correct the file.`,
+  );
+}
+
 /** Where a ▁ is put: before every part of a text, before its first, or nowhere. */
-function prependScheme(config: Readonly<Record<string, unknown>>): "always" | "first" | "never" {
+function prependScheme(config: Fields): "always" | "first" | "never" {
   if (config["add_prefix_space"] === false) return "never";
   return config["legacy"] === false ? "first" : "always";
 }

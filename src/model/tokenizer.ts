@@ -8,7 +8,7 @@ import { openModelFolder, type ModelFolder, type ModelSource } from "./modelFold
 import { locateModel } from "./pretrained.ts";
 import { cleanUpSpaces } from "./tokenization/cleanUp.ts";
 import { mergeConfig, namedToken, readMaxLength, readSide } from "./tokenizerConfig.ts";
-import { readTokenizerFiles } from "./tokenizerFiles.ts";
+import { readTokenizerFiles, sourceFile } from "./tokenizerFiles.ts";
 import { buildPipeline, type Pipeline } from "./tokenizerPipeline.ts";
 
 /** How `Tokenizer.encode` pads and cuts rows, as transformers' tokenizers do. */
@@ -58,13 +58,14 @@ export class Tokenizer {
         json("added_tokens.json"),
       ),
     );
-    const pipeline = buildPipeline(folder.path("tokenizer.json"), tokenizerJson, config);
+    const source = folder.path(sourceFile(folder.files));
+    const pipeline = buildPipeline(source, tokenizerJson, config);
     const idOf = (key: string, usual: string): number => {
       const token = namedToken(config, key) ?? usual;
       const id = pipeline.token_to_id(token);
       if (id !== undefined) return id;
       throw new TokenizerError(
-        `${folder.path("tokenizer.json")}: must have the ${key} ${JSON.stringify(token)} in its vocabulary, got none. Do the tokenizer's files belong together?`,
+        `${source}: must have the ${key} ${JSON.stringify(token)} in its vocabulary, got none. Do the tokenizer's files belong together?`,
       );
     };
     this.#pipeline = pipeline;
@@ -207,7 +208,7 @@ export function checkVocabulary(
   if (tokenizer.vocabSize <= config.vocabSize) return;
   throw new TokenizerError(
     `tokenizer: ids must be below the model's vocab_size ${config.vocabSize}, got a vocabulary of ${tokenizer.vocabSize}. ` +
-      "The tokenizer belongs to another model.",
+      "The tokenizer belongs to another model. With a spiece.model alone, name the number of its sentinels as extra_ids in tokenizer_config.json.",
   );
 }
 

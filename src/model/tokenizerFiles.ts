@@ -9,13 +9,17 @@ const TOKENIZER = "tokenizer.json";
 const SPIECE = "spiece.model";
 const CONFIGURATION = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
 
+/** The file that holds the vocabulary. */
+export function sourceFile(names: readonly string[]): string {
+  return !names.includes(TOKENIZER) && names.includes(SPIECE) ? SPIECE : TOKENIZER;
+}
+
 /**
  * tokenizer.json, or spiece.model where there is only that. The others are read where they are there and copied by
  * `savePretrained`, also a spiece.model beside tokenizer.json, for those who convert the model further.
  */
 export function tokenizerFiles({ names }: Pick<RepositoryFiles, "names">): WantedFiles {
-  const isSlow = !names.includes(TOKENIZER) && names.includes(SPIECE);
-  return isSlow
+  return sourceFile(names) === SPIECE
     ? { required: [SPIECE], optional: CONFIGURATION }
     : { required: [TOKENIZER], optional: [...CONFIGURATION, SPIECE] };
 }

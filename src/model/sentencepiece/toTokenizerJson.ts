@@ -9,8 +9,11 @@ import { PIECE_TYPE, readModelProto, type SentencePieceModel } from "./modelProt
 export interface SpecialTokens {
   /** Ends every text. */
   readonly eosToken: string;
-  /** How many tokens <extra_id_...> follow the pieces, the highest number first. */
-  readonly sentinels: number;
+  /**
+   * How many tokens <extra_id_...> follow the pieces, the highest number first. Undefined where no file says: none where
+   * the model has pieces of that name, as mT5's, else T5's 100.
+   */
+  readonly sentinels: number | undefined;
   /** Tokens whose flags replace those of the model's pieces. */
   readonly described: readonly AddedToken[];
   /** Special tokens; the end token is one. Those that are there already get no other flags. */
@@ -18,8 +21,17 @@ export interface SpecialTokens {
   readonly prependScheme: "always" | "first" | "never";
 }
 
+export interface Converted {
+  /** Content of tokenizer.json. */
+  readonly tokenizer: Readonly<Record<string, unknown>>;
+  readonly sentinels: number;
+  /** What the model says and the conversion leaves out, each a sentence. */
+  readonly warnings: readonly string[];
+}
+
+const T5_SENTINELS = 100;
+
 /**
- * Content of tokenizer.json, and what the model says and the conversion leaves out, each a sentence.
  * @param file name of the model, for messages
  * @throws {TokenizerError} for a file that is damaged, or no unigram model of T5's kind
  */
@@ -27,18 +39,17 @@ export async function toTokenizerJson(
   file: string,
   bytes: Uint8Array,
   tokens: SpecialTokens,
-): Promise<{ tokenizer: Readonly<Record<string, unknown>>; warnings: readonly string[] }> {
+): Promise<Converted> {
   const model = await readModelProto(file, bytes);
   const unkId = checkModel(file, model);
-  const sentinels = Array.from(
-    { length: tokens.sentinels },
-    (_, i) => `<extra_id_${tokens.sentinels - 1 - i}>`,
-  );
+  const hasOwn = model.pieces.some(({ text }) => /^▁?<extra_id_0>$/.test(text));
+  const sentinels = tokens.sentinels ?? (hasOwn ? 0 : T5_SENTINELS);
   const vocab = [
     ...model.pieces.map(({ text, score }): [string, number] => [text, score]),
-    ...sentinels.map((text): [string, number] => [text, 0]),
+    ...sentinelPieces(sentinels),
   ];
   const added = addTokens(model, vocab, tokens);
+  const end = added.find(({ content }) => content === tokens.eosToken)!;
   const metaspace = {
     type: "Metaspace",
     replacement: "▁",
@@ -54,18 +65,21 @@ export async function toTokenizerJson(
     added_tokens: added,
     normalizer: normalizer(charsmap),
     pre_tokenizer: metaspace,
-    post_processor: template(added.find(({ content }) => content === tokens.eosToken)!),
+    post_processor: template(end),
     decoder: metaspace,
     model: { type: "Unigram", unk_id: unkId, vocab, byte_fallback: false },
   };
   const warnings = leftOut(file, model);
-  for (const { content, id } of added.filter((token) => token.id >= vocab.length)) {
-    if (content !== tokens.eosToken) continue;
+  if (end.id >= vocab.length) {
     warnings.push(
-      `${file}: ${content} is no piece of the model and gets the new id ${id}, as in transformers. Name the model's own end token as eos_token in tokenizer_config.json.`,
+      `${file}: ${end.content} is no piece of the model and gets the new id ${end.id}, as in transformers. Name the model's own end token as eos_token in tokenizer_config.json.`,
     );
   }
-  return { tokenizer, warnings };
+  return { tokenizer, sentinels, warnings };
+}
+
+function sentinelPieces(count: number): [string, number][] {
+  return Array.from({ length: count }, (_, i) => [`<extra_id_${count - 1 - i}>`, 0]);
 }
 
 type NumberedToken = AddedToken & { readonly id: number };
