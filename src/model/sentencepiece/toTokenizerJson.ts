@@ -16,7 +16,7 @@ export interface SpecialTokens {
   readonly sentinels: number | undefined;
   /** Tokens whose flags replace those of the model's pieces. */
   readonly described: readonly AddedToken[];
-  /** Special tokens; the end token is one. Those that are there already get no other flags. */
+  /** Special tokens; the end token is one. They replace the flags of pieces, not those of described tokens. */
   readonly named: readonly AddedToken[];
   readonly prependScheme: "always" | "first" | "never";
 }
@@ -106,7 +106,8 @@ function addTokens(
     if (type === PIECE_TYPE.userDefined) add(plainToken(text, false), true);
   }
   for (const token of described) add(token, true);
-  for (const token of named) add(token, false);
+  const texts = new Set(described.map(({ content }) => content));
+  for (const token of named) add(token, !texts.has(token.content));
   for (const [text] of vocab.slice(pieces.length)) add(plainToken(text, true), false);
   return [...tokens].sort(([a], [b]) => a - b).map(([id, token]) => ({ id, ...token }));
 }
