@@ -124,6 +124,14 @@ cases = [
     case("special_tokens_map.json",
          {"tokenizer_config.json": {}, "special_tokens_map.json": {"eos_token": "</s>", "sep_token": "[SEP]", "pad_token": "<pad>", "unk_token": "<unk>"}},
          normalization_rule_name="identity"),
+    case("a user-defined piece with a name",
+         {"tokenizer_config.json": {}, "special_tokens_map.json": {"sep_token": "[SEP]"}},
+         normalization_rule_name="identity", user_defined_symbols=["[SEP]"]),
+    case("a described token with a name",
+         {"tokenizer_config.json": {"sep_token": "[SEP]", "extra_ids": 1, "added_tokens_decoder": {
+             "100": {"content": "[SEP]", "lstrip": True, "rstrip": True, "normalized": False, "single_word": False, "special": True},
+             "101": {"content": "<extra_id_0>", "lstrip": True, "rstrip": False, "normalized": False, "single_word": False, "special": True}}}},
+         normalization_rule_name="identity"),
 ]
 with open(os.path.join(here, "spiece.json"), "w") as out:
     out.write(json.dumps(dict(texts=texts, cases=cases), ensure_ascii=False, separators=(",", ":")) + "\n")

@@ -147,6 +147,8 @@ describe("spiece.model without tokenizer.json", () => {
     ["trainer_spec.unk_id must name the unknown piece, 2, got 4", { trainer: { 40: 4 } }],
     ["precompiled_charsmap must have at least 4 bytes, got 2", map(1, 2)],
     ["precompiled_charsmap must hold a trie of 4 to 4 bytes, got 8", map(8, 0, 0, 0, 0, 0, 0, 0)],
+    ["precompiled_charsmap must hold a trie of 4 to 4 bytes, got 0", map(0, 0, 0, 0, 0, 0, 0, 0)],
+    ["precompiled_charsmap must hold a trie of 4 to 4 bytes, got 2", map(2, 0, 0, 0, 0, 0, 0, 0)],
     ["precompiled_charsmap must hold texts of UTF-8", map(4, 0, 0, 0, 0, 0, 0, 0, 255)],
   ])("refuses by name: %s", async (message, fields) => {
     const error: unknown = await open(spieceModel(fields)).catch((caught: unknown) => caught);
@@ -221,7 +223,7 @@ describe.skipIf(!hasShared)(needsShared("flan-t5-base's spiece.model alone"), ()
     expect(digest(tokenizer.encode(dialogues).inputIds)).toBe(
       "eb38f1dfe09edc226415559b071ebaa72e61ade9adbcde474be124865a78d497",
     );
-  });
+  }, 300_000);
 
   it.each([
     ["texts", "e59e1849f830054a5e1846ae6bf8ffc451c0592d80979483b4ee42b3647c23d0"],
