@@ -164,6 +164,7 @@ describe("spiece.model without tokenizer.json", () => {
     await refused(text("version https://git-lfs.github.com/spec/v1\n"), /git lfs pull/);
     await refused(text("<!doctype html>"), /web page/);
     await refused(spieceModel().subarray(0, 20), /must be a SentencePiece model.*damaged/);
+    await refused(Uint8Array.of(8, 0), /must be a SentencePiece model.*field 1 has wire type 0/);
     await refused(new Uint8Array(), /the file must hold pieces, got none/);
     await mkdir(folder("none"));
     await writeFile(folder("none/config.json"), "{}");
