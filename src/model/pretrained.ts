@@ -2,11 +2,11 @@
 
 import { HubError } from "../tensor/errors.ts";
 import { isNode } from "../tensor/runtime.ts";
-import { INDEX, readWeightMap, WEIGHTS } from "./weightFiles.ts";
+import { isIndex, readWeightMap, WEIGHT_NAMES } from "./weightFiles.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { isRepositoryId } from "../hub/repository.ts";
 import type { Choose, RepositoryFiles, WantedFiles } from "../hub/snapshot.ts";
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "./adapterFileNames.ts";
+import { ADAPTER_CONFIG, adapterWeights } from "./adapterFileNames.ts";
 import type { ModelSource } from "./modelFolder.ts";
 import { tokenizerFiles } from "./tokenizerFiles.ts";
 
@@ -17,7 +17,7 @@ const PARTS: Readonly<Record<ModelPart, Choose>> = {
   generationConfig: () => ({ required: [], optional: ["generation_config.json"] }),
   tokenizer: tokenizerFiles,
   weights: weightFiles,
-  adapter: () => ({ required: [ADAPTER_CONFIG, ADAPTER_WEIGHTS] }),
+  adapter: ({ names }) => ({ required: [ADAPTER_CONFIG, adapterWeights(names)] }),
 };
 
 /**
@@ -53,17 +53,18 @@ export async function locateModel(
   return locate({ type: "model", name: source }, choose, options);
 }
 
-/** model.safetensors, or the index and the shards that it names. */
+/** The weights that `openWeightFiles` reads: one file, or an index and the shards that it names. */
 async function weightFiles({ names, json }: RepositoryFiles): Promise<WantedFiles> {
-  if (names.includes(WEIGHTS)) return { required: [WEIGHTS] };
-  if (names.includes(INDEX)) {
-    const shards = readWeightMap(INDEX, await json(INDEX)).values();
-    return { required: [INDEX, ...new Set(shards)] };
+  const name = WEIGHT_NAMES.find((weights) => names.includes(weights));
+  if (name !== undefined) {
+    if (!isIndex(name)) return { required: [name] };
+    const shards = readWeightMap(name, await json(name)).values();
+    return { required: [name, ...new Set(shards)] };
   }
   const others = names.filter((name) => /\.(bin|pt|h5|msgpack|onnx|gguf)$/.test(name));
   throw new HubError(
     "missing",
-    `the repository must hold ${WEIGHTS} or ${INDEX}, got ${others.join(", ") || "no weights"}. ` +
+    `the repository must hold ${WEIGHT_NAMES.join(" or ")}, got ${others.join(", ") || "no weights"}. ` +
       "Convert its weights to safetensors with transformers' save_pretrained, or name another repository.",
   );
 }

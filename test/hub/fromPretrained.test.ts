@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { EXAMPLE_MODEL } from "../../src/cli/example.ts";
-import { WEIGHTS } from "../../src/model/weightFiles.ts";
 import { T5Config } from "../../src/t5/config.ts";
 import { downloadSnapshot } from "../../src/hub/snapshot.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
@@ -17,8 +16,10 @@ import { gradloom } from "../support/command.ts";
 import { cpu } from "../support/device.ts";
 import { COMMIT, FakeHub, type FakeRepository } from "../support/fakeHub.ts";
 import { temporaryFolder } from "../support/folder.ts";
+import { torchFile } from "../support/torchArchive.ts";
 import { pythonWith, runPython } from "../support/python.ts";
 
+const WEIGHTS = "model.safetensors";
 const folder = temporaryFolder();
 const ID = "google/flan-t5-example";
 const options = { device: cpu };
@@ -124,8 +125,8 @@ describe("fromPretrained of a Hub id", () => {
 
   it.each([
     [
-      { "config.json": "{}", "pytorch_model.bin": "x" },
-      /must hold model\.safetensors.*got pytorch_model\.bin.*Convert/,
+      { "config.json": "{}", "tf_model.h5": "x" },
+      /must hold model\.safetensors.* or pytorch_model\.bin .*got tf_model\.h5.*Convert/,
     ],
     [{ "model.safetensors": "x" }, /must hold config\.json/],
   ])("names what a repository lacks: %j", async (files, message) => {
@@ -137,6 +138,30 @@ describe("fromPretrained of a Hub id", () => {
     expect((error as HubError).message).toMatch(message);
     expect((error as HubError).message).toMatch(/^google\/flan-t5-example: /);
     expect((error as HubError).message).toMatch(/There is no folder google\/flan-t5-example here/);
+  });
+
+  it("loads pytorch_model.bin, whole or in shards, where there are no safetensors", async () => {
+    const { [WEIGHTS]: safetensors, ...rest } = example;
+    const tensors = [...(await readSafetensors(safetensors!)).tensors];
+    serve({ ...rest, "pytorch_model.bin": Buffer.from(torchFile(tensors)) });
+    await expectExample(await T5ForConditionalGeneration.fromPretrained(ID, options));
+    expect(downloaded()).toContain("pytorch_model.bin");
+
+    const shards = { "a.bin": tensors.slice(0, 5), "b.bin": tensors.slice(5) };
+    const weightMap = Object.entries(shards).flatMap(([file, part]) =>
+      part.map(([name]) => [name, file]),
+    );
+    const index = { weight_map: Object.fromEntries(weightMap) as Record<string, string> };
+    vi.stubEnv("HF_HUB_CACHE", folder());
+    serve({
+      ...rest,
+      "pytorch_model.bin.index.json": JSON.stringify(index),
+      ...Object.fromEntries(
+        Object.entries(shards).map(([file, part]) => [file, Buffer.from(torchFile(part))]),
+      ),
+    });
+    await expectExample(await T5ForConditionalGeneration.fromPretrained(ID, options));
+    expect([...downloaded()]).toEqual(expect.arrayContaining(["a.bin", "b.bin"]));
   });
 
   it("says that a text is neither a folder nor an id", async () => {

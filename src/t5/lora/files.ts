@@ -1,20 +1,20 @@
-// Adapters in peft's format: adapter_config.json and adapter_model.safetensors, whose tensors are called as
-// in peft's model around transformers', without the adapter's name.
+// Adapters in peft's format: adapter_config.json and adapter_model.safetensors (or .bin), whose tensors are
+// called as in peft's model around transformers', without the adapter's name.
 
 import { CheckpointError, ConfigError } from "../../tensor/errors.ts";
-import { openSafetensors, type SafetensorsFile } from "../../tensor/safetensors.ts";
 import { formatShape, sameShape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { HubOptions } from "../../hub/options.ts";
 import { convert } from "../loadWeights.ts";
 import { openModelFolder, type ModelFolder, type ModelSource } from "../../model/modelFolder.ts";
 import { locateModel } from "../../model/pretrained.ts";
+import { openTensorFile, type TensorFile } from "../../model/tensorFile.ts";
 import { writeFiles, type SavedFiles } from "../../model/savedFiles.ts";
 import { linearLayers } from "../weights.ts";
 import { attached, attachLora, checkNone, loraParameters } from "./adapter.ts";
 import { LoraConfig } from "./config.ts";
 import type { AttachedLora, LoraModel } from "./loraModel.ts";
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "../../model/adapterFileNames.ts";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapterWeights } from "../../model/adapterFileNames.ts";
 import { loraTargets, type LoraTarget } from "./targets.ts";
 
 const PREFIX = "base_model.model.";
@@ -45,8 +45,8 @@ export function loraFiles(model: LoraModel): SavedFiles {
  * @param source path of a folder, else a Hub id; in a browser, the files by name
  * @throws {ArgumentError} when the model has an adapter already
  * @throws {ConfigError} for another kind of adapter, or one for layers that the model does not have
- * @throws {CheckpointError} for missing files, and tensors that do not fit the model
- * @throws {SafetensorsError} for a damaged file
+ * @throws {CheckpointError} for missing files, tensors that do not fit the model, and a damaged adapter_model.bin
+ * @throws {SafetensorsError} for damaged safetensors
  * @throws {HubError} when a repository or a file of it cannot be had
  */
 export async function loadLora(
@@ -71,12 +71,9 @@ export async function openLora(source: ModelSource, options: HubOptions): Promis
   const what = `a folder with ${ADAPTER_CONFIG} and ${ADAPTER_WEIGHTS}`;
   const files = await openModelFolder(folder, CheckpointError, what);
   files.require(ADAPTER_CONFIG, "Pass the folder of a LoRA adapter in peft's format.");
-  const cure = files.has("adapter_model.bin")
-    ? "Save the adapter with peft's save_pretrained(..., safe_serialization=True)."
-    : "Copy or download the file.";
-  if (!files.has(ADAPTER_WEIGHTS)) {
+  if (!files.has(adapterWeights(files.files))) {
     throw new CheckpointError(
-      `${files.name}: must hold ${ADAPTER_WEIGHTS}, got ${files.contents()}. ${cure}`,
+      `${files.name}: must hold ${ADAPTER_WEIGHTS}, got ${files.contents()}. Copy or download the file.`,
     );
   }
   return { files, config: await readConfig(files) };
@@ -85,8 +82,9 @@ export async function openLora(source: ModelSource, options: HubOptions): Promis
 /** The second half of `loadLora`. */
 export async function readLora(model: LoraModel, { files, config }: OpenLora): Promise<void> {
   const targets = targetsOf(model, config, files.path(ADAPTER_CONFIG));
-  const path = files.path(ADAPTER_WEIGHTS);
-  const file = await openSafetensors(files.locate(ADAPTER_WEIGHTS));
+  const weights = adapterWeights(files.files);
+  const path = files.path(weights);
+  const file = await openTensorFile(files, weights);
   try {
     const values = await readAdapter(file, targets, path);
     attachLora(model, config, targets, ({ module }, part) => values.get(keyOf(module, part))!);
@@ -134,7 +132,7 @@ function targetsOf(model: LoraModel, config: LoraConfig, source: string) {
 
 /** The values of every tensor, checked to be exactly those that the targets need. */
 async function readAdapter(
-  file: SafetensorsFile,
+  file: TensorFile,
   targets: readonly LoraTarget<Tensor>[],
   path: string,
 ): Promise<Map<string, Float32Array>> {
@@ -158,12 +156,7 @@ async function readAdapter(
   );
 }
 
-function checkTensor(
-  file: SafetensorsFile,
-  key: string,
-  shape: readonly number[],
-  path: string,
-): void {
+function checkTensor(file: TensorFile, key: string, shape: readonly number[], path: string): void {
   const stored = file.entries.get(key);
   if (stored !== undefined && sameShape(stored.shape, shape)) return;
   const got = stored === undefined ? "no such tensor" : formatShape(stored.shape);
