@@ -9,7 +9,7 @@ import type { Choose, RepositoryFiles, WantedFiles } from "../hub/snapshot.ts";
 import { ADAPTER_CONFIG, adapterWeights } from "./adapterFileNames.ts";
 import type { ModelSource } from "./modelFolder.ts";
 import { configCure, otherWeights } from "./missingWeights.ts";
-import { OPTIONAL_FILES, REQUIRED_FILES } from "./tokenizerFiles.ts";
+import { tokenizerFiles } from "./tokenizerFiles.ts";
 
 export type ModelPart =
   "config" | "generationConfig" | "tokenizer" | "weights" | "adapter" | "modelOrAdapter";
@@ -17,7 +17,7 @@ export type ModelPart =
 const PARTS: Readonly<Record<ModelPart, Choose>> = {
   config: configFile,
   generationConfig: () => ({ required: [], optional: ["generation_config.json"] }),
-  tokenizer: tokenizerFiles,
+  tokenizer: tokenizerOfModel,
   weights: weightFiles,
   adapter: adapterFiles,
   modelOrAdapter: async (files) =>
@@ -88,14 +88,14 @@ function missing({ names }: RepositoryFiles, file: string, cure: string): HubErr
   return new HubError("missing", `the repository must hold ${file}, got ${shown}${more}. ${cure}`);
 }
 
-async function tokenizerFiles(files: RepositoryFiles): Promise<WantedFiles> {
+async function tokenizerOfModel(files: RepositoryFiles): Promise<WantedFiles> {
   const isAbsent = !files.names.some((name) => /^(?:tokenizer\.json|spiece\.model)$/.test(name));
   if (isLoneAdapter(files.names) && isAbsent) {
     const cure =
       "Load the tokenizer of its base model (of the commands: --model BASE --adapter ID).";
-    throw await adapterInstead(files, REQUIRED_FILES.slice(0, 1), cure);
+    throw await adapterInstead(files, ["tokenizer.json"], cure);
   }
-  return { required: REQUIRED_FILES, optional: OPTIONAL_FILES };
+  return tokenizerFiles(files);
 }
 
 /** The error for a repository that holds an adapter where files of its base model are wanted. */

@@ -8,7 +8,7 @@ import { openModelFolder, type ModelFolder, type ModelSource } from "./modelFold
 import { locateModel } from "./pretrained.ts";
 import { cleanUpSpaces } from "./tokenization/cleanUp.ts";
 import { mergeConfig, namedToken, readMaxLength, readSide } from "./tokenizerConfig.ts";
-import { OPTIONAL_FILES, REQUIRED_FILES } from "./tokenizerFiles.ts";
+import { readTokenizerFiles, sourceFile } from "./tokenizerFiles.ts";
 import { buildPipeline, type Pipeline } from "./tokenizerPipeline.ts";
 
 /** How `Tokenizer.encode` pads and cuts rows, as transformers' tokenizers do. */
@@ -29,7 +29,7 @@ export interface Encoded {
 }
 
 /**
- * The SentencePiece tokenizer of a T5 model, from tokenizer.json; `fromPretrained` loads one. Ids and texts are those of
+ * The SentencePiece tokenizer of a T5 model, from tokenizer.json or spiece.model; `fromPretrained` loads one. Ids and texts are those of
  * transformers' T5TokenizerFast.
  */
 export class Tokenizer {
@@ -58,13 +58,14 @@ export class Tokenizer {
         json("added_tokens.json"),
       ),
     );
-    const pipeline = buildPipeline(folder.path("tokenizer.json"), tokenizerJson, config);
+    const source = folder.path(sourceFile(folder.files));
+    const pipeline = buildPipeline(source, tokenizerJson, config);
     const idOf = (key: string, usual: string): number => {
       const token = namedToken(config, key) ?? usual;
       const id = pipeline.token_to_id(token);
       if (id !== undefined) return id;
       throw new TokenizerError(
-        `${folder.path("tokenizer.json")}: must have the ${key} ${JSON.stringify(token)} in its vocabulary, got none. Do the tokenizer's files belong together?`,
+        `${source}: must have the ${key} ${JSON.stringify(token)} in its vocabulary, got none. Do the tokenizer's files belong together?`,
       );
     };
     this.#pipeline = pipeline;
@@ -82,18 +83,14 @@ export class Tokenizer {
 
   /**
    * Reads tokenizer.json of a model folder, or of a repository of the Hub, and tokenizer_config.json where there is one.
+   * A spiece.model without tokenizer.json is converted as transformers' T5Converter does.
    * @throws {TokenizerError} when a file is missing or cannot be used
    * @throws {HubError} when the repository or a file of it cannot be had
    */
   static async fromPretrained(source: ModelSource, hub?: HubOptions): Promise<Tokenizer> {
     const place = await locateModel(source, ["tokenizer"], hub);
     const folder = await openModelFolder(place, TokenizerError);
-    for (const file of REQUIRED_FILES) folder.require(file, "Download the tokenizer's files too.");
-    const files = new Map<string, Uint8Array>();
-    for (const file of [...REQUIRED_FILES, ...OPTIONAL_FILES]) {
-      if (folder.has(file)) files.set(file, await folder.bytes(file));
-    }
-    return new Tokenizer(folder, files);
+    return new Tokenizer(folder, await readTokenizerFiles(folder));
   }
 
   /**
@@ -157,7 +154,10 @@ export class Tokenizer {
     return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
-  /** Copies the tokenizer's files to a folder, which is made when it does not exist. Node only. */
+  /**
+   * Copies the tokenizer's files to a folder, which is made when it does not exist; with a tokenizer.json that was made of
+   * spiece.model. Node only.
+   */
   async savePretrained(folder: string): Promise<void> {
     const { mkdir } = await import("node:fs/promises");
     await mkdir(folder, { recursive: true });
@@ -208,7 +208,7 @@ export function checkVocabulary(
   if (tokenizer.vocabSize <= config.vocabSize) return;
   throw new TokenizerError(
     `tokenizer: ids must be below the model's vocab_size ${config.vocabSize}, got a vocabulary of ${tokenizer.vocabSize}. ` +
-      "The tokenizer belongs to another model.",
+      "The tokenizer belongs to another model. With a spiece.model alone, name the number of its sentinels as extra_ids in tokenizer_config.json.",
   );
 }
 

@@ -66,7 +66,7 @@ export function configuredTokens(
   config: Fields,
   isPiece: (text: string) => boolean,
 ): AddedToken[] {
-  const decoder = readDecoder(config["added_tokens_decoder"]);
+  const decoder = describedTokens(config);
   const known = new Set([...own, ...decoder].map(({ content }) => content));
   const essential = ESSENTIAL_TOKENS.map((key) => namedToken(config, key));
   const result = [...decoder];
@@ -79,7 +79,8 @@ export function configuredTokens(
   return result;
 }
 
-function readDecoder(decoder: unknown): AddedToken[] {
+/** The tokens of added_tokens_decoder, by their ids. */
+export function describedTokens({ added_tokens_decoder: decoder }: Fields): AddedToken[] {
   if (decoder === undefined || decoder === null) return [];
   if (!isRecord(decoder)) {
     throw new TokenizerError(`added_tokens_decoder must be an object, got ${shorten(decoder)}`);
@@ -90,7 +91,7 @@ function readDecoder(decoder: unknown): AddedToken[] {
 }
 
 /** Special tokens with a name, also a name that only this model has (`sep2_token`), and the list of others. */
-function specialTokens(config: Fields): AddedToken[] {
+export function specialTokens(config: Fields): AddedToken[] {
   const names: readonly string[] = NAMED_TOKENS;
   const further = Object.keys(config).filter(
     (key) => key.endsWith("_token") && !names.includes(key) && isToken(config[key]),

@@ -148,6 +148,6 @@ function clusteredEnd(text: string, start: number): number {
 
 function damaged(got: string): TokenizerError {
   return new TokenizerError(
-    `precompiled_charsmap must be SentencePiece's character map, got ${got}`,
+    `precompiled_charsmap must be SentencePiece's character map, got ${got}. The tokenizer's file is damaged: download it again.`,
   );
 }
