@@ -9,6 +9,7 @@ export type { Device, MemoryStats } from "./tensor/device.ts";
 export type { DataArray, Dtype, FloatArray } from "./tensor/dtype.ts";
 export * from "./tensor/errors.ts";
 export { Generator, type RandomStream } from "./tensor/philox.ts";
+export { setWarningHandler, type WarningHandler } from "./tensor/warnings.ts";
 export {
   readSafetensors,
   openSafetensors,
@@ -45,7 +46,7 @@ export type { DownloadProgress, HubOptions } from "./hub/options.ts";
 export type { JsonObject } from "./model/jsonFields.ts";
 export type { ModelSource } from "./model/modelFolder.ts";
 export { Tokenizer, type Encoded, type EncodeOptions } from "./model/tokenizer.ts";
-export { T5Config, type Activation } from "./t5/config.ts";
+export { T5Config, type Activation, type ModelType } from "./t5/config.ts";
 export type { GenerationConfig } from "./t5/generationConfig.ts";
 export type { TokenIds } from "./t5/inputs.ts";
 export { T5ForConditionalGeneration, type PretrainedOptions } from "./t5/model.ts";

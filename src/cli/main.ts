@@ -3,9 +3,11 @@
 
 import { Command, CommanderError } from "commander";
 import { GradloomError } from "../tensor/errors.ts";
+import { setWarningHandler } from "../tensor/warnings.ts";
 import { devicesCommand } from "./devices.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { infoCommand } from "./info.ts";
+import { clearBar } from "./progress.ts";
 import { reproduceCommand } from "./reproduce.ts";
 import { summarizeCommand } from "./summarize.ts";
 import { trainCommand } from "./train.ts";
@@ -67,6 +69,11 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);
   throw error;
+});
+
+setWarningHandler((text) => {
+  clearBar();
+  process.stderr.write(`warning: ${text}\n`);
 });
 
 process.exitCode = await main();

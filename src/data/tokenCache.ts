@@ -7,6 +7,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { openSafetensors, writeSafetensors } from "../tensor/safetensors.ts";
+import { warn } from "../tensor/warnings.ts";
 import type { Example } from "./collate.ts";
 import { DEFAULT_COLUMNS, type Dataset, type Row } from "./dataset.ts";
 import {
@@ -65,8 +66,8 @@ export async function preprocessCached(
     await writeEntry(path, examples);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    console.warn(
-      `warning: tokens are not kept for the next time: ${reason} Set GRADLOOM_CACHE to a folder that can be written to.`,
+    warn(
+      `tokens are not kept for the next time: ${reason} Set GRADLOOM_CACHE to a folder that can be written to.`,
     );
   }
   return examples;

@@ -7,7 +7,7 @@ import type { Repository } from "./repository.ts";
 import { downloadSnapshot, type Choose } from "./snapshot.ts";
 
 /**
- * The folder of that name if there is one, else the repository's in the cache.
+ * What lies here under that name if anything does, else the repository's in the cache.
  * @throws {HubError} that names the repository and says that there is no such folder either
  */
 export async function locate(
@@ -15,7 +15,7 @@ export async function locate(
   choose: Choose,
   options: HubOptions,
 ): Promise<string> {
-  if (await isFolder(repository.name)) return repository.name;
+  if (await exists(repository.name)) return repository.name; // whoever opens it says what a file is not
   try {
     return (await downloadSnapshot(repository, choose, options)).folder;
   } catch (error) {
@@ -30,9 +30,10 @@ export async function locate(
   }
 }
 
-async function isFolder(path: string): Promise<boolean> {
+async function exists(path: string): Promise<boolean> {
   try {
-    return (await stat(path)).isDirectory();
+    await stat(path);
+    return true;
   } catch {
     return false;
   }

@@ -2,12 +2,12 @@
 
 export interface Repository {
   readonly type: "model" | "dataset";
-  /** `organisation/name`. */
+  /** `organisation/name`; of a few old ones `name`, from which the Hub redirects. */
   readonly name: string;
 }
 
 const PART = "[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_-])?";
-const REPOSITORY_ID = new RegExp(`^${PART}/${PART}$`);
+const REPOSITORY_ID = new RegExp(`^(?:${PART}/)?${PART}$`);
 const COMMIT_HASH = /^[0-9a-f]{40}$/;
 
 /** Whether a text can be a repository's id, by the rules of huggingface_hub's validate_repo_id. */

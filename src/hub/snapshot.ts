@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { HubError } from "../tensor/errors.ts";
+import { warn } from "../tensor/warnings.ts";
 import { downloadBlob } from "./blobDownload.ts";
 import { diskError, isFile, RepositoryCache } from "./cache.ts";
 import { HubClient, type RemoteFile } from "./client.ts";
@@ -33,7 +34,7 @@ export interface Snapshot {
 
 /**
  * A revision that is a commit hash needs no network when the cache has its files. Any other is looked up, so that it is
- * never stale; when the Hub cannot be reached or refuses, the cache answers and stderr says so.
+ * never stale; when the Hub cannot be reached or refuses, the cache answers and a warning says so.
  * @throws {HubError} naming the repository, the file and what to do
  */
 export async function downloadSnapshot(
@@ -68,7 +69,7 @@ export async function downloadSnapshot(
     }
     const cached = await cachedSnapshot(cache, repository, revision, choose, "").catch(() => null);
     if (cached === null) throw error;
-    console.warn(`warning: ${error.message} Using what the cache has: ${cached.folder}`);
+    warn(`${error.message} Using what the cache has: ${cached.folder}`);
     return cached;
   }
 }
@@ -81,7 +82,12 @@ async function isComplete(
 ): Promise<boolean> {
   const names = await cache.files(commit);
   if (names.length === 0) return false;
-  const { required, optional = [] } = await choose(localFiles(cache, commit, names));
+  // Without the files that the cache lacks, a choice may be impossible or another one.
+  const wanted = await Promise.resolve()
+    .then(() => choose(localFiles(cache, commit, names)))
+    .catch(() => undefined);
+  if (wanted === undefined) return false;
+  const { required, optional = [] } = wanted;
   if (!required.every((name) => names.includes(name))) return false;
   for (const name of optional) {
     if (!names.includes(name) && !(await cache.knowsAbsent(commit, name))) return false;

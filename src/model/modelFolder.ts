@@ -1,5 +1,6 @@
 // The files of a model: a folder on disk, or files by name where there is no disk (browsers).
 
+import { isRepositoryId } from "../hub/repository.ts";
 import type { GradloomError } from "../tensor/errors.ts";
 
 /** Path of a folder (Node), or the folder's files by name. */
@@ -7,6 +8,9 @@ export type ModelSource = string | ReadonlyMap<string, Blob>;
 
 /** The class of the errors that a reader of the folder throws. */
 export type ErrorClass = new (message: string, options?: ErrorOptions) => GradloomError;
+
+/** Folders that are looked into for a message. */
+const MOST_FOLDERS = 50;
 
 export class ModelFolder {
   /** What messages call it. */
@@ -51,11 +55,26 @@ export class ModelFolder {
     );
   }
 
-  /** The first names in the folder, for messages. */
+  /** The first names in the folder, for messages, and whether a repository could have been meant. */
   contents(): string {
-    if (this.files.length === 0) return "an empty folder";
-    const shown = this.files.slice(0, 8).join(", ");
-    return this.files.length > 8 ? `${shown} and ${this.files.length - 8} more` : shown;
+    const shown = this.files.slice(0, 8).join(", ") || "an empty folder";
+    const more = this.files.length > 8 ? ` and ${this.files.length - 8} more` : "";
+    const taken = isRepositoryId(this.name)
+      ? ` (the local folder ${this.name} was taken, not the Hub's repository of that name)`
+      : "";
+    return shown + more + taken;
+  }
+
+  /** Names `folder/file` of what its folders hold, for messages; [] where there is no disk. */
+  async namesBelow(): Promise<string[]> {
+    if (typeof this.#source !== "string") return [];
+    const { readdir } = await import("node:fs/promises");
+    const names: string[] = [];
+    for (const folder of this.files.filter((name) => !/[.]/.test(name)).slice(0, MOST_FOLDERS)) {
+      const files = await readdir(this.path(folder)).catch(() => []);
+      names.push(...files.map((file) => `${folder}/${file}`));
+    }
+    return names;
   }
 
   async bytes(file: string): Promise<Uint8Array> {

@@ -8,6 +8,7 @@ import {
   type SafetensorsTensor,
 } from "../tensor/safetensors.ts";
 import type { Shape } from "../tensor/shape.ts";
+import { otherWeights } from "./missingWeights.ts";
 import { openModelFolder, type ModelFolder, type ModelSource } from "./modelFolder.ts";
 
 export const WEIGHTS = "model.safetensors";
@@ -49,18 +50,9 @@ export async function openWeightFiles(source: ModelSource): Promise<WeightFiles>
   folder.require("config.json", "Pass the folder of a T5 model in Hugging Face's format.");
   if (folder.has(WEIGHTS)) return openWhole(folder);
   if (folder.has(INDEX)) return openShards(folder);
+  const other = otherWeights([...folder.files, ...(await folder.namesBelow())]);
   throw new CheckpointError(
-    `${folder.name}: must hold ${WEIGHTS} or ${INDEX}, got ${folder.contents()}. ${conversion(folder)}`,
-  );
-}
-
-function conversion(folder: ModelFolder): string {
-  if (!folder.files.some((file) => /^pytorch_model.*\.bin/.test(file))) {
-    return "Download the weights as safetensors.";
-  }
-  return (
-    `Convert the PyTorch weights once with Python: from transformers import T5ForConditionalGeneration; ` +
-    `T5ForConditionalGeneration.from_pretrained("${folder.name}").save_pretrained("${folder.name}")`
+    `${folder.name}: must hold ${WEIGHTS} or ${INDEX}, got ${other?.got ?? folder.contents()}. ${other?.cure ?? "Download the weights as safetensors."}`,
   );
 }
 

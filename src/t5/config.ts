@@ -6,22 +6,27 @@ import { above, atLeast, shareBelow1 } from "../fields/rules.ts";
 import { ConfigError } from "../tensor/errors.ts";
 import {
   canonical,
-  checkArchitecture,
+  ARCHITECTURES,
   DEFAULTS,
   readBuckets,
+  readModelType,
   readProjection,
+  scalesByDefault,
+  withModelDefaults,
   withReplaced,
   type Activation,
+  type ModelType,
 } from "./configRules.ts";
 import { JsonFields, type JsonObject } from "../model/jsonFields.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { openModelFolder, type ModelSource } from "../model/modelFolder.ts";
 import { locateModel } from "../model/pretrained.ts";
 
-export type { Activation };
+export type { Activation, ModelType };
 
-/** The fields of a T5 model's config.json, checked, in camelCase. Made by `fromPretrained`, or by hand from such an object. */
+/** The fields of config.json of a T5, mT5 or UMT5, checked, in camelCase. Made by `fromPretrained`, or by hand from such an object. */
 export class T5Config {
+  readonly modelType: ModelType;
   readonly vocabSize: number;
   readonly dModel: number;
   /** Width of one head; numHeads * dKv may differ from dModel. */
@@ -49,14 +54,14 @@ export class T5Config {
   readonly eosTokenId: number;
   /** The pad token, with which T5 was trained to start, where the file does not say. */
   readonly decoderStartTokenId: number;
-  /** Every key of the file and its overrides, aliases under their own name. */
+  /** Every key of the file and its overrides, aliases under their own name; of mT5 and UMT5 their own defaults too. */
   readonly raw: JsonObject;
 
   private constructor(raw: JsonObject, source: string, overrides: JsonObject) {
     const fields = new JsonFields(source, raw, overrides);
     const size = (key: keyof typeof DEFAULTS) => fields.whole(key, Number(DEFAULTS[key]), 1);
     const token = (key: string, fallback: number) => fields.tokenId(key, fallback, this.vocabSize);
-    checkArchitecture(fields);
+    this.modelType = readModelType(fields);
     this.raw = raw;
     this.vocabSize = size("vocab_size");
     this.dModel = size("d_model");
@@ -85,14 +90,17 @@ export class T5Config {
     );
     [this.feedForwardProj, this.isGated, this.activation] = readProjection(fields);
     this.tieWordEmbeddings = fields.boolean("tie_word_embeddings", DEFAULTS.tie_word_embeddings);
-    this.scaleDecoderOutputs = fields.boolean("scale_decoder_outputs", this.tieWordEmbeddings);
+    this.scaleDecoderOutputs = fields.boolean(
+      "scale_decoder_outputs",
+      scalesByDefault(raw, this.modelType, this.tieWordEmbeddings),
+    );
     this.padTokenId = token("pad_token_id", DEFAULTS.pad_token_id);
     this.eosTokenId = token("eos_token_id", DEFAULTS.eos_token_id);
     this.decoderStartTokenId = token("decoder_start_token_id", this.padTokenId);
   }
 
   /**
-   * Reads a configuration from its JSON. Fields left out take transformers' defaults.
+   * Reads a configuration from its JSON. Fields left out take transformers' defaults for its model type.
    * @param object keys as in config.json, or attribute names such as hidden_size; unknown keys are kept
    * @param options `source` names the file in messages; `overrides` replace fields, by the file's keys
    * @throws {ConfigError} naming the field, what it must be, and what it is
@@ -103,7 +111,8 @@ export class T5Config {
   ): T5Config {
     const { source = "config.json" } = options;
     const overrides = canonical("config overrides", options.overrides ?? {});
-    return new T5Config(withReplaced(canonical(source, object), overrides), source, overrides);
+    const raw = withModelDefaults(withReplaced(canonical(source, object), overrides));
+    return new T5Config(raw, source, overrides);
   }
 
   /**
@@ -144,6 +153,11 @@ export class T5Config {
     return this.numHeads * this.dKv;
   }
 
+  /** Whether every block has a table of position biases of its own (UMT5), or block 0 one for its stack. */
+  get hasBiasInEveryBlock(): boolean {
+    return this.modelType === "umt5";
+  }
+
   /** Number of weights, tied ones once: 247,577,856 for FLAN-T5-base. */
   numParameters(): number {
     const embeddings = (this.tieWordEmbeddings ? 1 : 2) * this.vocabSize * this.dModel;
@@ -151,11 +165,12 @@ export class T5Config {
   }
 
   /**
-   * Weights that are no embedding: without the token embedding and the two tables of position biases,
+   * Weights that are no embedding: without the token embedding and the tables of position biases,
    * with an untied head. What transformers counts for total_flos: 222,902,784 for FLAN-T5-base.
    */
   numParametersWithoutEmbeddings(): number {
-    const tables = 2 * this.relativeAttentionNumBuckets * this.numHeads;
+    const { numLayers, numDecoderLayers } = this;
+    const tables = this.#biases(numLayers) + this.#biases(numDecoderLayers);
     return this.numParameters() - this.vocabSize * this.dModel - tables;
   }
 
@@ -164,8 +179,13 @@ export class T5Config {
     const { dModel, dFf, innerDim } = this;
     const attention = 4 * dModel * innerDim + dModel;
     const feedForward = (this.isGated ? 3 : 2) * dModel * dFf + dModel;
-    const positionBias = this.relativeAttentionNumBuckets * this.numHeads;
-    return blocks * (attentions * attention + feedForward) + dModel + positionBias;
+    return blocks * (attentions * attention + feedForward) + dModel + this.#biases(blocks);
+  }
+
+  /** Weights of a stack's tables of position biases. */
+  #biases(blocks: number): number {
+    const tables = this.hasBiasInEveryBlock ? blocks : 1;
+    return tables * this.relativeAttentionNumBuckets * this.numHeads;
   }
 
   /**
@@ -174,10 +194,10 @@ export class T5Config {
    */
   toJSON(): Record<string, unknown> {
     return {
-      architectures: ["T5ForConditionalGeneration"],
+      architectures: [ARCHITECTURES[this.modelType]],
       is_encoder_decoder: true,
       ...this.raw,
-      model_type: "t5",
+      model_type: this.modelType,
       vocab_size: this.vocabSize,
       d_model: this.dModel,
       d_kv: this.dKv,

@@ -52,6 +52,34 @@ const OVERRIDABLE: ReadonlySet<string> = new Set([
   "scale_decoder_outputs",
 ]);
 
+/** What `model_type` may be: T5 and its variants that differ by a table here and a default there. */
+export type ModelType = "t5" | "mt5" | "umt5";
+
+/** The variants, by what transformers calls their class. */
+export const ARCHITECTURES: Readonly<Record<ModelType, string>> = {
+  t5: "T5ForConditionalGeneration",
+  mt5: "MT5ForConditionalGeneration",
+  umt5: "UMT5ForConditionalGeneration",
+};
+
+/** Where MT5Config and UMT5Config have other defaults than T5Config. */
+const MT5_DEFAULTS: JsonObject = {
+  vocab_size: 250112,
+  d_ff: 1024,
+  num_layers: 8,
+  num_heads: 6,
+  feed_forward_proj: "gated-gelu",
+  decoder_start_token_id: 0,
+};
+
+/** Relatives of T5 whose config.json looks like one, and what is missing for them here. */
+const RELATIVES: Readonly<Record<string, string>> = {
+  longt5: "LongT5 attends to local windows and global blocks",
+  switch_transformers: "Switch Transformers choose among experts in the feed-forward layer",
+  pop2piano: "Pop2Piano reads sound",
+  udop: "UDOP reads page layouts",
+};
+
 /** Attributes that transformers derives from feed_forward_proj and saves beside it. */
 const DERIVED_FROM_PROJECTION = ["dense_act_fn", "is_gated_act"];
 
@@ -87,20 +115,44 @@ export function withReplaced(raw: JsonObject, overrides: JsonObject): JsonObject
   return replaced;
 }
 
-/** Throws unless the file describes the model that src/t5 builds. */
-export function checkArchitecture(fields: JsonFields): void {
+/** The object with those defaults of its model type that are not T5's. */
+export function withModelDefaults(raw: JsonObject): JsonObject {
+  return raw.model_type === "mt5" || raw.model_type === "umt5" ? { ...MT5_DEFAULTS, ...raw } : raw;
+}
+
+/** The model type, "t5" where the file does not say. Throws unless the file describes a model that src/t5 builds. */
+export function readModelType(fields: JsonFields): ModelType {
   const modelType = fields.text("model_type", "t5");
-  if (modelType === "mt5") {
-    const cure =
-      'mT5 has the same layers but was never checked here; to try it, override { config: { model_type: "t5" } }.';
-    fields.fail("model_type", '"t5"', cure);
-  }
-  if (modelType !== "t5") {
-    fields.fail("model_type", '"t5"', "Other architectures are not supported.");
+  if (!isModelType(modelType)) {
+    const reason = Object.hasOwn(RELATIVES, modelType)
+      ? `${RELATIVES[modelType]!}: that is not supported.`
+      : undefined;
+    fields.fail(
+      "model_type",
+      '"t5", "mt5" or "umt5"',
+      reason ?? "Other architectures are not supported.",
+    );
   }
   if (!fields.boolean("is_encoder_decoder", true)) {
     fields.fail("is_encoder_decoder", "true", "Encoder-only T5 models are not supported.");
   }
+  return modelType;
+}
+
+function isModelType(text: string): text is ModelType {
+  return Object.hasOwn(ARCHITECTURES, text);
+}
+
+/**
+ * Whether decoder outputs are scaled, where scale_decoder_outputs does not say. To transformers 4 an untied head meant
+ * that they are not. 5 calls every head tied, keeps that meaning for T5 alone, and scales no mT5 and every UMT5
+ * (docs/guide/hugging-face-semantics.md 1.1). So files of mT5 and UMT5 mean what the version that wrote them meant.
+ */
+export function scalesByDefault(raw: JsonObject, modelType: ModelType, tied: boolean): boolean {
+  if (modelType === "t5") return tied;
+  const { transformers_version: version, tie_word_embeddings: said } = raw;
+  const isOld = typeof version === "string" && /^[0-4]\./.test(version);
+  return isOld && typeof said === "boolean" ? said : modelType === "umt5";
 }
 
 /** Number of buckets for relative positions, and the distance from which all share the last one. */

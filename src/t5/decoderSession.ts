@@ -184,23 +184,29 @@ class CachedSession implements DecoderSession {
   }
 
   #decodeStep(ids: Tensor): Tensor {
-    const { weights, config } = this.#network;
-    const bias = relativePositionBias(asFloat(weights.decoder.relativeAttentionBias), {
+    const { decoder } = this.#network.weights;
+    let x = embedding(decoder.embedding, ids);
+    let bias: Tensor | undefined; // of the last block that has a table
+    decoder.blocks.forEach((block, i) => {
+      if (block.relativeAttentionBias) bias = this.#positionBias(block.relativeAttentionBias);
+      x = scope(() => this.#block(block, i, x, bias));
+    });
+    return this.#network.project(norm(this.#context, x, decoder.finalNorm), this.#context);
+  }
+
+  /** What the new position adds for each key: [H, 1, length + 1]. */
+  #positionBias(table: Tensor): Tensor {
+    return relativePositionBias(asFloat(table), {
       queryLength: 1,
       keyLength: this.#length + 1,
       queryOffset: this.#length,
       bidirectional: false,
-      maxDistance: config.relativeAttentionMaxDistance,
+      maxDistance: this.#context.config.relativeAttentionMaxDistance,
     });
-    let x = embedding(weights.shared, ids);
-    weights.decoder.blocks.forEach((block, i) => {
-      x = scope(() => this.#block(block, i, x, bias));
-    });
-    return this.#network.project(norm(this.#context, x, weights.decoder.finalNorm), this.#context);
   }
 
   /** One decoder block on one position: [rows, C] -> [rows, C]. */
-  #block(block: BlockWeights, i: number, x: Tensor, bias: Tensor): Tensor {
+  #block(block: BlockWeights, i: number, x: Tensor, bias: Tensor | undefined): Tensor {
     const own = this.#self[i]!;
     const length = this.#length + 1;
     const normed = norm(this.#context, x, block.selfAttention.norm);

@@ -1,5 +1,5 @@
-// Checkpoint to weights: names that files use for the embedding, tying, dtypes, and what to do with
-// tensors that are missing, of another shape, or unknown (docs/guide/hugging-face-semantics.md 1.1 to 1.3).
+// Checkpoint to weights: dtypes, and what to do with tensors that are missing, of another shape, or unknown
+// (docs/guide/hugging-face-semantics.md 1.1 to 1.3).
 
 import type { StoredFloat } from "../kernels/storedFloats.ts";
 import type { Device } from "../tensor/device.ts";
@@ -10,17 +10,9 @@ import { formatShape, sameShape, sizeOf } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { WeightFiles, StoredTensor } from "../model/weightFiles.ts";
 import type { T5Config } from "./config.ts";
-import { buildWeights, type T5Weights } from "./weights.ts";
-
-/** Names under which files hold the token embedding, best first. */
-const EMBEDDING_NAMES = [
-  "shared.weight",
-  "encoder.embed_tokens.weight",
-  "decoder.embed_tokens.weight",
-];
-const HEAD_NAME = "lm_head.weight";
-/** Held by some old files and used by nobody. */
-const OBSOLETE = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight";
+import { findEmbeddings } from "./embeddingNames.ts";
+import { checkVariant, unusedTensors, warnOfUnused } from "./unusedTensors.ts";
+import { buildWeights, type T5Weights, type TensorSource } from "./weights.ts";
 
 export interface LoadedWeights {
   readonly weights: T5Weights;
@@ -40,12 +32,12 @@ export async function loadWeights(
   device: Device,
   dtype: StoredFloat,
 ): Promise<LoadedWeights> {
-  const names = fileNames(checkpoint, config);
-  const tied = await isTied(checkpoint, names, config);
+  checkVariant(checkpoint, config);
+  const { names, own, tied } = await findEmbeddings(checkpoint, config);
   const parameters = new Map<string, Tensor>();
   const pending: { x: Tensor; fileName: string; target: Dtype }[] = [];
   try {
-    const weights = buildWeights(config, tied, (name, shape) => {
+    const place: TensorSource = (name, shape) => {
       const fileName = names.get(name) ?? name;
       checkStored(checkpoint, fileName, name, shape);
       const target = storedDtype(name, dtype);
@@ -59,11 +51,15 @@ export async function loadWeights(
       parameters.set(name, x);
       pending.push({ x, fileName, target });
       return x;
-    });
+    };
+    const weights = buildWeights(config, tied, place, own);
     for (const { x, fileName, target } of pending) {
       device.write(x.storage, target, convert(await checkpoint.read(fileName), target, fileName));
     }
-    return { weights, parameters, unused: unusedNames(checkpoint, parameters, names) };
+    const read = new Set(pending.map(({ fileName }) => fileName));
+    const unused = unusedTensors(checkpoint, (name) => read.has(name));
+    warnOfUnused(checkpoint, unused);
+    return { weights, parameters, unused };
   } catch (error) {
     for (const x of parameters.values()) x.dispose();
     throw error;
@@ -73,37 +69,6 @@ export async function loadWeights(
 /** transformers keeps `wo` in f32 when it loads in float16: its outputs overflow (docs/guide/hugging-face-semantics.md 1.5). */
 function storedDtype(name: string, dtype: StoredFloat): Dtype {
   return dtype === "f16" && name.endsWith(".wo.weight") ? "f32" : dtype;
-}
-
-/** Our name to the file's, for the tensors that files name in several ways. */
-function fileNames(checkpoint: WeightFiles, config: T5Config): Map<string, string> {
-  const has = (name: string) => checkpoint.names.has(name);
-  const embedding = EMBEDDING_NAMES.find(has);
-  if (embedding !== undefined) return new Map([["shared.weight", embedding]]);
-  // Only a tied model can take its embedding from the head.
-  if (config.tieWordEmbeddings && has(HEAD_NAME)) return new Map([["shared.weight", HEAD_NAME]]);
-  throw new CheckpointError(
-    `${checkpoint.source}: must hold the token embedding as ${EMBEDDING_NAMES.join(" or ")}, got none of them. ` +
-      "Is this a T5 checkpoint?",
-  );
-}
-
-/** The head is the embedding unless the file holds another one. */
-async function isTied(
-  checkpoint: WeightFiles,
-  names: ReadonlyMap<string, string>,
-  config: T5Config,
-): Promise<boolean> {
-  const embedding = names.get("shared.weight")!;
-  if (!config.tieWordEmbeddings) return false; // a head that is missing is reported with its name
-  if (!checkpoint.names.has(HEAD_NAME) || embedding === HEAD_NAME) return true;
-  const [head, shared] = [await checkpoint.read(HEAD_NAME), await checkpoint.read(embedding)];
-  const [a, b] = [bytesOf(head), bytesOf(shared)];
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
-
-function bytesOf({ data }: StoredTensor): Uint8Array {
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 function checkStored(
@@ -145,19 +110,4 @@ export function convert(stored: StoredTensor, target: Dtype, name: string): Stor
   throw new CheckpointError(
     `${name}: weights must be F32, F16, BF16 or F64, got ${dtype}. Quantised checkpoints cannot be loaded.`,
   );
-}
-
-function unusedNames(
-  checkpoint: WeightFiles,
-  parameters: ReadonlyMap<string, Tensor>,
-  names: ReadonlyMap<string, string>,
-): string[] {
-  const known = new Set([
-    ...parameters.keys(),
-    ...names.values(),
-    ...EMBEDDING_NAMES,
-    HEAD_NAME,
-    OBSOLETE,
-  ]);
-  return [...checkpoint.names.keys()].filter((name) => !known.has(name));
 }

@@ -16,10 +16,17 @@ import { loadWeights } from "./loadWeights.ts";
 import { freeAdapter, isMerged, loraParameters } from "./lora/adapter.ts";
 import { ADAPTER_WEIGHTS } from "../model/adapterFileNames.ts";
 import type { AttachedLora } from "./lora/loraModel.ts";
-import { adapterTensors, baseOfAdapter, loraFiles, openLora, readLora } from "./lora/files.ts";
+import {
+  adapterTensors,
+  baseOfAdapter,
+  loraFiles,
+  openLora,
+  readLora,
+  type OpenLora,
+} from "./lora/files.ts";
 import type { ModelSource } from "../model/modelFolder.ts";
 import { T5Network } from "./network.ts";
-import { locateModel } from "../model/pretrained.ts";
+import { baseOfLoneAdapter, locateModel } from "../model/pretrained.ts";
 import { parseWeightDtype, torchDtype, type WeightDtype } from "../model/weightDtype.ts";
 import { toBlobs, writeFiles, type SavedFiles } from "../model/savedFiles.ts";
 import { buildWeights, type T5Weights } from "./weights.ts";
@@ -36,11 +43,11 @@ export interface PretrainedOptions extends HubOptions {
 }
 
 /**
- * A T5 or FLAN-T5 model with its language modelling head, by transformers' name: load it with `fromPretrained`, make one
+ * A T5, FLAN-T5, mT5 or UMT5 model (`config.modelType` says which) with its language modelling head, by transformers' name: load it with `fromPretrained`, make one
  * with random weights with `fromConfig`, write with `generate`, train with `Trainer` or with `forward` and `backward`.
  */
 export class T5ForConditionalGeneration extends T5Network {
-  /** Tensors that the checkpoint held and the model does not have. */
+  /** Tensors that the checkpoint held and the model does not have; a warning named them. */
   readonly unusedTensors: readonly string[];
   /** The folder or Hub id that the model was loaded from; adapters name it as their base. */
   nameOrPath: string | null = null;
@@ -63,8 +70,8 @@ export class T5ForConditionalGeneration extends T5Network {
 
   /**
    * Loads config.json, generation_config.json and the safetensors weights of a model folder, or of a repository of the
-   * Hub, through the cache that Python's libraries use too. The model is in evaluation mode. Of a folder that holds only
-   * a LoRA adapter, the base model that it names is loaded, then the adapter.
+   * Hub, through the cache that Python's libraries use too. The model is in evaluation mode. Of a folder or repository that
+   * holds only a LoRA adapter, the base model that it names is loaded, then the adapter.
    * @param source path of a folder, else a Hub id such as google/flan-t5-base; in a browser, the files by name
    * @throws {ConfigError} for a field that cannot be used
    * @throws {CheckpointError} for a missing file, or weights that do not fit the configuration
@@ -76,19 +83,23 @@ export class T5ForConditionalGeneration extends T5Network {
   ): Promise<T5ForConditionalGeneration> {
     const { adapter, ...baseOptions } = options;
     if (adapter !== undefined) {
-      const lora = await openLora(adapter, baseOptions); // before the large files
-      const model = await T5ForConditionalGeneration.fromPretrained(source, baseOptions);
-      await readLora(model, lora).catch((error: unknown) => {
-        model.dispose();
-        throw error;
-      });
-      return model;
+      // The revision is the model's.
+      const lora = await openLora(adapter, { ...baseOptions, revision: undefined });
+      return loadWithAdapter(source, lora, baseOptions);
     }
     const base = await baseOfAdapter(source);
     if (base !== null) {
       return T5ForConditionalGeneration.fromPretrained(base, { ...options, adapter: source });
     }
-    const folder = await locateModel(source, ["config", "generationConfig", "weights"], options);
+    let folder: ModelSource;
+    try {
+      folder = await locateModel(source, ["config", "generationConfig", "weights"], options);
+    } catch (error) {
+      const base = baseOfLoneAdapter(error);
+      if (base === null) throw error;
+      const lora = await openLora(source, options); // its revision: the base model's is its own
+      return loadWithAdapter(base, lora, { ...options, revision: undefined });
+    }
     const config = await T5Config.fromPretrained(folder, options.config);
     const generationConfig = await GenerationConfig.fromPretrained(folder, config);
     const stored = parseWeightDtype("fromPretrained: dtype", options.dtype ?? "f32");
@@ -221,6 +232,20 @@ export class T5ForConditionalGeneration extends T5Network {
     for (const x of this.#parameters.values()) x.dispose();
     for (const { layer } of this.lora?.targets ?? []) if (layer.lora) freeAdapter(layer.lora);
   }
+}
+
+/** The adapter has been opened before the large files are fetched. */
+async function loadWithAdapter(
+  base: ModelSource,
+  lora: OpenLora,
+  options: Omit<PretrainedOptions, "adapter">,
+): Promise<T5ForConditionalGeneration> {
+  const model = await T5ForConditionalGeneration.fromPretrained(base, options);
+  await readLora(model, lora).catch((error: unknown) => {
+    model.dispose();
+    throw error;
+  });
+  return model;
 }
 
 /** Fields that transformers 5 refuses as 1 and takes as 1.0, which JSON.stringify cannot say. */

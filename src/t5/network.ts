@@ -1,5 +1,6 @@
 // The T5 network: encoder, decoder, language-model head (Raffel et al. 2020,
-// arXiv 1910.10683; T5 v1.1 and FLAN-T5 with gated GELU and an untied head). Shape letters: layers.ts.
+// arXiv 1910.10683; T5 v1.1, FLAN-T5 and mT5 with gated GELU and an untied head; UMT5 with a position bias in
+// every block). Shape letters: layers.ts.
 
 import { crossEntropy } from "../autograd/ops/crossEntropy.ts";
 import { embedding } from "../autograd/ops/embedding.ts";
@@ -24,7 +25,7 @@ import {
   selfAttention,
   type Context,
 } from "./layers.ts";
-import type { BlockWeights, T5Weights } from "./weights.ts";
+import type { BlockWeights, StackWeights, T5Weights } from "./weights.ts";
 
 /** What `forward` reads: token ids, their mask, and labels or decoder ids. */
 export interface ForwardInputs {
@@ -142,15 +143,12 @@ export class T5Network {
   ): StackOutput {
     const { config } = this;
     const { encoder } = this.weights;
-    const length = ids.shape[1]!;
-    const bias = relativePositionBias(asFloat(encoder.relativeAttentionBias), {
-      queryLength: length,
-      keyLength: length,
-      bidirectional: true,
-      maxDistance: config.relativeAttentionMaxDistance,
-    });
-    const states = this.#embed(context, ids, keepStates);
-    for (const block of encoder.blocks) states.advance(encoderBlock(context, block), [bias, mask]);
+    const positions = positionBias(config, ids.shape[1]!, true);
+    const bias = sharedBias(config, encoder, positions);
+    const states = this.#embed(context, encoder, ids, keepStates);
+    for (const block of encoder.blocks) {
+      states.advance(encoderBlock(context, block, positions), [bias, mask]);
+    }
     return states.finish((x) => applyDropout(context, norm(context, x, encoder.finalNorm)));
   }
 
@@ -158,16 +156,11 @@ export class T5Network {
   decode(ids: Tensor, encoded: Tensor, mask: Tensor | undefined, keepStates = false): StackOutput {
     const { config, context } = this;
     const { decoder } = this.weights;
-    const length = ids.shape[1]!;
-    const bias = relativePositionBias(asFloat(decoder.relativeAttentionBias), {
-      queryLength: length,
-      keyLength: length,
-      bidirectional: false,
-      maxDistance: config.relativeAttentionMaxDistance,
-    });
-    const states = this.#embed(context, ids, keepStates);
+    const positions = positionBias(config, ids.shape[1]!, false);
+    const bias = sharedBias(config, decoder, positions);
+    const states = this.#embed(context, decoder, ids, keepStates);
     for (const block of decoder.blocks) {
-      states.advance(decoderBlock(context, block), [bias, encoded, mask]);
+      states.advance(decoderBlock(context, block, positions), [bias, encoded, mask]);
     }
     return states.finish((x) => applyDropout(context, norm(context, x, decoder.finalNorm)));
   }
@@ -180,26 +173,65 @@ export class T5Network {
   }
 
   /** The residual stream of a stack, at its beginning. */
-  #embed(context: Context, ids: Tensor, keepStates: boolean): HiddenStates {
-    const x = scope(() => applyDropout(context, embedding(this.weights.shared, ids)));
+  #embed(context: Context, stack: StackWeights, ids: Tensor, keepStates: boolean): HiddenStates {
+    const x = scope(() => applyDropout(context, embedding(stack.embedding, ids)));
     const recompute = this.gradientCheckpointing && this.training;
     return new HiddenStates(x, { keepStates, recompute });
   }
 }
 
-type EncoderInputs = readonly [bias: Tensor, mask: Tensor | undefined];
-type DecoderInputs = readonly [bias: Tensor, encoded: Tensor, mask: Tensor | undefined];
+/** The position bias [H, L, L] of a table [buckets, H]. */
+type PositionBias = (table: Tensor) => Tensor;
 
-function encoderBlock(context: Context, w: BlockWeights): Sublayer<EncoderInputs>[] {
+function positionBias(config: T5Config, length: number, bidirectional: boolean): PositionBias {
+  return (table) =>
+    relativePositionBias(asFloat(table), {
+      queryLength: length,
+      keyLength: length,
+      bidirectional,
+      maxDistance: config.relativeAttentionMaxDistance,
+    });
+}
+
+/** The bias that all blocks of a stack add; undefined where each computes its own. */
+function sharedBias(
+  config: T5Config,
+  { blocks }: StackWeights,
+  positions: PositionBias,
+): Tensor | undefined {
+  return config.hasBiasInEveryBlock ? undefined : positions(blocks[0]!.relativeAttentionBias!);
+}
+
+/** `bias` is undefined where every block has its own: then it is a part of what checkpointing computes again. */
+type EncoderInputs = readonly [bias: Tensor | undefined, mask: Tensor | undefined];
+type DecoderInputs = readonly [bias: Tensor | undefined, encoded: Tensor, mask: Tensor | undefined];
+
+function encoderBlock(
+  context: Context,
+  w: BlockWeights,
+  positions: PositionBias,
+): Sublayer<EncoderInputs>[] {
   return [
-    (x, bias, mask) => selfAttention(context, w.selfAttention, x, { bias, mask }),
+    (x, shared, mask) =>
+      scope(() => {
+        const bias = shared ?? positions(w.relativeAttentionBias!);
+        return selfAttention(context, w.selfAttention, x, { bias, mask });
+      }),
     (x) => feedForward(context, w.feedForward, x),
   ];
 }
 
-function decoderBlock(context: Context, w: BlockWeights): Sublayer<DecoderInputs>[] {
+function decoderBlock(
+  context: Context,
+  w: BlockWeights,
+  positions: PositionBias,
+): Sublayer<DecoderInputs>[] {
   return [
-    (x, bias) => selfAttention(context, w.selfAttention, x, { bias, causal: true }),
+    (x, shared) =>
+      scope(() => {
+        const bias = shared ?? positions(w.relativeAttentionBias!);
+        return selfAttention(context, w.selfAttention, x, { bias, causal: true });
+      }),
     (x, _bias, encoded, mask) => crossAttention(context, w.crossAttention!, x, encoded, mask),
     (x) => feedForward(context, w.feedForward, x),
   ];

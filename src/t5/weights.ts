@@ -43,13 +43,16 @@ export interface FeedForwardWeights<T = Tensor> {
 }
 
 export interface BlockWeights<T = Tensor> {
+  /** [buckets, H]; of UMT5 in every block, else in block 0, for the whole stack. */
+  readonly relativeAttentionBias: T | null;
   readonly selfAttention: AttentionWeights<T>;
   readonly crossAttention: AttentionWeights<T> | null;
   readonly feedForward: FeedForwardWeights<T>;
 }
 
 export interface StackWeights<T = Tensor> {
-  readonly relativeAttentionBias: T; // [buckets, H]
+  /** [V, C]; the same tensor as `shared`, but in files that hold another one for this stack. */
+  readonly embedding: T;
   readonly blocks: readonly BlockWeights<T>[];
   readonly finalNorm: T; // [C]
 }
@@ -61,6 +64,9 @@ export interface T5Weights<T = Tensor> {
   readonly encoder: StackWeights<T>;
   readonly decoder: StackWeights<T>;
 }
+
+/** The two stacks, by their names in files. */
+export type StackName = "encoder" | "decoder";
 
 /** How transformers initialises a tensor (docs/guide/hugging-face-semantics.md 1.10): constants, or a normal distribution around 0. */
 export type Initialisation = { readonly constant: number } | { readonly std: number };
@@ -75,16 +81,24 @@ export type TensorSource<T = Tensor> = (
 /**
  * Builds the tree by asking `get` for every tensor.
  * @param tied whether the output projection is the embedding itself
+ * @param own stacks with a token embedding of their own
  */
 export function buildWeights<T = Tensor>(
   config: T5Config,
   tied: boolean,
   get: TensorSource<T>,
+  own: ReadonlySet<StackName> = new Set(),
 ): T5Weights<T> {
   const { vocabSize, dModel, initializerFactor } = config;
   const shared = get("shared.weight", [vocabSize, dModel], { std: initializerFactor });
-  const encoder = buildStack(config, "encoder", config.numLayers, get);
-  const decoder = buildStack(config, "decoder", config.numDecoderLayers, get);
+  const stack = (name: StackName, layers: number): StackWeights<T> => {
+    const embedding = own.has(name)
+      ? get(`${name}.embed_tokens.weight`, [vocabSize, dModel], { std: initializerFactor })
+      : shared;
+    return { embedding, ...buildStack(config, name, layers, get) };
+  };
+  const encoder = stack("encoder", config.numLayers);
+  const decoder = stack("decoder", config.numDecoderLayers);
   const name = "lm_head.weight";
   const lmHead = tied ? shared : get(name, [vocabSize, dModel], { std: initializerFactor });
   return {
@@ -109,33 +123,33 @@ export function linearLayers<T>({ shared, encoder, decoder, lmHead }: T5Weights<
 
 function buildStack<T>(
   config: T5Config,
-  stack: "encoder" | "decoder",
+  stack: StackName,
   layers: number,
   get: TensorSource<T>,
-): StackWeights<T> {
+): Omit<StackWeights<T>, "embedding"> {
   const { relativeAttentionNumBuckets, numHeads, dModel, initializerFactor } = config;
-  // Block 0 holds the position bias of the whole stack.
-  let relativeAttentionBias: T | undefined;
   const blocks = Array.from({ length: layers }, (_, i) => {
     const block = `${stack}.block.${i}.layer`;
     const selfAttention = buildAttention(config, `${block}.0`, "SelfAttention", get);
-    relativeAttentionBias ??= get(
-      `${block}.0.SelfAttention.relative_attention_bias.weight`,
-      [relativeAttentionNumBuckets, numHeads],
-      { std: initializerFactor * dModel ** -0.5 },
-    );
+    const relativeAttentionBias =
+      i === 0 || config.hasBiasInEveryBlock
+        ? get(
+            `${block}.0.SelfAttention.relative_attention_bias.weight`,
+            [relativeAttentionNumBuckets, numHeads],
+            { std: initializerFactor * dModel ** -0.5 },
+          )
+        : null;
     const isDecoder = stack === "decoder";
     const crossAttention = isDecoder
       ? buildAttention(config, `${block}.1`, "EncDecAttention", get)
       : null;
     const feedForward = buildFeedForward(config, `${block}.${isDecoder ? 2 : 1}`, get);
-    return { selfAttention, crossAttention, feedForward };
+    return { relativeAttentionBias, selfAttention, crossAttention, feedForward };
   });
   const finalNorm = get(`${stack}.final_layer_norm.weight`, [dModel], {
     constant: initializerFactor,
   });
-  if (relativeAttentionBias === undefined) throw new Error(`internal: ${stack} without layers`);
-  return { relativeAttentionBias, blocks, finalNorm };
+  return { blocks, finalNorm };
 }
 
 function buildAttention<T>(

@@ -9,6 +9,9 @@ import { EXAMPLE_MODEL } from "../../src/cli/example.ts";
 import { WEIGHTS } from "../../src/model/weightFiles.ts";
 import { T5Config } from "../../src/t5/config.ts";
 import { downloadSnapshot } from "../../src/hub/snapshot.ts";
+import { addLora } from "../../src/t5/lora/adapter.ts";
+import { LoraConfig } from "../../src/t5/lora/config.ts";
+import { loadLora } from "../../src/t5/lora/files.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
 import { Tokenizer } from "../../src/model/tokenizer.ts";
 import { HubError } from "../../src/tensor/errors.ts";
@@ -37,6 +40,7 @@ beforeEach(() => {
   cacheDir = folder();
   hub.seen.length = 0;
   hub.faults = {};
+  hub.redirects.clear();
   serve({ ...example, "README.md": "#", "pytorch_model.bin": "pickle" });
   vi.stubEnv("HF_ENDPOINT", hub.endpoint);
   vi.stubEnv("HF_HUB_CACHE", cacheDir);
@@ -123,11 +127,35 @@ describe("fromPretrained of a Hub id", () => {
   });
 
   it.each([
+    [{ "config.json": "{}" }, /must hold model\.safetensors.*got no weights\. Name another/],
     [
-      { "config.json": "{}", "pytorch_model.bin": "x" },
-      /must hold model\.safetensors.*got pytorch_model\.bin.*Convert/,
+      { "config.json": "{}", "model.fp16.safetensors": "x", "model.safetensors.md": "" },
+      /got model\.fp16\.safetensors\. These are weights of the variant fp16/,
     ],
+    [
+      { "config.json": "{}", "model.safetensors.index.bf16.json": "{}" },
+      /got model\.safetensors\.index\.bf16\.json\. .* of the variant bf16/,
+    ],
+    [
+      { "config.json": "{}", "flax_model.msgpack": "x", "tf_model.h5": "x" },
+      /got flax_model\.msgpack, tf_model\.h5\. Flax weights are not read.*from_flax=True/,
+    ],
+    [{ "config.json": "{}", "tf_model.h5": "x" }, /TensorFlow weights.*from_tf=True/],
+    [
+      { "config.json": "{}", "text/model.safetensors": "x", "README.md": "" },
+      /got text\/model\.safetensors\. They lie in its folder text: pass that one/,
+    ],
+    [{ "config.json": "{}", "model.gguf": "x" }, /made for another runtime/],
+    [
+      { "config.json": "{}", "model-00001-of-00002.safetensors": "x" },
+      /their index, model\.safetensors\.index\.json, must lie beside them/,
+    ],
+    [{ "config.json": "{}", "best.safetensors": "x" }, /rename it to model\.safetensors/],
     [{ "model.safetensors": "x" }, /must hold config\.json/],
+    [
+      { "adapter_config.json": "{}", "adapter_model.safetensors": "x" },
+      /got a LoRA adapter whose adapter_config\.json names no base model\. Load its base model, then/,
+    ],
   ])("names what a repository lacks: %j", async (files, message) => {
     serve(files);
     const error = await T5ForConditionalGeneration.fromPretrained(ID, options).catch(
@@ -140,12 +168,118 @@ describe("fromPretrained of a Hub id", () => {
   });
 
   it("says that a text is neither a folder nor an id", async () => {
-    for (const text of ["nothing", "./google/flan", "a/b/c", "google/--flan"]) {
+    for (const text of ["./google/flan", "a/b/c", "google/--flan", "flan..t5"]) {
       await expect(Tokenizer.fromPretrained(text)).rejects.toThrow(
         /must be a model folder .*got nothing there\. Check the path\. A Hub id reads organisation\/name/,
       );
     }
     expect(hub.seen).toEqual([]);
+  });
+
+  it("follows the Hub from an old name to the one of now, also without organisation", async () => {
+    for (const old of ["flan-example", "before/flan-example"]) {
+      hub.redirects.set(`models/${old}`, ID);
+      await expectExample(await T5ForConditionalGeneration.fromPretrained(old, options));
+      const local = await Tokenizer.fromPretrained(EXAMPLE_MODEL);
+      const tokenizer = await Tokenizer.fromPretrained(old);
+      expect(tokenizer.encode("Hello there.")).toEqual(local.encode("Hello there."));
+      // Under the name that was asked for, as Python's library keeps it.
+      expect(await readdir(cacheDir)).toContain(`models--${old.replace("/", "--")}`);
+    }
+    await expect(T5Config.fromPretrained("flan-exampel")).rejects.toThrow(
+      /^flan-exampel: must be a model of .* that you may read, .*\(There is no folder flan-exampel here\.\)$/,
+    );
+  });
+
+  it("takes what lies here under a name without organisation, be it a file", async () => {
+    const [before, place] = [process.cwd(), folder()];
+    await cp(EXAMPLE_MODEL, join(place, "flan-example"), { recursive: true });
+    await cp(join(EXAMPLE_MODEL, "config.json"), join(place, "config.json"));
+    process.chdir(place);
+    try {
+      await T5Config.fromPretrained("flan-example");
+      await expect(T5Config.fromPretrained("config.json")).rejects.toThrow("got a file. Check");
+    } finally {
+      process.chdir(before);
+    }
+    expect(hub.seen).toEqual([]);
+  });
+
+  it("says that a local folder was taken where a repository could have been meant", async () => {
+    const [before, place] = [process.cwd(), folder()];
+    await cp(join(EXAMPLE_MODEL, "config.json"), join(place, "some/model/config.json"));
+    await cp(join(EXAMPLE_MODEL, "config.json"), join(place, "some/notes/notes.json"));
+    process.chdir(place);
+    const taken = "taken, not the Hub's repository of that name)";
+    try {
+      await expect(
+        T5ForConditionalGeneration.fromPretrained("some/model", options),
+      ).rejects.toThrow(`got config.json (the local folder some/model was ${taken}`);
+      await expect(Tokenizer.fromPretrained("some/notes")).rejects.toThrow(taken);
+      await expect(T5Config.fromPretrained("some/notes")).rejects.toThrow(taken);
+      const absolute = join(place, "some/notes");
+      await expect(T5Config.fromPretrained(absolute)).rejects.toThrow("got notes.json. Pass");
+    } finally {
+      process.chdir(before);
+    }
+  });
+});
+
+describe("an adapter's id as the model", () => {
+  const ADAPTER = "someone/flan-adapter";
+  const saveAdapter = async (base: string | null): Promise<Record<string, Buffer>> => {
+    const model = await T5ForConditionalGeneration.fromPretrained(EXAMPLE_MODEL, options);
+    addLora(model, new LoraConfig({ r: 1 }));
+    for (const [name, x] of model.parameters()) {
+      if (name.includes("lora_"))
+        x.device.write(x.storage, x.dtype, new Float32Array(x.size).fill(0.1));
+    }
+    model.nameOrPath = base;
+    const files = await model.toFiles();
+    model.dispose();
+    const entries = [...files].map(
+      async ([name, blob]) => [name, Buffer.from(await blob.arrayBuffer())] as const,
+    );
+    return Object.fromEntries(await Promise.all(entries));
+  };
+
+  it("loads the base model that it names, then the adapter of its own revision", async () => {
+    const adapter = await saveAdapter(ID);
+    const v1 = "1".repeat(40);
+    hub.repositories.set(`models/${ADAPTER}`, { files: adapter, refs: { v1 } });
+    for (const revision of [undefined, "v1"]) {
+      hub.seen.length = 0;
+      const model = await T5ForConditionalGeneration.fromPretrained(ADAPTER, {
+        ...options,
+        revision,
+      });
+      expect(model.nameOrPath).toBe(ID);
+      const weights = [...model.parameters()].filter(([name]) => name.includes("lora_A"));
+      expect(weights.length).toBeGreaterThan(0);
+      expect((await weights[0]![1].data())[0]).toBeCloseTo(0.1);
+      const asked = hub.seen.map(({ path }) => path).filter((path) => path.includes("/revision/"));
+      expect(asked).toContain(`/api/models/${ADAPTER}/revision/${revision ?? "main"}`);
+      expect(asked).toContain(`/api/models/${ID}/revision/main`);
+      model.dispose();
+    }
+  });
+
+  it("names the base model to who reads a part of it", async () => {
+    hub.repositories.set(`models/${ADAPTER}`, { files: await saveAdapter(ID) });
+    await expect(T5Config.fromPretrained(ADAPTER)).rejects.toThrow(
+      `${ADAPTER}: the repository must hold config.json, got a LoRA adapter of ${ID}. Load its base model, then the adapter.`,
+    );
+  });
+
+  it("is no error where the repository has a model, too, that the cache lacks", async () => {
+    hub.repositories.set(`models/${ADAPTER}`, {
+      files: { ...example, ...(await saveAdapter(ID)) },
+    });
+    const at = { ...options, revision: COMMIT };
+    const model = await T5ForConditionalGeneration.fromPretrained(EXAMPLE_MODEL, options);
+    await loadLora(model, ADAPTER, { revision: COMMIT });
+    model.dispose();
+    await expectExample(await T5ForConditionalGeneration.fromPretrained(ADAPTER, at));
   });
 });
 

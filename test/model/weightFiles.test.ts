@@ -133,8 +133,31 @@ describe("openCheckpoint", () => {
   it("says how to convert weights of PyTorch", async () => {
     const folder = folderOf({ "config.json": "{}", "pytorch_model.bin": "PK" });
     expect(await refusal(folder)).toContain(
-      `got config.json, pytorch_model.bin. Convert the PyTorch weights once with Python: from transformers import T5ForConditionalGeneration; ` +
-        `T5ForConditionalGeneration.from_pretrained("${folder}").save_pretrained("${folder}")`,
+      `got pytorch_model.bin. Convert them once with Python: from transformers import T5ForConditionalGeneration; ` +
+        `T5ForConditionalGeneration.from_pretrained("NAME").save_pretrained("FOLDER")`,
+    );
+  });
+
+  it("says what to do with weights of other names", async () => {
+    const cases: Record<string, string> = {
+      "model.fp16.safetensors": 'of the variant fp16: in a copy of the folder, leave ".fp16" out',
+      "model.fp16-00001-of-00002.safetensors": "of the variant fp16",
+      "model-00001-of-00002.safetensors": "Download it too.",
+      "flax_model.msgpack": "from_flax=True",
+      "tf_model.h5": "from_tf=True",
+      "t5.safetensors": "rename it to model.safetensors",
+      "model.onnx": "look for the model that they were made from",
+    };
+    for (const [name, cure] of Object.entries(cases)) {
+      const message = await refusal(folderOf({ "config.json": "{}", [name]: "x" }));
+      expect(message).toContain(`got ${name}. `);
+      expect(message).toContain(cure);
+    }
+    const folder = folderOf({ "config.json": "{}" });
+    mkdirSync(join(folder, "text_encoder"));
+    writeFileSync(join(folder, "text_encoder/model.safetensors"), "x");
+    expect(await refusal(folder)).toContain(
+      "got text_encoder/model.safetensors. They lie in its folder text_encoder: pass that one",
     );
   });
 

@@ -51,6 +51,8 @@ export class FakeHub {
   faults: Faults = {};
   /** By `models/org/name` or `datasets/org/name`. */
   readonly repositories = new Map<string, FakeRepository>();
+  /** From `models/name` of an old or renamed repository to the `organisation/name` it has now. */
+  readonly redirects = new Map<string, string>();
   endpoint = "";
   #cdn = "";
   readonly #servers: Server[] = [];
@@ -94,6 +96,12 @@ export class FakeHub {
     const isApi = parts[0] === "api";
     if (isApi) parts.shift();
     const type = ["models", "datasets"].includes(parts[0]!) ? parts.shift()! : "models";
+    const target = this.#redirected(type, parts);
+    if (target !== undefined) {
+      const prefix = isApi ? `/api/${type}` : type === "datasets" ? "/datasets" : "";
+      response.setHeader("location", `${prefix}/${target}${url.search}`);
+      return fail(response, 307);
+    }
     const [organisation, name, action, revision, ...path] = parts;
     const id = `${organisation}/${name}`;
     const repository = this.repositories.get(`${type}/${id}`);
@@ -125,6 +133,17 @@ export class FakeHub {
     if (isApi && action === "tree") return this.#tree(url, response, repository);
     if (action !== "resolve") return fail(response, 404);
     this.#resolve(request, response, repository, [type, id, path.join("/"), found]);
+  }
+
+  /** The rest of the address that answers for these parts now. */
+  #redirected(type: string, parts: readonly string[]): string | undefined {
+    for (const length of [1, 2]) {
+      const [name, rest] = [parts.slice(0, length).join("/"), parts.slice(length)];
+      const target = this.redirects.get(`${type}/${name}`);
+      if (target === undefined || !["revision", "tree", "resolve"].includes(rest[0]!)) continue;
+      return [target, ...rest.map(encodeURIComponent)].join("/");
+    }
+    return undefined;
   }
 
   /** Two entries a page, as the Hub sends a thousand. */

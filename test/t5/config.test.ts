@@ -30,6 +30,7 @@ describe("T5Config", () => {
   it("takes transformers' defaults for what is left out", () => {
     const config = T5Config.fromJSON({});
     expect(config).toMatchObject({
+      modelType: "t5",
       vocabSize: 32128,
       dModel: 512,
       dKv: 64,
@@ -81,6 +82,30 @@ describe("T5Config", () => {
     expect(T5Config.fromJSON({}).numParametersWithoutEmbeddings()).toBe(
       60_506_624 - 32128 * 512 - 2 * 32 * 8,
     );
+  });
+
+  it("takes transformers' defaults of mT5 and UMT5 for what is left out", () => {
+    for (const model_type of ["mt5", "umt5"]) {
+      const expected = {
+        ...{ modelType: model_type, vocabSize: 250112, dModel: 512, dKv: 64, dFf: 1024 },
+        ...{ numLayers: 8, numDecoderLayers: 8, numHeads: 6, feedForwardProj: "gated-gelu" },
+        ...{ isGated: true, activation: "gelu", decoderStartTokenId: 0 },
+      };
+      expect(T5Config.fromJSON({ model_type })).toMatchObject(expected);
+      expect(T5Config.fromJSON({}, { overrides: { model_type } })).toMatchObject(expected);
+    }
+    expect(T5Config.fromJSON({ model_type: "mt5" }).numParameters()).toBe(172_119_424);
+    const umt5 = T5Config.fromJSON({ model_type: "umt5", vocab_size: 256384 });
+    expect(umt5.numParameters()).toBe(175_333_376);
+    expect(umt5.numParametersWithoutEmbeddings()).toBe(44_061_696);
+    expect(umt5.toJSON()).toMatchObject({
+      model_type: "umt5",
+      architectures: ["UMT5ForConditionalGeneration"],
+    });
+    expect(T5Config.fromJSON({ model_type: "mt5" }).toJSON()).toMatchObject({
+      model_type: "mt5",
+      architectures: ["MT5ForConditionalGeneration"],
+    });
   });
 
   it.each([
@@ -214,9 +239,16 @@ describe("T5Config", () => {
     [{ feed_forward_proj: "dense-relu" }, "feed_forward_proj"],
     [{ feed_forward_proj: "gated-gelu-new" }, "feed_forward_proj"],
     [{ feed_forward_proj: true }, "feed_forward_proj must be a text, got true."],
-    [{ model_type: "bart" }, 'model_type must be "t5", got "bart". Other architectures are not'],
-    [{ model_type: "mt5" }, "mT5 has the same layers but was never checked here"],
-    [{ model_type: "umt5" }, 'model_type must be "t5", got "umt5".'],
+    ...["bart", "pegasus", "marian", "t5gemma", "led"].map((model): [object, string] => [
+      { model_type: model },
+      `model_type must be "t5", "mt5" or "umt5", got "${model}". Other architectures are not supported.`,
+    ]),
+    [
+      { model_type: "longt5" },
+      'got "longt5". LongT5 attends to local windows and global blocks: that is not',
+    ],
+    [{ model_type: "switch_transformers" }, "Switch Transformers choose among experts in the feed"],
+    [{ model_type: "constructor" }, 'got "constructor". Other architectures are not supported.'],
     [{ is_encoder_decoder: false }, "is_encoder_decoder must be true, got false. Encoder-only"],
   ])("refuses %j", (fields, message) => {
     const read = () => T5Config.fromJSON({ ...fields }, { source: "model/config.json" });

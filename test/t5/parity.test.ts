@@ -10,25 +10,8 @@ import { cpu, plain } from "../support/device.ts";
 import { isFull } from "../support/full.ts";
 import { gpu } from "../support/gpu.ts";
 import { golden, hasGolden } from "../support/golden.ts";
+import { floats, largest, rows, type GoldenFile } from "../support/goldenRows.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";
-
-type File = Awaited<ReturnType<typeof readSafetensors>>;
-
-/** Rows of token ids from an I64 tensor [B, L] of the file. */
-function rows(file: File, name: string): number[][] {
-  const { shape, data } = file.tensors.get(name)!;
-  const [count, width] = shape as [number, number];
-  const flat = Array.from(data as BigInt64Array, Number);
-  return Array.from({ length: count }, (_, i) => flat.slice(i * width, (i + 1) * width));
-}
-
-function floats(file: File, name: string): Float32Array {
-  return file.tensors.get(name)!.data as Float32Array;
-}
-
-function largest(values: ArrayLike<number>): number {
-  return Array.from(values).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-}
 
 for (const [device, kernels] of [
   [cpu, "WebAssembly"],
@@ -38,7 +21,7 @@ for (const [device, kernels] of [
   for (const name of ["t5-gated", "t5-relu", "t5-odd"]) {
     const title = `${name} with ${kernels} kernels`;
     describe.skipIf(!hasGolden(name))(hasGolden(name) ? title : needsShared(title), () => {
-      let io: File;
+      let io: GoldenFile;
       let model: T5ForConditionalGeneration;
       beforeAll(async () => {
         io = await readSafetensors(golden(name, "io.safetensors"));

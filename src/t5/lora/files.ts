@@ -64,10 +64,9 @@ export interface OpenLora {
   readonly config: LoraConfig;
 }
 
-/** The first half of `loadLora`, for which no model is needed. */
+/** The first half of `loadLora`, for which no model is needed. A revision is the adapter's. */
 export async function openLora(source: ModelSource, options: HubOptions): Promise<OpenLora> {
-  // A revision is the base model's.
-  const folder = await locateModel(source, ["adapter"], { ...options, revision: undefined });
+  const folder = await locateModel(source, ["adapter"], options);
   const what = `a folder with ${ADAPTER_CONFIG} and ${ADAPTER_WEIGHTS}`;
   const files = await openModelFolder(folder, CheckpointError, what);
   files.require(ADAPTER_CONFIG, "Pass the folder of a LoRA adapter in peft's format.");
