@@ -13,7 +13,7 @@ import { runGeneration, type GenerationResult } from "../generation/generate.ts"
 import { generationDefaults, type GenerationOptions } from "../generation/options.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { loadWeights } from "./loadWeights.ts";
-import { freeAdapter, isMerged, loraParameters } from "./lora/adapter.ts";
+import { disposeLora, isMerged, loraParameters } from "./lora/adapter.ts";
 import { ADAPTER_WEIGHTS } from "../model/adapterFileNames.ts";
 import type { AttachedLora } from "./lora/loraModel.ts";
 import {
@@ -230,7 +230,7 @@ export class T5ForConditionalGeneration extends T5Network {
   /** Frees the weights. */
   dispose(): void {
     for (const x of this.#parameters.values()) x.dispose();
-    for (const { layer } of this.lora?.targets ?? []) if (layer.lora) freeAdapter(layer.lora);
+    if (this.lora) disposeLora(this.lora);
   }
 }
 

@@ -2,22 +2,19 @@
 // in peft's model around transformers', without the adapter's name.
 
 import { CheckpointError, ConfigError } from "../../tensor/errors.ts";
-import { openSafetensors, type SafetensorsFile } from "../../tensor/safetensors.ts";
-import { formatShape, sameShape } from "../../tensor/shape.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { openSafetensors } from "../../tensor/safetensors.ts";
 import type { HubOptions } from "../../hub/options.ts";
-import { convert } from "../loadWeights.ts";
 import { openModelFolder, type ModelFolder, type ModelSource } from "../../model/modelFolder.ts";
 import { locateModel } from "../../model/pretrained.ts";
 import { writeFiles, type SavedFiles } from "../../model/savedFiles.ts";
 import { linearLayers } from "../weights.ts";
-import { attached, attachLora, checkNone, loraParameters } from "./adapter.ts";
+import { attached, attachLora, checkNone } from "./adapter.ts";
+import { adapterTensors, readAdapterTensors } from "./adapterTensors.ts";
 import { LoraConfig } from "./config.ts";
-import type { AttachedLora, LoraModel } from "./loraModel.ts";
+import type { LoraModel } from "./loraModel.ts";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "../../model/adapterFileNames.ts";
-import { loraTargets, type LoraTarget } from "./targets.ts";
-
-const PREFIX = "base_model.model.";
+import { loraTargets } from "./targets.ts";
+import { namesToSave } from "./wholeWeights.ts";
 
 /**
  * Writes the adapter as peft does. The base model is named, not saved: the adapter belongs to it alone.
@@ -33,7 +30,8 @@ export async function saveLora(model: LoraModel, folder: string): Promise<void> 
 export function loraFiles(model: LoraModel): SavedFiles {
   const lora = attached("saveLora", model);
   const base = lora.config.baseModelNameOrPath ?? model.nameOrPath;
-  const config = { ...lora.config.toJSON(), base_model_name_or_path: base };
+  const revision = lora.config.revision ?? (base === model.nameOrPath ? model.revision : null);
+  const config = { ...lora.config.toJSON(), base_model_name_or_path: base, revision };
   return {
     texts: { [ADAPTER_CONFIG]: `${JSON.stringify(config, null, 2)}\n` },
     weights: { file: ADAPTER_WEIGHTS, tensors: adapterTensors(lora) },
@@ -83,20 +81,14 @@ export async function openLora(source: ModelSource, options: HubOptions): Promis
 
 /** The second half of `loadLora`. */
 export async function readLora(model: LoraModel, { files, config }: OpenLora): Promise<void> {
-  const targets = targetsOf(model, config, files.path(ADAPTER_CONFIG));
+  const parts = partsOf(model, config, files.path(ADAPTER_CONFIG));
   const path = files.path(ADAPTER_WEIGHTS);
   const file = await openSafetensors(files.locate(ADAPTER_WEIGHTS));
   try {
-    const values = await readAdapter(file, targets, path);
-    attachLora(model, config, targets, ({ module }, part) => values.get(keyOf(module, part))!);
+    attachLora(model, config, parts.targets, await readAdapterTensors(file, path, model, parts));
   } finally {
     await file.close();
   }
-}
-
-/** The adapter's tensors by their names in the file. */
-export function adapterTensors(lora: AttachedLora): Map<string, Tensor> {
-  return new Map(loraParameters(lora).map(([name, x]) => [PREFIX + name, x]));
 }
 
 /**
@@ -119,6 +111,14 @@ async function readConfig(files: ModelFolder): Promise<LoraConfig> {
   return LoraConfig.fromJSON(await files.json(ADAPTER_CONFIG), files.path(ADAPTER_CONFIG));
 }
 
+/** The layers that get adapters, and the parameters that are trained whole. */
+function partsOf(model: LoraModel, config: LoraConfig, source: string) {
+  return {
+    targets: targetsOf(model, config, source),
+    trained: trainedOf(model, config, source),
+  };
+}
+
 function targetsOf(model: LoraModel, config: LoraConfig, source: string) {
   try {
     return loraTargets(linearLayers(model.weights), config);
@@ -131,46 +131,11 @@ function targetsOf(model: LoraModel, config: LoraConfig, source: string) {
   }
 }
 
-/** The values of every tensor, checked to be exactly those that the targets need. */
-async function readAdapter(
-  file: SafetensorsFile,
-  targets: readonly LoraTarget<Tensor>[],
-  path: string,
-): Promise<Map<string, Float32Array>> {
-  const values = new Map<string, Float32Array>();
-  for (const { layer, module, r } of targets) {
-    const [outputs, inputs] = layer.weight.shape as [number, number];
-    for (const [part, shape] of [
-      ["a", [r, inputs]],
-      ["b", [outputs, r]],
-    ] as const) {
-      const key = keyOf(module, part);
-      checkTensor(file, key, shape, path);
-      values.set(key, convert(await file.read(key), "f32", key) as Float32Array);
-    }
+function trainedOf(model: LoraModel, config: LoraConfig, source: string) {
+  try {
+    return namesToSave(config, model.parameters().keys());
+  } catch (cause) {
+    const message = (cause as Error).message.replace(/^LoraConfig: modulesToSave/, "modules_to_save");
+    throw new ConfigError(`${source}: ${message}`, { cause });
   }
-  const surplus = [...file.entries.keys()].find((name) => !values.has(name));
-  if (surplus === undefined) return values;
-  throw new CheckpointError(
-    `${path}: must hold LoRA weights of the layers that ${ADAPTER_CONFIG} names and nothing else, got ${surplus}. ` +
-      "Is the adapter for another architecture?",
-  );
-}
-
-function checkTensor(
-  file: SafetensorsFile,
-  key: string,
-  shape: readonly number[],
-  path: string,
-): void {
-  const stored = file.entries.get(key);
-  if (stored !== undefined && sameShape(stored.shape, shape)) return;
-  const got = stored === undefined ? "no such tensor" : formatShape(stored.shape);
-  throw new CheckpointError(
-    `${path}: must hold ${key} as ${formatShape(shape)}, got ${got}. Is the adapter for another model?`,
-  );
-}
-
-function keyOf(module: string, part: "a" | "b"): string {
-  return `${PREFIX}${module}.lora_${part.toUpperCase()}.weight`;
 }

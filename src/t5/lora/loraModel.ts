@@ -6,10 +6,21 @@ import type { T5Weights } from "../weights.ts";
 import type { LoraConfig } from "./config.ts";
 import type { LoraTarget } from "./targets.ts";
 
+/** A weight of the base model that belongs to the adapter whole. */
+export interface WholeWeight {
+  /** The parameter's, as "lm_head.weight". */
+  readonly name: string;
+  readonly weight: Tensor;
+  /** A copy from before. */
+  readonly original: Tensor;
+}
+
 /** What a model remembers of its adapter. */
 export interface AttachedLora {
   readonly config: LoraConfig;
   readonly targets: readonly LoraTarget<Tensor>[];
+  /** Weights that are trained or were brought whole. */
+  readonly whole: readonly WholeWeight[];
   /** The weights that were trainable before. */
   readonly frozen: readonly Tensor[];
 }
@@ -21,6 +32,8 @@ export interface LoraModel {
   readonly device: Device;
   /** The folder or Hub id that the model was loaded from; saved adapters name it as their base. */
   readonly nameOrPath: string | null;
+  /** The branch, tag or commit of that repository, where it was named. */
+  readonly revision: string | null;
   /** @internal The attached adapter, or null. */
   lora: AttachedLora | null;
   /** Weights by their names in the checkpoint, adapters included. */

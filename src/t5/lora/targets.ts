@@ -5,9 +5,7 @@ import { ArgumentError } from "../../tensor/errors.ts";
 import type { T5Config } from "../config.ts";
 import { buildWeights, linearLayers, type Linear } from "../weights.ts";
 import type { LoraConfig } from "./config.ts";
-
-/** The output projection, which "all-linear" leaves out as peft does. */
-const HEAD = "lm_head";
+import { blockIndex, isKeptFromLora, matches, patternValue } from "./moduleNames.ts";
 
 export interface LoraTarget<T> {
   readonly layer: Linear<T>;
@@ -27,19 +25,20 @@ export function loraTargets<T>(
   layers: readonly Linear<T>[],
   config: LoraConfig,
 ): readonly LoraTarget<T>[] {
-  const { targetModules, excludeModules } = config;
+  const { targetModules, excludeModules, modulesToSave } = config;
   const targets = layers
     .map((layer) => ({ layer, module: moduleOf(layer) }))
     .filter(
       ({ module }) =>
         matches(module, targetModules) &&
         !(excludeModules !== null && matches(module, excludeModules)) &&
+        !isKeptFromLora(module, modulesToSave) &&
         isChosenBlock(module, config),
     );
   if (targets.length === 0) {
     checkNames(layers, config);
     throw new ArgumentError(
-      "LoraConfig: some layer must get an adapter, got none. Check excludeModules and layersToTransform.",
+      "LoraConfig: some layer must get an adapter, got none. Check excludeModules, layersToTransform and modulesToSave.",
     );
   }
   return targets.map(({ layer, module }) => ({ layer, module, ...sizes(module, config) }));
@@ -87,49 +86,14 @@ function moduleOf({ name }: { readonly name: string }): string {
   return name.replace(/\.weight$/, "");
 }
 
-function matches(module: string, targets: string | readonly string[]): boolean {
-  if (typeof targets !== "string") {
-    return targets.some((target) => module === target || module.endsWith(`.${target}`));
-  }
-  if (targets.toLowerCase() === "all-linear") return module !== HEAD;
-  return expression(`^(?:${targets})$`, targets).test(module);
-}
-
 function isChosenBlock(module: string, { layersToTransform, layersPattern }: LoraConfig): boolean {
   if (layersToTransform === null) return true;
-  const patterns = layersPattern === null ? ["[^.]*"] : [layersPattern].flat();
-  for (const pattern of patterns) {
-    // Without a pattern the index must stand behind two names, with one it may begin the path.
-    const before = layersPattern === null ? ".*?\\." : "(?:.*?\\.)?";
-    const found = expression(`^${before}(?:${pattern})\\.(\\d+)\\.`, pattern).exec(module);
-    if (found) return [layersToTransform].flat().includes(Number(found.at(-1)));
-  }
-  return false;
+  const index = blockIndex(module, layersPattern);
+  return index !== null && [layersToTransform].flat().includes(index);
 }
 
 function sizes(module: string, config: LoraConfig): { r: number; scale: number } {
   const r = patternValue(config.rankPattern, module) ?? config.r;
   const alpha = patternValue(config.alphaPattern, module) ?? config.loraAlpha;
   return { r, scale: alpha / (config.useRslora ? Math.sqrt(r) : r) };
-}
-
-/** The value of the first key that the path ends in. */
-function patternValue(
-  patterns: Readonly<Record<string, number>>,
-  module: string,
-): number | undefined {
-  return Object.entries(patterns).find(([key]) =>
-    expression(`^(?:.*\\.)?(?:${key})$`, key).test(module),
-  )?.[1];
-}
-
-function expression(source: string, given: string): RegExp {
-  try {
-    return new RegExp(source);
-  } catch (error) {
-    throw new ArgumentError(
-      `LoraConfig: names must be regular expressions, got ${JSON.stringify(given)} (${(error as Error).message})`,
-      { cause: error },
-    );
-  }
 }
