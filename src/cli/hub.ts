@@ -6,7 +6,7 @@ import { locateModel, type ModelPart } from "../model/pretrained.ts";
 import { startProgress, type Progress } from "./progress.ts";
 
 const MEGABYTE = 1e6;
-const WHOLE_MODEL: readonly ModelPart[] = ["config", "generationConfig", "weights", "tokenizer"];
+const WHOLE_MODEL: readonly ModelPart[] = ["modelOrAdapter", "tokenizer"];
 
 /** What --model takes. */
 export const MODEL_HELP = "model folder, or Hub id such as google/flan-t5-base";

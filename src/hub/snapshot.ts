@@ -22,6 +22,11 @@ export interface RepositoryFiles {
 export interface WantedFiles {
   readonly required: readonly string[];
   readonly optional?: readonly string[];
+  /**
+   * Whether the names of all files decide which are wanted, as with patterns: those that the cache happens to hold do
+   * not tell whether it holds all.
+   */
+  readonly dependsOnAll?: boolean;
 }
 
 /** Decides which files are wanted. Names that do not exist may be among them. */
@@ -82,17 +87,25 @@ async function isComplete(
 ): Promise<boolean> {
   const names = await cache.files(commit);
   if (names.length === 0) return false;
-  // Without the files that the cache lacks, a choice may be impossible or another one.
-  const wanted = await Promise.resolve()
-    .then(() => choose(localFiles(cache, commit, names)))
-    .catch(() => undefined);
-  if (wanted === undefined) return false;
+  const wanted = await attempt(() => choose(localFiles(cache, commit, names)));
+  if (wanted === undefined || wanted.dependsOnAll) return false;
   const { required, optional = [] } = wanted;
   if (!required.every((name) => names.includes(name))) return false;
   for (const name of optional) {
     if (!names.includes(name) && !(await cache.knowsAbsent(commit, name))) return false;
   }
   return true;
+}
+
+/** Undefined where choosing fails: with all names, which the Hub has, it may not. */
+async function attempt(
+  action: () => WantedFiles | Promise<WantedFiles>,
+): Promise<WantedFiles | undefined> {
+  try {
+    return await action();
+  } catch {
+    return undefined;
+  }
 }
 
 async function cachedSnapshot(

@@ -2,7 +2,7 @@
 
 import { HubError } from "../tensor/errors.ts";
 import { isNode } from "../tensor/runtime.ts";
-import { INDEX, readWeightMap, WEIGHTS } from "./weightFiles.ts";
+import { hasWeights, INDEX, readWeightMap, WEIGHTS } from "./weightFiles.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { isRepositoryId } from "../hub/repository.ts";
 import type { Choose, RepositoryFiles, WantedFiles } from "../hub/snapshot.ts";
@@ -11,15 +11,21 @@ import type { ModelSource } from "./modelFolder.ts";
 import { otherWeights } from "./missingWeights.ts";
 import { OPTIONAL_FILES, REQUIRED_FILES } from "./tokenizerFiles.ts";
 
-export type ModelPart = "config" | "generationConfig" | "tokenizer" | "weights" | "adapter";
+export type ModelPart =
+  "config" | "generationConfig" | "tokenizer" | "weights" | "adapter" | "modelOrAdapter";
 
 const PARTS: Readonly<Record<ModelPart, Choose>> = {
   config: configFile,
   generationConfig: () => ({ required: [], optional: ["generation_config.json"] }),
-  tokenizer: () => ({ required: REQUIRED_FILES, optional: OPTIONAL_FILES }),
+  tokenizer: tokenizerFiles,
   weights: weightFiles,
   adapter: () => ({ required: [ADAPTER_CONFIG, ADAPTER_WEIGHTS] }),
+  modelOrAdapter: async (files) =>
+    isLoneAdapter(files.names)
+      ? { ...(await choose(["adapter"], files)), dependsOnAll: true }
+      : choose(MODEL_WITHOUT_TOKENIZER, files),
 };
+const MODEL_WITHOUT_TOKENIZER: readonly ModelPart[] = ["config", "generationConfig", "weights"];
 
 /**
  * A folder or files as they are; for a Hub id, the folder in the cache, once it holds the files of these parts.
@@ -43,45 +49,59 @@ export async function locateModel(
 ): Promise<ModelSource> {
   if (typeof source !== "string" || !isRepositoryId(source)) return source;
   if (!isNode) return source; // openModelFolder says what a browser needs
-  const choose: Choose = async (files) => {
-    const wanted: WantedFiles[] = [];
-    for (const part of parts) wanted.push(await PARTS[part](files)); // the first one's error is the one that is told
-    return {
-      required: wanted.flatMap(({ required }) => required),
-      optional: wanted.flatMap(({ optional = [] }) => optional),
-    };
-  };
   const { locate } = await import("../hub/locate.ts");
-  return locate({ type: "model", name: source }, choose, options);
+  return locate({ type: "model", name: source }, (files) => choose(parts, files), options);
 }
 
-/** A repository that holds a LoRA adapter and no model of its own. */
-class AdapterAlone extends HubError {
-  /** What its configuration says; null when it does not. */
-  readonly base: string | null;
+async function choose(parts: readonly ModelPart[], files: RepositoryFiles): Promise<WantedFiles> {
+  const wanted: WantedFiles[] = [];
+  for (const part of parts) wanted.push(await PARTS[part](files)); // the first one's error is the one that is told
+  return {
+    required: wanted.flatMap(({ required }) => required),
+    optional: wanted.flatMap(({ optional = [] }) => optional),
+    dependsOnAll: wanted.some(({ dependsOnAll = false }) => dependsOnAll),
+  };
+}
 
-  constructor(base: unknown) {
-    const named = typeof base === "string" && base !== "" ? base : null;
-    super(
-      "missing",
-      `the repository must hold config.json, got a LoRA adapter ${named === null ? `whose ${ADAPTER_CONFIG} names no base model` : `of ${named}`}. ` +
-        "Load its base model, then the adapter.",
-    );
-    this.base = named;
+async function configFile(files: RepositoryFiles): Promise<WantedFiles> {
+  const required = ["config.json"];
+  if (isLoneAdapter(files.names) && !files.names.includes("config.json")) {
+    throw await adapterInstead(files, required, "Load its base model, then the adapter.");
   }
+  return { required };
 }
 
-/** The base model of an adapter, if `error` of `locateModel` is about a repository that holds nothing else; else null. */
-export function baseOfLoneAdapter(error: unknown): string | null {
-  const cause = error instanceof Error ? error.cause : undefined;
-  return cause instanceof AdapterAlone ? cause.base : null;
-}
-
-async function configFile({ names, json }: RepositoryFiles): Promise<WantedFiles> {
-  if (!names.includes("config.json") && names.includes(ADAPTER_CONFIG)) {
-    throw new AdapterAlone((await json(ADAPTER_CONFIG))["base_model_name_or_path"]);
+async function tokenizerFiles(files: RepositoryFiles): Promise<WantedFiles> {
+  const isAbsent = !files.names.some((name) => /^(?:tokenizer\.json|spiece\.model)$/.test(name));
+  if (isLoneAdapter(files.names) && isAbsent) {
+    const cure =
+      "Load the tokenizer of its base model (of the commands: --model BASE --adapter ID).";
+    throw await adapterInstead(files, REQUIRED_FILES.slice(0, 1), cure);
   }
-  return { required: ["config.json"] };
+  return { required: REQUIRED_FILES, optional: OPTIONAL_FILES };
+}
+
+/** The error for a repository that holds an adapter where files of its base model are wanted. */
+async function adapterInstead(
+  { json }: RepositoryFiles,
+  wanted: readonly string[],
+  cure: string,
+): Promise<HubError> {
+  const { base_model_name_or_path: base } = await json(ADAPTER_CONFIG);
+  const named =
+    typeof base === "string" && base !== ""
+      ? `of ${base}`
+      : `whose ${ADAPTER_CONFIG} names no base model`;
+  const must = wanted.join(" and ");
+  return new HubError(
+    "missing",
+    `the repository must hold ${must}, got a LoRA adapter ${named}. ${cure}`,
+  );
+}
+
+/** Whether files are those of an adapter without the model that it changes; its config.json may lie beside it. */
+export function isLoneAdapter(names: readonly string[]): boolean {
+  return names.includes(ADAPTER_CONFIG) && !hasWeights(names);
 }
 
 /** model.safetensors, or the index and the shards that it names. */

@@ -14,6 +14,11 @@ import { openModelFolder, type ModelFolder, type ModelSource } from "./modelFold
 export const WEIGHTS = "model.safetensors";
 export const INDEX = "model.safetensors.index.json";
 
+/** Whether weights that can be read are among the files of a model, shards by their index. */
+export function hasWeights(names: readonly string[]): boolean {
+  return names.includes(WEIGHTS) || names.includes(INDEX);
+}
+
 /** Names that an index may list though no shard holds them: other names of the embedding (FLAN-T5-XL has them). */
 const ALIASES: ReadonlySet<string> = new Set([
   "encoder.embed_tokens.weight",

@@ -16,17 +16,11 @@ import { loadWeights } from "./loadWeights.ts";
 import { disposeLora, isMerged, loraParameters } from "./lora/adapter.ts";
 import { ADAPTER_WEIGHTS } from "../model/adapterFileNames.ts";
 import type { AttachedLora } from "./lora/loraModel.ts";
-import {
-  adapterTensors,
-  baseOfAdapter,
-  loraFiles,
-  openLora,
-  readLora,
-  type OpenLora,
-} from "./lora/files.ts";
+import { adapterTensors } from "./lora/adapterTensors.ts";
+import { loraFiles, openLoneAdapter, openLora, readLora, type OpenLora } from "./lora/files.ts";
 import type { ModelSource } from "../model/modelFolder.ts";
 import { T5Network } from "./network.ts";
-import { baseOfLoneAdapter, locateModel } from "../model/pretrained.ts";
+import { locateModel } from "../model/pretrained.ts";
 import { parseWeightDtype, torchDtype, type WeightDtype } from "../model/weightDtype.ts";
 import { toBlobs, writeFiles, type SavedFiles } from "../model/savedFiles.ts";
 import { buildWeights, type T5Weights } from "./weights.ts";
@@ -43,14 +37,17 @@ export interface PretrainedOptions extends HubOptions {
 }
 
 /**
- * A T5, FLAN-T5, mT5 or UMT5 model (`config.modelType` says which) with its language modelling head, by transformers' name: load it with `fromPretrained`, make one
- * with random weights with `fromConfig`, write with `generate`, train with `Trainer` or with `forward` and `backward`.
+ * A T5, FLAN-T5, mT5 or UMT5 model (`config.modelType` says which) with its language modelling head, by transformers'
+ * name: load it with `fromPretrained`, make one with random weights with `fromConfig`, write with `generate`, train with
+ * `Trainer` or with `forward` and `backward`.
  */
 export class T5ForConditionalGeneration extends T5Network {
   /** Tensors that the checkpoint held and the model does not have; a warning named them. */
   readonly unusedTensors: readonly string[];
   /** The folder or Hub id that the model was loaded from; adapters name it as their base. */
   nameOrPath: string | null = null;
+  /** The branch, tag or commit that was asked for, where that is a Hub id; adapters name it too. */
+  revision: string | null = null;
   /** @internal The LoRA adapter, if there is one: see src/t5/lora. */
   lora: AttachedLora | null = null;
   readonly #parameters: Map<string, Tensor>;
@@ -87,18 +84,13 @@ export class T5ForConditionalGeneration extends T5Network {
       const lora = await openLora(adapter, { ...baseOptions, revision: undefined });
       return loadWithAdapter(source, lora, baseOptions);
     }
-    const base = await baseOfAdapter(source);
-    if (base !== null) {
-      return T5ForConditionalGeneration.fromPretrained(base, { ...options, adapter: source });
-    }
-    let folder: ModelSource;
-    try {
-      folder = await locateModel(source, ["config", "generationConfig", "weights"], options);
-    } catch (error) {
-      const base = baseOfLoneAdapter(error);
-      if (base === null) throw error;
-      const lora = await openLora(source, options); // its revision: the base model's is its own
-      return loadWithAdapter(base, lora, { ...options, revision: undefined });
+    const folder = await locateModel(source, ["modelOrAdapter"], options);
+    const alone = await openLoneAdapter(folder);
+    if (alone !== null) {
+      // Of an adapter in a repository, the revision was the adapter's.
+      const given = folder === source ? options.revision : undefined;
+      const revision = given ?? alone.lora.config.revision ?? undefined;
+      return loadWithAdapter(alone.base, alone.lora, { ...options, revision });
     }
     const config = await T5Config.fromPretrained(folder, options.config);
     const generationConfig = await GenerationConfig.fromPretrained(folder, config);
@@ -115,6 +107,7 @@ export class T5ForConditionalGeneration extends T5Network {
         unused,
       );
       model.nameOrPath = typeof source === "string" ? source : null;
+      model.revision = folder === source ? null : (options.revision ?? null);
       return model;
     } finally {
       await checkpoint.close();

@@ -1,7 +1,7 @@
 // A model and its tokenizer by the id of a repository; a cache shared with Python and with other processes.
 
 import { spawn } from "node:child_process";
-import { cp, readdir, readFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -152,10 +152,6 @@ describe("fromPretrained of a Hub id", () => {
     ],
     [{ "config.json": "{}", "best.safetensors": "x" }, /rename it to model\.safetensors/],
     [{ "model.safetensors": "x" }, /must hold config\.json/],
-    [
-      { "adapter_config.json": "{}", "adapter_model.safetensors": "x" },
-      /got a LoRA adapter whose adapter_config\.json names no base model\. Load its base model, then/,
-    ],
   ])("names what a repository lacks: %j", async (files, message) => {
     serve(files);
     const error = await T5ForConditionalGeneration.fromPretrained(ID, options).catch(
@@ -264,10 +260,72 @@ describe("an adapter's id as the model", () => {
     }
   });
 
+  it("loads the base model in the revision that the adapter names", async () => {
+    const model = await T5ForConditionalGeneration.fromPretrained(EXAMPLE_MODEL, options);
+    model.nameOrPath = ID;
+    model.revision = "v2";
+    addLora(model, new LoraConfig({ r: 1 }));
+    const saved = await model.toFiles();
+    model.dispose();
+    const files: Record<string, Buffer> = {};
+    for (const [name, blob] of saved) files[name] = Buffer.from(await blob.arrayBuffer());
+    expect(JSON.parse(files["adapter_config.json"]!.toString())).toMatchObject({
+      base_model_name_or_path: ID,
+      revision: "v2",
+    });
+    hub.repositories.set(`models/${ADAPTER}`, { files });
+    await expect(T5ForConditionalGeneration.fromPretrained(ADAPTER, options)).rejects.toThrow(
+      `${ID}: `,
+    );
+    hub.repositories.set(`models/${ID}`, { files: example, refs: { v2: "2".repeat(40) } });
+    const local = folder();
+    await mkdir(local);
+    for (const [name, content] of Object.entries(files))
+      await writeFile(join(local, name), content);
+    for (const source of [ADAPTER, local]) {
+      hub.seen.length = 0;
+      const loaded = await T5ForConditionalGeneration.fromPretrained(source, options);
+      expect([loaded.nameOrPath, loaded.revision]).toEqual([ID, "v2"]);
+      const asked = hub.seen
+        .map(({ path }) => path)
+        .filter((path) => path.includes(`models/${ID}/rev`));
+      expect(asked).toEqual([`/api/models/${ID}/revision/v2`]);
+      loaded.dispose();
+    }
+  });
+
+  it("is the adapter's also where a config.json lies beside it, and where only the cache can be asked", async () => {
+    const files = { ...(await saveAdapter(ID)), "config.json": example["config.json"]! };
+    hub.repositories.set(`models/${ADAPTER}`, { files });
+    const load = async (more: object): Promise<boolean> => {
+      const model = await T5ForConditionalGeneration.fromPretrained(ADAPTER, {
+        ...options,
+        ...more,
+      });
+      const isThere = [...model.parameters().keys()].some((name) => name.includes("lora_A"));
+      model.dispose();
+      return isThere;
+    };
+    expect(await load({})).toBe(true);
+    hub.seen.length = 0;
+    expect(await load({ localFilesOnly: true })).toBe(true);
+    expect(hub.seen).toEqual([]);
+  });
+
   it("names the base model to who reads a part of it", async () => {
     hub.repositories.set(`models/${ADAPTER}`, { files: await saveAdapter(ID) });
     await expect(T5Config.fromPretrained(ADAPTER)).rejects.toThrow(
       `${ADAPTER}: the repository must hold config.json, got a LoRA adapter of ${ID}. Load its base model, then the adapter.`,
+    );
+    await expect(Tokenizer.fromPretrained(ADAPTER)).rejects.toThrow(
+      `${ADAPTER}: the repository must hold tokenizer.json, got a LoRA adapter of ${ID}. Load the tokenizer of its base model`,
+    );
+    hub.repositories.set(`models/${ADAPTER}`, { files: await saveAdapter(null) });
+    await expect(T5Config.fromPretrained(ADAPTER)).rejects.toThrow(
+      "got a LoRA adapter whose adapter_config.json names no base model. Load its base model, then",
+    );
+    await expect(T5ForConditionalGeneration.fromPretrained(ADAPTER, options)).rejects.toThrow(
+      /models--someone--flan-adapter.*base_model_name_or_path must be a text, got null/,
     );
   });
 
@@ -279,7 +337,9 @@ describe("an adapter's id as the model", () => {
     const model = await T5ForConditionalGeneration.fromPretrained(EXAMPLE_MODEL, options);
     await loadLora(model, ADAPTER, { revision: COMMIT });
     model.dispose();
-    await expectExample(await T5ForConditionalGeneration.fromPretrained(ADAPTER, at));
+    const whole = await T5ForConditionalGeneration.fromPretrained(ADAPTER, at);
+    expect([...whole.parameters().keys()].filter((name) => name.includes("lora"))).toEqual([]);
+    await expectExample(whole);
   });
 });
 

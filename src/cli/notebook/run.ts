@@ -52,7 +52,8 @@ export async function runNotebook(
     device,
     ...(settings.dropout === undefined ? {} : { config: { dropout_rate: settings.dropout } }),
   });
-  if (settings.revision === undefined) model.nameOrPath = settings.model; // for others than this machine
+  model.nameOrPath = settings.model; // for others than this machine
+  if (modelFolder !== settings.model) model.revision = settings.revision ?? null;
   checkVocabulary(tokenizer, model.config);
   await makeOutputFolder(settings.output);
   const countParameters = () => {

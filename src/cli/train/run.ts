@@ -58,7 +58,8 @@ export async function runTraining(
     dtype: settings.dtype,
     ...(settings.dropout === undefined ? {} : { config: { dropout_rate: settings.dropout } }),
   });
-  if (settings.revision === undefined) model.nameOrPath = settings.model; // for others than this machine
+  model.nameOrPath = settings.model; // for others than this machine
+  if (modelFolder !== settings.model) model.revision = settings.revision ?? null;
   checkVocabulary(tokenizer, model.config);
   await makeOutputFolder(args.outputDir);
   if (settings.lora) addLora(model, settings.lora, { seed: args.seed });

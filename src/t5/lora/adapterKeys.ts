@@ -59,10 +59,7 @@ export const ADAPTER_KEYS: ReadonlyMap<string, KeyUse> = new Map<string, KeyUse>
  * @param wrong makes the error for a key
  * @throws what `wrong` makes for an adapter that is not plain LoRA
  */
-export function checkKeys(
-  object: JsonObject,
-  wrong: WrongKey,
-): void {
+export function checkKeys(object: JsonObject, wrong: WrongKey): void {
   if (object["peft_type"] !== "LORA") throw wrong("peft_type", '"LORA"', object["peft_type"]);
   for (const key of REFUSED) {
     const value = object[key];

@@ -56,7 +56,8 @@ export async function readAdapterTensors(
         `${path}: ${key} must be the same as the file's other copy of ${name}, got other values. Save the adapter again with one of them.`,
       );
     }
-    if (!before && (isTrained || !same)) whole.set(name, { name, values: bits, trained: isTrained });
+    if (!before && (isTrained || !same))
+      whole.set(name, { name, values: bits, trained: isTrained });
   }
   const missing = trained.find((name) => !whole.has(name));
   if (missing !== undefined) throw absent(path, PREFIX + missing, parameters.get(missing)!.shape);
@@ -121,7 +122,8 @@ async function readWhole(
   const { shape } = file.entries.get(key)!;
   if (sameShape(shape, weight.shape)) return convert(await file.read(key), weight.dtype, key);
   const [rows, columns] = shape;
-  if (shape.length !== 2 || columns !== weight.shape[1]) throw absent(path, key, weight.shape, shape);
+  if (shape.length !== 2 || columns !== weight.shape[1])
+    throw absent(path, key, weight.shape, shape);
   throw new CheckpointError(
     `${path}: ${key} must have the base model's ${weight.shape[0]} rows, got ${rows}: the vocabulary was resized before training. ` +
       `Resize the base model as well, with model.resize_token_embeddings(${rows}) in Python, save it, and load the adapter for that.`,

@@ -1,7 +1,15 @@
 // What each field of a LoraConfig must be, and its key in adapter_config.json.
 
 import { nearestName } from "../../fields/names.ts";
-import { above, checkFields, flag, formatValue, shareBelow1, whole, type Rule } from "../../fields/rules.ts";
+import {
+  above,
+  checkFields,
+  flag,
+  formatValue,
+  shareBelow1,
+  whole,
+  type Rule,
+} from "../../fields/rules.ts";
 import type { GradloomError } from "../../tensor/errors.ts";
 import { ArgumentError } from "../../tensor/errors.ts";
 import { behindPattern, endOfPath, savedModule } from "./moduleNames.ts";
@@ -96,7 +104,8 @@ const MAY_BE_EMPTY: readonly LoraField[] = [
 /** The fields that say something. */
 export function withoutUnset(options: LoraOptions): LoraOptions {
   const given = Object.entries(options).filter(
-    ([field, value]) => !(MAY_BE_EMPTY.includes(field as LoraField) && isUnset(value) && value !== null),
+    ([field, value]) =>
+      !(MAY_BE_EMPTY.includes(field as LoraField) && isUnset(value) && value !== null),
   );
   return Object.fromEntries(given);
 }
@@ -120,10 +129,7 @@ export type WrongField = (
  * @throws what `wrong` makes for the first field that is not what it must be, or does not go with another
  * @throws {ArgumentError} for an unknown field
  */
-export function checkOptions(
-  options: LoraOptions,
-  wrong: WrongField,
-): void {
+export function checkOptions(options: LoraOptions, wrong: WrongField): void {
   const known = Object.keys(LORA_FIELDS);
   checkFields(options, LORA_FIELDS, {
     unknown: (name) => {

@@ -5,7 +5,7 @@ import { CheckpointError, ConfigError } from "../../tensor/errors.ts";
 import { openSafetensors } from "../../tensor/safetensors.ts";
 import type { HubOptions } from "../../hub/options.ts";
 import { openModelFolder, type ModelFolder, type ModelSource } from "../../model/modelFolder.ts";
-import { locateModel } from "../../model/pretrained.ts";
+import { isLoneAdapter, locateModel } from "../../model/pretrained.ts";
 import { writeFiles, type SavedFiles } from "../../model/savedFiles.ts";
 import { linearLayers } from "../weights.ts";
 import { attached, attachLora, checkNone } from "./adapter.ts";
@@ -29,8 +29,11 @@ export async function saveLora(model: LoraModel, folder: string): Promise<void> 
 /** @throws {ArgumentError} when the model has no adapter */
 export function loraFiles(model: LoraModel): SavedFiles {
   const lora = attached("saveLora", model);
-  const base = lora.config.baseModelNameOrPath ?? model.nameOrPath;
-  const revision = lora.config.revision ?? (base === model.nameOrPath ? model.revision : null);
+  const own = lora.config.baseModelNameOrPath;
+  const [base, revision] =
+    own === null
+      ? [model.nameOrPath, lora.config.revision ?? model.revision]
+      : [own, lora.config.revision];
   const config = { ...lora.config.toJSON(), base_model_name_or_path: base, revision };
   return {
     texts: { [ADAPTER_CONFIG]: `${JSON.stringify(config, null, 2)}\n` },
@@ -91,16 +94,23 @@ export async function readLora(model: LoraModel, { files, config }: OpenLora): P
   }
 }
 
+/** An adapter and the base model that it names. */
+export interface LoneAdapter {
+  readonly lora: OpenLora;
+  readonly base: string;
+}
+
 /**
- * Where the base model of an adapter lies, if a folder holds an adapter and no model of its own; else null.
- * @throws {ConfigError} when the adapter does not say
+ * The adapter that a folder holds, if it holds no model of its own; else null.
+ * @throws {ConfigError} when the adapter does not say what its base model is
  */
-export async function baseOfAdapter(source: ModelSource): Promise<string | null> {
-  // A Hub id, or a folder that is not there: who loads the model says so.
+export async function openLoneAdapter(source: ModelSource): Promise<LoneAdapter | null> {
+  // A folder that is not there: who loads the model says so.
   const files = await openModelFolder(source, CheckpointError).catch(() => null);
-  if (files === null || files.has("config.json") || !files.has(ADAPTER_CONFIG)) return null;
-  const { baseModelNameOrPath } = await readConfig(files);
-  if (baseModelNameOrPath !== null) return baseModelNameOrPath;
+  if (files === null || !isLoneAdapter(files.files)) return null;
+  const lora = await openLora(source, {});
+  const base = lora.config.baseModelNameOrPath;
+  if (base !== null) return { lora, base };
   throw new ConfigError(
     `${files.path(ADAPTER_CONFIG)}: base_model_name_or_path must be a text, got null. ` +
       "Load the base model, and this folder as its adapter.",
@@ -135,7 +145,10 @@ function trainedOf(model: LoraModel, config: LoraConfig, source: string) {
   try {
     return namesToSave(config, model.parameters().keys());
   } catch (cause) {
-    const message = (cause as Error).message.replace(/^LoraConfig: modulesToSave/, "modules_to_save");
+    const message = (cause as Error).message.replace(
+      /^LoraConfig: modulesToSave/,
+      "modules_to_save",
+    );
     throw new ConfigError(`${source}: ${message}`, { cause });
   }
 }

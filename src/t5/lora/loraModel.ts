@@ -32,7 +32,7 @@ export interface LoraModel {
   readonly device: Device;
   /** The folder or Hub id that the model was loaded from; saved adapters name it as their base. */
   readonly nameOrPath: string | null;
-  /** The branch, tag or commit of that repository, where it was named. */
+  /** The revision of that Hub id; null where none was asked for. */
   readonly revision: string | null;
   /** @internal The attached adapter, or null. */
   lora: AttachedLora | null;

@@ -48,7 +48,12 @@ export function isKeptFromLora(module: string, modulesToSave: readonly string[] 
 /** Whether a module, or one that it is a part of, ends in the text: peft asks for no dot before it. */
 export function isSaved(module: string, name: string): boolean {
   const parts = module.split(".");
-  return parts.some((_, i) => parts.slice(0, i + 1).join(".").endsWith(name));
+  return parts.some((_, i) =>
+    parts
+      .slice(0, i + 1)
+      .join(".")
+      .endsWith(name),
+  );
 }
 
 /** @throws {SyntaxError} for an expression that JavaScript does not read as Python does */

@@ -40,6 +40,6 @@ export interface LoraOptions {
   readonly taskType?: string | null;
   /** Where the base model lies, for those who load the adapter. Default: what the model was loaded from. */
   readonly baseModelNameOrPath?: string | null;
-  /** Its branch, tag or commit on the Hub. */
+  /** Branch, tag or commit of the base model on the Hub. Default: the one that the model was loaded with. */
   readonly revision?: string | null;
 }

@@ -33,7 +33,7 @@ export function pythonFullMatch(source: string): RegExp {
 
 function translate(source: string): string {
   let result = "";
-  for (let at = 0; at < source.length; ) {
+  for (let at = 0; at < source.length;) {
     const [taken, written] = nextPart(source.slice(at));
     result += written;
     at += taken;

@@ -48,7 +48,7 @@ describe("LoraConfig", () => {
     ],
     [
       { lora_alpha: 4 },
-      "LoraConfig: every name must be one of r, loraAlpha, loraDropout, targetModules, excludeModules, layersToTransform, layersPattern, rankPattern, alphaPattern, useRslora, initLoraWeights, bias, taskType, baseModelNameOrPath, got lora_alpha. Did you mean loraAlpha?",
+      "LoraConfig: every name must be one of r, loraAlpha, loraDropout, targetModules, excludeModules, layersToTransform, layersPattern, rankPattern, alphaPattern, useRslora, initLoraWeights, bias, taskType, baseModelNameOrPath, revision, got lora_alpha. Did you mean loraAlpha?",
     ],
   ])("refuses %j", (options, message) => {
     expect(() => new LoraConfig(options as LoraOptions)).toThrow(new ArgumentError(message));
