@@ -20,10 +20,7 @@ const PARTS: Readonly<Record<ModelPart, Choose>> = {
   tokenizer: tokenizerFiles,
   weights: weightFiles,
   adapter: () => ({ required: [ADAPTER_CONFIG, ADAPTER_WEIGHTS] }),
-  modelOrAdapter: async (files) =>
-    isLoneAdapter(files.names)
-      ? { ...(await choose(["adapter"], files)), dependsOnAll: true }
-      : choose(MODEL_WITHOUT_TOKENIZER, files),
+  modelOrAdapter,
 };
 const MODEL_WITHOUT_TOKENIZER: readonly ModelPart[] = ["config", "generationConfig", "weights"];
 
@@ -79,6 +76,19 @@ async function tokenizerFiles(files: RepositoryFiles): Promise<WantedFiles> {
     throw await adapterInstead(files, REQUIRED_FILES.slice(0, 1), cure);
   }
   return { required: REQUIRED_FILES, optional: OPTIONAL_FILES };
+}
+
+/** Of a repository with an adapter, the adapter, and its own model only where the adapter names no other, as in transformers. */
+async function modelOrAdapter(files: RepositoryFiles): Promise<WantedFiles> {
+  if (!isLoneAdapter(files.names) && !files.names.includes(ADAPTER_WEIGHTS)) {
+    return choose(MODEL_WITHOUT_TOKENIZER, files);
+  }
+  const parts: ModelPart[] = ["adapter"];
+  if (!isLoneAdapter(files.names)) {
+    const { base_model_name_or_path: base } = await files.json(ADAPTER_CONFIG);
+    if (typeof base !== "string" || base === "") parts.push(...MODEL_WITHOUT_TOKENIZER);
+  }
+  return { ...(await choose(parts, files)), dependsOnAll: true };
 }
 
 /** The error for a repository that holds an adapter where files of its base model are wanted. */

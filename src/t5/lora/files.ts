@@ -3,6 +3,7 @@
 
 import { CheckpointError, ConfigError } from "../../tensor/errors.ts";
 import { openSafetensors } from "../../tensor/safetensors.ts";
+import { warn } from "../../tensor/warnings.ts";
 import type { HubOptions } from "../../hub/options.ts";
 import { openModelFolder, type ModelFolder, type ModelSource } from "../../model/modelFolder.ts";
 import { isLoneAdapter, locateModel } from "../../model/pretrained.ts";
@@ -84,6 +85,7 @@ export async function openLora(source: ModelSource, options: HubOptions): Promis
 
 /** The second half of `loadLora`. */
 export async function readLora(model: LoraModel, { files, config }: OpenLora): Promise<void> {
+  checkNone("loadLora", model);
   const parts = partsOf(model, config, files.path(ADAPTER_CONFIG));
   const path = files.path(ADAPTER_WEIGHTS);
   const file = await openSafetensors(files.locate(ADAPTER_WEIGHTS));
@@ -94,20 +96,22 @@ export async function readLora(model: LoraModel, { files, config }: OpenLora): P
   }
 }
 
-/** An adapter and the base model that it names. */
-export interface LoneAdapter {
+/** An adapter and the base model that it names; null where that lies in the same folder. */
+export interface FoundAdapter {
   readonly lora: OpenLora;
-  readonly base: string;
+  readonly base: string | null;
 }
 
 /**
- * The adapter that a folder holds, if it holds no model of its own; else null.
- * @throws {ConfigError} when the adapter does not say what its base model is
+ * The adapter that a folder holds, if there is one. As in transformers, a model beside it is the one that it changes,
+ * whatever else it names.
+ * @throws {ConfigError} when an adapter alone does not say what its base model is
  */
-export async function openLoneAdapter(source: ModelSource): Promise<LoneAdapter | null> {
+export async function findAdapter(source: ModelSource): Promise<FoundAdapter | null> {
   // A folder that is not there: who loads the model says so.
   const files = await openModelFolder(source, CheckpointError).catch(() => null);
-  if (files === null || !isLoneAdapter(files.files)) return null;
+  if (files === null || !files.has(ADAPTER_CONFIG)) return null;
+  if (!isLoneAdapter(files.files)) return findBeside(files, source);
   const lora = await openLora(source, {});
   const base = lora.config.baseModelNameOrPath;
   if (base !== null) return { lora, base };
@@ -115,6 +119,18 @@ export async function openLoneAdapter(source: ModelSource): Promise<LoneAdapter 
     `${files.path(ADAPTER_CONFIG)}: base_model_name_or_path must be a text, got null. ` +
       "Load the base model, and this folder as its adapter.",
   );
+}
+
+async function findBeside(files: ModelFolder, source: ModelSource): Promise<FoundAdapter | null> {
+  if (!files.has(ADAPTER_WEIGHTS)) {
+    warn(`${files.path(ADAPTER_CONFIG)}: not used, because no ${ADAPTER_WEIGHTS} lies beside it.`);
+    return null;
+  }
+  warn(
+    `${files.name}: holds a model and a LoRA adapter, and both are loaded, as in transformers. ` +
+      `For the model alone (the adapter may have been merged into it), move ${ADAPTER_CONFIG} away.`,
+  );
+  return { lora: await openLora(source, {}), base: null };
 }
 
 async function readConfig(files: ModelFolder): Promise<LoraConfig> {
