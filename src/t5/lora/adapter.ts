@@ -14,7 +14,8 @@ import type { AdapterValues } from "./adapterTensors.ts";
 import { LoraConfig } from "./config.ts";
 import type { AttachedLora, LoraModel } from "./loraModel.ts";
 import { checkNames, loraTargets, type LoraTarget } from "./targets.ts";
-import { attachWhole, checkModulesToSave, detachWhole, namesToSave } from "./wholeWeights.ts";
+import { checkModulesToSave, namesToSave } from "./modulesToSave.ts";
+import { attachWhole, detachWhole } from "./wholeWeights.ts";
 
 /**
  * Freezes the model and gives the layers that `config` names an adapter each. Until it is trained the model gives
@@ -31,8 +32,8 @@ export function addLora(
   const layers = linearLayers(model.weights);
   checkNames(layers, config);
   const names = [...model.parameters().keys()];
-  checkModulesToSave(config, names);
   const whole = namesToSave(config, names).map((name) => ({ name, trained: true }));
+  checkModulesToSave(config, names);
   const random = new Generator(options.seed ?? 42);
   const lora: AdapterValues["lora"] = ({ layer, r }, part) => {
     const [outputs, inputs] = layer.weight.shape as [number, number];

@@ -9,9 +9,9 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { ADAPTER_CONFIG } from "../../model/adapterFileNames.ts";
 import { convert } from "../loadWeights.ts";
 import type { AttachedLora, LoraModel } from "./loraModel.ts";
-import { HEAD } from "./moduleNames.ts";
+import { HEAD, moduleOf } from "./moduleNames.ts";
 import type { LoraTarget } from "./targets.ts";
-import { moduleOf, type NewWeight } from "./wholeWeights.ts";
+import type { NewWeight } from "./wholeWeights.ts";
 
 const PREFIX = "base_model.model.";
 /** What peft calls the weight of a layer that it has put an adapter around. */

@@ -15,7 +15,7 @@ import { LoraConfig } from "./config.ts";
 import type { LoraModel } from "./loraModel.ts";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "../../model/adapterFileNames.ts";
 import { loraTargets } from "./targets.ts";
-import { namesToSave } from "./wholeWeights.ts";
+import { namesToSave } from "./modulesToSave.ts";
 
 /**
  * Writes the adapter as peft does. The base model is named, not saved: the adapter belongs to it alone.

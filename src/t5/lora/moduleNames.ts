@@ -6,6 +6,11 @@ import { pythonFullMatch, pythonMatch } from "./pythonExpression.ts";
 /** The output projection, which "all-linear" leaves out as peft does. */
 export const HEAD = "lm_head";
 
+/** The module of a weight: "lm_head" of "lm_head.weight". */
+export function moduleOf(name: string): string {
+  return name.replace(/\.weight$/, "");
+}
+
 /** Whether a path ends in one of these names, or is what a text means: "all-linear", or an expression for whole paths. */
 export function matches(module: string, targets: string | readonly string[]): boolean {
   if (typeof targets !== "string") {

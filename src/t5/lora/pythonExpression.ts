@@ -96,7 +96,7 @@ function group(rest: string): readonly [number, string] {
   if (comment !== null) return [comment[0].length, ""];
   const shared = GROUP.exec(rest);
   if (shared !== null) return [shared[0].length, shared[0]];
-  throw only(/^\(\?[^:)]{0,3}/.exec(rest)![0]);
+  throw only(/^\(\?(?:\w+|[^\w)])?/.exec(rest)![0]);
 }
 
 function repetition(rest: string, quantifier: RegExpExecArray): readonly [number, string] {

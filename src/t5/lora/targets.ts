@@ -2,10 +2,12 @@
 // and get_pattern_key).
 
 import { ArgumentError } from "../../tensor/errors.ts";
+import { sizeOf } from "../../tensor/shape.ts";
 import type { T5Config } from "../config.ts";
 import { buildWeights, linearLayers, type Linear } from "../weights.ts";
 import type { LoraConfig } from "./config.ts";
-import { blockIndex, isKeptFromLora, matches, patternValue } from "./moduleNames.ts";
+import { blockIndex, isKeptFromLora, matches, moduleOf, patternValue } from "./moduleNames.ts";
+import { namesToSave } from "./modulesToSave.ts";
 
 export interface LoraTarget<T> {
   readonly layer: Linear<T>;
@@ -27,7 +29,7 @@ export function loraTargets<T>(
 ): readonly LoraTarget<T>[] {
   const { targetModules, excludeModules, modulesToSave } = config;
   const targets = layers
-    .map((layer) => ({ layer, module: moduleOf(layer) }))
+    .map((layer) => ({ layer, module: moduleOf(layer.name) }))
     .filter(
       ({ module }) =>
         matches(module, targetModules) &&
@@ -49,7 +51,7 @@ export function checkNames(
   layers: readonly Linear<unknown>[],
   { targetModules, excludeModules }: LoraConfig,
 ): void {
-  const modules = layers.map(moduleOf);
+  const modules = layers.map(({ name }) => moduleOf(name));
   for (const [field, names] of Object.entries({ targetModules, excludeModules })) {
     if (names === null) continue;
     const unknown = (typeof names === "string" ? [names] : names.map((name) => [name])).find(
@@ -69,25 +71,29 @@ export function checkNames(
  * @throws {ArgumentError} as `addLora`
  */
 export function countLoraParameters(config: T5Config, lora: LoraConfig): number {
+  const sizes = new Map<string, number>();
   const shapes = buildWeights<readonly number[]>(
     config,
     config.tieWordEmbeddings,
-    (_name, shape) => shape,
+    (name, shape) => {
+      sizes.set(name, sizeOf(shape));
+      return shape;
+    },
   );
   const layers = linearLayers(shapes);
   checkNames(layers, lora);
-  return loraTargets(layers, lora).reduce((sum, { layer, r }) => {
+  const whole = namesToSave(lora, sizes.keys()).map((name) => sizes.get(name)!);
+  const lowRank = loraTargets(layers, lora).map(({ layer, r }) => {
     const [outputs, inputs] = layer.weight as readonly [number, number];
-    return sum + r * (outputs + inputs);
-  }, 0);
+    return r * (outputs + inputs);
+  });
+  return [...whole, ...lowRank].reduce((sum, size) => sum + size, 0);
 }
 
-function moduleOf({ name }: { readonly name: string }): string {
-  return name.replace(/\.weight$/, "");
-}
-
-function isChosenBlock(module: string, { layersToTransform, layersPattern }: LoraConfig): boolean {
-  if (layersToTransform === null) return true;
+/** A whole path in targetModules is meant whatever the block. */
+function isChosenBlock(module: string, config: LoraConfig): boolean {
+  const { targetModules, layersToTransform, layersPattern } = config;
+  if (layersToTransform === null || targetModules.includes(module)) return true;
   const index = blockIndex(module, layersPattern);
   return index !== null && [layersToTransform].flat().includes(index);
 }
