@@ -312,6 +312,15 @@ describe("an adapter's id as the model", () => {
     expect(hub.seen).toEqual([]);
   });
 
+  it("loads the base model that the adapter names, though a model lies beside it", async () => {
+    const files = { ...example, ...(await saveAdapter(ID)), "model.safetensors": Buffer.from("x") };
+    hub.repositories.set(`models/${ADAPTER}`, { files });
+    const model = await T5ForConditionalGeneration.fromPretrained(ADAPTER, options);
+    expect(model.nameOrPath).toBe(ID);
+    expect([...model.parameters().keys()].some((name) => name.includes("lora_A"))).toBe(true);
+    model.dispose();
+  });
+
   it("names the base model to who reads a part of it", async () => {
     hub.repositories.set(`models/${ADAPTER}`, { files: await saveAdapter(ID) });
     await expect(T5Config.fromPretrained(ADAPTER)).rejects.toThrow(

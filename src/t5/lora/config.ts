@@ -94,8 +94,9 @@ const PLAIN = "Use a plain LoRA adapter for a T5 model.";
 
 /** These ways to begin differ from `true` only before training: a saved adapter has what they led to. */
 function fromFile(key: string, value: unknown): unknown {
-  const begun = key === "init_lora_weights" && (value === "eva" || value === "orthogonal");
-  return begun ? true : value;
+  if (key !== "init_lora_weights" || typeof value !== "string") return value;
+  if (value === "eva" || value === "orthogonal") return true;
+  return value.toLowerCase() === "gaussian" ? "gaussian" : value;
 }
 
 function wrongOption(field: string, must: string, got: unknown, cure?: string): GradloomError {

@@ -81,6 +81,9 @@ describe("LoraConfig", () => {
     expect(
       LoraConfig.fromJSON({ peft_type: "LORA", init_lora_weights: "eva" }).initLoraWeights,
     ).toBe(true);
+    expect(
+      LoraConfig.fromJSON({ peft_type: "LORA", init_lora_weights: "Gaussian" }).initLoraWeights,
+    ).toBe("gaussian");
   });
 
   it.each([
