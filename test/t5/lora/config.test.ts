@@ -220,6 +220,10 @@ describe("loraTargets", () => {
       rankPattern: { "encoder.*SelfAttention.q": 2, "SelfAttention.q": 4 },
       alphaPattern: { q: 32 },
     });
+    const either = targets({ targetModules: ["q", "v"], alphaPattern: { "x|v": 24 } });
+    expect(either.map(({ scale }) => scale)).toEqual(
+      either.map(({ module }) => (module.endsWith("v") ? 3 : 1)),
+    );
     const of = (module: string) => found.find((target) => target.module === module);
     expect(of("encoder.block.0.layer.0.SelfAttention.q")).toMatchObject({ r: 2, scale: 16 });
     expect(of("decoder.block.0.layer.0.SelfAttention.q")).toMatchObject({ r: 4, scale: 8 });
