@@ -97,6 +97,21 @@ async function isComplete(
   return true;
 }
 
+/** Says of a choice that fails for what is missing that only the cache was looked at, which need not hold all files. */
+async function chooseCached(
+  cache: RepositoryCache,
+  commit: string,
+  { names, choose, cure }: { names: readonly string[]; choose: Choose; cure: string },
+): Promise<WantedFiles> {
+  try {
+    return await choose(localFiles(cache, commit, names));
+  } catch (error) {
+    if (!(error instanceof HubError) || error.failure !== "missing") throw error;
+    const where = `Only the cache ${cache.snapshot(commit)} was looked at. ${cure}`;
+    throw new HubError("missing", `${error.message} ${where}`, { cause: error });
+  }
+}
+
 /** Undefined where choosing fails: with all names, which the Hub has, it may not. */
 async function attempt(
   action: () => WantedFiles | Promise<WantedFiles>,
@@ -124,7 +139,7 @@ async function cachedSnapshot(
       `${repository.name}: revision ${revision} must be in the cache ${cache.folder} when ${reason}, got nothing there. ${cure}`,
     );
   }
-  const { required } = await choose(localFiles(cache, commit, names));
+  const { required } = await chooseCached(cache, commit, { names, choose, cure });
   const missing = required.find((name) => !names.includes(name));
   if (missing === undefined) return { folder: cache.snapshot(commit), commit };
   throw new HubError(

@@ -1,4 +1,5 @@
-// Weights under names that are not read: what a folder or a repository holds instead of them, and what to do about it.
+// What a folder or a repository holds instead of the files that are read (weights under other names, a model in one of
+// its folders), and what to do about it.
 
 /** Names with slashes; `what` completes "got ...". */
 interface Kind {
@@ -67,6 +68,18 @@ const WEIGHTS =
   /\.(?:safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf|onnx|tflite|mlmodel|ot)$|\.index\.[\w-]+\.json$/;
 /** Names that a message lists. */
 const SHOWN = 6;
+
+/**
+ * @param names of all files, with slashes
+ * @param otherwise the cure where no folder holds a model
+ * @returns what to do about a config.json that is not there
+ */
+export function configCure(names: readonly string[], otherwise: string): string {
+  const folders = names.flatMap((name) => /^(.+)\/config\.json$/.exec(name)?.[1] ?? []).sort();
+  if (folders.length === 0) return otherwise;
+  const more = folders.length > SHOWN ? ` and ${folders.length - SHOWN} more` : "";
+  return `There is one in ${folders.slice(0, SHOWN).join(", ")}${more}: pass that folder (of a repository, in a copy on this disk).`;
+}
 
 /**
  * @param names of all files, with slashes

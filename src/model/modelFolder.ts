@@ -9,7 +9,7 @@ export type ModelSource = string | ReadonlyMap<string, Blob>;
 /** The class of the errors that a reader of the folder throws. */
 export type ErrorClass = new (message: string, options?: ErrorOptions) => GradloomError;
 
-/** Folders that are looked into for a message. */
+/** Names of files and folders that are looked into for a message. */
 const MOST_FOLDERS = 50;
 
 export class ModelFolder {
@@ -70,7 +70,9 @@ export class ModelFolder {
     if (typeof this.#source !== "string") return [];
     const { readdir } = await import("node:fs/promises");
     const names: string[] = [];
-    for (const folder of this.files.filter((name) => !/[.]/.test(name)).slice(0, MOST_FOLDERS)) {
+    for (const folder of this.files
+      .filter((name) => !name.startsWith("."))
+      .slice(0, MOST_FOLDERS)) {
       const files = await readdir(this.path(folder)).catch(() => []);
       names.push(...files.map((file) => `${folder}/${file}`));
     }

@@ -8,7 +8,7 @@ import { isRepositoryId } from "../hub/repository.ts";
 import type { Choose, RepositoryFiles, WantedFiles } from "../hub/snapshot.ts";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "./adapterFileNames.ts";
 import type { ModelSource } from "./modelFolder.ts";
-import { otherWeights } from "./missingWeights.ts";
+import { configCure, otherWeights } from "./missingWeights.ts";
 import { OPTIONAL_FILES, REQUIRED_FILES } from "./tokenizerFiles.ts";
 
 export type ModelPart =
@@ -19,10 +19,12 @@ const PARTS: Readonly<Record<ModelPart, Choose>> = {
   generationConfig: () => ({ required: [], optional: ["generation_config.json"] }),
   tokenizer: tokenizerFiles,
   weights: weightFiles,
-  adapter: () => ({ required: [ADAPTER_CONFIG, ADAPTER_WEIGHTS] }),
+  adapter: adapterFiles,
   modelOrAdapter,
 };
 const MODEL_WITHOUT_TOKENIZER: readonly ModelPart[] = ["config", "generationConfig", "weights"];
+/** Names that a message lists. */
+const SHOWN = 8;
 
 /**
  * A folder or files as they are; for a Hub id, the folder in the cache, once it holds the files of these parts.
@@ -62,10 +64,25 @@ async function choose(parts: readonly ModelPart[], files: RepositoryFiles): Prom
 
 async function configFile(files: RepositoryFiles): Promise<WantedFiles> {
   const required = ["config.json"];
-  if (isLoneAdapter(files.names) && !files.names.includes("config.json")) {
+  if (files.names.includes("config.json")) return { required };
+  if (isLoneAdapter(files.names)) {
     throw await adapterInstead(files, required, "Load its base model, then the adapter.");
   }
-  return { required };
+  const cure = "Name a repository of a T5 model in Hugging Face's format.";
+  throw missing(files, "config.json", configCure(files.names, cure));
+}
+
+function adapterFiles(files: RepositoryFiles): WantedFiles {
+  if (!files.names.includes(ADAPTER_CONFIG)) {
+    throw missing(files, ADAPTER_CONFIG, "Name a repository of a LoRA adapter in peft's format.");
+  }
+  return { required: [ADAPTER_CONFIG, ADAPTER_WEIGHTS] };
+}
+
+function missing({ names }: RepositoryFiles, file: string, cure: string): HubError {
+  const shown = names.slice(0, SHOWN).join(", ") || "no file";
+  const more = names.length > SHOWN ? ` and ${names.length - SHOWN} more` : "";
+  return new HubError("missing", `the repository must hold ${file}, got ${shown}${more}. ${cure}`);
 }
 
 async function tokenizerFiles(files: RepositoryFiles): Promise<WantedFiles> {

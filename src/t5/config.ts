@@ -19,6 +19,7 @@ import {
 } from "./configRules.ts";
 import { JsonFields, type JsonObject } from "../model/jsonFields.ts";
 import type { HubOptions } from "../hub/options.ts";
+import { configCure } from "../model/missingWeights.ts";
 import { openModelFolder, type ModelSource } from "../model/modelFolder.ts";
 import { locateModel } from "../model/pretrained.ts";
 
@@ -126,7 +127,10 @@ export class T5Config {
     hub?: HubOptions,
   ): Promise<T5Config> {
     const folder = await openModelFolder(await locateModel(source, ["config"], hub), ConfigError);
-    folder.require("config.json", "Pass the folder of a T5 model in Hugging Face's format.");
+    const cure = "Pass the folder of a T5 model in Hugging Face's format.";
+    if (!folder.has("config.json")) {
+      folder.require("config.json", configCure(await folder.namesBelow(), cure));
+    }
     const object = await folder.json("config.json");
     return T5Config.fromJSON(object, { source: folder.path("config.json"), overrides });
   }

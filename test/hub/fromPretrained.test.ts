@@ -151,7 +151,14 @@ describe("fromPretrained of a Hub id", () => {
       /their index, model\.safetensors\.index\.json, must lie beside them/,
     ],
     [{ "config.json": "{}", "best.safetensors": "x" }, /rename it to model\.safetensors/],
-    [{ "model.safetensors": "x" }, /must hold config\.json/],
+    [
+      { "model.safetensors": "x" },
+      /must hold config\.json, got model\.safetensors\. Name a repository of a T5 model/,
+    ],
+    [
+      { "b/t5-v1.1/config.json": "{}", "a/config.json": "{}" },
+      /must hold config\.json, got .*There is one in a, b\/t5-v1\.1: pass that folder/,
+    ],
   ])("names what a repository lacks: %j", async (files, message) => {
     serve(files);
     const error = await T5ForConditionalGeneration.fromPretrained(ID, options).catch(
@@ -161,6 +168,22 @@ describe("fromPretrained of a Hub id", () => {
     expect((error as HubError).message).toMatch(message);
     expect((error as HubError).message).toMatch(/^google\/flan-t5-example: /);
     expect((error as HubError).message).toMatch(/There is no folder google\/flan-t5-example here/);
+  });
+
+  it("says so when only the cache was looked at, and when a repository holds no adapter", async () => {
+    await Tokenizer.fromPretrained(ID);
+    const cached = T5ForConditionalGeneration.fromPretrained(ID, {
+      ...options,
+      localFilesOnly: true,
+    });
+    await expect(cached).rejects.toThrow(
+      /must hold config\.json, got .*tokenizer\.json.* Only the cache .*snapshots.* was looked at\. Unset HF_HUB_OFFLINE/,
+    );
+    const model = await T5ForConditionalGeneration.fromPretrained(EXAMPLE_MODEL, options);
+    await expect(loadLora(model, ID)).rejects.toThrow(
+      /flan-t5-example: the repository must hold adapter_config\.json, got .*\. Name a repository of a LoRA adapter/,
+    );
+    model.dispose();
   });
 
   it("says that a text is neither a folder nor an id", async () => {

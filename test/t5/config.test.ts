@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -272,6 +272,10 @@ describe("T5Config", () => {
       "must be a model folder with config.json, model.safetensors and tokenizer.json, got nothing there.",
     );
     await expect(read(join(folder, "config.json"))).rejects.toThrow("got a file. Check the path.");
+    const outside = mkdtempSync(join(folder, "outside-"));
+    mkdirSync(join(outside, "t5-v1.1"));
+    writeFileSync(join(outside, "t5-v1.1/config.json"), "{}");
+    await expect(read(outside)).rejects.toThrow("There is one in t5-v1.1: pass that folder");
     const empty = mkdtempSync(join(folder, "empty-"));
     await expect(read(empty)).rejects.toThrow(
       `${empty}: must hold config.json, got an empty folder`,
