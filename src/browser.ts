@@ -57,7 +57,7 @@ export { LoraConfig, type LoraOptions } from "./t5/lora/config.ts";
 export { loadLora, saveLora } from "./t5/lora/files.ts";
 export type { LoraModel } from "./t5/lora/loraModel.ts";
 export type { GenerationResult } from "./generation/generate.ts";
-export type { GenerationOptions } from "./generation/options.ts";
+export type { GenerationOptions, SequenceBias } from "./generation/options.ts";
 export { nextTokenProbabilities, type SamplingOptions } from "./generation/sampling.ts";
 export type { TokenStreamer } from "./generation/session.ts";
 

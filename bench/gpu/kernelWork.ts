@@ -3,6 +3,7 @@
 import * as autograd from "../../src/autograd/index.ts";
 import { backward } from "../../src/autograd/backward.ts";
 import { argmaxForward, topkForward } from "../../src/kernels/rows/argmax.ts";
+import { countNonFiniteInto } from "../../src/kernels/rows/countNonFinite.ts";
 import { castForward } from "../../src/kernels/pointwise/cast.ts";
 import { concatForward } from "../../src/kernels/moves/concat.ts";
 import { embeddingForward } from "../../src/kernels/moves/embedding.ts";
@@ -107,14 +108,15 @@ function differentiable(device: Device, seed: number): void {
   const [rows, cols] = [size(40), size(70)];
   const x = (more: number) => leaf(device, [rows, cols], seed + 10 * more);
   const positive = () => autograd.addScalar(autograd.mul(x(5), x(5)), 0.5);
-  const { add, sub, mul, div, addScalar, mulScalar, gelu, silu, relu, tanh, exp } = autograd;
+  const { add, sub, mul, div, addScalar, mulScalar, gelu, geluErf, silu, relu, tanh, exp } =
+    autograd;
   const results = [
     ...[add, sub, mul].map((op) => op(x(1), x(2))),
     ...[add, sub, mul].map((op) => op(x(1), leaf(device, [cols], 3))),
     div(x(1), autograd.addScalar(leaf(device, [cols], 3), 2)),
     autograd.gatherRows(x(1), tensor([rows - 1, 0, 0], [3], { device, dtype: "i32" })),
     div(x(1), positive()),
-    ...[gelu, silu, relu, tanh, exp].map((op) => op(x(1))),
+    ...[gelu, geluErf, silu, relu, tanh, exp].map((op) => op(x(1))),
     ...[autograd.log, autograd.sqrt].map((op) => op(positive())),
     ...[addScalar(x(1), 0.3), mulScalar(x(1), 0.3)],
     ...[autograd.softmax(x(1)), autograd.logSoftmax(x(1))],
@@ -162,5 +164,13 @@ function others(device: Device, seed: number): void {
   }
   argmaxForward(x);
   topkForward(x, 2);
+  const counts = tensor([0, 0], [2], { device, dtype: "u32" });
+  for (const dtype of ["f32", ...HALFS] as const) {
+    const some = Array.from(
+      { length: 20 * rows },
+      (_, i) => [i, NaN, 1, Infinity, -Infinity][i % 5]!,
+    );
+    countNonFiniteInto(tensor(some, undefined, { device, dtype }), counts, 0);
+  }
   addToSumInPlace(tensor([8], [1], { device }), tensor([seed], [1], { device }), 0.5);
 }

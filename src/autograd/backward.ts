@@ -7,6 +7,7 @@ import { scope } from "../tensor/scope.ts";
 import { alias, full, type Tensor } from "../tensor/tensor.ts";
 import { addForward } from "../kernels/pointwise/pointwise.ts";
 import { noGrad, TapeNode } from "./tape.ts";
+import { valueChecks, type GradientKind } from "./valueChecks.ts";
 
 type Target = TapeNode | Tensor;
 
@@ -47,6 +48,7 @@ export function backwardOnto(
   return noGrad(() =>
     scope(() => {
       const gradients = new PendingGradients(into);
+      if (seed) check("seed", start, seed);
       gradients.add(start, seed ? alias(seed) : full(output.shape, 1, gradientOptions(output)));
       const nodes = wanted ? pathsTo(start, new Set(wanted.keys())) : reachable(start);
       const visited: ReadonlySet<Target> = new Set(nodes);
@@ -118,6 +120,11 @@ function propagate(
     results: [...node.run(dy, { needs, deliver, onto })],
     delivered, // these outlive the rule too
   }));
+  valueChecks?.gradients(
+    node,
+    dy,
+    results.map((gradient, i) => (needs[i] ? gradient : null)),
+  );
   for (const [leaf, gradient] of delivered) gradients.add(leaf, gradient);
   node.edges.forEach((edge, i) => {
     const gradient = results[i] ?? null;
@@ -144,7 +151,9 @@ class PendingGradients {
   /** Takes over `gradient`. */
   add(target: Target, gradient: Tensor): void {
     const present = this.#present(target);
-    this.#byTarget.set(target, present ? accumulate(present, gradient) : gradient);
+    const sum = present ? accumulate(present, gradient) : gradient;
+    if (present) check("sum", target, sum);
+    this.#byTarget.set(target, sum);
   }
 
   /** Notes that a gradient was added to what `writable` gave. */
@@ -165,7 +174,11 @@ class PendingGradients {
   }
 
   #present(target: Target): Tensor | null | undefined {
-    return this.#byTarget.get(target) ?? (target instanceof TapeNode ? null : this.#into(target));
+    const present = this.#byTarget.get(target);
+    if (present !== undefined || target instanceof TapeNode) return present;
+    const given = this.#into(target);
+    if (given) check("into", target, given);
+    return given;
   }
 
   leaves(): [Tensor, Tensor][] {
@@ -173,6 +186,11 @@ class PendingGradients {
       (entry): entry is [Tensor, Tensor] => !(entry[0] instanceof TapeNode),
     );
   }
+}
+
+/** Shows a gradient of `target` to what checks values, if anything does. */
+function check(kind: GradientKind, target: Target, gradient: Tensor): void {
+  valueChecks?.gradient(kind, target instanceof TapeNode ? target : null, gradient);
 }
 
 /** @internal @throws {ShapeError} unless x has the shape and dtype of the leaf's gradient */

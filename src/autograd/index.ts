@@ -18,5 +18,6 @@ export { logSoftmax, softmax } from "./ops/softmax.ts";
 
 export { backward } from "./backward.ts";
 export { checkpoint } from "./checkpoint.ts";
+export { detectAnomaly, type DetectAnomalyOptions } from "./detectAnomaly.ts";
 export { gradcheck, type GradcheckOptions } from "./gradcheck.ts";
 export { dot, enableGrad, isGradEnabled, noGrad, toGraphviz } from "./tape.ts";

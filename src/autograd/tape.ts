@@ -11,6 +11,7 @@ import type { Synchronous } from "../tensor/scope.ts";
 import { keep } from "../tensor/scope.ts";
 import type { GraphNode, Tensor } from "../tensor/tensor.ts";
 import { alias } from "../tensor/tensor.ts";
+import { valueChecks } from "./valueChecks.ts";
 
 /** Tensors (or null) by name; what a backward rule reads again. */
 export type Saved = Readonly<Record<string, Tensor | null>>;
@@ -59,13 +60,21 @@ export class TapeNode implements GraphNode {
   readonly outputShape: readonly number[];
   /** Gradients may leave this node by `deliver`. */
   readonly delivers: boolean;
+  /** Stack of the op's call; null unless values are checked (detectAnomaly). */
+  readonly calledAt: string | null;
   readonly #saved: Saved;
   readonly #rule: Recording<Saved>["backward"];
   #holders = 1;
   #consumed = false;
 
-  constructor(recording: Recording<Saved>, saved: Saved, edges: readonly Edge[]) {
+  constructor(
+    recording: Recording<Saved>,
+    saved: Saved,
+    edges: readonly Edge[],
+    calledAt: string | null,
+  ) {
     this.name = recording.name;
+    this.calledAt = calledAt;
     this.outputShape = recording.output.shape;
     this.delivers = recording.always ?? false;
     this.#rule = recording.backward;
@@ -110,6 +119,7 @@ export class TapeNode implements GraphNode {
  */
 export function record<S extends Saved>(recording: Recording<S>): Tensor {
   const { inputs, output } = recording;
+  const calledAt = valueChecks === null ? null : valueChecks.output(recording.name, inputs, output);
   if (!enabled) {
     watcher?.(inputs);
     return output;
@@ -120,7 +130,7 @@ export function record<S extends Saved>(recording: Recording<S>): Tensor {
     Object.entries(recording.saved).map(([name, x]) => [name, x && keep(alias(x))]),
   );
   // The rule reads back exactly the names that were saved, so its view of them is S.
-  output.node = new TapeNode(recording as unknown as Recording<Saved>, saved, edges);
+  output.node = new TapeNode(recording as unknown as Recording<Saved>, saved, edges, calledAt);
   output.requiresGrad = true;
   return output;
 }

@@ -4,18 +4,21 @@ import { Option } from "commander";
 import type { Columns, DatasetDict, Row, Split } from "../data/dataset.ts";
 import { loadDataset, streamDataset, type LoadDatasetOptions } from "../data/loadDataset.ts";
 import { downloadBar } from "./hub.ts";
+import { templateOption } from "./templateOption.ts";
 
 export interface DatasetFlags {
   readonly dataset: string;
   readonly datasetRevision?: string;
+  readonly datasetConfig?: string;
   readonly sourceColumn?: string;
   readonly targetColumn?: string;
   readonly promptTemplate?: string;
+  readonly skipIncompleteRows?: boolean;
 }
 
 /** What --dataset takes. */
 export const DATASET_HELP =
-  "folder with train, validation and test as .csv, .jsonl or .parquet, or Hub id such as knkarthick/dialogsum";
+  "folder with train, validation and test as .csv, .tsv, .jsonl, .json, .parquet or .arrow, or Hub id such as knkarthick/dialogsum";
 
 export const columnOptions = (): Option[] => [
   new Option(
@@ -23,16 +26,22 @@ export const columnOptions = (): Option[] => [
     "branch, tag or commit of a dataset from the Hub (default: main)",
   ),
   new Option(
+    "--dataset-config <name>",
+    "configuration of the dataset, where its README.md lists several",
+  ),
+  new Option(
     "--source-column <name>",
     "column that goes into the notebook's prompt (default: dialogue)",
   ),
   new Option("--target-column <name>", "column with the text to write (default: summary)"),
-  new Option(
+  templateOption(
     "--prompt-template <text>",
-    "another prompt, with {column} where a column's text goes and \\n for a new line",
-  )
-    .argParser((text) => text.replaceAll("\\n", "\n"))
-    .conflicts("sourceColumn"),
+    "another prompt, with {column} where a column's text goes",
+  ).conflicts("sourceColumn"),
+  new Option(
+    "--skip-incomplete-rows",
+    "leave out rows without text in a column that is used, and say how many there were",
+  ),
 ];
 
 /** Of commands that tokenise whole datasets. */
@@ -47,13 +56,13 @@ export function columnsOf(flags: DatasetFlags): Columns {
   return { sourceColumn, targetColumn, template };
 }
 
-/** Loads the dataset; what is missing is downloaded with a bar. */
+/** Loads the dataset; what is missing is downloaded with a bar. @param used splits and rows that the command uses */
 export function fetchDataset(
   flags: DatasetFlags,
   signal: AbortSignal,
-  splits?: readonly Split[],
+  used: Pick<LoadDatasetOptions, "splits" | "maxRows"> = {},
 ): Promise<DatasetDict> {
-  return withBar(flags, signal, (options) => loadDataset(flags.dataset, { ...options, splits }));
+  return withBar(flags, signal, (options) => loadDataset(flags.dataset, { ...options, ...used }));
 }
 
 /** The rows of one split as a stream; what is missing is downloaded with a bar. */
@@ -74,7 +83,9 @@ async function withBar<T>(
   try {
     return await read({
       ...columnsOf(flags),
+      skipIncompleteRows: flags.skipIncompleteRows,
       revision: flags.datasetRevision,
+      datasetConfig: flags.datasetConfig,
       signal,
       onProgress: bar.onProgress,
     });

@@ -32,7 +32,7 @@ interface EvaluateOptions extends DatasetFlags {
   readonly batchSize: number;
   readonly device: DeviceKind;
   readonly maxNewTokens: number;
-  readonly numBeams: number;
+  readonly numBeams?: number;
   readonly json: boolean;
 }
 
@@ -48,7 +48,7 @@ export function evaluateCommand(): Command {
     .option("--batch-size <n>", "dialogues generated side by side", wholeNumber(1), 8)
     .addOption(deviceOption())
     .option("--max-new-tokens <n>", "longest summary in tokens", wholeNumber(1), 200)
-    .option("--num-beams <n>", "beams; 1 is greedy", wholeNumber(1), 1)
+    .option("--num-beams <n>", "beams; 1 is greedy (default: the model's)", wholeNumber(1))
     .addOption(jsonOption())
     .action((options: EvaluateOptions) => evaluate(options));
   for (const option of columnOptions()) command.addOption(option);
@@ -59,13 +59,15 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   const output = new Output(options.json);
   const signal = interruptSignal();
   const columns = columnsOf(options);
-  const dataset = (await fetchDataset(options, signal))[options.split];
+  const { split } = options;
+  const used = { splits: [split], maxRows: { [split]: options.rows } };
+  const dataset = (await fetchDataset(options, signal, used))[split];
   if (dataset === undefined) {
     throw new DatasetError(
-      `evaluate: ${options.dataset} must hold the split ${options.split}, and does not. Choose another --split.`,
+      `evaluate: ${options.dataset} must hold the split ${split}, and does not. Choose another --split.`,
     );
   }
-  const rows = dataset.rows.slice(0, options.rows);
+  const { rows } = dataset;
   const folder = await fetchModel(options.model, { revision: options.revision, signal });
   const device = await openDevice(options.device);
   const tokenizer = await Tokenizer.fromPretrained(folder);

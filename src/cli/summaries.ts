@@ -27,7 +27,7 @@ export async function summarizeRows(
   for (let begin = 0; begin < rows.length; begin += batchSize) {
     const prompts = rows.slice(begin, begin + batchSize).map((row) => fillTemplate(template, row));
     const batch = tokenizer.encode(prompts, { padding: "longest" });
-    const ids = await model.generate(batch, { ...generation, signal });
+    const ids = await model.generate(batch, { ...generation, numReturnSequences: 1, signal });
     for (const row of ids) summaries.push(tokenizer.decode(row, { skipSpecialTokens: true }));
     onProgress?.(summaries.length);
   }

@@ -12,6 +12,7 @@ import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
 import { adapterOption, loadForGeneration } from "./lora.ts";
 import { deviceOption, interruptSignal, jsonOption, wholeNumber } from "./options.ts";
 import { Output } from "./output.ts";
+import { templateOption } from "./templateOption.ts";
 
 interface SummarizeOptions {
   readonly model: string;
@@ -19,7 +20,7 @@ interface SummarizeOptions {
   readonly adapter?: string;
   readonly device: DeviceKind;
   readonly maxNewTokens: number;
-  readonly numBeams: number;
+  readonly numBeams?: number;
   readonly template: string;
   readonly json: boolean;
 }
@@ -33,14 +34,19 @@ export function summarizeCommand(): Command {
     .addOption(adapterOption())
     .addOption(deviceOption())
     .option("--max-new-tokens <n>", "longest summary in tokens", wholeNumber(1), 200)
-    .option("--num-beams <n>", "beams; 1 is greedy", wholeNumber(1), 1)
-    .option("--template <text>", "prompt with {dialogue} in it", INFERENCE_TEMPLATE)
+    .option("--num-beams <n>", "beams; 1 is greedy (default: the model's)", wholeNumber(1))
+    .addOption(
+      templateOption("--template <text>", "prompt with {dialogue} in it").default(
+        INFERENCE_TEMPLATE,
+      ),
+    )
     .addOption(jsonOption())
     .action((files: string[], options: SummarizeOptions) => summarize(files, options));
 }
 
 async function summarize(files: readonly string[], options: SummarizeOptions): Promise<void> {
   const output = new Output(options.json);
+  fillTemplate(options.template, { dialogue: "" }); // a wrong name is said before the model is loaded
   const dialogues = await readDialogues(files);
   const signal = interruptSignal();
   const folder = await fetchModel(options.model, { revision: options.revision, signal });
@@ -54,7 +60,7 @@ async function summarize(files: readonly string[], options: SummarizeOptions): P
     const { maxNewTokens, numBeams } = options;
     const ids = await model.generate(
       { inputIds, attentionMask },
-      { maxNewTokens, numBeams, signal },
+      { maxNewTokens, numBeams, numReturnSequences: 1, signal },
     );
     const summary = tokenizer.decode(ids[0]!, { skipSpecialTokens: true });
     summaries.push({ source, summary });

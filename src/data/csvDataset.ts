@@ -1,116 +1,110 @@
 // CSV as pandas reads it by default: records (not lines), and a cell that holds only "", "NA", "null", ... is a missing
-// value.
+// value. The one reader for whole files and for streams.
 
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { CsvError, parse as csvParser, type Options } from "csv-parse";
+import { CsvError, parse as csvParser } from "csv-parse";
 import { DatasetError } from "../tensor/errors.ts";
 import type { Row } from "./dataset.ts";
-import { checkFeatures, missingValue, oneLine } from "./rowChecks.ts";
+import { cellOrMissing, PANDAS_LIKE, pandasCells, pandasColumnNames } from "./pandasCsv.ts";
+import { oneLine, type RowRules } from "./rowChecks.ts";
 import { textPieces } from "./textFile.ts";
 
 /** A quote that is never closed would make the rest of a file one cell: an error from this many bytes on. */
 const MAX_RECORD_BYTES = 2 ** 26;
 
-// The cells that pandas.read_csv takes for missing by default (STR_NA_VALUES of pandas 3.0.6), quoted or not.
-const MISSING = new Set(
-  [
-    "",
-    "#N/A",
-    "#N/A N/A",
-    "#NA",
-    "-1.#IND",
-    "-1.#QNAN",
-    "-NaN",
-    "-nan",
-    "1.#IND",
-    "1.#QNAN",
-  ].concat(
-    ["<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"], // prettier-ignore
-  ),
-);
-
-interface CsvRecord {
-  readonly cells: readonly string[];
-  /** Line of the file, from 1, on which the record ends. */
-  readonly line: number;
-}
-
-/** What csv-parse gives with its option `info`. */
+/** What csv-parse gives with its options `info` and `raw`. */
 interface ParsedRecord {
   readonly record: string[];
   readonly info: { readonly lines: number };
+  /** The record as it stands in the file. */
+  readonly raw: string;
 }
 
-const CSV_OPTIONS = {
-  bom: true,
-  skip_empty_lines: true,
-  relax_column_count: true, // checked against the header, with a better message
-  record_delimiter: ["\n", "\r\n"],
-} satisfies Options;
+interface CsvRecord {
+  readonly cells: readonly string[];
+  readonly where: string;
+}
 
 /**
  * The rows of a file, a few records in memory at a time.
- * @param file comma-separated, cells in double quotes where they hold commas, quotes or newlines
- * @param needed columns that must be there and have a value in every record
- * @throws {DatasetError} when iteration comes to it, for missing columns, no records, a missing value in a column that
- *   is used, broken quoting; the message names file and record
+ * @param file cells in double quotes where they hold delimiters, quotes or line ends
+ * @param delimiter one character: a comma, a tab
+ * @param text of the file; default what lies there
+ * @throws {DatasetError} when iteration comes to it, for missing columns, no records, a record that cannot be used, a
+ *   quote that is never closed; the message names file and record
  */
 export async function* csvRows(
   file: string,
-  needed: readonly string[],
+  rules: RowRules,
+  delimiter = ",",
+  text: AsyncIterable<string> = textPieces(file),
 ): AsyncGenerator<Row, void, undefined> {
-  const parser = csvParser({ ...CSV_OPTIONS, max_record_size: MAX_RECORD_BYTES, info: true });
-  // What goes wrong with the file ends the parser with that error, which iterating throws.
-  pipeline(Readable.from(textPieces(file)), parser).catch(() => undefined);
-  let features: readonly string[] | undefined;
+  let header: readonly string[] | undefined;
+  let names: readonly string[] = [];
   let count = 0;
+  for await (const { cells, line } of csvRecords(text, file, delimiter)) {
+    if (header === undefined) {
+      header = cells;
+      rules.checkColumns(header, file);
+      names = pandasColumnNames(header);
+      continue;
+    }
+    const where = `record ${++count} (ending on line ${line})`;
+    const row = toRow({ cells, where }, names, file, delimiter, rules);
+    if (row !== undefined) yield row;
+  }
+  if (header === undefined) throw emptyFile(file);
+  if (count === 0) throw noRecords(file);
+}
+
+/** Cells of every record, the header first, with the line that it ends on, from 1. */
+async function* csvRecords(text: AsyncIterable<string>, file: string, delimiter: string) {
+  const parser = csvParser({
+    ...PANDAS_LIKE,
+    ...{ delimiter, max_record_size: MAX_RECORD_BYTES, info: true, raw: true },
+  });
+  // What goes wrong with the file ends the parser with that error, which iterating throws.
+  pipeline(Readable.from(text), parser).catch(() => undefined);
   try {
-    for await (const { record: cells, info } of parser as AsyncIterable<ParsedRecord>) {
-      if (features === undefined) {
-        features = cells;
-        checkFeatures(features, file, needed);
-      } else {
-        yield toRow({ cells, line: info.lines }, count++, features, file, needed);
-      }
+    for await (const { record, info, raw } of parser as AsyncIterable<ParsedRecord>) {
+      const cells = pandasCells(record, raw);
+      if (cells !== undefined) yield { cells, line: info.lines };
     }
   } catch (error) {
     throw csvError(file, error);
   } finally {
     parser.destroy();
   }
-  if (features === undefined) throw emptyFile(file);
-  if (count === 0) throw noRecords(file);
 }
 
+/** @param names of the columns in the order of the file */
 function toRow(
-  { cells, line }: CsvRecord,
-  index: number,
-  features: readonly string[],
+  { cells, where }: CsvRecord,
+  names: readonly string[],
   file: string,
-  needed: readonly string[],
-): Row {
-  const where = `record ${index + 1} (ending on line ${line})`;
-  if (cells.length > features.length) {
-    throw new DatasetError(
-      `${file}: every record must have ${features.length} cells, got ${cells.length} in ${where}. ` +
-        "Put cells that hold commas in double quotes.",
-    );
+  delimiter: string,
+  rules: RowRules,
+): Row | undefined {
+  if (cells.length > names.length) {
+    return rules.leaveOut({
+      what: `${file}: every record must have ${names.length} cells, got ${cells.length} in ${where}`,
+      cure: `Put cells that hold ${JSON.stringify(delimiter)} in double quotes`,
+    });
   }
   // As in pandas, cells missing at the end of a record are missing values.
-  const row = Object.fromEntries(features.map((name, j) => [name, missingToNull(cells[j] ?? "")]));
-  for (const name of needed) {
-    if (row[name] !== null) continue;
-    throw missingValue(file, name, JSON.stringify(cells[features.indexOf(name)] ?? ""), where);
-  }
-  return row;
+  const text = (column: string): string => cells[names.indexOf(column)] ?? "";
+  return rules.row(
+    { file, where, shown: (column) => JSON.stringify(text(column)) },
+    names.map((name, j) => [name, cellOrMissing(cells[j] ?? "")] as const),
+  );
 }
 
 function csvError(file: string, error: unknown): unknown {
   if (!(error instanceof CsvError)) return error;
   return new DatasetError(
-    `${file}: cells with quotes must be quoted and their quotes doubled, got ${oneLine(error.message)}. ` +
-      'Write the cell as "he said ""hello""".',
+    `${file}: a cell that begins with a double quote must end with one, got ${oneLine(error.message)}. ` +
+      'Close it, and double the quotes inside: "he said ""hello""".',
     { cause: error },
   );
 }
@@ -125,8 +119,4 @@ function noRecords(file: string): DatasetError {
   return new DatasetError(
     `${file}: must hold at least one record below the header, got none. Add records or remove the file.`,
   );
-}
-
-function missingToNull(cell: string): string | null {
-  return MISSING.has(cell) ? null : cell;
 }

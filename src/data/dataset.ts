@@ -21,7 +21,10 @@ export interface Columns {
   readonly sourceColumn?: string | undefined;
   /** What the model learns to write; default "summary". */
   readonly targetColumn?: string | undefined;
-  /** A prompt of one's own with `{column}` wherever a column's text goes; replaces sourceColumn. */
+  /**
+   * A prompt of one's own with `{column}` wherever a column's text goes, `{{` and `}}` for braces (as in Python's
+   * str.format); replaces sourceColumn.
+   */
   readonly template?: string | undefined;
 }
 

@@ -1,52 +1,178 @@
-// JSON Lines: an object a line (https://jsonlines.org).
+// JSON Lines, an object a line (https://jsonlines.org), and the other ways in which .json files hold rows: a list of
+// objects, an object whose key `data` is such a list, objects over several lines.
 
 import { DatasetError } from "../tensor/errors.ts";
 import type { Row } from "./dataset.ts";
-import { checkFeatures, oneLine, toCell } from "./rowChecks.ts";
-import { lines } from "./textFile.ts";
+import { jsonElements } from "./files/jsonElements.ts";
+import { parsePythonJson } from "./pythonJson.ts";
+import { oneLine, type RowRules } from "./rowChecks.ts";
+import { linesOf, textPieces } from "./textFile.ts";
+
+/** Where rows are in a file, when not at its top. */
+export interface JsonSource {
+  /** The text of the file; default what lies there. */
+  readonly text?: AsyncIterable<string>;
+  /** Key whose value is the list of rows; default `data` where a file is one object with a list of objects there. */
+  readonly field?: string | undefined;
+}
+
+interface Value {
+  readonly value: unknown;
+  /** Such as "line 3". */
+  readonly where: string;
+}
 
 /**
- * The rows of a file, one line in memory at a time. A key that a line lacks is a missing value.
- * @param needed columns that must hold text in every row
+ * The rows of a file, one of them in memory at a time (of a list below a key, all). A key that a row lacks is a missing
+ * value.
+ * @param file its name in messages
  * @throws {DatasetError} naming file, line and column
  */
 export async function* jsonRows(
   file: string,
-  needed: readonly string[],
+  rules: RowRules,
+  { text = textPieces(file), field }: JsonSource = {},
 ): AsyncGenerator<Row, void, undefined> {
-  let number = 0;
-  for await (const line of lines(file)) {
-    number++;
-    if (line.trim() === "") continue;
-    const object = parseLine(line, file, number);
-    const keys = Object.keys(object);
-    checkFeatures(keys, `${file}: line ${number}`, needed);
-    const cell = (column: string): string | null =>
-      toCell(object[column], needed.includes(column), { file, column, where: `line ${number}` });
-    yield Object.fromEntries(keys.map((column) => [column, cell(column)]));
+  for await (const { value, where } of rowValues(values(text, file), file, field)) {
+    const row = rules.row({ file, where }, Object.entries(asObject(value, file, where)));
+    if (row !== undefined) yield row;
   }
 }
 
-function parseLine(line: string, file: string, number: number): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (error) {
-    if (number === 1 && line.trimStart().startsWith("[")) throw notAnObject(file, number, line);
+/** The values that are rows: those of the key when the file is one object that has it, else the values themselves. */
+async function* rowValues(
+  all: AsyncGenerator<Value, void, undefined>,
+  file: string,
+  field: string | undefined,
+): AsyncGenerator<Value, void, undefined> {
+  const first = await all.next();
+  if (first.done) return;
+  const second = await all.next();
+  const inner = second.done ? listBelow(first.value.value, field) : undefined;
+  if (inner) {
+    const key = field ?? DATA;
+    for (const [i, value] of inner.entries()) yield { value, where: `element ${i + 1} of ${key}` };
+    return;
+  }
+  if (field !== undefined) {
     throw new DatasetError(
-      `${file}: every line must be JSON, got ${oneLine((error as Error).message)} in line ${number}. Correct the line.`,
+      `${file}: must be one object with a list of objects below ${field}, got none. Correct field in the head of README.md.`,
+    );
+  }
+  yield first.value;
+  if (second.done) return;
+  yield second.value;
+  yield* all;
+}
+
+const DATA = "data";
+
+function listBelow(value: unknown, field: string = DATA): unknown[] | undefined {
+  const list = isObject(value) && Object.hasOwn(value, field) ? value[field] : undefined;
+  return Array.isArray(list) && list.every(isObject) ? list : undefined;
+}
+
+async function* values(
+  text: AsyncIterable<string>,
+  file: string,
+): AsyncGenerator<Value, void, undefined> {
+  const { pieces, character } = await begin(text);
+  if (character === "[") {
+    let count = 0;
+    for await (const { text: element, line } of tooLong(file, jsonElements(pieces, true))) {
+      const where = `element ${++count} (line ${line})`;
+      yield { value: parse(element, file, where), where };
+    }
+    return;
+  }
+  let number = 0;
+  let isFirst = true;
+  const lines = linesOf(pieces);
+  for await (const line of lines) {
+    number++;
+    if (line.trim() === "") continue;
+    if (isFirst && isOpen(line)) {
+      const rest = joined(`${"\n".repeat(number - 1)}${line}\n`, lines);
+      for await (const each of tooLong(file, jsonElements(rest, false))) {
+        const where = `the value from line ${each.line} on`;
+        yield { value: parse(each.text, file, where), where };
+      }
+      return;
+    }
+    isFirst = false;
+    const where = `line ${number}`;
+    yield { value: parse(line, file, where), where };
+  }
+}
+
+/** The first character that is not white space, and all pieces. */
+async function begin(text: AsyncIterable<string>) {
+  const iterator = text[Symbol.asyncIterator]();
+  let read = "";
+  while (read.trim() === "") {
+    const { done, value } = await iterator.next();
+    if (done) break;
+    read += value;
+  }
+  const rest = { [Symbol.asyncIterator]: () => iterator };
+  return { character: read.trimStart()[0], pieces: concatenated(read, rest) };
+}
+
+async function* concatenated(
+  first: string,
+  rest: AsyncIterable<string>,
+): AsyncGenerator<string, void, undefined> {
+  if (first !== "") yield first;
+  yield* rest;
+}
+
+async function* joined(
+  first: string,
+  lines: AsyncIterable<string>,
+): AsyncGenerator<string, void, undefined> {
+  yield first;
+  for await (const line of lines) yield `${line}\n`;
+}
+
+/** Whether a line begins an object that ends on a later one. */
+function isOpen(line: string): boolean {
+  if (!line.trimStart().startsWith("{")) return false;
+  const brackets = line.replace(/"(?:[^"\\]|\\.)*"/g, "");
+  const count = (expression: RegExp): number => brackets.match(expression)?.length ?? 0;
+  return count(/[[{]/g) > count(/[\]}]/g);
+}
+
+async function* tooLong<T>(file: string, elements: AsyncIterable<T>): AsyncIterable<T> {
+  try {
+    yield* elements;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new DatasetError(
+      `${file}: every row must fit into a string of JavaScript, got more than 512 MiB. Write one object a line, for example with jq -c '.[]'.`,
       { cause: error },
     );
   }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return value as Record<string, unknown>;
-  }
-  throw notAnObject(file, number, line);
 }
 
-function notAnObject(file: string, number: number, line: string): DatasetError {
-  return new DatasetError(
-    `${file}: every line must be a JSON object, got ${oneLine(line.slice(0, 60))} in line ${number}. ` +
-      "Write one object a line, for example with jq -c '.[]'.",
+function parse(text: string, file: string, where: string): unknown {
+  try {
+    return parsePythonJson(text);
+  } catch (error) {
+    throw new DatasetError(
+      `${file}: every row must be JSON, got ${oneLine((error as Error).message)} in ${where}. Correct it there.`,
+      { cause: error },
+    );
+  }
+}
+
+function asObject(value: unknown, file: string, where: string): Record<string, unknown> {
+  if (isObject(value)) return value;
+  throw new DatasetError(
+    `${file}: every row must be a JSON object, got ${oneLine(JSON.stringify(value).slice(0, 60))} in ${where}. ` +
+      'Write each row as {"dialogue": ..., "summary": ...}.',
   );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

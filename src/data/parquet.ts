@@ -2,17 +2,19 @@
 
 import { DatasetError } from "../tensor/errors.ts";
 import type { Row } from "./dataset.ts";
-import { checkFeatures, oneLine, toCell } from "./rowChecks.ts";
+import { allBytes, type Bytes } from "./files/packing.ts";
+import { oneLine, type RowRules } from "./rowChecks.ts";
 import { readError } from "./textFile.ts";
 
 /**
  * The rows of a file, one row group in memory at a time.
- * @param needed columns that must hold text in every row
+ * @param bytes its content, when it lies packed in the file: all of it is in memory then
  * @throws {DatasetError} naming file, row and column
  */
 export async function* parquetRows(
   file: string,
-  needed: readonly string[],
+  rules: RowRules,
+  bytes?: Bytes,
 ): AsyncGenerator<Row, void, undefined> {
   const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } =
     await import("hyparquet");
@@ -20,10 +22,12 @@ export async function* parquetRows(
   const fail = (error: unknown): never => {
     throw parquetError(file, error);
   };
-  const buffer = await asyncBufferFromFile(file).catch(fail);
+  const buffer = await (bytes === undefined ? asyncBufferFromFile(file) : inMemory(bytes)).catch(
+    fail,
+  );
   const metadata = await parquetMetadataAsync(buffer).catch(fail);
   const features = parquetSchema(metadata).children.map(({ element }) => element.name);
-  checkFeatures(features, file, needed);
+  rules.checkColumns(features, file);
   let row = 0;
   for (const { num_rows: count } of metadata.row_groups) {
     const range = { rowStart: row, rowEnd: row + Number(count) };
@@ -35,11 +39,15 @@ export async function* parquetRows(
     }).catch(fail);
     for (const object of group as Record<string, unknown>[]) {
       row++;
-      const cell = (column: string): string | null =>
-        toCell(object[column], needed.includes(column), { file, column, where: `row ${row}` });
-      yield Object.fromEntries(features.map((column) => [column, cell(column)]));
+      const cells = features.map((column) => [column, object[column]] as const);
+      const usable = rules.row({ file, where: `row ${row}` }, cells);
+      if (usable !== undefined) yield usable;
     }
   }
+}
+
+async function inMemory(bytes: Bytes): Promise<ArrayBuffer> {
+  return new Uint8Array(await allBytes(bytes)).buffer;
 }
 
 function parquetError(file: string, error: unknown): unknown {

@@ -165,6 +165,6 @@ function textOf(row: Row, index: number, column: string): string {
   if (typeof cell === "string") return cell;
   throw new DatasetError(
     `preprocess: row ${index} must have text in column ${column}, got ${cell === null ? "a missing value" : "no such column"}. ` +
-      "Name the columns with sourceColumn and targetColumn.",
+      "Name the columns with sourceColumn and targetColumn, or leave such rows out with skipIncompleteRows of loadDataset.",
   );
 }

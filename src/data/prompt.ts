@@ -1,5 +1,8 @@
 // The prompts of the notebook, and others. The notebook's two tokenize to the same ids: T5's tokenizers collapse runs
 // of whitespace.
+//
+// A template is written as Python's str.format has it: {column} is the text of a column, {{ and }} are braces, and a
+// brace that stands alone is an error.
 
 import { ArgumentError } from "../tensor/errors.ts";
 import { DEFAULT_COLUMNS, type Columns, type Row } from "./dataset.ts";
@@ -11,55 +14,85 @@ export const TRAINING_TEMPLATE = "Summarize the following conversation.\n\n{dial
 export const INFERENCE_TEMPLATE =
   "\nSummarize the following conversation.\n\n{dialogue}\n\nSummary:\n";
 
-const PLACEHOLDER = /\{([^{}]+)\}/g;
+/** A text, or the column whose text stands there. */
+type Part = string | { readonly column: string };
+
+/** A template that was read. */
+export type Prompt = readonly Part[];
 
 /**
  * The columns that a template names, each once.
- * @throws {ArgumentError} when it names none
+ * @throws {ArgumentError} when it names none, or holds a brace that stands alone
  */
-export function templateColumns(template: string): string[] {
-  const names = [...template.matchAll(PLACEHOLDER)].map((match) => match[1]!);
-  if (names.length > 0) return [...new Set(names)];
+export function templateColumns(template: string | Prompt): string[] {
+  const prompt = typeof template === "string" ? parseTemplate(template) : template;
+  return [...new Set(prompt.flatMap((part) => (typeof part === "string" ? [] : [part.column])))];
+}
+
+/**
+ * Puts a row's texts into a template.
+ * @throws {ArgumentError} when it names no column or one that the row has no text in, or holds a brace that stands alone
+ */
+export function fillTemplate(template: string | Prompt, row: Row): string {
+  const prompt = typeof template === "string" ? parseTemplate(template) : template;
+  return prompt
+    .map((part) => (typeof part === "string" ? part : textOf(row, part.column)))
+    .join("");
+}
+
+function parseTemplate(template: string): Prompt {
+  const prompt: Part[] = [];
+  let end = 0;
+  for (const match of template.matchAll(/\{\{|\}\}|\{([^{}]+)\}|[{}]/g)) {
+    const [found, column] = match;
+    if (found.length === 1) throw loneBrace(template, match.index);
+    prompt.push(template.slice(end, match.index), column === undefined ? found[0]! : { column });
+    end = match.index + found.length;
+  }
+  prompt.push(template.slice(end));
+  if (prompt.some((part) => typeof part !== "string")) return prompt;
   throw new ArgumentError(
     `template: must name a column as in {dialogue}, got ${JSON.stringify(template)}. ` +
       `Write for example ${JSON.stringify(TRAINING_TEMPLATE)}.`,
   );
 }
 
-/**
- * Puts a row's texts into a template.
- * @throws {ArgumentError} when it names no column, or one that the row has no text in
- */
-export function fillTemplate(template: string, row: Row): string {
-  for (const name of templateColumns(template)) {
-    if (typeof row[name] === "string") continue;
-    const problem =
-      row[name] === null ? "a missing value there" : `only ${Object.keys(row).join(", ")}`;
-    throw new ArgumentError(
-      `template: must name columns with text, got {${name}} and ${problem}. Correct the template or fill the cell.`,
-    );
-  }
-  return template.replace(PLACEHOLDER, (_, name: string) => row[name]!);
+function loneBrace(template: string, index: number): ArgumentError {
+  const rest = template.slice(index, index + 20);
+  return new ArgumentError(
+    `template: a brace must be doubled or belong to a {column}, got ${JSON.stringify(rest)} at character ${index + 1}. ` +
+      "Write {{ for { and }} for }.",
+  );
+}
+
+function textOf(row: Row, column: string): string {
+  const text = row[column];
+  if (typeof text === "string") return text;
+  const problem = text === null ? "a missing value there" : `only ${Object.keys(row).join(", ")}`;
+  throw new ArgumentError(
+    `template: must name columns with text, got {${column}} and ${problem}. ` +
+      "Correct the template (braces are written {{ and }}) or fill the cell.",
+  );
 }
 
 /** The prompt that rows are trained with: the caller's, or the notebook's around the source column. */
-export function trainingTemplate(columns: Columns): string {
-  return columns.template ?? around(TRAINING_TEMPLATE, columns);
+export function trainingTemplate(columns: Columns): Prompt {
+  return around(TRAINING_TEMPLATE, columns);
 }
 
 /** The prompt that texts are generated with: the caller's, or the notebook's around the source column. */
-export function inferenceTemplate(columns: Columns): string {
-  return columns.template ?? around(INFERENCE_TEMPLATE, columns);
+export function inferenceTemplate(columns: Columns): Prompt {
+  return around(INFERENCE_TEMPLATE, columns);
 }
 
 /** What a reader is shown as the input of a row: the source column, or the caller's prompt. */
 export function sourceText(row: Row, columns: Columns): string {
-  return fillTemplate(columns.template ?? around("{source}", columns), row);
+  return fillTemplate(around("{source}", columns), row);
 }
 
 /** What is to be written for a row. @throws {ArgumentError} when the column has no text */
 export function targetText(row: Row, { targetColumn }: Columns): string {
-  return fillTemplate(`{${targetColumn ?? DEFAULT_COLUMNS.targetColumn}}`, row);
+  return textOf(row, targetColumn ?? DEFAULT_COLUMNS.targetColumn);
 }
 
 /** Columns that must be there, with text in every row. */
@@ -68,9 +101,11 @@ export function neededColumns(columns: Columns): string[] {
   return [...new Set([...templateColumns(trainingTemplate(columns)), targetColumn])];
 }
 
-function around(
-  template: string,
-  { sourceColumn = DEFAULT_COLUMNS.sourceColumn }: Columns,
-): string {
-  return template.replace(PLACEHOLDER, () => `{${sourceColumn}}`);
+/** The caller's prompt, else a template of this file around the source column, whose name may hold braces. */
+function around(template: string, columns: Columns): Prompt {
+  const { sourceColumn = DEFAULT_COLUMNS.sourceColumn } = columns;
+  if (columns.template !== undefined) return parseTemplate(columns.template);
+  return parseTemplate(template).map((part) =>
+    typeof part === "string" ? part : { column: sourceColumn },
+  );
 }

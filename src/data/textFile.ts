@@ -5,13 +5,17 @@ import { DatasetError } from "../tensor/errors.ts";
 
 /**
  * The text of a file in pieces of 64 KiB; a byte order mark is left out.
+ * @param bytes its content, when it lies packed in the file
  * @throws {DatasetError} when it cannot be read, or is not UTF-8
  */
-export async function* textPieces(file: string): AsyncGenerator<string, void, undefined> {
+export async function* textPieces(
+  file: string,
+  bytes: AsyncIterable<Uint8Array> = createReadStream(file),
+): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   try {
-    for await (const chunk of createReadStream(file)) {
-      const text = decoder.decode(chunk as Buffer, { stream: true });
+    for await (const chunk of bytes) {
+      const text = decoder.decode(chunk, { stream: true });
       if (text !== "") yield text;
     }
     decoder.decode(); // throws for a character that is cut off
@@ -21,9 +25,11 @@ export async function* textPieces(file: string): AsyncGenerator<string, void, un
 }
 
 /** Lines without their ends. `readline` would also end them at U+2028, which JSON allows inside texts. */
-export async function* lines(file: string): AsyncGenerator<string, void, undefined> {
+export async function* linesOf(
+  pieces: AsyncIterable<string>,
+): AsyncGenerator<string, void, undefined> {
   let rest = "";
-  for await (const piece of textPieces(file)) {
+  for await (const piece of pieces) {
     const parts = (rest + piece).split("\n");
     rest = parts.pop()!;
     yield* parts;

@@ -2,11 +2,12 @@
 // 35802, with the per-item stop of 38778). Arithmetic is f32 as there. A score that must not win gets -1e9
 // added instead of being removed, so an item whose beams are few can still be filled.
 
-import type { GenerationPlan } from "./options.ts";
-import type { ScoreProcessor } from "./processors.ts";
+import { timeLimit } from "./clock.ts";
+import type { GenerationPlan } from "./plan.ts";
 import { processorsFor } from "./processors.ts";
 import { drawDistinct, type Uniforms } from "./sampling.ts";
-import { checkFinite, logSoftmax, topIndices } from "./scores.ts";
+import type { ScoreProcessor } from "./scoreProcessor.ts";
+import { checkFinite, logSoftmax, nothingLeft, topIndices } from "./scores.ts";
 import { betweenTokens, type DecoderSession, type GenerationTask } from "./session.ts";
 
 const REJECTED = -1e9;
@@ -30,8 +31,9 @@ export async function beamSearch(
   plan: GenerationPlan,
   uniforms: Uniforms,
 ): Promise<BeamSearchResult> {
-  const processors = processorsFor(plan, task.eosTokenIds);
-  const items = Array.from({ length: task.batchSize }, () => new ItemSearch(task, plan));
+  const { all: processors } = processorsFor(plan, task, session.vocabSize);
+  const items = Array.from({ length: task.batchSize }, (_, i) => new ItemSearch(i, task, plan));
+  const isLate = timeLimit(plan.maxTime);
   // Nothing looks at the scores but the choice of the best: the others may stay on the device.
   const needsAll = plan.doSample || processors.length > 0;
   for (let step = 0; ; step++) {
@@ -42,7 +44,8 @@ export async function beamSearch(
           plan.doSample ? uniforms(i, step, index) : null,
         )
       : await chooseFromBest(session, items);
-    for (const [i, item] of items.entries()) item.advance(candidates[i]!);
+    const late = isLate();
+    for (const [i, item] of items.entries()) item.advance(candidates[i]!, late);
     if (isOver(items, plan)) break;
     session.reorder(
       items.flatMap((item, i) => item.origins.map((beam) => i * plan.numBeams + beam)),
@@ -147,11 +150,14 @@ class ItemSearch {
   improvable = true;
   /** Whether no candidate of the last step can go on. */
   exhausted = false;
+  /** Place in the batch. */
+  readonly #item: number;
   readonly #task: GenerationTask;
   readonly #plan: GenerationPlan;
   #running: readonly Beam[];
 
-  constructor(task: GenerationTask, plan: GenerationPlan) {
+  constructor(item: number, task: GenerationTask, plan: GenerationPlan) {
+    this.#item = item;
     this.#task = task;
     this.#plan = plan;
     this.candidateCount = Math.max(2, 1 + task.eosTokenIds.length) * plan.numBeams;
@@ -182,15 +188,23 @@ class ItemSearch {
     const vocabSize = scores.length / this.#running.length;
     for (const [beam, { ids, score }] of this.#running.entries()) {
       const row = scores.subarray(beam * vocabSize, (beam + 1) * vocabSize);
-      logSoftmax(row);
-      for (const processor of processors) processor(row, ids);
+      if (this.#plan.removeInvalidValues && !row.every(isUsable)) row.fill(NaN);
+      else logSoftmax(row);
+      for (const processor of processors) processor(row, ids, this.#item);
       for (let token = 0; token < vocabSize; token++) row[token]! += score;
     }
   }
 
-  /** Moves on by one token. @param chosen best (or drawn) first */
-  advance(chosen: readonly Continuation[]): void {
-    const candidates = chosen.map((continuation) => this.#continueBeam(continuation));
+  /**
+   * Moves on by one token.
+   * @param chosen best (or drawn) first
+   * @param late whether all sequences end with it, whatever it is
+   * @throws {GradloomError} when every token is banned before a sequence has ended
+   */
+  advance(chosen: readonly Continuation[], late: boolean): void {
+    const isStuck = chosen.every((continuation) => continuation.score === -Infinity);
+    if (isStuck && !this.pool.some((entry) => entry.complete)) throw nothingLeft();
+    const candidates = chosen.map((continuation) => this.#continueBeam(continuation, late));
     this.exhausted = candidates.every((candidate) => candidate.complete);
     this.pool = this.#mergeIntoPool(candidates);
     const next = best(
@@ -204,9 +218,10 @@ class ItemSearch {
     this.improvable &&= this.#canImprove();
   }
 
-  #continueBeam({ beam: origin, token, score }: Continuation): Candidate {
+  #continueBeam({ beam: origin, token, score }: Continuation, late: boolean): Candidate {
     const ids = [...this.#running[origin]!.ids, token];
-    const complete = this.#task.eosTokenIds.includes(token) || ids.length >= this.#plan.maxLength;
+    const complete =
+      late || this.#task.eosTokenIds.includes(token) || ids.length >= this.#plan.maxLength;
     return { ids, score, origin, complete };
   }
 
@@ -239,6 +254,11 @@ class ItemSearch {
   #penalized(score: number, generatedLength: number): number {
     return f32(score / f32(generatedLength ** this.#plan.lengthPenalty));
   }
+}
+
+/** Whether log-softmax can take the logit; of one that it cannot, PyTorch makes the row NaN. */
+function isUsable(logit: number): boolean {
+  return logit < Infinity;
 }
 
 function isOver(items: readonly ItemSearch[], plan: GenerationPlan): boolean {

@@ -2,10 +2,17 @@
 
 import { beamSearch } from "./beamSearch.ts";
 import { greedySearch } from "./greedy.ts";
+import {
+  generationDefaults,
+  refuseUnsupported,
+  warningsAbout,
+  type ModelOptions,
+} from "./modelOptions.ts";
 import type { GenerationOptions } from "./options.ts";
-import { planGeneration, rowsPerItem } from "./options.ts";
+import { planGeneration, rowsPerItem, warningsOf } from "./plan.ts";
 import { seededUniforms } from "./sampling.ts";
 import type { GenerationTask, OpenSession } from "./session.ts";
+import { warnOnce } from "./warnings.ts";
 
 /** What `generate` returns with returnDictInGenerate. */
 export interface GenerationResult {
@@ -18,17 +25,20 @@ export interface GenerationResult {
 /**
  * Generates sequences for a batch.
  * @param open runs the encoder and opens the session; called once, after the options were checked
- * @param defaults options of the model's generation_config.json (`generationDefaults`)
+ * @param model options of the model's generation_config.json
  * @throws {ArgumentError} for an option out of its range
+ * @throws {ConfigError} for one in the model's file, or a key there that asks for what is not supported
  * @throws the reason of `options.signal` when that is aborted; the session is closed first
  */
 export async function runGeneration(
   open: OpenSession,
   task: GenerationTask,
   options: GenerationOptions = {},
-  defaults: GenerationOptions = {},
+  model: ModelOptions = { source: "generation_config.json", raw: {} },
 ): Promise<GenerationResult> {
-  const plan = planGeneration(options, defaults);
+  const plan = planGeneration(options, generationDefaults(model), model.source);
+  refuseUnsupported(model, plan);
+  warnOnce(model, [...warningsAbout(model, options), ...warningsOf(plan)]);
   plan.signal?.throwIfAborted();
   const uniforms = seededUniforms(plan.seed);
   const session = await open(rowsPerItem(plan));

@@ -1,9 +1,10 @@
 // One row per sequence: greedy search and sampling.
 
-import type { GenerationPlan } from "./options.ts";
-import { rowsPerItem } from "./options.ts";
-import type { ScoreProcessor } from "./processors.ts";
+import { timeLimit } from "./clock.ts";
+import type { GenerationPlan } from "./plan.ts";
+import { rowsPerItem } from "./plan.ts";
 import { processorsFor } from "./processors.ts";
+import type { ScoreProcessor } from "./scoreProcessor.ts";
 import { drawToken, type Uniforms } from "./sampling.ts";
 import { argmax } from "./scores.ts";
 import { betweenTokens, type DecoderSession, type GenerationTask } from "./session.ts";
@@ -26,15 +27,17 @@ export async function greedySearch(
   const sequences = Array.from({ length: rows }, () => [task.startTokenId]);
   const ended = new Array<boolean>(rows).fill(false);
   const choose = nextTokens(session, task, plan, uniforms);
+  const isLate = timeLimit(plan.maxTime);
+  let over = false;
   let tokens: number[] = new Array<number>(rows).fill(task.startTokenId);
-  for (let length = 1; length < plan.maxLength && ended.includes(false);) {
+  for (let length = 1; length < plan.maxLength && !over;) {
     await betweenTokens(plan.signal);
     for (const chosen of await choose(tokens, {
       sequences,
       ended,
       left: plan.maxLength - length,
     })) {
-      if (!ended.includes(false)) break; // chosen ahead, past the end of every row
+      if (over) break; // chosen ahead, past the end of every row
       plan.signal?.throwIfAborted();
       tokens = Array.from(chosen, (token, row) => (ended[row] ? task.padTokenId : token));
       for (const [row, token] of tokens.entries()) {
@@ -42,6 +45,7 @@ export async function greedySearch(
         ended[row] ||= task.eosTokenIds.includes(token);
       }
       length++;
+      over = !ended.includes(false) || isLate();
       await plan.streamer?.put([...tokens]);
     }
   }
@@ -65,7 +69,8 @@ function nextTokens(
   plan: GenerationPlan,
   uniforms: Uniforms,
 ): Choose {
-  const processors = processorsFor(plan, task.eosTokenIds);
+  const { all: processors, readAll } = processorsFor(plan, task, session.vocabSize);
+  const perItem = rowsPerItem(plan);
   // Nothing looks at the logits but the argmax: they may stay on the device.
   if (!plan.doSample && processors.length === 0) {
     return (tokens, { left }) => session.greedy(tokens, Math.min(session.lookahead, left));
@@ -75,11 +80,11 @@ function nextTokens(
     : argmax;
   return async (tokens, { sequences, ended }) => {
     session.feed(tokens);
-    const scores = await neededScores(session, plan);
+    const scores = await neededScores(session, plan, readAll);
     const chosen = sequences.map((ids, row) => {
       if (ended[row]) return task.padTokenId;
       const rowScores = scores.subarray(row * session.vocabSize, (row + 1) * session.vocabSize);
-      process(rowScores, ids, processors);
+      process(rowScores, ids, Math.floor(row / perItem), processors);
       return chooser(rowScores, row, ids.length - 1);
     });
     return [chosen];
@@ -90,11 +95,13 @@ function nextTokens(
  * Logits [rows, V] for the processors of `plan`. Where all they keep is the k best, the others need not leave the
  * device and are -Infinity, as keepTopK would make them.
  */
-async function neededScores(session: DecoderSession, plan: GenerationPlan): Promise<Float32Array> {
+async function neededScores(
+  session: DecoderSession,
+  plan: GenerationPlan,
+  readAll: boolean,
+): Promise<Float32Array> {
   const { vocabSize } = session;
-  const readsOthers =
-    plan.repetitionPenalty !== 1 || plan.noRepeatNgramSize > 0 || plan.minLength > 0;
-  if (!plan.doSample || readsOthers || plan.topK === 0 || plan.topK >= vocabSize) {
+  if (!plan.doSample || readAll || plan.topK === 0 || plan.topK >= vocabSize) {
     return session.logits();
   }
   const count = plan.topK + 1;
@@ -112,7 +119,8 @@ async function neededScores(session: DecoderSession, plan: GenerationPlan): Prom
 function process(
   scores: Float32Array,
   ids: readonly number[],
+  item: number,
   processors: readonly ScoreProcessor[],
 ): void {
-  for (const processor of processors) processor(scores, ids);
+  for (const processor of processors) processor(scores, ids, item);
 }

@@ -1,8 +1,5 @@
 // Options of generate(): names and defaults of transformers' GenerationConfig (4.57 to 5.17) in camelCase.
 
-import { toSnakeCase } from "../fields/names.ts";
-import { checkFields, flag, formatValue, number, whole, type Rule } from "../fields/rules.ts";
-import { ArgumentError, ConfigError } from "../tensor/errors.ts";
 import type { TokenStreamer } from "./session.ts";
 
 /**
@@ -37,10 +34,58 @@ export interface GenerationOptions {
   readonly topK?: number | undefined;
   /** Sampling only: keep the likeliest tokens that together reach this probability, in (0, 1]. Default 1. */
   readonly topP?: number | undefined;
+  /** Sampling only: drop tokens less likely than this share of the likeliest one's probability, in [0, 1]; null (the default) is off. */
+  readonly minP?: number | null | undefined;
+  /**
+   * Sampling only: keep tokens whose information is nearest to the entropy, until they reach this probability, in (0, 1]
+   * (locally typical sampling, arXiv 2202.00666). Default 1: all.
+   */
+  readonly typicalP?: number | undefined;
+  /**
+   * Sampling only: of the 100 likeliest tokens keep the first that hold this share of their entropy, in (0, 1] (top-H
+   * sampling); null (the default) is off.
+   */
+  readonly topH?: number | null | undefined;
+  /** Sampling only: drop tokens less likely than this, in [0, 1) (arXiv 2210.15191). Default 0. */
+  readonly epsilonCutoff?: number | undefined;
+  /** Sampling only: drop tokens less likely than min(eta, sqrt(eta) exp(-entropy)), eta in [0, 1) (arXiv 2210.15191). Default 0. */
+  readonly etaCutoff?: number | undefined;
   /** Makes tokens already in the decoder sequence less likely when > 1. Default 1. */
   readonly repetitionPenalty?: number | undefined;
   /** No n tokens in a row occur twice in the decoder sequence; 0 (the default) is off. */
   readonly noRepeatNgramSize?: number | undefined;
+  /** Makes tokens of the encoder's input likelier when > 1. Default 1. */
+  readonly encoderRepetitionPenalty?: number | undefined;
+  /** No n tokens in a row of the encoder's input occur in the decoder sequence; 0 (the default) is off. */
+  readonly encoderNoRepeatNgramSize?: number | undefined;
+  /** Sequences of tokens that never occur. A single end token among them is left out, as in transformers. */
+  readonly badWordsIds?: readonly (readonly number[])[] | undefined;
+  /** `[ids, bias]`: the bias is added to the score of the token that would complete the ids. Of equal ids the last one counts. */
+  readonly sequenceBias?: readonly SequenceBias[] | undefined;
+  /** Tokens that never occur. */
+  readonly suppressTokens?: readonly number[] | undefined;
+  /** Tokens that are not the first to be generated (not the first after `forcedBosTokenId`, where there is one). */
+  readonly beginSuppressTokens?: readonly number[] | undefined;
+  /** The first token to be generated; null (the default) for any. */
+  readonly forcedBosTokenId?: number | null | undefined;
+  /** The last token of a sequence that reaches the greatest length, or several to choose from; null (the default) for any. */
+  readonly forcedEosTokenId?: number | readonly number[] | null | undefined;
+  /** `[start, factor]`: after `start` tokens the end tokens' scores grow by `|score| (factor ** (tokens - start) - 1)`; null is off. */
+  readonly exponentialDecayLengthPenalty?:
+    readonly [start: number, factor: number] | null | undefined;
+  /** Takes NaN among the scores for 0 and infinite ones for the ends of f32, instead of an error. Default false. */
+  readonly removeInvalidValues?: boolean | undefined;
+  /** Takes the log-softmax of the scores once more after all that changes them. Default false. */
+  readonly renormalizeLogits?: boolean | undefined;
+  /** Seconds after which sequences end with the token at hand; null (the default) is without end. */
+  readonly maxTime?: number | null | undefined;
+  /**
+   * The tokens that may come next, at least one: constrained generation. Awaits nothing.
+   * @param item index of the input in its batch
+   * @param ids the decoder's tokens so far, start token first
+   */
+  readonly prefixAllowedTokensFn?:
+    ((item: number, ids: readonly number[]) => readonly number[]) | undefined;
   /** Seed of the draws, an integer >= 0. Without one every call draws anew. */
   readonly seed?: number | undefined;
   /** Receives tokens as they are chosen; not with beams. */
@@ -51,181 +96,7 @@ export interface GenerationOptions {
   readonly returnDictInGenerate?: boolean | undefined;
 }
 
-/** Options with every default filled in; lengths count the start token. */
-export interface GenerationPlan {
-  readonly maxLength: number;
-  readonly minLength: number;
-  readonly numBeams: number;
-  readonly lengthPenalty: number;
-  readonly earlyStopping: boolean | "never";
-  readonly numReturnSequences: number;
-  readonly doSample: boolean;
-  readonly temperature: number;
-  readonly topK: number;
-  readonly topP: number;
-  readonly repetitionPenalty: number;
-  readonly noRepeatNgramSize: number;
-  readonly seed: number;
-  readonly streamer: TokenStreamer | undefined;
-  readonly signal: AbortSignal | undefined;
-}
+/** Tokens in a row, and what is added to the score of the last one of them. */
+export type SequenceBias = readonly [ids: readonly number[], bias: number];
 
-type OptionName = keyof GenerationOptions;
-
-const integer = (least: number): Rule => ({
-  ...whole(least),
-  must: `an integer of at least ${least}`,
-});
-
-const RULES: Readonly<Record<OptionName, Rule>> = {
-  maxNewTokens: integer(1),
-  maxLength: integer(2),
-  minNewTokens: integer(0),
-  minLength: integer(0),
-  numBeams: integer(1),
-  lengthPenalty: number("a finite number", Number.isFinite),
-  earlyStopping: {
-    must: 'true, false or "never"',
-    holds: (value) => typeof value === "boolean" || value === "never",
-  },
-  numReturnSequences: integer(1),
-  doSample: flag,
-  temperature: number("a finite number above 0", (value) => value > 0 && value < Infinity),
-  topK: integer(0),
-  topP: number("a number in (0, 1]", (value) => value > 0 && value <= 1),
-  repetitionPenalty: number("a finite number above 0", (value) => value > 0 && value < Infinity),
-  noRepeatNgramSize: integer(0),
-  seed: integer(0),
-  streamer: {
-    must: "a function, or an object with the functions put and end",
-    holds: (value) => typeof value === "function" || hasFunctions(value, "put", "end"),
-  },
-  signal: {
-    must: "an AbortSignal",
-    holds: (value) => hasFunctions(value, "addEventListener", "throwIfAborted"),
-  },
-  returnDictInGenerate: flag,
-};
-
-/** Options that say how this one call is run, and so never come from a model's files. */
-const PER_CALL: ReadonlySet<string> = new Set([
-  "seed",
-  "streamer",
-  "signal",
-  "returnDictInGenerate",
-]);
-
-/**
- * The default options in a model's generation_config.json (or in an old config.json).
- * @param config its parsed JSON; null means unset, keys that are no generation option are skipped
- * @throws {ConfigError} for a value out of its range, named by its key in the file
- */
-export function generationDefaults(config: Readonly<Record<string, unknown>>): GenerationOptions {
-  const defaults: Record<string, unknown> = {};
-  for (const [name, rule] of Object.entries(RULES)) {
-    const key = toSnakeCase(name);
-    const value = config[key];
-    if (value == null || PER_CALL.has(name)) continue;
-    if (!rule.holds(value)) {
-      throw new ConfigError(
-        `generation_config.json: ${key} must be ${rule.must}, got ${formatValue(value)}`,
-      );
-    }
-    defaults[name] = value;
-  }
-  return defaults;
-}
-
-/**
- * Checks the options of one call and fills in what they leave open, from the model's defaults and then
- * from those of transformers.
- * @throws {ArgumentError} naming the option, its value and what is allowed
- */
-export function planGeneration(
-  options: GenerationOptions,
-  defaults: GenerationOptions = {},
-): GenerationPlan {
-  checkEach(options);
-  const pick = <K extends OptionName>(
-    name: K,
-    otherwise: Exclude<GenerationOptions[K], undefined>,
-  ) => options[name] ?? defaults[name] ?? otherwise;
-  const plan: GenerationPlan = {
-    maxLength: greatestLength(options) ?? greatestLength(defaults, true) ?? 21,
-    minLength: leastLength(options) ?? leastLength(defaults) ?? 0,
-    numBeams: pick("numBeams", 1),
-    lengthPenalty: pick("lengthPenalty", 1),
-    earlyStopping: pick("earlyStopping", false),
-    numReturnSequences: pick("numReturnSequences", 1),
-    doSample: pick("doSample", false),
-    temperature: pick("temperature", 1),
-    topK: pick("topK", 50),
-    topP: pick("topP", 1),
-    repetitionPenalty: pick("repetitionPenalty", 1),
-    noRepeatNgramSize: pick("noRepeatNgramSize", 0),
-    seed: options.seed ?? Math.floor(Math.random() * Number.MAX_SAFE_INTEGER),
-    streamer:
-      typeof options.streamer === "function" ? streamTo(options.streamer) : options.streamer,
-    signal: options.signal,
-  };
-  checkTogether(plan);
-  return plan;
-}
-
-/** Rows that the search keeps for each item of the batch. */
-export function rowsPerItem(plan: GenerationPlan): number {
-  return Math.max(plan.numBeams, plan.numReturnSequences);
-}
-
-function greatestLength(options: GenerationOptions, fromModel = false): number | undefined {
-  if (options.maxNewTokens !== undefined) return 1 + options.maxNewTokens;
-  // transformers takes a max_length of 20 in a model's files for its own default, "20 new tokens".
-  return fromModel && options.maxLength === 20 ? 21 : options.maxLength;
-}
-
-function leastLength(options: GenerationOptions): number | undefined {
-  return options.minNewTokens === undefined ? options.minLength : 1 + options.minNewTokens;
-}
-
-function streamTo(put: TokenStreamer["put"]): TokenStreamer {
-  return { put, end: () => undefined };
-}
-
-function checkEach(options: GenerationOptions): void {
-  checkFields(options, RULES, {
-    unknown: (name, hint) => new ArgumentError(`generate: unknown option ${name}. ${hint}`),
-    wrong: (name, must, value) =>
-      new ArgumentError(`generate: ${name} must be ${must}, got ${formatValue(value)}`),
-  });
-}
-
-function checkTogether(plan: GenerationPlan): void {
-  const { numBeams, numReturnSequences, minLength, maxLength } = plan;
-  if (minLength > maxLength) {
-    throw new ArgumentError(
-      `generate: minNewTokens must be at most maxNewTokens (${maxLength - 1}), got ${minLength - 1}. ` +
-        "Raise maxNewTokens.",
-    );
-  }
-  if (numBeams > 1 && numReturnSequences > numBeams) {
-    throw new ArgumentError(
-      `generate: numReturnSequences must be at most numBeams (${numBeams}), got ${numReturnSequences}`,
-    );
-  }
-  if (numBeams === 1 && numReturnSequences > 1 && !plan.doSample) {
-    throw new ArgumentError(
-      `generate: numReturnSequences must be 1 for greedy search, got ${numReturnSequences}. ` +
-        `Set numBeams to at least ${numReturnSequences}, or doSample to true.`,
-    );
-  }
-  if (numBeams > 1 && plan.streamer !== undefined) {
-    throw new ArgumentError(
-      `generate: numBeams must be 1 with a streamer, got ${numBeams}. Beams change their past as they go.`,
-    );
-  }
-}
-
-function hasFunctions(value: unknown, ...names: string[]): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return names.every((name) => typeof Reflect.get(value, name) === "function");
-}
+export type OptionName = keyof GenerationOptions;

@@ -3,8 +3,9 @@
 
 import { ArgumentError } from "../tensor/errors.ts";
 import { philox4x32, streamKey } from "../tensor/philox.ts";
-import { type GenerationOptions, planGeneration } from "./options.ts";
-import { warpersFor } from "./processors.ts";
+import type { GenerationOptions } from "./options.ts";
+import { planGeneration } from "./plan.ts";
+import { warpersFor } from "./warpers.ts";
 import { softmax, topIndices } from "./scores.ts";
 
 /** Uniform numbers in [0, 1); the same three integers >= 0 always give the same number. */
@@ -23,12 +24,16 @@ export function seededUniforms(seed: number): Uniforms {
 }
 
 /** The options that change the distribution that sampling draws from. */
-export type SamplingOptions = Pick<GenerationOptions, "temperature" | "topK" | "topP">;
+export type SamplingOptions = Pick<
+  GenerationOptions,
+  "temperature" | "topH" | "topK" | "topP" | "minP" | "typicalP" | "epsilonCutoff" | "etaCutoff"
+>;
 
 /**
  * The probabilities that sampling draws the next token from.
  * @param logits [V] logits of one position, or several such rows; not changed
- * @param options `temperature` > 0 (default 1), `topK` >= 0 (default 0: all), `topP` in (0, 1] (default 1)
+ * @param options `temperature` > 0 (default 1), `topK` >= 0 (default 0: all), `topP` in (0, 1] (default 1), and the
+ * others of `GenerationOptions` that say "sampling only"
  * @returns [V] f32, 0 for tokens that were dropped; an array of rows for rows
  * @throws {ArgumentError} for an option out of its range, or without logits
  */
@@ -55,7 +60,7 @@ export function nextTokenProbabilities(
       );
     }
     const scores = Float32Array.from(row);
-    for (const warp of warpers) warp(scores, []);
+    for (const warp of warpers) warp(scores, [], 0);
     softmax(scores);
     return scores;
   };

@@ -28,6 +28,13 @@ export function logSoftmax(scores: Float32Array): void {
   for (let i = 0; i < scores.length; i++) scores[i]! -= shift;
 }
 
+/** Entropy in nats, rounded to f32. @param logs [n] log-probabilities */
+export function entropy(logs: Float32Array): number {
+  let total = 0;
+  for (const log of logs) if (log > -Infinity) total -= Math.fround(Math.exp(log)) * log;
+  return Math.fround(total);
+}
+
 /**
  * Indices of the `count` largest values, largest first; of equal values the first come first. Takes
  * O(n log count): a heap holds the best so far, its weakest on top.
@@ -73,12 +80,15 @@ function largestOf(scores: Float32Array): number {
     checkFinite(score);
     if (score > largest) largest = score;
   }
-  if (largest === -Infinity) {
-    throw new GradloomError(
-      "generate: some token must be left to choose, got none. Lower minNewTokens or noRepeatNgramSize.",
-    );
-  }
+  if (largest === -Infinity) throw nothingLeft();
   return largest;
+}
+
+/** Every token is banned. */
+export function nothingLeft(): GradloomError {
+  return new GradloomError(
+    "generate: some token must be left to choose, got none. Lower minNewTokens or noRepeatNgramSize, or ban fewer tokens.",
+  );
 }
 
 /** @throws {GradloomError} for NaN or +Infinity, which no logit may be */

@@ -44,6 +44,8 @@ export type OpenSession = (rowsPerItem: number) => DecoderSession | Promise<Deco
 export interface GenerationTask {
   /** Items in the batch, at least 1. */
   readonly batchSize: number;
+  /** [batch] ids of the encoder's input, pads included. */
+  readonly inputIds: readonly (readonly number[])[];
   /** First decoder token of every row (decoder_start_token_id). */
   readonly startTokenId: number;
   /** Any of these ends a sequence. */

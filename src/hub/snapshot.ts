@@ -17,6 +17,8 @@ export interface RepositoryFiles {
   readonly names: readonly string[];
   /** The object in a JSON file, which is downloaded for that. */
   json(name: string): Promise<Record<string, unknown>>;
+  /** The text of a file, which is downloaded for that. */
+  text(name: string): Promise<string>;
 }
 
 export interface WantedFiles {
@@ -153,7 +155,12 @@ function localFiles(
   commit: string,
   names: readonly string[],
 ): RepositoryFiles {
-  return { names, json: (name) => readJson(join(cache.snapshot(commit), name)) };
+  const place = (name: string): string => join(cache.snapshot(commit), name);
+  return {
+    names,
+    json: (name) => readJson(place(name)),
+    text: (name) => readFile(place(name), "utf8"),
+  };
 }
 
 class RemoteSnapshot {
@@ -174,10 +181,8 @@ class RemoteSnapshot {
     const byName = new Map(files.map((file) => [file.path, file]));
     const { required, optional = [] } = await choose({
       names: [...byName.keys()],
-      json: async (name) => {
-        await this.#download([this.#find(byName, name)]);
-        return readJson(join(this.#cache.snapshot(this.#commit), name));
-      },
+      json: async (name) => readJson(await this.#fetched(byName, name)),
+      text: async (name) => readFile(await this.#fetched(byName, name), "utf8"),
     });
     const wanted = new Set(required.map((name) => this.#find(byName, name)));
     for (const name of optional) {
@@ -189,6 +194,12 @@ class RemoteSnapshot {
     // Last, so that the revision names a commit that readers without network find whole.
     await this.#cache.rememberCommit(revision, this.#commit);
     return { folder: this.#cache.snapshot(this.#commit), commit: this.#commit };
+  }
+
+  /** Path of a file that is needed to decide which are wanted. */
+  async #fetched(files: ReadonlyMap<string, RemoteFile>, name: string): Promise<string> {
+    await this.#download([this.#find(files, name)]);
+    return join(this.#cache.snapshot(this.#commit), name);
   }
 
   #find(files: ReadonlyMap<string, RemoteFile>, name: string): RemoteFile {

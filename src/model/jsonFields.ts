@@ -42,12 +42,15 @@ export class JsonFields {
     return this.#read<number>(key, 0, { must, holds });
   }
 
-  /** One token id or several; undefined where the key is absent or null. */
-  tokenIds(key: string): number | readonly number[] | undefined {
+  /** One token id or several, below `vocabSize` where that is known; undefined where the key is absent or null. */
+  tokenIds(key: string, vocabSize = Infinity): number | readonly number[] | undefined {
     if (this.#object[key] == null) return undefined;
+    const below = vocabSize === Infinity ? "" : ` below vocab_size ${vocabSize}`;
     return this.#read<number | readonly number[]>(key, 0, {
-      must: "a token id or a list of them",
-      holds: (value) => [value].flat().every(isId),
+      must: `a token id${below} or a list of them`,
+      holds: (value) =>
+        [value].flat().length > 0 &&
+        [value].flat().every((id) => isId(id) && Number(id) < vocabSize),
     });
   }
 

@@ -35,10 +35,6 @@ const KINDS: readonly Kind[] = [
       `They lie in its folder ${folder}: pass that one, with config.json in it (of a repository, in a copy on this disk).`,
   },
   {
-    pattern: /^pytorch_model[^/]*\.bin$/,
-    cure: () => `${CONVERT}).save_pretrained("FOLDER")`,
-  },
-  {
     pattern: /^flax_model[^/]*\.msgpack$/,
     cure: () =>
       `Flax weights are not read. ${CONVERT}, from_flax=True).save_pretrained("FOLDER"), with transformers 4 and flax.`,
@@ -57,9 +53,9 @@ const KINDS: readonly Kind[] = [
     cure: () => "They were made for another runtime: look for the model that they were made from.",
   },
   {
-    pattern: /^([^/]+)\.(?:safetensors|bin|pt|pth|ckpt)$/,
-    cure: ([name]) =>
-      `If ${name} is the whole model with Hugging Face's names, rename it to model.safetensors, or save it as that.`,
+    pattern: /^([^/]+)\.(safetensors|bin|pt|pth|ckpt)$/,
+    cure: ([name, , extension]) =>
+      `If ${name} is the whole model with Hugging Face's names, rename it to ${extension === "safetensors" ? "model.safetensors" : "pytorch_model.bin"}.`,
   },
 ];
 

@@ -2,11 +2,11 @@
 
 import { HubError } from "../tensor/errors.ts";
 import { isNode } from "../tensor/runtime.ts";
-import { hasWeights, INDEX, readWeightMap, WEIGHTS } from "./weightFiles.ts";
+import { hasWeights, isIndex, readWeightMap, WEIGHT_NAMES } from "./weightFiles.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { isRepositoryId } from "../hub/repository.ts";
 import type { Choose, RepositoryFiles, WantedFiles } from "../hub/snapshot.ts";
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "./adapterFileNames.ts";
+import { ADAPTER_CONFIG, adapterWeights } from "./adapterFileNames.ts";
 import type { ModelSource } from "./modelFolder.ts";
 import { configCure, otherWeights } from "./missingWeights.ts";
 import { OPTIONAL_FILES, REQUIRED_FILES } from "./tokenizerFiles.ts";
@@ -76,7 +76,7 @@ function adapterFiles(files: RepositoryFiles): WantedFiles {
   if (!files.names.includes(ADAPTER_CONFIG)) {
     throw missing(files, ADAPTER_CONFIG, "Name a repository of a LoRA adapter in peft's format.");
   }
-  return { required: [ADAPTER_CONFIG, ADAPTER_WEIGHTS] };
+  return { required: [ADAPTER_CONFIG, adapterWeights(files.names)] };
 }
 
 function missing({ names }: RepositoryFiles, file: string, cure: string): HubError {
@@ -97,11 +97,11 @@ async function tokenizerFiles(files: RepositoryFiles): Promise<WantedFiles> {
 
 /** Of a repository with an adapter, the adapter, and its own model only where the adapter names no other, as in transformers. */
 async function modelOrAdapter(files: RepositoryFiles): Promise<WantedFiles> {
-  if (!isLoneAdapter(files.names) && !files.names.includes(ADAPTER_WEIGHTS)) {
-    return choose(MODEL_WITHOUT_TOKENIZER, files);
-  }
+  const { names } = files;
+  const hasAdapter = names.includes(ADAPTER_CONFIG) && names.includes(adapterWeights(names));
+  if (!isLoneAdapter(names) && !hasAdapter) return choose(MODEL_WITHOUT_TOKENIZER, files);
   const parts: ModelPart[] = ["adapter"];
-  if (!isLoneAdapter(files.names)) {
+  if (!isLoneAdapter(names)) {
     const { base_model_name_or_path: base } = await files.json(ADAPTER_CONFIG);
     if (typeof base !== "string" || base === "") parts.push(...MODEL_WITHOUT_TOKENIZER);
   }
@@ -131,16 +131,17 @@ export function isLoneAdapter(names: readonly string[]): boolean {
   return names.includes(ADAPTER_CONFIG) && !hasWeights(names);
 }
 
-/** model.safetensors, or the index and the shards that it names. */
+/** The weights that `openWeightFiles` reads: one file, or an index and the shards that it names. */
 async function weightFiles({ names, json }: RepositoryFiles): Promise<WantedFiles> {
-  if (names.includes(WEIGHTS)) return { required: [WEIGHTS] };
-  if (names.includes(INDEX)) {
-    const shards = readWeightMap(INDEX, await json(INDEX)).values();
-    return { required: [INDEX, ...new Set(shards)] };
+  const name = WEIGHT_NAMES.find((weights) => names.includes(weights));
+  if (name !== undefined) {
+    if (!isIndex(name)) return { required: [name] };
+    const shards = readWeightMap(name, await json(name)).values();
+    return { required: [name, ...new Set(shards)] };
   }
   const other = otherWeights(names);
   throw new HubError(
     "missing",
-    `the repository must hold ${WEIGHTS} or ${INDEX}, got ${other?.got ?? "no weights"}. ${other?.cure ?? "Name another repository."}`,
+    `the repository must hold ${WEIGHT_NAMES.join(" or ")}, got ${other?.got ?? "no weights"}. ${other?.cure ?? "Name another repository."}`,
   );
 }

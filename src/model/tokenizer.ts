@@ -6,11 +6,10 @@ import { writeAtomically } from "../tensor/writeAtomically.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { openModelFolder, type ModelFolder, type ModelSource } from "./modelFolder.ts";
 import { locateModel } from "./pretrained.ts";
+import { cleanUpSpaces } from "./tokenization/cleanUp.ts";
+import { mergeConfig, namedToken, readMaxLength, readSide } from "./tokenizerConfig.ts";
 import { OPTIONAL_FILES, REQUIRED_FILES } from "./tokenizerFiles.ts";
 import { buildPipeline, type Pipeline } from "./tokenizerPipeline.ts";
-
-/** Configurations say 1e30 for "no limit"; transformers takes everything above this for it. */
-const NO_LIMIT = 1e20;
 
 /** How `Tokenizer.encode` pads and cuts rows, as transformers' tokenizers do. */
 export interface EncodeOptions {
@@ -41,20 +40,27 @@ export class Tokenizer {
   readonly padTokenId: number;
   readonly eosTokenId: number;
   readonly unkTokenId: number;
+  /** Where `encode` puts padding. */
+  readonly paddingSide: "left" | "right";
+  /** Where `encode` cuts what is too long; the end token stays. */
+  readonly truncationSide: "left" | "right";
   readonly #pipeline: Pipeline;
   readonly #files: ReadonlyMap<string, Uint8Array>;
-  /** What the template of tokenizer.json appends to every text: the end token. */
-  readonly #suffix: readonly number[];
-  readonly #specialIds: ReadonlySet<number>;
   readonly #cleansUp: boolean;
 
   private constructor(folder: ModelFolder, files: ReadonlyMap<string, Uint8Array>) {
-    const json = (file: string) => folder.parse(file, files.get(file)!);
-    const config = json("tokenizer_config.json");
-    const pipeline = buildPipeline(folder.path("tokenizer.json"), json("tokenizer.json"), config);
-    const map = files.has("special_tokens_map.json") ? json("special_tokens_map.json") : {};
+    const json = (file: string) => (files.has(file) ? folder.parse(file, files.get(file)!) : {});
+    const tokenizerJson = json("tokenizer.json");
+    const config = named(folder, () =>
+      mergeConfig(
+        json("tokenizer_config.json"),
+        json("special_tokens_map.json"),
+        json("added_tokens.json"),
+      ),
+    );
+    const pipeline = buildPipeline(folder.path("tokenizer.json"), tokenizerJson, config);
     const idOf = (key: string, usual: string): number => {
-      const token = tokenText(config[key]) ?? tokenText(map[key]) ?? usual;
+      const token = namedToken(config, key) ?? usual;
       const id = pipeline.token_to_id(token);
       if (id !== undefined) return id;
       throw new TokenizerError(
@@ -63,19 +69,19 @@ export class Tokenizer {
     };
     this.#pipeline = pipeline;
     this.#files = files;
-    this.vocabSize = pipeline.model.vocab.length;
+    this.vocabSize = pipeline.vocabSize;
     this.padTokenId = idOf("pad_token", "<pad>");
     this.eosTokenId = idOf("eos_token", "</s>");
     this.unkTokenId = idOf("unk_token", "<unk>");
-    this.modelMaxLength = readMaxLength(folder, config);
-    this.#suffix = readSuffix(folder, pipeline);
+    const { padding, truncation } = tokenizerJson;
+    this.modelMaxLength = named(folder, () => readMaxLength(config));
+    this.paddingSide = named(folder, () => readSide(config, "padding_side", padding));
+    this.truncationSide = named(folder, () => readSide(config, "truncation_side", truncation));
     this.#cleansUp = config["clean_up_tokenization_spaces"] === true;
-    const added = [...pipeline.get_added_tokens_decoder()];
-    this.#specialIds = new Set(added.filter(([, token]) => token.special).map(([id]) => id));
   }
 
   /**
-   * Reads tokenizer.json and tokenizer_config.json of a model folder, or of a repository of the Hub.
+   * Reads tokenizer.json of a model folder, or of a repository of the Hub, and tokenizer_config.json where there is one.
    * @throws {TokenizerError} when a file is missing or cannot be used
    * @throws {HubError} when the repository or a file of it cannot be had
    */
@@ -91,7 +97,8 @@ export class Tokenizer {
   }
 
   /**
-   * Token ids of one text or several, the end token last. A single text gives one row.
+   * Token ids of one text or several, the end token last. A single text gives one row. Rows are padded and cut on the
+   * sides that the tokenizer's files name, usually the right.
    * @throws {TokenizerError} for a text that is no string
    * @throws {ArgumentError} for a maxLength that cannot be kept, or padding to no length
    */
@@ -99,17 +106,17 @@ export class Tokenizer {
     const { padding = false } = options;
     const { truncation = options.maxLength !== undefined && padding === false } = options;
     const maxLength = this.#checkMaxLength(options.maxLength, padding);
-    const keep = truncation ? maxLength - this.#suffix.length : Infinity;
+    const keep = truncation ? maxLength - this.#pipeline.suffix.length : Infinity;
     const list: readonly unknown[] = Array.isArray(texts) ? texts : [texts];
     const rows = list.map((text, i) => {
       const ids = this.#encodeText(text, i);
-      return [...(ids.length > keep ? ids.slice(0, keep) : ids), ...this.#suffix];
+      return [...this.#cut(ids, keep), ...this.#pipeline.suffix];
     });
     const longest = rows.reduce((most, row) => Math.max(most, row.length), 0);
     const width = padding === "max_length" ? maxLength : padding === false ? 0 : longest;
     return {
-      inputIds: rows.map((row) => padRight(row, width, this.padTokenId)),
-      attentionMask: rows.map((row) => padRight(new Array<number>(row.length).fill(1), width, 0)),
+      inputIds: rows.map((row) => this.#pad(row, width, this.padTokenId)),
+      attentionMask: rows.map((row) => this.#pad(new Array<number>(row.length).fill(1), width, 0)),
     };
   }
 
@@ -126,11 +133,12 @@ export class Tokenizer {
       if (!Number.isInteger(id)) {
         throw new TokenizerError(`decode: ids must be whole numbers, got ${JSON.stringify(id)}`);
       }
-      const isSkipped = options.skipSpecialTokens === true && this.#specialIds.has(id);
+      const isSkipped = options.skipSpecialTokens === true && this.#pipeline.specialIds.has(id);
       return !isSkipped && this.#pipeline.id_to_token(id) !== undefined;
     });
     if (known.length === 0) return "";
-    return this.#pipeline.decode(known, { clean_up_tokenization_spaces: this.#cleansUp });
+    const text = this.#pipeline.decode(known);
+    return this.#cleansUp ? cleanUpSpaces(text) : text;
   }
 
   /** `decode` of every row. */
@@ -165,8 +173,18 @@ export class Tokenizer {
     return this.#pipeline.encode(text, { add_special_tokens: false }).ids;
   }
 
+  #cut(ids: number[], keep: number): number[] {
+    if (ids.length <= keep) return ids;
+    return this.truncationSide === "left" ? ids.slice(ids.length - keep) : ids.slice(0, keep);
+  }
+
+  #pad(row: readonly number[], width: number, filler: number): number[] {
+    const padding = new Array<number>(Math.max(0, width - row.length)).fill(filler);
+    return this.paddingSide === "left" ? [...padding, ...row] : [...row, ...padding];
+  }
+
   #checkMaxLength(maxLength: number | undefined, padding: EncodeOptions["padding"]): number {
-    const least = Math.max(this.#suffix.length, 1);
+    const least = Math.max(this.#pipeline.suffix.length, 1);
     if (maxLength !== undefined && !(Number.isInteger(maxLength) && maxLength >= least)) {
       throw new ArgumentError(
         `encode: maxLength must be a whole number of at least ${least}, got ${maxLength}`,
@@ -194,33 +212,13 @@ export function checkVocabulary(
   );
 }
 
-function readMaxLength(folder: ModelFolder, config: Record<string, unknown>): number {
-  const { model_max_length: length = Infinity } = config;
-  if (typeof length === "number" && length > NO_LIMIT) return Infinity;
-  if (typeof length === "number" && Number.isInteger(length) && length > 0) return length;
-  throw new TokenizerError(
-    `${folder.path("tokenizer_config.json")}: model_max_length must be a positive whole number, got ${JSON.stringify(length)}. Correct the file.`,
-  );
-}
-
-function readSuffix(folder: ModelFolder, pipeline: Pipeline): readonly number[] {
-  const suffix = pipeline.encode("").ids;
-  const bare = pipeline.encode("a", { add_special_tokens: false }).ids;
-  if (pipeline.encode("a").ids.join() === [...bare, ...suffix].join()) return suffix;
-  throw new TokenizerError(
-    `${folder.path("tokenizer.json")}: post_processor must append its special tokens, as T5's does, got one that puts some before the text`,
-  );
-}
-
-/** Special tokens are texts, or objects with the text as content. */
-function tokenText(token: unknown): string | undefined {
-  if (typeof token === "string") return token;
-  if (typeof token !== "object" || token === null || !("content" in token)) return undefined;
-  return typeof token.content === "string" ? token.content : undefined;
-}
-
-function padRight(row: readonly number[], width: number, filler: number): number[] {
-  return row.length >= width
-    ? [...row]
-    : [...row, ...new Array<number>(width - row.length).fill(filler)];
+/** Puts the folder before what is wrong with its configuration. */
+function named<T>(folder: ModelFolder, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof TokenizerError) || error.message.startsWith(folder.name)) throw error;
+    const file = folder.path("tokenizer_config.json");
+    throw new TokenizerError(`${file}: ${error.message}`, { cause: error });
+  }
 }

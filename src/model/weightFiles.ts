@@ -1,22 +1,33 @@
-// The weight files of a model folder: one safetensors file, or shards and their index.
+// The weight files of a model folder: one file of tensors, or shards and their index; safetensors or of torch.save.
 
 import { CheckpointError } from "../tensor/errors.ts";
-import {
-  openSafetensors,
-  type SafetensorsDtype,
-  type SafetensorsFile,
-  type SafetensorsTensor,
-} from "../tensor/safetensors.ts";
-import type { Shape } from "../tensor/shape.ts";
 import { otherWeights } from "./missingWeights.ts";
 import { openModelFolder, type ModelFolder, type ModelSource } from "./modelFolder.ts";
+import {
+  openTensorFile,
+  type StoredShape,
+  type StoredTensor,
+  type TensorFile,
+} from "./tensorFile.ts";
 
-export const WEIGHTS = "model.safetensors";
-export const INDEX = "model.safetensors.index.json";
+export type { StoredShape, StoredTensor };
+
+/** The names of weights, or of the index of shards; the first that is there is read, as transformers does. */
+export const WEIGHT_NAMES = [
+  "model.safetensors",
+  "model.safetensors.index.json",
+  "pytorch_model.bin",
+  "pytorch_model.bin.index.json",
+] as const;
+
+/** Whether it is the index of shards. */
+export function isIndex(name: string): boolean {
+  return name.endsWith(".index.json");
+}
 
 /** Whether weights that can be read are among the files of a model, shards by their index. */
 export function hasWeights(names: readonly string[]): boolean {
-  return names.includes(WEIGHTS) || names.includes(INDEX);
+  return WEIGHT_NAMES.some((weights) => names.includes(weights));
 }
 
 /** Names that an index may list though no shard holds them: other names of the embedding (FLAN-T5-XL has them). */
@@ -26,62 +37,55 @@ const ALIASES: ReadonlySet<string> = new Set([
   "lm_head.weight",
 ]);
 
-/** A tensor as the file holds it: 16-bit floats as their bits. */
-export type StoredTensor = SafetensorsTensor;
-
-export interface StoredShape {
-  readonly dtype: SafetensorsDtype;
-  readonly shape: Shape;
-}
-
 /** Open weight files, read tensor by tensor. */
 export interface WeightFiles {
   /** What messages call it: the file, or the index of the shards. */
   readonly source: string;
   /** dtype and shape of every tensor, in the order of the files. */
   readonly names: ReadonlyMap<string, StoredShape>;
-  /** @throws {SafetensorsError} when there is no tensor `name` */
+  /** @throws {SafetensorsError | CheckpointError} when there is no tensor `name` */
   read(name: string): Promise<StoredTensor>;
   close(): Promise<void>;
 }
 
 /**
  * Opens the weights of a model folder. Close them when done.
- * @throws {CheckpointError} when the folder, its config.json, its weights or a shard of them is missing
+ * @throws {CheckpointError} when the folder, its config.json, its weights or a shard of them is missing, and when a file of
+ *   torch.save is damaged or holds more than tensors
  * @throws {SafetensorsError} when a file is not valid safetensors
  */
 export async function openWeightFiles(source: ModelSource): Promise<WeightFiles> {
   const folder = await openModelFolder(source, CheckpointError);
   folder.require("config.json", "Pass the folder of a T5 model in Hugging Face's format.");
-  if (folder.has(WEIGHTS)) return openWhole(folder);
-  if (folder.has(INDEX)) return openShards(folder);
+  const name = WEIGHT_NAMES.find((weights) => folder.has(weights));
+  if (name !== undefined) return isIndex(name) ? openShards(folder, name) : openWhole(folder, name);
   const other = otherWeights([...folder.files, ...(await folder.namesBelow())]);
   throw new CheckpointError(
-    `${folder.name}: must hold ${WEIGHTS} or ${INDEX}, got ${other?.got ?? folder.contents()}. ${other?.cure ?? "Download the weights as safetensors."}`,
+    `${folder.name}: must hold ${WEIGHT_NAMES.join(" or ")}, got ${other?.got ?? folder.contents()}. ${other?.cure ?? "Download the weights as safetensors."}`,
   );
 }
 
-async function openWhole(folder: ModelFolder): Promise<WeightFiles> {
-  const file = await openSafetensors(folder.locate(WEIGHTS));
+async function openWhole(folder: ModelFolder, name: string): Promise<WeightFiles> {
+  const file = await openTensorFile(folder, name);
   return {
-    source: folder.path(WEIGHTS),
+    source: folder.path(name),
     names: file.entries,
     read: (name) => file.read(name),
     close: () => file.close(),
   };
 }
 
-async function openShards(folder: ModelFolder): Promise<WeightFiles> {
-  const source = folder.path(INDEX);
-  const promised = readWeightMap(source, await folder.json(INDEX));
-  const shards = new Map<string, SafetensorsFile>();
+async function openShards(folder: ModelFolder, index: string): Promise<WeightFiles> {
+  const source = folder.path(index);
+  const promised = readWeightMap(source, await folder.json(index));
+  const shards = new Map<string, TensorFile>();
   const close = async () => {
     for (const file of shards.values()) await file.close();
   };
   try {
     for (const name of new Set([...promised.values()].sort())) {
-      checkShard(folder, name, promised);
-      shards.set(name, await openSafetensors(folder.locate(name)));
+      checkShard(folder, source, name, promised);
+      shards.set(name, await openTensorFile(folder, name));
     }
     const holders = findHolders(source, shards);
     checkPromises(source, promised, holders);
@@ -125,22 +129,23 @@ export function readWeightMap(source: string, index: Record<string, unknown>): M
 
 function checkShard(
   folder: ModelFolder,
+  source: string,
   name: string,
   promised: ReadonlyMap<string, string>,
 ): void {
   if (folder.has(name)) return;
   const tensors = [...promised.values()].filter((file) => file === name).length;
   throw new CheckpointError(
-    `${folder.path(INDEX)}: the folder must hold every shard, got no ${name}, which has ${tensors} of ${promised.size} tensors. Download it too.`,
+    `${source}: the folder must hold every shard, got no ${name}, which has ${tensors} of ${promised.size} tensors. Download it too.`,
   );
 }
 
 /** The shard that holds each tensor. */
 function findHolders(
   source: string,
-  shards: ReadonlyMap<string, SafetensorsFile>,
-): Map<string, SafetensorsFile> {
-  const holders = new Map<string, SafetensorsFile>();
+  shards: ReadonlyMap<string, TensorFile>,
+): Map<string, TensorFile> {
+  const holders = new Map<string, TensorFile>();
   for (const file of shards.values()) {
     for (const name of file.entries.keys()) {
       const other = holders.get(name);
@@ -158,7 +163,7 @@ function findHolders(
 function checkPromises(
   source: string,
   promised: ReadonlyMap<string, string>,
-  holders: ReadonlyMap<string, SafetensorsFile>,
+  holders: ReadonlyMap<string, TensorFile>,
 ): void {
   for (const [tensor, file] of promised) {
     if (holders.has(tensor) || ALIASES.has(tensor)) continue;

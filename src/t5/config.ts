@@ -52,7 +52,10 @@ export class T5Config {
   /** Whether the decoder's output is multiplied by dModel ** -0.5 before the head. */
   readonly scaleDecoderOutputs: boolean;
   readonly padTokenId: number;
+  /** The first of `eosTokenIds`. */
   readonly eosTokenId: number;
+  /** Any of these ends a sequence; mostly one. */
+  readonly eosTokenIds: readonly number[];
   /** The pad token, with which T5 was trained to start, where the file does not say. */
   readonly decoderStartTokenId: number;
   /** Every key of the file and its overrides, aliases under their own name; of mT5 and UMT5 their own defaults too. */
@@ -96,7 +99,10 @@ export class T5Config {
       scalesByDefault(raw, this.modelType, this.tieWordEmbeddings),
     );
     this.padTokenId = token("pad_token_id", DEFAULTS.pad_token_id);
-    this.eosTokenId = token("eos_token_id", DEFAULTS.eos_token_id);
+    this.eosTokenIds = [
+      fields.tokenIds("eos_token_id", this.vocabSize) ?? DEFAULTS.eos_token_id,
+    ].flat();
+    this.eosTokenId = this.eosTokenIds[0]!;
     this.decoderStartTokenId = token("decoder_start_token_id", this.padTokenId);
   }
 
@@ -218,7 +224,7 @@ export class T5Config {
       tie_word_embeddings: this.tieWordEmbeddings,
       ...(this.scaleDecoderOutputs ? {} : { scale_decoder_outputs: false }),
       pad_token_id: this.padTokenId,
-      eos_token_id: this.eosTokenId,
+      eos_token_id: this.raw.eos_token_id ?? this.eosTokenId,
       decoder_start_token_id: this.decoderStartTokenId,
     };
   }

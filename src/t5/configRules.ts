@@ -3,13 +3,18 @@
 import { ConfigError } from "../tensor/errors.ts";
 import type { JsonFields, JsonObject } from "../model/jsonFields.ts";
 
-/** Functions of the feed-forward layer, by the names of our ops: `gelu` is its tanh approximation. */
-export type Activation = "relu" | "gelu" | "silu" | "tanh";
+/** Functions of the feed-forward layer, by the names of our ops: `gelu` is the tanh approximation of `geluErf`. */
+export type Activation = "relu" | "gelu" | "geluErf" | "silu" | "tanh";
 
 const ACTIVATIONS: ReadonlyMap<string, Activation> = new Map([
   ["relu", "relu"],
   ["gelu_new", "gelu"],
   ["gelu_pytorch_tanh", "gelu"],
+  ["gelu_python_tanh", "gelu"],
+  ["gelu_fast", "gelu"],
+  ["gelu_accurate", "gelu"],
+  ["gelu", "geluErf"],
+  ["gelu_python", "geluErf"],
   ["silu", "silu"],
   ["swish", "silu"],
   ["tanh", "tanh"],
@@ -174,35 +179,30 @@ export function readBuckets(fields: JsonFields): [buckets: number, distance: num
   return [buckets, distance];
 }
 
-/** Whether the feed-forward layer is gated, and its activation: "gated-gelu_new" is (true, gelu). */
+/**
+ * Whether the feed-forward layer is gated, and its activation: "gated-gelu_new" is (true, gelu). As in transformers, a
+ * dense_act_fn or is_gated_act that is saved beside feed_forward_proj goes before what feed_forward_proj says.
+ */
 export function readProjection(fields: JsonFields): [text: string, gated: boolean, Activation] {
   const text = fields.text("feed_forward_proj", DEFAULTS.feed_forward_proj);
   const parts = text.split("-");
   const isGated = parts[0] === "gated" && parts.length === 2;
+  if (!isGated && parts.length > 1) refuseActivation(fields, "feed_forward_proj");
   // "gated-gelu" was released before gelu_new had its name, and means that.
-  const name = text === "gated-gelu" ? "gelu_new" : parts.at(-1)!;
-  const activation = ACTIVATIONS.get(name);
-  if (activation !== undefined && (isGated || parts.length === 1)) {
-    checkDerived(fields, text, isGated, activation);
-    return [text, isGated, activation];
-  }
-  return fields.fail(
-    "feed_forward_proj",
-    `gated-gelu, or one of ${[...ACTIVATIONS.keys()].join(", ")}, alone or after "gated-"`,
-    name === "gelu"
-      ? "gelu by the error function is not supported, only its tanh approximation gelu_new."
-      : undefined,
-  );
+  const derived = text === "gated-gelu" ? "gelu_new" : parts.at(-1)!;
+  const saved = fields.text("dense_act_fn", "");
+  const activation =
+    ACTIVATIONS.get(saved || derived) ??
+    refuseActivation(fields, saved === "" ? "feed_forward_proj" : "dense_act_fn");
+  return [text, fields.boolean("is_gated_act", isGated), activation];
 }
 
-/** transformers lets a saved dense_act_fn win over feed_forward_proj; files in which they differ are ambiguous. */
-function checkDerived(fields: JsonFields, text: string, isGated: boolean, activation: Activation) {
-  const must = `what feed_forward_proj ${text} says`;
-  const named = fields.text("dense_act_fn", "");
-  if (named !== "" && ACTIVATIONS.get(named) !== activation) {
-    fields.fail("dense_act_fn", must, "Remove the key.");
-  }
-  if (fields.boolean("is_gated_act", isGated) !== isGated) {
-    fields.fail("is_gated_act", must, "Remove the key.");
-  }
+function refuseActivation(fields: JsonFields, key: string): never {
+  const names = [...ACTIVATIONS.keys()].join(", ");
+  return fields.fail(
+    key,
+    key === "dense_act_fn"
+      ? `one of ${names}`
+      : `gated-gelu, or one of ${names}, alone or after "gated-"`,
+  );
 }

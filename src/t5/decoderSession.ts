@@ -75,9 +75,10 @@ function plainContext({ config }: T5Network): Context {
 /** transformers hides pads when no mask is given and some id is the pad (docs/guide/hugging-face-semantics.md 4.1). */
 function impliedMask(
   rows: number[][],
-  { padTokenId, eosTokenId }: T5Network["config"],
+  { padTokenId, eosTokenIds }: T5Network["config"],
 ): number[][] | undefined {
-  if (padTokenId === eosTokenId || !rows.some((row) => row.includes(padTokenId))) return undefined;
+  if (eosTokenIds.includes(padTokenId)) return undefined;
+  if (!rows.some((row) => row.includes(padTokenId))) return undefined;
   return rows.map((row) => row.map((id) => (id === padTokenId ? 0 : 1)));
 }
 

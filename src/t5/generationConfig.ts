@@ -1,6 +1,7 @@
 // generation_config.json: the special tokens of generation, and default options, which
-// generation/options.ts reads from `raw`.
+// generation/modelOptions.ts reads from `raw`.
 
+import { APPLIED_KEYS, REFUSED_KEYS } from "../generation/modelKeys.ts";
 import { ConfigError } from "../tensor/errors.ts";
 import type { T5Config } from "./config.ts";
 import { JsonFields, type JsonObject } from "../model/jsonFields.ts";
@@ -9,24 +10,13 @@ import { openModelFolder, type ModelSource } from "../model/modelFolder.ts";
 const FILE = "generation_config.json";
 
 /** Options of generation that old models keep in config.json; transformers takes them from there. */
-const LEGACY_OPTIONS = [
-  "max_length",
-  "min_length",
-  "num_beams",
-  "length_penalty",
-  "early_stopping",
-  "num_return_sequences",
-  "do_sample",
-  "temperature",
-  "top_k",
-  "top_p",
-  "repetition_penalty",
-  "no_repeat_ngram_size",
-];
+const LEGACY_OPTIONS = [...APPLIED_KEYS.keys(), ...Object.keys(REFUSED_KEYS)];
 
 /** The fields of generation_config.json that matter here; options of `generate` go before them. */
 export class GenerationConfig {
-  /** undefined where the file leaves it out; then config.json's holds. */
+  /** Name of the file, for messages. */
+  readonly source: string;
+  /** The file's, else its bos_token_id; undefined where it has neither, then config.json's holds. */
   readonly decoderStartTokenId: number | undefined;
   /** Any of these ends a sequence. */
   readonly eosTokenId: number | readonly number[] | undefined;
@@ -36,8 +26,12 @@ export class GenerationConfig {
 
   private constructor(raw: JsonObject, source: string) {
     const fields = new JsonFields(source, raw);
+    this.source = source;
     this.raw = raw;
-    this.decoderStartTokenId = fields.tokenId("decoder_start_token_id", undefined);
+    this.decoderStartTokenId = fields.tokenId(
+      "decoder_start_token_id",
+      fields.tokenId("bos_token_id", undefined),
+    );
     this.eosTokenId = fields.tokenIds("eos_token_id");
     this.padTokenId = fields.tokenId("pad_token_id", undefined);
   }
@@ -52,14 +46,20 @@ export class GenerationConfig {
 
   /** What a model without generation_config.json generates with: the tokens and options in its config.json. */
   static fromConfig(config: T5Config): GenerationConfig {
-    const legacy = LEGACY_OPTIONS.filter((key) => Object.hasOwn(config.raw, key));
-    return GenerationConfig.fromJSON({
+    const { raw } = config;
+    const legacy = LEGACY_OPTIONS.filter((key) => raw[key] != null);
+    const object = {
       _from_model_config: true,
-      ...Object.fromEntries(legacy.map((key) => [key, config.raw[key]])),
+      ...Object.fromEntries(legacy.map((key) => [key, raw[key]])),
+      // BART's name for it, from before there was forced_bos_token_id.
+      ...(raw.force_bos_token_to_be_generated === true && raw.bos_token_id != null
+        ? { forced_bos_token_id: raw.bos_token_id }
+        : {}),
       decoder_start_token_id: config.decoderStartTokenId,
-      eos_token_id: config.eosTokenId,
+      eos_token_id: config.raw.eos_token_id ?? config.eosTokenId,
       pad_token_id: config.padTokenId,
-    });
+    };
+    return GenerationConfig.fromJSON(object, { source: "config.json" });
   }
 
   /**

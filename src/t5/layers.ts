@@ -8,7 +8,7 @@ import { cast } from "../autograd/ops/cast.ts";
 import { dropout, dropoutAdd } from "../autograd/ops/dropout.ts";
 import { gatedGelu } from "../autograd/ops/gatedGelu.ts";
 import { matmul } from "../autograd/ops/matmul.ts";
-import { add, gelu, mul, mulScalar, relu, silu, tanh } from "../autograd/ops/pointwise.ts";
+import { add, gelu, geluErf, mul, mulScalar, relu, silu, tanh } from "../autograd/ops/pointwise.ts";
 import { rmsNorm } from "../autograd/ops/rmsNorm.ts";
 import { roundTo } from "../autograd/ops/roundTo.ts";
 import type { HalfDtype } from "../kernels/pointwise/roundTo.ts";
@@ -158,7 +158,13 @@ export function feedForward(context: Context, w: FeedForwardWeights, x: Tensor):
   });
 }
 
-const activations: Record<Activation, (x: Tensor) => Tensor> = { relu, gelu, silu, tanh };
+const activations: Record<Activation, (x: Tensor) => Tensor> = {
+  relu,
+  gelu,
+  geluErf,
+  silu,
+  tanh,
+};
 
 function activate(context: Context, w: FeedForwardWeights, normed: Tensor): Tensor {
   const { activation } = context.config;

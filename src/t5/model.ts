@@ -10,7 +10,7 @@ import { T5Config } from "./config.ts";
 import { openSession } from "./decoderSession.ts";
 import { GenerationConfig } from "./generationConfig.ts";
 import { runGeneration, type GenerationResult } from "../generation/generate.ts";
-import { generationDefaults, type GenerationOptions } from "../generation/options.ts";
+import type { GenerationOptions } from "../generation/options.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { loadWeights } from "./loadWeights.ts";
 import { disposeLora, isMerged, loraParameters } from "./lora/adapter.ts";
@@ -183,6 +183,7 @@ export class T5ForConditionalGeneration extends T5Network {
    * Dropout is off, whatever mode the model is in (transformers leaves it on in train mode: docs/guide/hugging-face-semantics.md 2.9).
    * @param inputs attentionMask defaults to ids != pad, as in transformers
    * @throws {ArgumentError} for an option out of its range
+   * @throws {ConfigError} for one in generation_config.json, or a key there that asks for what is not supported
    */
   async generate(
     inputs: { readonly inputIds: number[][]; readonly attentionMask?: number[][] },
@@ -199,13 +200,13 @@ export class T5ForConditionalGeneration extends T5Network {
     const { config, generationConfig } = this;
     const task = {
       batchSize: inputs.inputIds.length,
+      inputIds: inputs.inputIds,
       startTokenId: generationConfig.decoderStartTokenId ?? config.decoderStartTokenId,
-      eosTokenIds: [generationConfig.eosTokenId ?? config.eosTokenId].flat(),
+      eosTokenIds: [generationConfig.eosTokenId ?? config.eosTokenIds].flat(),
       padTokenId: generationConfig.padTokenId ?? config.padTokenId,
     };
     const open = (rowsPerItem: number) => openSession(this, inputs, rowsPerItem);
-    const defaults = generationDefaults(generationConfig.raw);
-    const result = await runGeneration(open, task, options, defaults);
+    const result = await runGeneration(open, task, options, generationConfig);
     return options.returnDictInGenerate ? result : result.sequences;
   }
 

@@ -1,7 +1,7 @@
 // Reading ranges of bytes from a file, from memory or from a Blob, so that a checkpoint larger than
 // memory, or than one typed array may be, can be read piece by piece.
 
-import { SafetensorsError } from "./errors.ts";
+import { SafetensorsError, type GradloomError } from "./errors.ts";
 
 export interface ByteSource {
   /** What messages call it: the path, or the Blob's name. */
@@ -16,16 +16,27 @@ export interface ByteSource {
 /** Bytes per call of the system: Linux moves at most 2^31 - 4096. */
 const READ_LIMIT = 2 ** 30;
 
+/** What messages about a file begin with, and the class that carries them. */
+export interface FileFormat {
+  readonly name: string;
+  readonly error: new (message: string, options?: ErrorOptions) => GradloomError;
+}
+
+const SAFETENSORS: FileFormat = { name: "safetensors", error: SafetensorsError };
+
 /**
  * @param source path (Node only), bytes or Blob
- * @throws {SafetensorsError} when there is no such file
+ * @throws format.error when there is no such file, and when it is cut while it is read
  */
-export async function openByteSource(source: string | Uint8Array | Blob): Promise<ByteSource> {
-  if (typeof source === "string") return openFile(source);
+export async function openByteSource(
+  source: string | Uint8Array | Blob,
+  format: FileFormat = SAFETENSORS,
+): Promise<ByteSource> {
+  if (typeof source === "string") return openFile(source, format);
   if (source instanceof Uint8Array) return fromBytes(source);
   if (source instanceof Blob) return fromBlob(source);
-  throw new SafetensorsError(
-    `safetensors: the source must be a path, a Uint8Array or a Blob, got ${typeof source}`,
+  throw new format.error(
+    `${format.name}: the source must be a path, a Uint8Array or a Blob, got ${typeof source}`,
   );
 }
 
@@ -47,15 +58,15 @@ function fromBlob(blob: Blob): ByteSource {
   };
 }
 
-async function openFile(path: string): Promise<ByteSource> {
-  const { open } = await nodeFiles(path);
+async function openFile(path: string, format: FileFormat): Promise<ByteSource> {
+  const { open } = await nodeFiles(path, format);
   const handle = await open(path, "r").catch((error: unknown) => {
-    throw cannotRead(path, error);
+    throw cannotRead(path, format, error);
   });
   const stat = await handle.stat();
   if (!stat.isFile()) {
     await handle.close();
-    throw new SafetensorsError(`safetensors: ${path}: must be a file, got a folder or device`);
+    throw new format.error(`${format.name}: ${path}: must be a file, got a folder or device`);
   }
   return {
     name: path,
@@ -67,11 +78,11 @@ async function openFile(path: string): Promise<ByteSource> {
         const { bytesRead } = await handle
           .read(bytes, done, length, begin + done)
           .catch((error: unknown) => {
-            throw cannotRead(path, error);
+            throw cannotRead(path, format, error);
           });
         if (bytesRead === 0) {
-          throw new SafetensorsError(
-            `safetensors: ${path}: must keep its ${stat.size} bytes while it is read, got cut at ${begin + done}`,
+          throw new format.error(
+            `${format.name}: ${path}: must keep its ${stat.size} bytes while it is read, got cut at ${begin + done}`,
           );
         }
         done += bytesRead;
@@ -83,19 +94,19 @@ async function openFile(path: string): Promise<ByteSource> {
 }
 
 /** Imported on use, so that this module also loads in a browser. */
-async function nodeFiles(path: string) {
+async function nodeFiles(path: string, format: FileFormat) {
   try {
     return await import("node:fs/promises");
   } catch (error) {
-    throw new SafetensorsError(
-      `safetensors: a path needs Node, got ${path}. In a browser, pass a Blob or a Uint8Array.`,
+    throw new format.error(
+      `${format.name}: a path needs Node, got ${path}. In a browser, pass a Blob or a Uint8Array.`,
       { cause: error },
     );
   }
 }
 
-function cannotRead(path: string, error: unknown): SafetensorsError {
+function cannotRead(path: string, format: FileFormat, error: unknown): GradloomError {
   const code = (error as NodeJS.ErrnoException).code ?? String(error);
   const reason = code === "ENOENT" ? "there is no such file" : `it cannot be read (${code})`;
-  return new SafetensorsError(`safetensors: ${path}: ${reason}. Check the path.`, { cause: error });
+  return new format.error(`${format.name}: ${path}: ${reason}. Check the path.`, { cause: error });
 }

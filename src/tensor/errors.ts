@@ -50,6 +50,39 @@ export class DisposedError extends GradloomError {
 export class AutogradError extends GradloomError {
   override readonly name: string = "AutogradError";
 }
+/** The first value that became NaN or infinite, as `detectAnomaly` found it. */
+export interface Anomaly {
+  /** Public name of the op; "backward" for a gradient of a leaf, or a seed, that no op made. */
+  readonly op: string;
+  /** Whether its output or a gradient is not finite. */
+  readonly phase: "forward" | "backward";
+  /** Which call it was, of those of the op in this phase since detectAnomaly began; from 1. */
+  readonly call: number;
+  /** What is not finite: "output", "gradient of input 0", "seed", "sum of the gradients of a leaf". */
+  readonly tensor: string;
+  /** Shape of that tensor. */
+  readonly shape: readonly number[];
+  /** How many values it has, how many of them are NaN, and how many infinite. */
+  readonly size: number;
+  readonly nan: number;
+  readonly infinite: number;
+  /**
+   * Whether what the op read was finite: its differentiable inputs in the forward, the gradient of its output in the backward.
+   * If not, look at where that tensor comes from, else at the op.
+   */
+  readonly inputsFinite: boolean;
+}
+/** An op whose output or gradient became NaN or infinite; its stack is that of the op's call in the forward. */
+export class AnomalyError extends GradloomError {
+  override readonly name: string = "AnomalyError";
+  /** What was found. */
+  readonly anomaly: Anomaly;
+
+  constructor(message: string, anomaly: Anomaly, options?: ErrorOptions) {
+    super(message, options);
+    this.anomaly = anomaly;
+  }
+}
 /** A file that is not valid safetensors. */
 export class SafetensorsError extends GradloomError {
   override readonly name: string = "SafetensorsError";

@@ -3,6 +3,7 @@
 
 import { openByteSource, type ByteSource } from "./byteSource.ts";
 import { SafetensorsError } from "./errors.ts";
+import { mistakenFor } from "./mistakenFiles.ts";
 import { arrayTypeOf, type SafetensorsData, type SafetensorsDtype } from "./safetensorsDtype.ts";
 import {
   DAMAGED,
@@ -25,6 +26,9 @@ export interface SafetensorsTensor {
   /** Row-major elements: 16-bit floats as Uint16Array, I64 and U64 as BigInt arrays, BOOL and 8-bit floats as Uint8Array. */
   readonly data: SafetensorsData;
 }
+
+/** The cure for a file that begins like none that is known. */
+const WRITE_AGAIN = "The file is damaged or not safetensors: download or write it again.";
 
 /** An open file whose header has been checked; its tensors are read one by one. */
 export class SafetensorsFile {
@@ -124,22 +128,10 @@ async function readHeaderLength(bytes: ByteSource): Promise<number> {
   const limit = Math.min(MAX_HEADER_BYTES, bytes.size - 8);
   if (length > limit) {
     throw new SafetensorsError(
-      `safetensors: ${bytes.name}: the length of the header must be at most ${limit} bytes, got ${length}.${whatItIs(start)}`,
+      `safetensors: ${bytes.name}: the length of the header must be at most ${limit} bytes, got ${length}. ${mistakenFor(start) ?? WRITE_AGAIN}`,
     );
   }
   return Number(length);
-}
-
-/** Names the files that are most often mistaken for safetensors. */
-function whatItIs(start: ArrayBuffer): string {
-  const text = new TextDecoder().decode(start);
-  if (text.startsWith("version https://git-lfs")) {
-    return " The file is a Git LFS pointer: run git lfs pull in its folder.";
-  }
-  if (/^\s*</.test(text)) return " The file is a web page: download it again.";
-  if (text.startsWith("PK"))
-    return " The file is a PyTorch or zip archive: save it as safetensors.";
-  return " The file is damaged or not safetensors: download or write it again.";
 }
 
 function decodeUtf8(file: string, buffer: ArrayBuffer): string {

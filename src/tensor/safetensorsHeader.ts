@@ -144,8 +144,9 @@ function checkCoverage(
 }
 
 function parseMetadata(file: string, value: unknown): Record<string, string> {
-  if (value === undefined) return {};
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  // The reference implementation takes null for none.
+  if (value === undefined || value === null) return {};
+  if (typeof value !== "object" || Array.isArray(value)) {
     throw new SafetensorsError(
       `safetensors: ${file}: __metadata__ must be an object of texts, got ${quoted(JSON.stringify(value))}. ${DAMAGED}`,
     );

@@ -101,7 +101,8 @@ function generate(
     throw new ArgumentError("predictWithGenerate: needs a model with generate(), got one without");
   }
   const inputs = attentionMask ? { inputIds, attentionMask } : { inputIds };
-  return model.generate(inputs, { ...generation, signal });
+  // One prediction a row, whatever the model's own num_return_sequences is.
+  return model.generate(inputs, { ...generation, numReturnSequences: 1, signal });
 }
 
 function needed(logits: Tensor | undefined): Tensor {

@@ -66,6 +66,9 @@ export const LOSS_SCALE = {
   growthInterval: 2000,
 } as const;
 
+/** Updates left out in a row after which a warning says so: a scale of 65536 has then come down to 64. */
+export const SKIPPED_BEFORE_WARNING = 10;
+
 /**
  * What the loss is multiplied by before backward, so that small gradients do not vanish in f16. It halves when a
  * gradient overflowed, and doubles after 2000 updates in a row in which none did.
@@ -76,6 +79,9 @@ export class LossScale {
     growthTracker: 0,
     skippedSteps: 0,
   };
+
+  #skippedInARow = 0;
+  #isOneTaken = false;
 
   get state(): LossScaleState {
     return this.#state;
@@ -89,12 +95,42 @@ export class LossScale {
     return this.#state.skippedSteps;
   }
 
+  /** For a log record. */
+  get figures(): { readonly skipped_steps: number } {
+    return { skipped_steps: this.skippedSteps };
+  }
+
   restore(state: LossScaleState): void {
     this.#state = state;
   }
 
-  /** @param overflowed whether some gradient of the update was NaN or infinite, so that the update is left out */
+  /**
+   * Says on stderr when SKIPPED_BEFORE_WARNING updates in a row were left out: torch does not, and the log shows a loss
+   * of 0 then (loggingNanInfFilter).
+   * @param overflowed whether some gradient of the update was NaN or infinite, so that the update is left out
+   */
   update(overflowed: boolean): void {
+    this.#skippedInARow = overflowed ? this.#skippedInARow + 1 : 0;
+    this.#isOneTaken ||= !overflowed;
+    this.#rescale(overflowed);
+    if (this.#skippedInARow === SKIPPED_BEFORE_WARNING) this.#warn();
+  }
+
+  /** At the end of a run: says on stderr when it was too short for the warning and no update was taken. */
+  end(): void {
+    const count = this.#skippedInARow;
+    if (!this.#isOneTaken && count > 0 && count < SKIPPED_BEFORE_WARNING) this.#warn();
+  }
+
+  #warn(): void {
+    console.warn(
+      `warning: fp16: skipped updates in a row: ${this.#skippedInARow}, for gradients overflow (the loss scale is ${this.scale} now). ` +
+        "The weights stay as they are while this goes on, and a logged loss of 0 means that there was none. " +
+        "Train with bf16 or without mixed precision if the model itself overflows f16.",
+    );
+  }
+
+  #rescale(overflowed: boolean): void {
     const { scale, growthTracker, skippedSteps } = this.#state;
     if (overflowed) {
       this.#state = {

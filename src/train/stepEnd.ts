@@ -31,6 +31,7 @@ export async function logEvaluateSave(
       loss: await parts.runningLoss.take(state.globalStep),
       ...(norm === undefined ? {} : { grad_norm: norm }),
       learning_rate: last.learningRate,
+      ...parts.lossScale?.figures,
     });
   }
   if (control.shouldEvaluate) {

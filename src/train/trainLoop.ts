@@ -168,6 +168,8 @@ export async function trainLoop(
       if (control.shouldTrainingStop) break;
     }
 
+    lossScale?.end();
+
     // the best model, and the figures of the run
     const best = state.bestModelCheckpoint;
     if (args.loadBestModelAtEnd && best !== null) await loadWeights(best, model);
@@ -177,6 +179,7 @@ export async function trainLoop(
       ...speedMetrics("train", seconds, plan.samples, plan.maxSteps),
       total_flos: state.totalFlos,
       train_loss: trainingLoss,
+      ...lossScale?.figures,
     });
     if (args.saveTotalLimit === 1 && best !== null) await keepOnly(args.outputDir, best);
     await trainer.notify("onTrainEnd");

@@ -27,6 +27,7 @@ export interface TrainableModel {
     options: {
       readonly maxLength?: number | undefined;
       readonly numBeams?: number | undefined;
+      readonly numReturnSequences?: number | undefined;
       readonly signal?: AbortSignal | undefined;
     },
   ): Promise<number[][]>;

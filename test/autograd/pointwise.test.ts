@@ -7,6 +7,7 @@ import {
   div,
   exp,
   gelu,
+  geluErf,
   log,
   mul,
   mulScalar,
@@ -26,7 +27,7 @@ import { cpu, plain } from "../support/device.ts";
 import { dim, seed, values, wideDim } from "../support/random.ts";
 
 const binaryOps = { add, sub, mul, div };
-const unaryOps = { neg, exp, log, sqrt, tanh, relu, gelu, silu };
+const unaryOps = { neg, exp, log, sqrt, tanh, relu, gelu, geluErf, silu };
 const scalarOps = { addScalar, mulScalar };
 type BinaryName = keyof typeof binaryOps;
 type UnaryName = keyof typeof unaryOps;
@@ -234,6 +235,20 @@ const extremes: Record<UnaryName, readonly (readonly [x: number, y: number, slop
     [0, 0, 0.5],
     [TINY, TINY / 2, 0.5],
     [-TINY, -TINY / 2, 0.5],
+  ],
+  // mpmath with 40 digits
+  geluErf: [
+    [1e4, 1e4, 1],
+    [-1e4, 0, 0],
+    [0, 0, 0.5],
+    [TINY, TINY / 2, 0.5],
+    [-TINY, -TINY / 2, 0.5],
+    [1, 0.84134474606854295, 1.0833154705876863],
+    [-1, -0.15865525393145705, -0.083315470587686298],
+    [2.5, 2.4844758366855597, 1.0376110859081452],
+    [-2.5, -0.015524163314440338, -0.037611085908145208],
+    [-3.5, -0.00081420177662433763, -0.0028217603536246352],
+    [-6, -5.9195258702261888e-9, -3.5468709453902015e-8],
   ],
   silu: [
     [1e4, 1e4, 1],

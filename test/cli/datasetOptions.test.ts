@@ -37,10 +37,14 @@ describe("dataset flags", () => {
     [
       ["--target-column", "answer"],
       1,
-      /error: .*train\.jsonl: line 1: must have a column dialogue, got question, context, answer\./,
+      /error: .*test\.jsonl: line 1: must have a column dialogue, got question, context, answer\./,
     ],
     [["--source-column", "question"], 1, /error: .*must have a column summary, got question/],
-    [["--prompt-template", "Answer."], 1, /error: template: must name a column as in \{dialogue\}/],
+    [
+      ["--prompt-template", "Answer."],
+      2,
+      /error: .* is invalid\. template: must name a column as in \{dialogue\}/,
+    ],
     [["--prompt-template", "{question}", "--source-column", "question"], 2, /cannot be used with/],
   ])("name what is wrong: %j", async (flags, code, message) => {
     const dataset = await questions();

@@ -8,6 +8,8 @@ import {
   fillTemplate,
   inferenceTemplate,
   neededColumns,
+  sourceText,
+  targetText,
   trainingTemplate,
   INFERENCE_TEMPLATE,
   TRAINING_TEMPLATE,
@@ -40,11 +42,46 @@ describe("prompts", () => {
   });
 
   it("go around another source column, or are the caller's", () => {
-    expect(trainingTemplate({ sourceColumn: "article" })).toBe(
-      "Summarize the following conversation.\n\n{article}\n\nSummary: ",
+    const article = { article: "{dialogue}", a: "1", b: "2" };
+    expect(fillTemplate(trainingTemplate({ sourceColumn: "article" }), article)).toBe(
+      "Summarize the following conversation.\n\n{dialogue}\n\nSummary: ",
     );
-    expect(inferenceTemplate({ template: "{a} {b}" })).toBe("{a} {b}");
+    expect(fillTemplate(inferenceTemplate({ template: "{a} {b}" }), article)).toBe("1 2");
     expect(neededColumns({ template: "{a} {b} {a}", targetColumn: "c" })).toEqual(["a", "b", "c"]);
+  });
+
+  it("write braces as Python's str.format does: doubled, and never alone", () => {
+    const row = { dialogue: "{{Hi}}", n: "1" };
+    for (const [template, text] of [
+      ['Answer as {{"summary": {n}}}. Text: {dialogue}', 'Answer as {"summary": 1}. Text: {{Hi}}'],
+      ["{{dialogue}} {dialogue}", "{dialogue} {{Hi}}"],
+      ["{{{n}}}", "{1}"],
+      ["{{{{}}}}{n}{{", "{{}}1{"],
+      ["\\n {n}", "\\n 1"], // escapes are the command line's
+    ] as const) {
+      expect(fillTemplate(template, row)).toBe(text);
+    }
+    for (const [template, shown] of [
+      ["{dialogue} } x", '"} x" at character 12'],
+      ["{ {dialogue}", '"{ {dialogue}" at character 1'],
+      ["{} {dialogue}", '"{} {dialogue}" at character 1'],
+      ["{dialogue}}", '"}" at character 11'],
+      ['{"a": {n}}', '"{\\"a\\": {n}}" at character 1'],
+    ] as const) {
+      expect(() => fillTemplate(template, row), template).toThrow(
+        `template: a brace must be doubled or belong to a {column}, got ${shown}. Write {{ for { and }} for }.`,
+      );
+    }
+    expect(() => fillTemplate("{{dialogue}}", row)).toThrow("must name a column");
+    expect(() => fillTemplate('{"n": 1} {dialogue}', row)).toThrow("braces are written {{ and }}");
+  });
+
+  it("take columns whose names hold braces", () => {
+    const columns = { sourceColumn: "{a}", targetColumn: "b}" };
+    const row = { "{a}": "A", a: "wrong", "b}": "B" };
+    expect(neededColumns(columns)).toEqual(["{a}", "b}"]);
+    expect(fillTemplate(trainingTemplate(columns), row)).toContain("\n\nA\n\n");
+    expect([sourceText(row, columns), targetText(row, columns)]).toEqual(["A", "B"]);
   });
 
   it("refuse a template without a column, with another, or with one that is missing", () => {
@@ -124,7 +161,7 @@ describe("preprocess", () => {
     const rows = [row("a", "a"), row("a", null)];
     await expect(preprocess(dataset(rows), lengths)).rejects.toThrow(
       "preprocess: row 1 must have text in column summary, got a missing value. " +
-        "Name the columns with sourceColumn and targetColumn.",
+        "Name the columns with sourceColumn and targetColumn, or leave such rows out with skipIncompleteRows of loadDataset.",
     );
     await expect(preprocess(dataset(rows), lengths, { sourceColumn: "article" })).rejects.toThrow(
       /row 0 must have text in column article, got no such column/,

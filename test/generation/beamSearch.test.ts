@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { beamSearch } from "../../src/generation/beamSearch.ts";
 import { runGeneration } from "../../src/generation/generate.ts";
-import { type GenerationOptions, planGeneration } from "../../src/generation/options.ts";
+import type { GenerationOptions } from "../../src/generation/options.ts";
+import { planGeneration } from "../../src/generation/plan.ts";
 import { seededUniforms } from "../../src/generation/sampling.ts";
 import {
   FakeSession,

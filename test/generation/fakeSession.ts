@@ -10,7 +10,8 @@ export type Table = (item: number, history: readonly number[]) => Float32Array;
 
 /** The end token is 1 and the pad and start token 0, as in T5. */
 export function task(batchSize = 1): GenerationTask {
-  return { batchSize, startTokenId: 0, eosTokenIds: [1], padTokenId: 0 };
+  const inputIds = Array.from({ length: batchSize }, (_, item) => [3 + item, 1]);
+  return { batchSize, inputIds, startTokenId: 0, eosTokenIds: [1], padTokenId: 0 };
 }
 
 /** Seeded random logits; `eosBias` is added to the end token's. */

@@ -29,7 +29,7 @@ describe("runGeneration", () => {
       open,
       task(),
       { maxNewTokens: 3 },
-      { numBeams: 2 },
+      { source: "generation_config.json", raw: { num_beams: 2 } },
     );
     expect(sequences[0]!.length).toBe(4);
     expect(sequencesScores!.length).toBe(1);

@@ -1,10 +1,7 @@
 import { describe, expect, it } from "vitest";
-import {
-  type GenerationOptions,
-  generationDefaults,
-  planGeneration,
-  rowsPerItem,
-} from "../../src/generation/options.ts";
+import { generationDefaults } from "../../src/generation/modelOptions.ts";
+import type { GenerationOptions } from "../../src/generation/options.ts";
+import { planGeneration, rowsPerItem, warningsOf } from "../../src/generation/plan.ts";
 import { ArgumentError, ConfigError } from "../../src/tensor/errors.ts";
 
 function refusal(options: object, defaults: GenerationOptions = {}): string {
@@ -28,11 +25,29 @@ describe("planGeneration", () => {
       earlyStopping: false,
       numReturnSequences: 1,
       doSample: false,
+      maxTime: null,
       temperature: 1,
+      topH: null,
       topK: 50,
       topP: 1,
+      minP: null,
+      typicalP: 1,
+      epsilonCutoff: 0,
+      etaCutoff: 0,
+      sequenceBias: [],
+      encoderRepetitionPenalty: 1,
       repetitionPenalty: 1,
       noRepeatNgramSize: 0,
+      encoderNoRepeatNgramSize: 0,
+      badWordsIds: [],
+      prefixAllowedTokensFn: undefined,
+      forcedBosTokenId: null,
+      forcedEosTokenIds: [],
+      removeInvalidValues: false,
+      exponentialDecayLengthPenalty: null,
+      suppressTokens: [],
+      beginSuppressTokens: [],
+      renormalizeLogits: false,
       streamer: undefined,
       signal: undefined,
     });
@@ -79,11 +94,6 @@ describe("planGeneration", () => {
       ],
       [{ earlyStopping: "no" }, 'generate: earlyStopping must be true, false or "never", got "no"'],
       [{ doSample: 1 }, "generate: doSample must be true or false, got 1"],
-      [{ temperature: 0 }, "generate: temperature must be a finite number above 0, got 0"],
-      [{ temperature: -1 }, "generate: temperature must be a finite number above 0, got -1"],
-      [{ topK: -1 }, "generate: topK must be an integer of at least 0, got -1"],
-      [{ topP: 0 }, "generate: topP must be a number in (0, 1], got 0"],
-      [{ topP: 1.01 }, "generate: topP must be a number in (0, 1], got 1.01"],
       [
         { repetitionPenalty: 0 },
         "generate: repetitionPenalty must be a finite number above 0, got 0",
@@ -92,6 +102,25 @@ describe("planGeneration", () => {
         { noRepeatNgramSize: 1.5 },
         "generate: noRepeatNgramSize must be an integer of at least 0, got 1.5",
       ],
+      [
+        { badWordsIds: [[5], []] },
+        "generate: badWordsIds must be a list of lists of token ids, none of them empty, got [[5],[]]",
+      ],
+      [
+        { sequenceBias: [[5, -1]] },
+        "generate: sequenceBias must be a list of pairs [token ids, finite number], the ids not empty, got [[5,-1]]",
+      ],
+      [{ suppressTokens: 5 }, "generate: suppressTokens must be a list of token ids, got 5"],
+      [{ forcedBosTokenId: -1 }, "generate: forcedBosTokenId must be a token id, got -1"],
+      [
+        { forcedEosTokenId: [] },
+        "generate: forcedEosTokenId must be a token id or a list of them, got []",
+      ],
+      [
+        { exponentialDecayLengthPenalty: [3] },
+        "generate: exponentialDecayLengthPenalty must be a pair of a whole number of at least 0 and a number above 0, got [3]",
+      ],
+      [{ maxTime: 0 }, "generate: maxTime must be a finite number above 0, got 0"],
       [{ seed: -1 }, "generate: seed must be an integer of at least 0, got -1"],
       [
         { streamer: {} },
@@ -106,10 +135,66 @@ describe("planGeneration", () => {
     for (const [options, message] of cases) expect(refusal(options)).toBe(message);
   });
 
+  it("judges what only sampling reads when samples are drawn", () => {
+    const cases: [object, string][] = [
+      [{ temperature: 0 }, "temperature must be a finite number above 0, got 0"],
+      [{ temperature: -1 }, "temperature must be a finite number above 0, got -1"],
+      [{ topK: -1 }, "topK must be an integer of at least 0, got -1"],
+      [{ topP: 0 }, "topP must be a number in (0, 1], got 0"],
+      [{ topP: 1.01 }, "topP must be a number in (0, 1], got 1.01"],
+      [{ minP: 1.5 }, "minP must be a number in [0, 1], got 1.5"],
+      [{ typicalP: 0 }, "typicalP must be a number in (0, 1], got 0"],
+      [{ topH: 0 }, "topH must be a number in (0, 1], got 0"],
+      [{ epsilonCutoff: 1 }, "epsilonCutoff must be a number in [0, 1), got 1"],
+      [{ etaCutoff: -1 }, "etaCutoff must be a number in [0, 1), got -1"],
+    ];
+    for (const [options, message] of cases) {
+      expect(() => planGeneration(options)).not.toThrow();
+      expect(refusal({ ...options, doSample: true })).toBe(`generate: ${message}`);
+      // From a model's file, under its name there.
+      const file = message.replace(/^\w+/, (name) =>
+        name.replace(/[A-Z]/, (x) => `_${x.toLowerCase()}`),
+      );
+      const [must, got] = file.split(", got ");
+      expect(() => planGeneration({ doSample: true }, options, "g.json")).toThrowError(
+        new ConfigError(
+          `g.json: ${must} when samples are drawn, got ${got}. Correct the file, or pass ${Object.keys(options)[0]}.`,
+        ),
+      );
+      expect(() => planGeneration({}, options)).not.toThrow();
+    }
+    // The caller's value goes before the file's, which nothing reads then.
+    expect(planGeneration({ doSample: true, topP: 0.5 }, { topP: 7 }).topP).toBe(0.5);
+  });
+
+  it("takes null for none where the model's file has something", () => {
+    const file = { forcedBosTokenId: 4, forcedEosTokenId: 1, minP: 0.5, maxTime: 2 };
+    expect(planGeneration({}, file)).toMatchObject({
+      forcedBosTokenId: 4,
+      forcedEosTokenIds: [1],
+      minP: 0.5,
+    });
+    const none = { forcedBosTokenId: null, forcedEosTokenId: null, minP: null, maxTime: null };
+    expect(planGeneration(none, file)).toMatchObject({
+      ...{ forcedBosTokenId: null, forcedEosTokenIds: [], minP: null, maxTime: null },
+    });
+  });
+
+  it("warns of a least length above the greatest, as transformers does", () => {
+    expect(warningsOf(planGeneration({ minNewTokens: 20 }))).toEqual([]);
+    expect(warningsOf(planGeneration({ minNewTokens: 30 }))).toEqual([
+      "generate: the least length of 31 tokens (with the start token) is above the greatest length of 21, where sequences stop, " +
+        "without an end token. Lower minNewTokens or minLength (min_length in the model's files), or raise maxNewTokens.",
+    ]);
+  });
+
   it("says which options do not go together", () => {
-    expect(refusal({ minNewTokens: 30 })).toBe(
-      "generate: minNewTokens must be at most maxNewTokens (20), got 30. Raise maxNewTokens.",
+    expect(refusal({ forcedBosTokenId: 5, suppressTokens: [4, 5] })).toBe(
+      "generate: forcedBosTokenId must be a token that suppressTokens leaves, got 5. " +
+        "Take it out of suppressTokens; against early ends there is minNewTokens.",
     );
+    expect(refusal({ forcedEosTokenId: [1, 2], suppressTokens: [2, 1] })).toContain("got 1, 2.");
+    expect(() => planGeneration({ forcedEosTokenId: [1, 2], suppressTokens: [1] })).not.toThrow();
     expect(refusal({ numBeams: 2, numReturnSequences: 3 })).toBe(
       "generate: numReturnSequences must be at most numBeams (2), got 3",
     );
@@ -157,7 +242,7 @@ describe("generationDefaults", () => {
       seed: -5,
       transformers_version: "4.27.0.dev0",
     };
-    expect(generationDefaults(config)).toEqual({
+    expect(generationDefaults({ source: "generation_config.json", raw: config })).toEqual({
       maxNewTokens: 64,
       numBeams: 4,
       earlyStopping: true,
@@ -166,7 +251,8 @@ describe("generationDefaults", () => {
   });
 
   it("names the key of a value that cannot be used", () => {
-    const read = () => generationDefaults({ num_beams: "4" });
+    const read = () =>
+      generationDefaults({ source: "generation_config.json", raw: { num_beams: "4" } });
     expect(read).toThrowError(ConfigError);
     expect(read).toThrowError(
       'generation_config.json: num_beams must be an integer of at least 1, got "4"',

@@ -1,16 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { planGeneration } from "../../src/generation/options.ts";
-import {
-  banEndBefore,
-  banRepeatedNgrams,
-  divideByTemperature,
-  keepTopK,
-  keepTopP,
-  penalizeRepetition,
-  processorsFor,
-  type ScoreProcessor,
-} from "../../src/generation/processors.ts";
+import { banEndBefore, banRepeatedNgrams } from "../../src/generation/bans.ts";
+import { penalizeRepetition } from "../../src/generation/penalties.ts";
+import { planGeneration } from "../../src/generation/plan.ts";
+import { processorsFor } from "../../src/generation/processors.ts";
+import type { ScoreProcessor } from "../../src/generation/scoreProcessor.ts";
+import { divideByTemperature, keepTopK, keepTopP } from "../../src/generation/warpers.ts";
+import { task } from "./fakeSession.ts";
 
 fc.configureGlobal({ seed: 20261123 });
 
@@ -30,7 +26,7 @@ function apply(
   ids: readonly number[] = [],
 ): number[] {
   const changed = Float32Array.from(scores);
-  processor(changed, ids);
+  processor(changed, ids, 0);
   return [...changed];
 }
 
@@ -175,13 +171,15 @@ describe("processorsFor", () => {
     ids = [0],
   ): number[] {
     const changed = Float32Array.from(scores);
-    for (const processor of processorsFor(planGeneration(options), [1])) processor(changed, ids);
+    const { all } = processorsFor(planGeneration(options), task(), scores.length);
+    for (const processor of all) processor(changed, ids, 0);
     return [...changed];
   }
 
   it("asks for nothing by default, so that greedy search can stay on the device", () => {
-    expect(processorsFor(planGeneration({}), [1])).toEqual([]);
-    expect(processorsFor(planGeneration({ temperature: 2, topK: 3, topP: 0.5 }), [1])).toEqual([]);
+    expect(processorsFor(planGeneration({}), task(), 9).all).toEqual([]);
+    const warped = planGeneration({ temperature: 2, topK: 3, topP: 0.5 });
+    expect(processorsFor(warped, task(), 9).all).toEqual([]);
   });
 
   it("samples from the 50 likeliest by default", () => {

@@ -75,7 +75,7 @@ it("say what is wrong with rows that nothing can be chosen from", () => {
     );
     expect(() => choose(Float32Array.of(1, Infinity))).toThrowError("must be finite, got Infinity");
     expect(() => choose(Float32Array.of(-Infinity, -Infinity))).toThrowError(
-      "generate: some token must be left to choose, got none. Lower minNewTokens or noRepeatNgramSize.",
+      "generate: some token must be left to choose, got none. Lower minNewTokens or noRepeatNgramSize, or ban fewer tokens.",
     );
   }
 });

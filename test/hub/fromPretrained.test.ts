@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { EXAMPLE_MODEL } from "../../src/cli/example.ts";
-import { WEIGHTS } from "../../src/model/weightFiles.ts";
 import { T5Config } from "../../src/t5/config.ts";
 import { downloadSnapshot } from "../../src/hub/snapshot.ts";
 import { addLora, removeLora } from "../../src/t5/lora/adapter.ts";
@@ -20,8 +19,10 @@ import { gradloom } from "../support/command.ts";
 import { cpu } from "../support/device.ts";
 import { COMMIT, FakeHub, type FakeRepository } from "../support/fakeHub.ts";
 import { temporaryFolder } from "../support/folder.ts";
+import { torchFile } from "../support/torchArchive.ts";
 import { pythonWith, runPython } from "../support/python.ts";
 
+const WEIGHTS = "model.safetensors";
 const folder = temporaryFolder();
 const ID = "google/flan-t5-example";
 const options = { device: cpu };
@@ -184,6 +185,30 @@ describe("fromPretrained of a Hub id", () => {
       /flan-t5-example: the repository must hold adapter_config\.json, got .*\. Name a repository of a LoRA adapter/,
     );
     model.dispose();
+  });
+
+  it("loads pytorch_model.bin, whole or in shards, where there are no safetensors", async () => {
+    const { [WEIGHTS]: safetensors, ...rest } = example;
+    const tensors = [...(await readSafetensors(safetensors!)).tensors];
+    serve({ ...rest, "pytorch_model.bin": Buffer.from(torchFile(tensors)) });
+    await expectExample(await T5ForConditionalGeneration.fromPretrained(ID, options));
+    expect(downloaded()).toContain("pytorch_model.bin");
+
+    const shards = { "a.bin": tensors.slice(0, 5), "b.bin": tensors.slice(5) };
+    const weightMap = Object.entries(shards).flatMap(([file, part]) =>
+      part.map(([name]) => [name, file]),
+    );
+    const index = { weight_map: Object.fromEntries(weightMap) as Record<string, string> };
+    vi.stubEnv("HF_HUB_CACHE", folder());
+    serve({
+      ...rest,
+      "pytorch_model.bin.index.json": JSON.stringify(index),
+      ...Object.fromEntries(
+        Object.entries(shards).map(([file, part]) => [file, Buffer.from(torchFile(part))]),
+      ),
+    });
+    await expectExample(await T5ForConditionalGeneration.fromPretrained(ID, options));
+    expect([...downloaded()]).toEqual(expect.arrayContaining(["a.bin", "b.bin"]));
   });
 
   it("says that a text is neither a folder nor an id", async () => {

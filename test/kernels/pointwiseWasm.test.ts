@@ -26,6 +26,7 @@ const extremes: Readonly<Record<UnaryName, readonly number[]>> = {
   relu: [...finite, Infinity, -Infinity, NaN],
   // Infinite numbers times a gate of 0 are NaN or not, depending on where the gate is computed.
   gelu: [...finite.filter((x) => Math.abs(x) < 1e10), NaN],
+  geluErf: [...finite, Infinity, -Infinity, NaN],
   silu: [...finite, NaN],
 };
 

@@ -27,7 +27,7 @@ const added = (id: number, content: string) => ({
 const tinyJson = {
   version: "1.0",
   added_tokens: [added(0, "<pad>"), added(1, "</s>"), added(2, "<unk>"), added(9, "<extra_id_0>")],
-  normalizer: { type: "Precompiled", precompiled_charsmap: "" },
+  normalizer: null,
   pre_tokenizer: {
     type: "Sequence",
     pretokenizers: [{ type: "WhitespaceSplit" }, { type: "Metaspace", replacement: "▁" }],
@@ -202,17 +202,16 @@ describe("Tokenizer", () => {
   it.each<[string, string, () => string]>([
     ["no folder", "must be a model folder", () => join(root, "nowhere")],
     ["no tokenizer.json", "must hold tokenizer.json, got tokenizer_config", () => folderOf(null)],
-    ["no configuration", "must hold tokenizer_config.json", () => folderOf(tinyJson, null)],
     ["broken JSON", "tokenizer.json: must be JSON", () => folderOf("{\n")],
     ["no object", "must hold a JSON object, got [1]", () => folderOf(tinyJson, "[1]")],
     [
       "no model",
-      'must describe a tokenizer, got Tokenizer must contain a "model"',
+      "must describe a tokenizer that gradloom can apply: model must be an object with a vocab, got none",
       () => folderOf({}),
     ],
     [
       "an unknown model",
-      "must describe a tokenizer, got Unknown",
+      "model must be Unigram, BPE, got New. Convert the tokenizer to one of these",
       () => folderOf({ ...tinyJson, model: { type: "New" } }),
     ],
     [
@@ -222,7 +221,7 @@ describe("Tokenizer", () => {
     ],
     [
       "a limit that is none",
-      'model_max_length must be a positive whole number, got "512".',
+      'model_max_length must be a positive whole number or null, got "512".',
       () => folderOf(tinyJson, { model_max_length: "512" }),
     ],
     [
@@ -278,21 +277,11 @@ describe.skipIf(!hasShared)(needsShared("tokenizers of real models"), () => {
 
     it("gives the ids of the Rust tokenizers", () => {
       const ids = golden.ids[name]!;
-      for (const kind of ["texts", "fixed"] as const) {
+      for (const kind of ["texts", "fixed", "unicode"] as const) {
         golden[kind].forEach((text, i) => {
           expect(tokenizer.encode(text).inputIds[0], text).toEqual(ids[kind][i]);
         });
       }
-    });
-
-    it("differs on at most 12 of 120 strings of random Unicode", () => {
-      // The library normalises by NFKC, Rust by the map in tokenizer.json, cluster by cluster.
-      const ids = golden.ids[name]!.unicode;
-      const same = golden.unicode.filter(
-        (text, i) => tokenizer.encode(text).inputIds[0]!.join() === ids[i]!.join(),
-      );
-      expect(golden.unicode).toHaveLength(120);
-      expect(120 - same.length).toBeLessThanOrEqual(12);
     });
 
     it("decodes as transformers does", () => {

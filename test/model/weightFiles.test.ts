@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openWeightFiles } from "../../src/model/weightFiles.ts";
 import { CheckpointError, SafetensorsError } from "../../src/tensor/errors.ts";
 import { readSafetensors, writeSafetensors } from "../../src/tensor/safetensors.ts";
+import { torchFile } from "../support/torchArchive.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";
 
 let root: string;
@@ -126,16 +127,52 @@ describe("openCheckpoint", () => {
     expect(await refusal(adapter)).toContain("This is a LoRA adapter");
     const bare = folderOf({ "config.json": "{}" });
     expect(await refusal(bare)).toContain(
-      "must hold model.safetensors or model.safetensors.index.json, got config.json. Download the weights as safetensors.",
+      "must hold model.safetensors or model.safetensors.index.json or pytorch_model.bin or pytorch_model.bin.index.json, got config.json. Download the weights as safetensors.",
     );
   });
 
-  it("says how to convert weights of PyTorch", async () => {
+  it("reads files of torch.save where there are no safetensors, as transformers does", async () => {
+    const save = (...tensors: [string, number][]) =>
+      torchFile(
+        tensors.map(([name, value]) => [
+          name,
+          { dtype: "F32", shape: [1], data: Float32Array.of(value) },
+        ]),
+      );
+    const folder = folderOf({
+      "config.json": "{}",
+      "pytorch_model.bin.index.json": JSON.stringify({ weight_map: { a: "1.bin", b: "2.bin" } }),
+    });
+    writeFileSync(join(folder, "1.bin"), save(["a", 1]));
+    writeFileSync(join(folder, "2.bin"), save(["b", 2]));
+    /** Each tensor's value, and which file was read. */
+    const read = async () => {
+      const checkpoint = await openWeightFiles(folder);
+      const values: Record<string, number> = {};
+      for (const name of checkpoint.names.keys()) {
+        values[name] = Number((await checkpoint.read(name)).data[0]);
+      }
+      await checkpoint.close();
+      return [checkpoint.source.slice(folder.length + 1), values];
+    };
+    expect(await read()).toEqual(["pytorch_model.bin.index.json", { a: 1, b: 2 }]);
+    writeFileSync(join(folder, "pytorch_model.bin"), save(["whole", 3]));
+    expect(await read()).toEqual(["pytorch_model.bin", { whole: 3 }]);
+    const index = { weight_map: { c: "3.safetensors" } };
+    writeFileSync(join(folder, "model.safetensors.index.json"), JSON.stringify(index));
+    await writeShard(folder, "3.safetensors", { c: [4] });
+    expect(await read()).toEqual(["model.safetensors.index.json", { c: 4 }]);
+    await writeShard(folder, "model.safetensors", { d: [5] });
+    expect(await read()).toEqual(["model.safetensors", { d: 5 }]);
+  });
+
+  it("leaves no file open when one of torch.save is damaged", async () => {
     const folder = folderOf({ "config.json": "{}", "pytorch_model.bin": "PK" });
+    const before = openFiles();
     expect(await refusal(folder)).toContain(
-      `got pytorch_model.bin. Convert them once with Python: from transformers import T5ForConditionalGeneration; ` +
-        `T5ForConditionalGeneration.from_pretrained("NAME").save_pretrained("FOLDER")`,
+      "pytorch_model.bin: must end with the directory of a zip archive, got 2 bytes without one. The file is damaged",
     );
+    expect(openFiles()).toBe(before);
   });
 
   it("says what to do with weights of other names", async () => {
@@ -212,7 +249,7 @@ describe("openCheckpoint", () => {
 
     it("flan-t5-base, which comes without weights, is refused", async () => {
       expect(await refusal(shared("models", "flan-t5-base"))).toContain(
-        "must hold model.safetensors or model.safetensors.index.json, got config.json",
+        "must hold model.safetensors or model.safetensors.index.json or pytorch_model.bin or pytorch_model.bin.index.json, got config.json",
       );
     });
   });

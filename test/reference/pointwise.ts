@@ -7,6 +7,14 @@ export interface Values {
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
+function simpson(f: (t: number) => number, end: number): number {
+  const panels = 2000;
+  const width = end / panels;
+  let sum = f(0) + f(end);
+  for (let i = 1; i < panels; i++) sum += f(i * width) * (i % 2 === 0 ? 2 : 4);
+  return (sum * width) / 3;
+}
+
 /** Unary functions of one number. */
 export const unary = {
   neg: (x: number) => 0 - x,
@@ -17,6 +25,9 @@ export const unary = {
   relu: (x: number) => (x > 0 ? x : 0),
   // 1 + tanh(u) = 2 sigmoid(2u)
   gelu: (x: number) => x * sigmoid(2 * Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)),
+  // The integral of the normal density from 0, by Simpson's rule.
+  geluErf: (x: number) =>
+    x * (0.5 + simpson((t) => Math.exp(-t * t * 0.5), x) / Math.sqrt(2 * Math.PI)),
   silu: (x: number) => x * sigmoid(x),
 } as const;
 

@@ -115,6 +115,8 @@ describe("T5Config", () => {
     ["gated-gelu", true, "gelu"],
     ["gated-gelu_new", true, "gelu"],
     ["gated-gelu_pytorch_tanh", true, "gelu"],
+    ["gelu", false, "geluErf"],
+    ["gated-gelu_python", true, "geluErf"],
     ["gated-silu", true, "silu"],
     ["swish", false, "silu"],
     ["tanh", false, "tanh"],
@@ -192,10 +194,28 @@ describe("T5Config", () => {
     expect(T5Config.fromJSON(saved).toJSON()).toMatchObject(saved);
     const config = T5Config.fromJSON(saved).withOverrides({ feed_forward_proj: "relu" });
     expect(config.toJSON()).not.toHaveProperty("dense_act_fn");
-    expect(() => T5Config.fromJSON({ ...saved, dense_act_fn: "relu" })).toThrow(
-      'dense_act_fn must be what feed_forward_proj gated-gelu says, got "relu". Remove the key.',
+  });
+
+  it("takes a saved dense_act_fn and is_gated_act before feed_forward_proj, as transformers does", () => {
+    const saved = { feed_forward_proj: "gated-gelu", dense_act_fn: "gelu", is_gated_act: true };
+    const config = T5Config.fromJSON(saved);
+    expect(config).toMatchObject({ isGated: true, activation: "geluErf" });
+    expect(config.toJSON()).toMatchObject(saved);
+    expect(T5Config.fromJSON({ ...saved, dense_act_fn: "relu" }).activation).toBe("relu");
+    expect(T5Config.fromJSON({ ...saved, is_gated_act: false }).isGated).toBe(false);
+    expect(T5Config.fromJSON({ feed_forward_proj: "relu", is_gated_act: true }).isGated).toBe(true);
+    expect(() => T5Config.fromJSON({ ...saved, dense_act_fn: "mish" })).toThrow(
+      'dense_act_fn must be one of relu, gelu_new, gelu_pytorch_tanh, gelu_python_tanh, gelu_fast, gelu_accurate, gelu, gelu_python, silu, swish, tanh, got "mish".',
     );
-    expect(() => T5Config.fromJSON({ ...saved, is_gated_act: false })).toThrow("is_gated_act");
+  });
+
+  it("takes a list of end tokens, and writes it again", () => {
+    const config = T5Config.fromJSON({ eos_token_id: [1, 15] });
+    expect(config).toMatchObject({ eosTokenId: 1, eosTokenIds: [1, 15] });
+    expect(config.toJSON().eos_token_id).toEqual([1, 15]);
+    expect(T5Config.fromJSON({}).toJSON().eos_token_id).toBe(1);
+    expect(() => T5Config.fromJSON({ eos_token_id: [] })).toThrow("or a list of them, got [].");
+    expect(() => T5Config.fromJSON({ eos_token_id: [1, 32128] })).toThrow("got [1,32128].");
   });
 
   it.each<[object, string]>([
@@ -227,12 +247,15 @@ describe("T5Config", () => {
     [{ tie_word_embeddings: "false" }, 'tie_word_embeddings must be true or false, got "false".'],
     [{ scale_decoder_outputs: 1 }, "scale_decoder_outputs must be true or false, got 1."],
     [{ pad_token_id: 32128 }, "pad_token_id must be a token id below vocab_size 32128, got 32128."],
-    [{ eos_token_id: [1] }, "eos_token_id must be a token id below vocab_size 32128, got [1]."],
+    [
+      { eos_token_id: 32128 },
+      "eos_token_id must be a token id below vocab_size 32128 or a list of them, got 32128.",
+    ],
     [{ decoder_start_token_id: -1 }, "decoder_start_token_id"],
     [
-      { feed_forward_proj: "gelu" },
-      'feed_forward_proj must be gated-gelu, or one of relu, gelu_new, gelu_pytorch_tanh, silu, swish, tanh, alone or after "gated-", ' +
-        'got "gelu". gelu by the error function is not supported, only its tanh approximation gelu_new.',
+      { feed_forward_proj: "dense-gelu" },
+      "feed_forward_proj must be gated-gelu, or one of relu, gelu_new, gelu_pytorch_tanh, gelu_python_tanh, gelu_fast, gelu_accurate, " +
+        'gelu, gelu_python, silu, swish, tanh, alone or after "gated-", got "dense-gelu". Correct the file',
     ],
     [{ feed_forward_proj: "mish" }, 'got "mish". Correct the file'],
     [{ feed_forward_proj: "constructor" }, "feed_forward_proj"],

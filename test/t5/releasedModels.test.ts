@@ -111,7 +111,7 @@ const SENTENCE = [{ Sequence: { id: "A" } }, { SpecialToken: { id: "</s>" } }];
 const TOKENIZER = {
   version: "1.0",
   added_tokens: ["<pad>", "</s>", "<unk>"].map((content, id) => special(id, content)),
-  normalizer: { type: "Precompiled", precompiled_charsmap: "" },
+  normalizer: { type: "NFKC" },
   pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: "always" },
   post_processor: { type: "TemplateProcessing", single: SENTENCE, pair: SENTENCE },
   decoder: { type: "Metaspace", replacement: "▁" },

@@ -241,6 +241,16 @@ describe("reading", () => {
     });
   });
 
+  it("takes metadata of null for none, as the reference implementation does", async () => {
+    const file = fileOf(
+      '{"__metadata__":null,"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}',
+      [7],
+    );
+    const { tensors, metadata } = await readSafetensors(file);
+    expect(tensors.get("x")!.data).toEqual(Uint8Array.of(7));
+    expect(metadata).toEqual({});
+  });
+
   it("treats __proto__ as a name like others", async () => {
     const entry = '{"dtype":"U8","shape":[1],"data_offsets":[0,1]}';
     const file = fileOf(`{"__proto__":${entry},"__metadata__":{"__proto__":"x"}}`, [7]);

@@ -7,6 +7,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { backward } from "../../src/autograd/backward.ts";
 import { openDevice } from "../../src/kernels/openDevice.ts";
+import { T5Config } from "../../src/t5/config.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
 import { ArgumentError } from "../../src/tensor/errors.ts";
 import { readSafetensors } from "../../src/tensor/safetensors.ts";
@@ -20,7 +21,7 @@ import { distance } from "../support/describeOp.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";
 import { TinyModel, tinyRows } from "../support/tinyModel.ts";
-import { tinyBatch, tinyT5 } from "../support/tinyT5.ts";
+import { tinyBatch, tinyConfig, tinyT5, weightsOf } from "../support/tinyT5.ts";
 
 const folder = temporaryFolder();
 /** One thread, as torch had: small models only wait for others. */
@@ -278,6 +279,69 @@ describe("the loss scale", () => {
     scale.restore({ scale: 2 ** 127, growthTracker: 1999, skippedSteps: 3 });
     scale.update(false);
     expect(scale.scale).toBe(2 ** 127); // the next power is not a finite f32
+  });
+
+  it("says after ten updates in a row without one taken that all were skipped, and again after others", () => {
+    const warn = vi.spyOn(console, "warn").mockReturnValue(undefined);
+    const scale = new LossScale();
+    const skip = (count: number) => {
+      for (let i = 0; i < count; i++) scale.update(true);
+      return warn.mock.calls.length;
+    };
+    expect(skip(9)).toBe(0);
+    scale.update(false);
+    expect(skip(9)).toBe(0);
+    expect(skip(1)).toBe(1);
+    expect(warn.mock.calls[0]![0]).toMatch(
+      /^warning: fp16: skipped updates in a row: 10, for gradients overflow \(the loss scale is 0\.125 now\)\./,
+    );
+    expect(skip(100)).toBe(1); // once for a series
+    scale.update(false);
+    expect(skip(10)).toBe(2);
+    scale.end();
+    expect(warn).toHaveBeenCalledTimes(2);
+    warn.mockRestore();
+  });
+
+  it("says so at the end of a run that was shorter and took no update", () => {
+    const warn = vi.spyOn(console, "warn").mockReturnValue(undefined);
+    const ends = (...updates: boolean[]) => {
+      warn.mockClear();
+      const scale = new LossScale();
+      for (const overflowed of updates) scale.update(overflowed);
+      scale.end();
+      return warn.mock.calls.length;
+    };
+    expect([ends(true, true), ends(true, false), ends(false, true), ends()]).toEqual([1, 0, 0, 0]);
+    warn.mockRestore();
+  });
+
+  it("is in the log of a run in which every update overflows", async () => {
+    const warn = vi.spyOn(console, "warn").mockReturnValue(undefined);
+    const config = T5Config.fromJSON({ ...tinyConfig.toJSON(), initializer_factor: 1e5 });
+    const model = tinyT5({ config });
+    const before = await weightsOf(model);
+    const run = (fp16: boolean) =>
+      new Trainer({
+        model,
+        trainDataset: [{ inputIds: [5, 6, 1], labels: [7, 1] }],
+        args: {
+          ...{ fp16, maxSteps: 12, loggingSteps: 4, saveStrategy: "no", outputDir: folder() },
+          ...{ disableTqdm: true, perDeviceTrainBatchSize: 1 },
+        },
+      });
+    const trainer = run(true);
+    const { skippedSteps, metrics } = await trainer.train();
+    const skipped = trainer.state.logHistory.map((record) => record["skipped_steps"]);
+    expect(skipped).toEqual([4, 8, 12, 12]);
+    expect([skippedSteps, metrics["skipped_steps"]]).toEqual([12, 12]);
+    expect(warn).toHaveBeenCalledTimes(1);
+    expect(await weightsOf(model)).toEqual(before);
+    const plain = run(false);
+    await plain.train();
+    expect(plain.state.logHistory.some((record) => "skipped_steps" in record)).toBe(false);
+    warn.mockRestore();
+    model.dispose();
   });
 
   it("is asked of models that have mixed precision only", async () => {

@@ -121,5 +121,7 @@ export const tanh = (x: Tensor): Tensor => unary("tanh", x);
 export const relu = (x: Tensor): Tensor => unary("relu", x);
 /** gelu_new of transformers: the tanh approximation, 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). */
 export const gelu = (x: Tensor): Tensor => unary("gelu", x);
+/** x P(Z <= x), Z standard normal: 0.5 x (1 + erf(x / sqrt 2)), which torch and transformers call gelu; within 1e-6 in f32. */
+export const geluErf = (x: Tensor): Tensor => unary("geluErf", x);
 /** x * sigmoid(x), also called swish. */
 export const silu = (x: Tensor): Tensor => unary("silu", x);

@@ -162,9 +162,20 @@ async function loadRows(
   args: TrainingArguments,
   signal: AbortSignal,
 ): Promise<SplitRows> {
-  const splits: readonly Split[] = settings.streaming ? ["validation", "test"] : SPLITS;
-  const { train, validation, test } = await fetchDataset(settings, signal, splits);
   const isEvaluated = args.evalStrategy !== "no" || args.evalOnStart;
+  const isUsed: Readonly<Record<Split, boolean>> = {
+    train: !settings.streaming,
+    validation: isEvaluated,
+    test: settings.rougeRows > 0,
+  };
+  const { train, validation, test } = await fetchDataset(settings, signal, {
+    splits: SPLITS.filter((split) => isUsed[split]),
+    maxRows: {
+      train: settings.maxTrainRows,
+      validation: settings.maxEvalRows,
+      test: settings.rougeRows,
+    },
+  });
   const hasTrain = settings.streaming || train !== undefined;
   if (!hasTrain || (isEvaluated && validation === undefined)) {
     const missing = hasTrain ? "validation" : "train";
@@ -173,9 +184,9 @@ async function loadRows(
     );
   }
   return {
-    train: (train?.rows ?? []).slice(0, settings.maxTrainRows),
-    validation: isEvaluated ? validation!.rows.slice(0, settings.maxEvalRows) : [],
-    test: (test?.rows ?? []).slice(0, settings.rougeRows),
+    train: train?.rows ?? [],
+    validation: validation?.rows ?? [],
+    test: test?.rows ?? [],
   };
 }
 

@@ -15,7 +15,8 @@ import { defineKernel, elementwiseWasm, launch } from "../kernel.ts";
 import { axisParams, axisValues, collapseAxes } from "../stridedAxes.ts";
 import * as wasmConstants from "../wasm/generated/constants.ts";
 import { elementPieces } from "../wgsl/pieces.ts";
-import { tanhGelu, safeTanh, sigmoid as wgslSigmoid, tanhSlope } from "../wgsl/math.ts";
+import { erfGelu, tanhGelu, safeTanh, sigmoid as wgslSigmoid, tanhSlope } from "../wgsl/math.ts";
+import { geluErfSlope, normal } from "./normal.ts";
 
 // ---------------------------------------------------------------------------------------------
 // Rows
@@ -89,6 +90,11 @@ const unaryRows = {
     y: { js: geluValue, wgsl: "geluValue(x)" },
     dx: { js: (x, dy) => geluSlope(x) * dy, wgsl: "geluSlope(x) * dy" },
     uses: [tanhGelu],
+  },
+  geluErf: {
+    y: { js: (x) => x * normal(x), wgsl: "x * normal(x)" },
+    dx: { js: (x, dy) => geluErfSlope(x) * dy, wgsl: "geluErfSlope(x) * dy" },
+    uses: [erfGelu],
   },
   silu: {
     y: { js: (x) => x * sigmoid(x), wgsl: "x * sigmoid(x)" },

@@ -3,10 +3,10 @@
 
 import type { StorageArray } from "../../tensor/dtype.ts";
 import { CheckpointError } from "../../tensor/errors.ts";
-import type { SafetensorsFile } from "../../tensor/safetensors.ts";
 import { formatShape, sameShape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { ADAPTER_CONFIG } from "../../model/adapterFileNames.ts";
+import type { TensorFile } from "../../model/tensorFile.ts";
 import { convert } from "../loadWeights.ts";
 import type { AttachedLora, LoraModel } from "./loraModel.ts";
 import { HEAD, moduleOf } from "./moduleNames.ts";
@@ -18,8 +18,6 @@ const PREFIX = "base_model.model.";
 const WRAPPED = ".base_layer.weight";
 /** Other names of the token embedding, where a model has no tensor of that name. */
 const ALIASES = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight", `${HEAD}.weight`];
-
-type TensorFile = Pick<SafetensorsFile, "entries" | "read">;
 
 /** What a file holds for a model. */
 export interface AdapterValues {

@@ -1,19 +1,19 @@
-// Adapters in peft's format: adapter_config.json and adapter_model.safetensors, whose tensors are called as
-// in peft's model around transformers', without the adapter's name.
+// Adapters in peft's format: adapter_config.json and adapter_model.safetensors (or .bin), whose tensors are
+// called as in peft's model around transformers', without the adapter's name.
 
 import { CheckpointError, ConfigError } from "../../tensor/errors.ts";
-import { openSafetensors } from "../../tensor/safetensors.ts";
 import { warn } from "../../tensor/warnings.ts";
 import type { HubOptions } from "../../hub/options.ts";
 import { openModelFolder, type ModelFolder, type ModelSource } from "../../model/modelFolder.ts";
 import { isLoneAdapter, locateModel } from "../../model/pretrained.ts";
+import { openTensorFile } from "../../model/tensorFile.ts";
 import { writeFiles, type SavedFiles } from "../../model/savedFiles.ts";
 import { linearLayers } from "../weights.ts";
 import { attached, attachLora, checkNone } from "./adapter.ts";
 import { adapterTensors, readAdapterTensors } from "./adapterTensors.ts";
 import { LoraConfig } from "./config.ts";
 import type { LoraModel } from "./loraModel.ts";
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "../../model/adapterFileNames.ts";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapterWeights } from "../../model/adapterFileNames.ts";
 import { loraTargets } from "./targets.ts";
 import { namesToSave } from "./modulesToSave.ts";
 
@@ -47,8 +47,8 @@ export function loraFiles(model: LoraModel): SavedFiles {
  * @param source path of a folder, else a Hub id; in a browser, the files by name
  * @throws {ArgumentError} when the model has an adapter already
  * @throws {ConfigError} for another kind of adapter, or one for layers that the model does not have
- * @throws {CheckpointError} for missing files, and tensors that do not fit the model
- * @throws {SafetensorsError} for a damaged file
+ * @throws {CheckpointError} for missing files, tensors that do not fit the model, and a damaged adapter_model.bin
+ * @throws {SafetensorsError} for damaged safetensors
  * @throws {HubError} when a repository or a file of it cannot be had
  */
 export async function loadLora(
@@ -72,12 +72,9 @@ export async function openLora(source: ModelSource, options: HubOptions): Promis
   const what = `a folder with ${ADAPTER_CONFIG} and ${ADAPTER_WEIGHTS}`;
   const files = await openModelFolder(folder, CheckpointError, what);
   files.require(ADAPTER_CONFIG, "Pass the folder of a LoRA adapter in peft's format.");
-  const cure = files.has("adapter_model.bin")
-    ? "Save the adapter with peft's save_pretrained(..., safe_serialization=True)."
-    : "Copy or download the file.";
-  if (!files.has(ADAPTER_WEIGHTS)) {
+  if (!files.has(adapterWeights(files.files))) {
     throw new CheckpointError(
-      `${files.name}: must hold ${ADAPTER_WEIGHTS}, got ${files.contents()}. ${cure}`,
+      `${files.name}: must hold ${ADAPTER_WEIGHTS}, got ${files.contents()}. Copy or download the file.`,
     );
   }
   return { files, config: await readConfig(files) };
@@ -87,8 +84,9 @@ export async function openLora(source: ModelSource, options: HubOptions): Promis
 export async function readLora(model: LoraModel, { files, config }: OpenLora): Promise<void> {
   checkNone("loadLora", model);
   const parts = partsOf(model, config, files.path(ADAPTER_CONFIG));
-  const path = files.path(ADAPTER_WEIGHTS);
-  const file = await openSafetensors(files.locate(ADAPTER_WEIGHTS));
+  const weights = adapterWeights(files.files);
+  const path = files.path(weights);
+  const file = await openTensorFile(files, weights);
   try {
     attachLora(model, config, parts.targets, await readAdapterTensors(file, path, model, parts));
   } finally {
@@ -122,7 +120,7 @@ export async function findAdapter(source: ModelSource): Promise<FoundAdapter | n
 }
 
 async function findBeside(files: ModelFolder, source: ModelSource): Promise<FoundAdapter | null> {
-  if (!files.has(ADAPTER_WEIGHTS)) {
+  if (!files.has(adapterWeights(files.files))) {
     warn(`${files.path(ADAPTER_CONFIG)}: not used, because no ${ADAPTER_WEIGHTS} lies beside it.`);
     return null;
   }

@@ -13,6 +13,7 @@ import { Trainer } from "../../../src/train/trainer.ts";
 import { cpu } from "../../support/device.ts";
 import { temporaryFolder } from "../../support/folder.ts";
 import { tinyBatch, tinyConfig, tinyT5, weightsOf } from "../../support/tinyT5.ts";
+import { torchFile } from "../../support/torchArchive.ts";
 
 const folder = temporaryFolder();
 const config = new LoraConfig({
@@ -109,6 +110,19 @@ describe("adapter files", () => {
     merged.dispose();
   });
 
+  it("may be adapter_model.bin, as peft wrote them before safetensors", async () => {
+    const { tensors } = await readSafetensors(folder("adapter/adapter_model.safetensors"));
+    await changed("bin", {});
+    await writeFile(folder("bin/adapter_model.bin"), torchFile(tensors));
+    await rm(folder("bin/adapter_model.safetensors"));
+    const expected = await load(folder("base"), folder("adapter"));
+    const model = await load(folder("base"), folder("bin"));
+    const values = await weightsOf(expected);
+    for (const [name, x] of await weightsOf(model)) expect(x, name).toEqual(values.get(name));
+    model.dispose();
+    expected.dispose();
+  });
+
   it("are refused, in one line, when they do not fit", async () => {
     const before = cpu.memory();
     const q = "base_model.model.encoder.block.0.layer.0.SelfAttention.q.lora_A.weight";
@@ -120,7 +134,9 @@ describe("adapter files", () => {
     await changed("dora", { use_dora: true });
     await changed("no-weights", {});
     await rm(folder("no-weights/adapter_model.safetensors"));
-    await writeFile(folder("no-weights/adapter_model.bin"), "");
+    await changed("damaged-bin", {});
+    await rm(folder("damaged-bin/adapter_model.safetensors"));
+    await writeFile(folder("damaged-bin/adapter_model.bin"), "PK");
     await changed("no-base", { base_model_name_or_path: null });
     expect(await bad("nowhere")).toMatchInlineSnapshot(
       `"/nowhere: must be a folder with adapter_config.json and adapter_model.safetensors, got nothing there. Check the path. A Hub id reads organisation/name, as google/flan-t5-base."`,
@@ -129,7 +145,10 @@ describe("adapter files", () => {
       `"/base: must hold adapter_config.json, got config.json, generation_config.json, model.safetensors. Pass the folder of a LoRA adapter in peft's format."`,
     );
     expect(await bad("no-weights")).toMatchInlineSnapshot(
-      `"/no-weights: must hold adapter_model.safetensors, got adapter_config.json, adapter_model.bin. Save the adapter with peft's save_pretrained(..., safe_serialization=True)."`,
+      `"/no-weights: must hold adapter_model.safetensors, got adapter_config.json. Copy or download the file."`,
+    );
+    expect(await bad("damaged-bin")).toMatchInlineSnapshot(
+      `"/damaged-bin/adapter_model.bin: must end with the directory of a zip archive, got 2 bytes without one. The file is damaged: download it again, or save it again as safetensors with save_pretrained."`,
     );
     expect(await bad("other")).toMatchInlineSnapshot(
       `"/other/adapter_config.json: target_modules must match layers of the model, got ["query_key_value"]. Is the adapter for another architecture?"`,

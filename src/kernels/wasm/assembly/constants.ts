@@ -36,6 +36,7 @@ export const TANH: i32 = unary.TANH;
 export const RELU: i32 = unary.RELU;
 export const GELU: i32 = unary.GELU;
 export const SILU: i32 = unary.SILU;
+export const GELUERF: i32 = unary.GELUERF;
 
 // Operations of binary, binaryBroadcast and binaryScalar.
 export const ADD: i32 = binary.ADD;

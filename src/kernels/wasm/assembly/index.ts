@@ -7,6 +7,7 @@ export * from "./attention/attentionBackward";
 export * from "./matmul/matmul";
 export * from "./optimizer/adamw";
 export { accumulate, binary, binaryBroadcast, binaryScalar } from "./pointwise/binary";
+export { countNonFinite } from "./rows/countNonFinite";
 export * from "./rows/crossEntropy";
 export * from "./attention/decodeAttention";
 export * from "./pointwise/dropout";

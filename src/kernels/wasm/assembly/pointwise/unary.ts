@@ -2,6 +2,7 @@
 // is one of the ids below, exported by constants.ts; any other ends in a trap.
 
 import { bounded, gate, slope } from "./gelu";
+import { erfSlope, normal } from "./geluErf";
 import { exp, sigmoid, tanh } from "../math";
 import { log } from "../rows/rows";
 import { madd } from "../simd";
@@ -27,6 +28,9 @@ export const GELU: i32 = 5;
 // @ts-ignore: decorator
 @inline
 export const SILU: i32 = 6;
+// @ts-ignore: decorator
+@inline
+export const GELUERF: i32 = 7;
 
 /** Four logarithms, one at a time: none is taken where speed counts. */
 // @ts-ignore: decorator
@@ -69,6 +73,7 @@ function valueOf(op: i32, x: v128): v128 {
   if (op == RELU) return f32x4.max(x, f32x4.splat(0));
   if (op == GELU) return f32x4.mul(x, gate(bounded(x)));
   if (op == SILU) return f32x4.mul(x, sigmoid(x));
+  if (op == GELUERF) return f32x4.mul(x, normal(bounded(x)));
   return unreachable();
 }
 
@@ -81,6 +86,7 @@ function gradientOf(op: i32, x: v128, dy: v128): v128 {
   if (op == TANH) return f32x4.mul(tanhSlope(x), dy);
   if (op == RELU) return v128.and(dy, f32x4.gt(x, f32x4.splat(0)));
   if (op == SILU) return f32x4.mul(siluSlope(x), dy);
+  if (op == GELUERF) return f32x4.mul(erfSlope(bounded(x)), dy);
   if (op == GELU) {
     const a = bounded(x);
     return f32x4.mul(slope(a, gate(a)), dy);
@@ -127,6 +133,7 @@ export function unaryForward(
   else if (op == RELU) forward(RELU, x, y, at, stop);
   else if (op == GELU) forward(GELU, x, y, at, stop);
   else if (op == SILU) forward(SILU, x, y, at, stop);
+  else if (op == GELUERF) forward(GELUERF, x, y, at, stop);
   else unreachable();
 }
 
@@ -149,5 +156,6 @@ export function unaryBackward(
   else if (op == RELU) backward(RELU, x, dy, dx, at, stop);
   else if (op == GELU) backward(GELU, x, dy, dx, at, stop);
   else if (op == SILU) backward(SILU, x, dy, dx, at, stop);
+  else if (op == GELUERF) backward(GELUERF, x, dy, dx, at, stop);
   else unreachable();
 }

@@ -1,0 +1,37 @@
+// A file of tensors in either format, by its name as transformers and peft tell them apart.
+
+import {
+  openSafetensors,
+  type SafetensorsDtype,
+  type SafetensorsTensor,
+} from "../tensor/safetensors.ts";
+import type { Shape } from "../tensor/shape.ts";
+import type { ModelFolder } from "./modelFolder.ts";
+import { openTorchFile } from "./torchFile/torchFile.ts";
+
+/** A tensor as the file holds it: 16-bit floats as their bits. */
+export type StoredTensor = SafetensorsTensor;
+
+export interface StoredShape {
+  readonly dtype: SafetensorsDtype;
+  readonly shape: Shape;
+}
+
+/** An open file, read tensor by tensor. */
+export interface TensorFile {
+  /** Name of the file, for messages. */
+  readonly name: string;
+  readonly entries: ReadonlyMap<string, StoredShape>;
+  read(name: string): Promise<StoredTensor>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a file of a folder: one of torch.save if its name ends in .bin, else safetensors.
+ * @throws {CheckpointError} when a .bin file is damaged, or holds more than a dictionary of tensors
+ * @throws {SafetensorsError} when another file is not valid safetensors
+ */
+export function openTensorFile(folder: ModelFolder, name: string): Promise<TensorFile> {
+  const place = folder.locate(name);
+  return name.endsWith(".bin") ? openTorchFile(place) : openSafetensors(place);
+}
