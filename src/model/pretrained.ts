@@ -20,10 +20,7 @@ const PARTS: Readonly<Record<ModelPart, Choose>> = {
   tokenizer: tokenizerOfModel,
   weights: weightFiles,
   adapter: adapterFiles,
-  modelOrAdapter: async (files) =>
-    isLoneAdapter(files.names)
-      ? { ...(await choose(["adapter"], files)), dependsOnAll: true }
-      : choose(MODEL_WITHOUT_TOKENIZER, files),
+  modelOrAdapter,
 };
 const MODEL_WITHOUT_TOKENIZER: readonly ModelPart[] = ["config", "generationConfig", "weights"];
 /** Names that a message lists. */
@@ -96,6 +93,19 @@ async function tokenizerOfModel(files: RepositoryFiles): Promise<WantedFiles> {
     throw await adapterInstead(files, ["tokenizer.json"], cure);
   }
   return tokenizerFiles(files);
+}
+
+/** Of a repository with an adapter, the adapter, and its own model only where the adapter names no other, as in transformers. */
+async function modelOrAdapter(files: RepositoryFiles): Promise<WantedFiles> {
+  const { names } = files;
+  const hasAdapter = names.includes(ADAPTER_CONFIG) && names.includes(adapterWeights(names));
+  if (!isLoneAdapter(names) && !hasAdapter) return choose(MODEL_WITHOUT_TOKENIZER, files);
+  const parts: ModelPart[] = ["adapter"];
+  if (!isLoneAdapter(names)) {
+    const { base_model_name_or_path: base } = await files.json(ADAPTER_CONFIG);
+    if (typeof base !== "string" || base === "") parts.push(...MODEL_WITHOUT_TOKENIZER);
+  }
+  return { ...(await choose(parts, files)), dependsOnAll: true };
 }
 
 /** The error for a repository that holds an adapter where files of its base model are wanted. */

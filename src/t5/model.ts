@@ -13,17 +13,11 @@ import { runGeneration, type GenerationResult } from "../generation/generate.ts"
 import type { GenerationOptions } from "../generation/options.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { loadWeights } from "./loadWeights.ts";
-import { freeAdapter, isMerged, loraParameters } from "./lora/adapter.ts";
+import { disposeLora, isMerged, loraParameters } from "./lora/adapter.ts";
 import { ADAPTER_WEIGHTS } from "../model/adapterFileNames.ts";
 import type { AttachedLora } from "./lora/loraModel.ts";
-import {
-  adapterTensors,
-  loraFiles,
-  openLoneAdapter,
-  openLora,
-  readLora,
-  type OpenLora,
-} from "./lora/files.ts";
+import { adapterTensors } from "./lora/adapterTensors.ts";
+import { loraFiles, findAdapter, openLora, readLora, type OpenLora } from "./lora/files.ts";
 import type { ModelSource } from "../model/modelFolder.ts";
 import { T5Network } from "./network.ts";
 import { locateModel } from "../model/pretrained.ts";
@@ -88,16 +82,40 @@ export class T5ForConditionalGeneration extends T5Network {
     if (adapter !== undefined) {
       // The revision is the model's.
       const lora = await openLora(adapter, { ...baseOptions, revision: undefined });
-      return loadWithAdapter(source, lora, baseOptions);
+      return withAdapter(lora, await T5ForConditionalGeneration.#loadBase(source, baseOptions));
     }
     const folder = await locateModel(source, ["modelOrAdapter"], options);
-    const alone = await openLoneAdapter(folder);
-    if (alone !== null) {
-      // Of an adapter in a repository, the revision was the adapter's.
-      const given = folder === source ? options.revision : undefined;
-      const revision = given ?? alone.lora.config.revision ?? undefined;
-      return loadWithAdapter(alone.base, alone.lora, { ...options, revision });
+    const found = await findAdapter(folder);
+    if (found === null) return T5ForConditionalGeneration.#load(folder, source, options);
+    const { lora } = found;
+    // A repository's adapter names its model, even where the cache holds another beside it.
+    const base = found.base ?? (folder === source ? null : lora.config.baseModelNameOrPath);
+    if (base === null) {
+      return withAdapter(lora, await T5ForConditionalGeneration.#load(folder, source, options));
     }
+    // Of an adapter in a repository, the revision was the adapter's.
+    const given = folder === source ? options.revision : undefined;
+    const revision = given ?? lora.config.revision ?? undefined;
+    return withAdapter(
+      lora,
+      await T5ForConditionalGeneration.#loadBase(base, { ...options, revision }),
+    );
+  }
+
+  /** A model without what may lie beside it: a base model. */
+  static async #loadBase(
+    source: ModelSource,
+    options: PretrainedOptions,
+  ): Promise<T5ForConditionalGeneration> {
+    const folder = await locateModel(source, ["config", "generationConfig", "weights"], options);
+    return T5ForConditionalGeneration.#load(folder, source, options);
+  }
+
+  static async #load(
+    folder: ModelSource,
+    source: ModelSource,
+    options: PretrainedOptions,
+  ): Promise<T5ForConditionalGeneration> {
     const config = await T5Config.fromPretrained(folder, options.config);
     const generationConfig = await GenerationConfig.fromPretrained(folder, config);
     const stored = parseWeightDtype("fromPretrained: dtype", options.dtype ?? "f32");
@@ -230,17 +248,15 @@ export class T5ForConditionalGeneration extends T5Network {
   /** Frees the weights. */
   dispose(): void {
     for (const x of this.#parameters.values()) x.dispose();
-    for (const { layer } of this.lora?.targets ?? []) if (layer.lora) freeAdapter(layer.lora);
+    if (this.lora) disposeLora(this.lora);
   }
 }
 
-/** The adapter has been opened before the large files are fetched. */
-async function loadWithAdapter(
-  base: ModelSource,
+/** The adapter has been opened before the large files were fetched. */
+async function withAdapter(
   lora: OpenLora,
-  options: Omit<PretrainedOptions, "adapter">,
+  model: T5ForConditionalGeneration,
 ): Promise<T5ForConditionalGeneration> {
-  const model = await T5ForConditionalGeneration.fromPretrained(base, options);
   await readLora(model, lora).catch((error: unknown) => {
     model.dispose();
     throw error;

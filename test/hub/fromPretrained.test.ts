@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { EXAMPLE_MODEL } from "../../src/cli/example.ts";
 import { T5Config } from "../../src/t5/config.ts";
 import { downloadSnapshot } from "../../src/hub/snapshot.ts";
-import { addLora } from "../../src/t5/lora/adapter.ts";
+import { addLora, removeLora } from "../../src/t5/lora/adapter.ts";
 import { LoraConfig } from "../../src/t5/lora/config.ts";
 import { loadLora } from "../../src/t5/lora/files.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
@@ -360,6 +360,15 @@ describe("an adapter's id as the model", () => {
     expect(hub.seen).toEqual([]);
   });
 
+  it("loads the base model that the adapter names, though a model lies beside it", async () => {
+    const files = { ...example, ...(await saveAdapter(ID)), "model.safetensors": Buffer.from("x") };
+    hub.repositories.set(`models/${ADAPTER}`, { files });
+    const model = await T5ForConditionalGeneration.fromPretrained(ADAPTER, options);
+    expect(model.nameOrPath).toBe(ID);
+    expect([...model.parameters().keys()].some((name) => name.includes("lora_A"))).toBe(true);
+    model.dispose();
+  });
+
   it("names the base model to who reads a part of it", async () => {
     hub.repositories.set(`models/${ADAPTER}`, { files: await saveAdapter(ID) });
     await expect(T5Config.fromPretrained(ADAPTER)).rejects.toThrow(
@@ -379,14 +388,15 @@ describe("an adapter's id as the model", () => {
 
   it("is no error where the repository has a model, too, that the cache lacks", async () => {
     hub.repositories.set(`models/${ADAPTER}`, {
-      files: { ...example, ...(await saveAdapter(ID)) },
+      files: { ...example, ...(await saveAdapter(null)) },
     });
     const at = { ...options, revision: COMMIT };
     const model = await T5ForConditionalGeneration.fromPretrained(EXAMPLE_MODEL, options);
     await loadLora(model, ADAPTER, { revision: COMMIT });
     model.dispose();
     const whole = await T5ForConditionalGeneration.fromPretrained(ADAPTER, at);
-    expect([...whole.parameters().keys()].filter((name) => name.includes("lora"))).toEqual([]);
+    expect(whole.nameOrPath).toBe(ADAPTER);
+    removeLora(whole);
     await expectExample(whole);
   });
 });

@@ -10,9 +10,12 @@ import { Generator, normalArray, uniformArray } from "../../tensor/philox.ts";
 import { keep, scope } from "../../tensor/scope.ts";
 import { empty, tensor, type Tensor } from "../../tensor/tensor.ts";
 import { linearLayers, type Linear, type LoraAdapter } from "../weights.ts";
+import type { AdapterValues } from "./adapterTensors.ts";
 import { LoraConfig } from "./config.ts";
 import type { AttachedLora, LoraModel } from "./loraModel.ts";
 import { checkNames, loraTargets, type LoraTarget } from "./targets.ts";
+import { checkModulesToSave, namesToSave } from "./modulesToSave.ts";
+import { attachWhole, detachWhole } from "./wholeWeights.ts";
 
 /**
  * Freezes the model and gives the layers that `config` names an adapter each. Until it is trained the model gives
@@ -28,30 +31,34 @@ export function addLora(
   checkNone("addLora", model);
   const layers = linearLayers(model.weights);
   checkNames(layers, config);
+  const names = [...model.parameters().keys()];
+  const whole = namesToSave(config, names).map((name) => ({ name, trained: true }));
+  checkModulesToSave(config, names);
   const random = new Generator(options.seed ?? 42);
-  attachLora(model, config, loraTargets(layers, config), ({ layer, r }, part) => {
+  const lora: AdapterValues["lora"] = ({ layer, r }, part) => {
     const [outputs, inputs] = layer.weight.shape as [number, number];
     return initial(config, { r, inputs, outputs }, part, random);
-  });
+  };
+  attachLora(model, config, loraTargets(layers, config), { lora, whole });
 }
 
 /**
  * Adds each adapter's product to its layer's weight: generation is as fast as without adapters, and the model can be
  * saved as a whole. A copy of each such weight is kept for `unmergeLora`.
  * @param options with `unload` nothing is kept: the adapters are gone for good, and what was trainable before is so
- *   again (peft's merge_and_unload)
+ *   again (peft's merge_and_unload). Modules that were trained whole stay as they are in either case
  * @throws {ArgumentError} when the model has no adapter, or it is merged
  */
 export function mergeLora(model: LoraModel, options: { readonly unload?: boolean } = {}): void {
   const { targets } = attached("mergeLora", model);
   if (isMerged(model)) {
-    if (options.unload) return detachLora(model);
+    if (options.unload) return detachLora(model, true);
     throw new ArgumentError(
       "mergeLora: the adapter must not be merged already, got a merged one. Call unmergeLora(model) first.",
     );
   }
   for (const { layer } of targets) merge(layer, layer.lora!, options.unload ?? false);
-  if (options.unload) detachLora(model);
+  if (options.unload) detachLora(model, true);
 }
 
 /**
@@ -75,7 +82,7 @@ export function unmergeLora(model: LoraModel): void {
 export function removeLora(model: LoraModel): void {
   const { targets } = attached("removeLora", model);
   for (const { layer } of targets) if (layer.lora!.original) restore(layer, layer.lora!);
-  detachLora(model);
+  detachLora(model, false);
 }
 
 /** Whether the adapters are part of the weights now. */
@@ -96,12 +103,12 @@ export function attachLora(
   model: LoraModel,
   config: LoraConfig,
   targets: readonly LoraTarget<Tensor>[],
-  values: (target: LoraTarget<Tensor>, part: "a" | "b") => Float32Array,
+  { lora, whole }: AdapterValues,
 ): void {
   const frozen = [...model.parameters().values()].filter((x) => x.requiresGrad);
   const { device } = model;
   const leaf = (target: LoraTarget<Tensor>, part: "a" | "b", shape: readonly number[]): Tensor =>
-    keep(tensor(values(target, part), shape, { device, dtype: "f32", requiresGrad: true }));
+    keep(tensor(lora(target, part), shape, { device, dtype: "f32", requiresGrad: true }));
   for (const target of targets) {
     const [outputs, inputs] = target.layer.weight.shape as [number, number];
     target.layer.lora = {
@@ -113,7 +120,7 @@ export function attachLora(
     };
   }
   for (const x of frozen) x.requiresGrad = false;
-  model.lora = { config, targets, frozen };
+  model.lora = { config, targets, frozen, whole: attachWhole(model, whole) };
 }
 
 /** @internal @throws {ArgumentError} when the model has an adapter */
@@ -132,18 +139,25 @@ export function attached(op: string, model: LoraModel): AttachedLora {
   );
 }
 
-function detachLora(model: LoraModel): void {
-  const { targets, frozen } = model.lora!;
+/** @param kept whether modules that were trained whole stay as the adapter has them */
+function detachLora(model: LoraModel, kept: boolean): void {
+  const { targets, frozen, whole } = model.lora!;
   for (const { layer } of targets) {
     freeAdapter(layer.lora!);
     layer.lora = null;
   }
+  detachWhole(whole, kept);
   for (const x of frozen) x.requiresGrad = true;
   model.lora = null;
 }
 
-/** @internal */
-export function freeAdapter({ a, b, original }: LoraAdapter): void {
+/** @internal Frees the adapter of a model that is freed itself. */
+export function disposeLora({ targets, whole }: AttachedLora): void {
+  for (const { layer } of targets) if (layer.lora) freeAdapter(layer.lora);
+  for (const { original } of whole) original.dispose();
+}
+
+function freeAdapter({ a, b, original }: LoraAdapter): void {
   a.dispose();
   b.dispose();
   original?.dispose();

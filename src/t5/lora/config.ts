@@ -4,7 +4,8 @@
 import { formatValue } from "../../fields/rules.ts";
 import { ArgumentError, ConfigError, type GradloomError } from "../../tensor/errors.ts";
 import type { JsonObject } from "../../model/jsonFields.ts";
-import { checkOptions, checkVariants, LORA_FIELDS, type LoraField } from "./configRules.ts";
+import { checkKeys, checkTying, warnOfUnknown } from "./adapterKeys.ts";
+import { checkOptions, LORA_FIELDS, withoutUnset, type LoraField } from "./configRules.ts";
 import type { LoraOptions } from "./options.ts";
 
 export type { LoraOptions } from "./options.ts";
@@ -22,14 +23,16 @@ export class LoraConfig implements Required<LoraOptions> {
   readonly alphaPattern: Readonly<Record<string, number>>;
   readonly useRslora: boolean;
   readonly initLoraWeights: boolean | "gaussian";
-  readonly bias: "none";
+  readonly bias: "none" | "all" | "lora_only";
+  readonly modulesToSave: readonly string[] | null;
   readonly taskType: string | null;
   readonly baseModelNameOrPath: string | null;
   readonly revision: string | null;
 
   /** @throws {ArgumentError} for a name or value that is not what it must be */
-  constructor(options: LoraOptions = {}) {
-    checkOptions(options, (field, must, got) => wrongOption(field, must, got));
+  constructor(given: LoraOptions = {}) {
+    const options = withoutUnset(given);
+    checkOptions(options, wrongOption);
     this.r = options.r ?? 8;
     this.loraAlpha = options.loraAlpha ?? 8;
     this.loraDropout = options.loraDropout ?? 0;
@@ -42,30 +45,34 @@ export class LoraConfig implements Required<LoraOptions> {
     this.useRslora = options.useRslora ?? false;
     this.initLoraWeights = options.initLoraWeights ?? true;
     this.bias = options.bias ?? "none";
+    this.modulesToSave = options.modulesToSave ?? null;
     this.taskType = options.taskType ?? "SEQ_2_SEQ_LM";
     this.baseModelNameOrPath = options.baseModelNameOrPath ?? null;
     this.revision = options.revision ?? null;
   }
 
   /**
-   * Reads adapter_config.json. Keys left out take peft's defaults; keys that change nothing here are ignored.
+   * Reads adapter_config.json. Keys left out, null or empty take peft's defaults; keys that change nothing here are
+   * ignored, and a warning names those that nobody knows (docs/guide/lora.md has them all).
    * @param source names the file in messages
    * @throws {ConfigError} for another kind of adapter, a variant of LoRA that is not supported, or a wrong value
    */
   static fromJSON(object: JsonObject, source = "adapter_config.json"): LoraConfig {
-    const fail = (key: string, must: string, got: unknown): GradloomError =>
-      new ConfigError(
-        `${source}: ${key} must be ${must}, got ${formatValue(got)}. ` +
-          "Use a plain LoRA adapter for a T5 model.",
-      );
-    checkVariants(object, fail);
+    const fail = (key: string, must: string, got: unknown, cure = PLAIN): GradloomError =>
+      new ConfigError(`${source}: ${key} must be ${must}, got ${formatValue(got)}. ${cure}`);
+    checkKeys(object, fail);
     const given = Object.entries(LORA_FIELDS).flatMap(([field, { key }]) => {
       const value = object[key];
       return value === undefined || value === null ? [] : [[field, fromFile(key, value)] as const];
     });
-    const options: LoraOptions = Object.fromEntries(given);
-    checkOptions(options, (field, must, got) => fail(LORA_FIELDS[field].key, must, got));
-    return new LoraConfig(options);
+    const options: LoraOptions = withoutUnset(Object.fromEntries(given));
+    checkOptions(options, (field, must, got, cure) =>
+      fail(LORA_FIELDS[field].key, must, got, cure),
+    );
+    const config = new LoraConfig(options);
+    checkTying(object, config, fail);
+    warnOfUnknown(object, source);
+    return config;
   }
 
   /** What adapter_config.json holds: peft's keys, sorted. */
@@ -77,18 +84,22 @@ export class LoraConfig implements Required<LoraOptions> {
     const entries = Object.entries({
       ...Object.fromEntries(own),
       ...{ peft_type: "LORA", inference_mode: true, fan_in_fan_out: false },
-      ...{ modules_to_save: null, use_dora: false, lora_bias: false },
+      ...{ use_dora: false, lora_bias: false },
     });
     return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 }
 
+const PLAIN = "Use a plain LoRA adapter for a T5 model.";
+
 /** These ways to begin differ from `true` only before training: a saved adapter has what they led to. */
 function fromFile(key: string, value: unknown): unknown {
-  const begun = key === "init_lora_weights" && (value === "eva" || value === "orthogonal");
-  return begun ? true : value;
+  if (key !== "init_lora_weights" || typeof value !== "string") return value;
+  if (value === "eva" || value === "orthogonal") return true;
+  return value.toLowerCase() === "gaussian" ? "gaussian" : value;
 }
 
-function wrongOption(field: string, must: string, got: unknown): GradloomError {
-  return new ArgumentError(`LoraConfig: ${field} must be ${must}, got ${formatValue(got)}`);
+function wrongOption(field: string, must: string, got: unknown, cure?: string): GradloomError {
+  const what = `LoraConfig: ${field} must be ${must}, got ${formatValue(got)}`;
+  return new ArgumentError(cure === undefined ? what : `${what}. ${cure}`);
 }

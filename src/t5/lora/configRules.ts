@@ -1,11 +1,19 @@
-// What each field of a LoraConfig must be, its key in adapter_config.json, and the keys of peft whose
-// variants of LoRA are not supported.
+// What each field of a LoraConfig must be, and its key in adapter_config.json.
 
 import { nearestName } from "../../fields/names.ts";
-import { above, checkFields, flag, shareBelow1, whole, type Rule } from "../../fields/rules.ts";
+import {
+  above,
+  checkFields,
+  flag,
+  formatValue,
+  shareBelow1,
+  whole,
+  type Rule,
+} from "../../fields/rules.ts";
 import type { GradloomError } from "../../tensor/errors.ts";
 import { ArgumentError } from "../../tensor/errors.ts";
-import type { JsonObject } from "../../model/jsonFields.ts";
+import { behindPattern, endOfPath, savedModule } from "./moduleNames.ts";
+import { pythonFullMatch } from "./pythonExpression.ts";
 import type { LoraOptions } from "./options.ts";
 
 export type LoraField = keyof LoraOptions;
@@ -34,6 +42,7 @@ function nullable(rule: KeyedRule): KeyedRule {
   return { ...rule, holds: (value) => value === null || rule.holds(value) };
 }
 
+const BIASES = ["none", "all", "lora_only"] as const;
 const names = "a name, a regular expression, or a list of names that is not empty";
 
 export const LORA_FIELDS: Readonly<Record<LoraField, KeyedRule>> = {
@@ -64,21 +73,63 @@ export const LORA_FIELDS: Readonly<Record<LoraField, KeyedRule>> = {
     must: 'true, false or "gaussian" (other ways change the base model)',
     holds: (value) => typeof value === "boolean" || value === "gaussian",
   },
-  bias: { key: "bias", must: '"none", for T5 has no biases', holds: (value) => value === "none" },
+  bias: {
+    key: "bias",
+    must: BIASES.map(formatValue).join(" or "),
+    holds: (value) => BIASES.includes(value as never),
+  },
+  modulesToSave: nullable({
+    key: "modules_to_save",
+    must: "a list of names",
+    holds: isListOf(isName),
+  }),
   taskType: nullable({ key: "task_type", must: "a text", holds: isName }),
   baseModelNameOrPath: nullable({ key: "base_model_name_or_path", must: "a text", holds: isName }),
   revision: nullable({ key: "revision", must: "a branch, tag or commit", holds: isName }),
 };
+
+/** Fields for which "", [] and {} say what leaving them out says, to peft and here. */
+const MAY_BE_EMPTY: readonly LoraField[] = [
+  "excludeModules",
+  "layersToTransform",
+  "layersPattern",
+  "rankPattern",
+  "alphaPattern",
+  "modulesToSave",
+  "taskType",
+  "baseModelNameOrPath",
+  "revision",
+];
+
+/** The fields that say something. */
+export function withoutUnset(options: LoraOptions): LoraOptions {
+  const given = Object.entries(options).filter(
+    ([field, value]) =>
+      !(MAY_BE_EMPTY.includes(field as LoraField) && isUnset(value) && value !== null),
+  );
+  return Object.fromEntries(given);
+}
+
+/** Values by which peft means that a key is not set. */
+export function isUnset(value: unknown): boolean {
+  if (typeof value === "object" && value !== null) return Object.keys(value).length === 0;
+  return value === undefined || value === null || value === "";
+}
+
+/** Makes the error for a field; `cure` is a sentence where there is a better one than the caller's. */
+export type WrongField = (
+  field: LoraField,
+  must: string,
+  got: unknown,
+  cure?: string,
+) => GradloomError;
 
 /**
  * @param wrong makes the error for a field
  * @throws what `wrong` makes for the first field that is not what it must be, or does not go with another
  * @throws {ArgumentError} for an unknown field
  */
-export function checkOptions(
-  options: LoraOptions,
-  wrong: (field: LoraField, must: string, got: unknown) => GradloomError,
-): void {
+export function checkOptions(options: LoraOptions, wrong: WrongField): void {
   const known = Object.keys(LORA_FIELDS);
   checkFields(options, LORA_FIELDS, {
     unknown: (name) => {
@@ -101,36 +152,27 @@ export function checkOptions(
   if (layersPattern != null && layersToTransform == null) {
     throw wrong("layersPattern", "beside layersToTransform", layersPattern);
   }
+  checkExpressions(options, wrong);
 }
 
-/** Keys by which peft turns LoRA into something else; each must be absent, null, false or empty. */
-const VARIANTS = [
-  "alora_invocation_tokens",
-  "arrow_config",
-  "kasa_config",
-  "layer_replication",
-  "lora_bias",
-  "modules_to_save",
-  "monteclora_config",
-  "target_parameters",
-  "trainable_token_indices",
-  "use_bdlora",
-  "use_dora",
-  "use_qalora",
-  "velora_config",
-] as const;
-
-/** @throws what `wrong` makes for an adapter that is not plain LoRA */
-export function checkVariants(
-  object: JsonObject,
-  wrong: (key: string, must: string, got: unknown) => GradloomError,
-): void {
-  if (object.peft_type !== "LORA") throw wrong("peft_type", '"LORA"', object.peft_type);
-  for (const key of VARIANTS) {
-    const value = object[key];
-    const isEmpty = typeof value === "object" && value !== null && Object.keys(value).length === 0;
-    if (value != null && value !== false && !isEmpty) {
-      throw wrong(key, "absent, for this variant of LoRA is not supported", value);
+/** Every expression is read once here, so that whoever uses it later needs no error of his own. */
+function checkExpressions(options: LoraOptions, wrong: WrongField): void {
+  const { targetModules, excludeModules, layersPattern, modulesToSave } = options;
+  const check = (field: LoraField, given: unknown, read: (text: string) => RegExp): void => {
+    const texts = typeof given === "string" ? [given] : given instanceof Array ? given : [];
+    for (const text of texts as readonly string[]) {
+      try {
+        read(text);
+      } catch (cause) {
+        const must = `a regular expression that can be read (${(cause as Error).message})`;
+        throw wrong(field, must, text, "Write it with what Python and JavaScript have in common.");
+      }
     }
-  }
+  };
+  if (typeof targetModules === "string") check("targetModules", targetModules, pythonFullMatch);
+  if (typeof excludeModules === "string") check("excludeModules", excludeModules, pythonFullMatch);
+  check("layersPattern", layersPattern, behindPattern);
+  check("modulesToSave", modulesToSave, savedModule);
+  check("rankPattern", Object.keys(options.rankPattern ?? {}), endOfPath);
+  check("alphaPattern", Object.keys(options.alphaPattern ?? {}), endOfPath);
 }

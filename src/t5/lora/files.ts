@@ -2,22 +2,20 @@
 // called as in peft's model around transformers', without the adapter's name.
 
 import { CheckpointError, ConfigError } from "../../tensor/errors.ts";
-import { formatShape, sameShape } from "../../tensor/shape.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { warn } from "../../tensor/warnings.ts";
 import type { HubOptions } from "../../hub/options.ts";
-import { convert } from "../loadWeights.ts";
 import { openModelFolder, type ModelFolder, type ModelSource } from "../../model/modelFolder.ts";
 import { isLoneAdapter, locateModel } from "../../model/pretrained.ts";
-import { openTensorFile, type TensorFile } from "../../model/tensorFile.ts";
+import { openTensorFile } from "../../model/tensorFile.ts";
 import { writeFiles, type SavedFiles } from "../../model/savedFiles.ts";
 import { linearLayers } from "../weights.ts";
-import { attached, attachLora, checkNone, loraParameters } from "./adapter.ts";
+import { attached, attachLora, checkNone } from "./adapter.ts";
+import { adapterTensors, readAdapterTensors } from "./adapterTensors.ts";
 import { LoraConfig } from "./config.ts";
-import type { AttachedLora, LoraModel } from "./loraModel.ts";
+import type { LoraModel } from "./loraModel.ts";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapterWeights } from "../../model/adapterFileNames.ts";
-import { loraTargets, type LoraTarget } from "./targets.ts";
-
-const PREFIX = "base_model.model.";
+import { loraTargets } from "./targets.ts";
+import { namesToSave } from "./modulesToSave.ts";
 
 /**
  * Writes the adapter as peft does. The base model is named, not saved: the adapter belongs to it alone.
@@ -84,37 +82,34 @@ export async function openLora(source: ModelSource, options: HubOptions): Promis
 
 /** The second half of `loadLora`. */
 export async function readLora(model: LoraModel, { files, config }: OpenLora): Promise<void> {
-  const targets = targetsOf(model, config, files.path(ADAPTER_CONFIG));
+  checkNone("loadLora", model);
+  const parts = partsOf(model, config, files.path(ADAPTER_CONFIG));
   const weights = adapterWeights(files.files);
   const path = files.path(weights);
   const file = await openTensorFile(files, weights);
   try {
-    const values = await readAdapter(file, targets, path);
-    attachLora(model, config, targets, ({ module }, part) => values.get(keyOf(module, part))!);
+    attachLora(model, config, parts.targets, await readAdapterTensors(file, path, model, parts));
   } finally {
     await file.close();
   }
 }
 
-/** The adapter's tensors by their names in the file. */
-export function adapterTensors(lora: AttachedLora): Map<string, Tensor> {
-  return new Map(loraParameters(lora).map(([name, x]) => [PREFIX + name, x]));
-}
-
-/** An adapter and the base model that it names. */
-export interface LoneAdapter {
+/** An adapter and the base model that it names; null where that lies in the same folder. */
+export interface FoundAdapter {
   readonly lora: OpenLora;
-  readonly base: string;
+  readonly base: string | null;
 }
 
 /**
- * The adapter that a folder holds, if it holds no model of its own; else null.
- * @throws {ConfigError} when the adapter does not say what its base model is
+ * The adapter that a folder holds, if there is one. As in transformers, a model beside it is the one that it changes,
+ * whatever else it names.
+ * @throws {ConfigError} when an adapter alone does not say what its base model is
  */
-export async function openLoneAdapter(source: ModelSource): Promise<LoneAdapter | null> {
+export async function findAdapter(source: ModelSource): Promise<FoundAdapter | null> {
   // A folder that is not there: who loads the model says so.
   const files = await openModelFolder(source, CheckpointError).catch(() => null);
-  if (files === null || !isLoneAdapter(files.files)) return null;
+  if (files === null || !files.has(ADAPTER_CONFIG)) return null;
+  if (!isLoneAdapter(files.files)) return findBeside(files, source);
   const lora = await openLora(source, {});
   const base = lora.config.baseModelNameOrPath;
   if (base !== null) return { lora, base };
@@ -124,8 +119,28 @@ export async function openLoneAdapter(source: ModelSource): Promise<LoneAdapter 
   );
 }
 
+async function findBeside(files: ModelFolder, source: ModelSource): Promise<FoundAdapter | null> {
+  if (!files.has(adapterWeights(files.files))) {
+    warn(`${files.path(ADAPTER_CONFIG)}: not used, because no ${ADAPTER_WEIGHTS} lies beside it.`);
+    return null;
+  }
+  warn(
+    `${files.name}: holds a model and a LoRA adapter, and both are loaded, as in transformers. ` +
+      `For the model alone (the adapter may have been merged into it), move ${ADAPTER_CONFIG} away.`,
+  );
+  return { lora: await openLora(source, {}), base: null };
+}
+
 async function readConfig(files: ModelFolder): Promise<LoraConfig> {
   return LoraConfig.fromJSON(await files.json(ADAPTER_CONFIG), files.path(ADAPTER_CONFIG));
+}
+
+/** The layers that get adapters, and the parameters that are trained whole. */
+function partsOf(model: LoraModel, config: LoraConfig, source: string) {
+  return {
+    targets: targetsOf(model, config, source),
+    trained: trainedOf(model, config, source),
+  };
 }
 
 function targetsOf(model: LoraModel, config: LoraConfig, source: string) {
@@ -140,41 +155,14 @@ function targetsOf(model: LoraModel, config: LoraConfig, source: string) {
   }
 }
 
-/** The values of every tensor, checked to be exactly those that the targets need. */
-async function readAdapter(
-  file: TensorFile,
-  targets: readonly LoraTarget<Tensor>[],
-  path: string,
-): Promise<Map<string, Float32Array>> {
-  const values = new Map<string, Float32Array>();
-  for (const { layer, module, r } of targets) {
-    const [outputs, inputs] = layer.weight.shape as [number, number];
-    for (const [part, shape] of [
-      ["a", [r, inputs]],
-      ["b", [outputs, r]],
-    ] as const) {
-      const key = keyOf(module, part);
-      checkTensor(file, key, shape, path);
-      values.set(key, convert(await file.read(key), "f32", key) as Float32Array);
-    }
+function trainedOf(model: LoraModel, config: LoraConfig, source: string) {
+  try {
+    return namesToSave(config, model.parameters().keys());
+  } catch (cause) {
+    const message = (cause as Error).message.replace(
+      /^LoraConfig: modulesToSave/,
+      "modules_to_save",
+    );
+    throw new ConfigError(`${source}: ${message}`, { cause });
   }
-  const surplus = [...file.entries.keys()].find((name) => !values.has(name));
-  if (surplus === undefined) return values;
-  throw new CheckpointError(
-    `${path}: must hold LoRA weights of the layers that ${ADAPTER_CONFIG} names and nothing else, got ${surplus}. ` +
-      "Is the adapter for another architecture?",
-  );
-}
-
-function checkTensor(file: TensorFile, key: string, shape: readonly number[], path: string): void {
-  const stored = file.entries.get(key);
-  if (stored !== undefined && sameShape(stored.shape, shape)) return;
-  const got = stored === undefined ? "no such tensor" : formatShape(stored.shape);
-  throw new CheckpointError(
-    `${path}: must hold ${key} as ${formatShape(shape)}, got ${got}. Is the adapter for another model?`,
-  );
-}
-
-function keyOf(module: string, part: "a" | "b"): string {
-  return `${PREFIX}${module}.lora_${part.toUpperCase()}.weight`;
 }

@@ -6,10 +6,21 @@ import type { T5Weights } from "../weights.ts";
 import type { LoraConfig } from "./config.ts";
 import type { LoraTarget } from "./targets.ts";
 
+/** A weight of the base model that belongs to the adapter whole. */
+export interface WholeWeight {
+  /** The parameter's, as "lm_head.weight". */
+  readonly name: string;
+  readonly weight: Tensor;
+  /** A copy from before. */
+  readonly original: Tensor;
+}
+
 /** What a model remembers of its adapter. */
 export interface AttachedLora {
   readonly config: LoraConfig;
   readonly targets: readonly LoraTarget<Tensor>[];
+  /** Weights that are trained or were brought whole. */
+  readonly whole: readonly WholeWeight[];
   /** The weights that were trainable before. */
   readonly frozen: readonly Tensor[];
 }

@@ -10,7 +10,7 @@ export interface LoraOptions {
   readonly loraDropout?: number;
   /**
    * Names of linear layers ("q", or more of a path from the right: "SelfAttention.q"), or a text: a regular expression
-   * for whole paths, or "all-linear". Default ["q", "v"].
+   * for whole paths, or "all-linear". Expressions here and below are Python's, for peft reads them too. Default ["q", "v"].
    */
   readonly targetModules?: string | readonly string[];
   /** Layers that targetModules matches and that get no adapter, by the same rules. */
@@ -30,8 +30,13 @@ export interface LoraOptions {
    * standard deviation 1/r, B zero; false: both uniform, for tests. Default true.
    */
   readonly initLoraWeights?: boolean | "gaussian";
-  /** Adapters have no biases, for T5 has none. */
-  readonly bias?: "none";
+  /** Which biases are trained and saved; T5 has none, so all three mean the same. Default "none". */
+  readonly bias?: "none" | "all" | "lora_only";
+  /**
+   * Modules that are trained whole and saved with the adapter: every one whose path ends in one of these texts, as
+   * "lm_head", "final_layer_norm" or "relative_attention_bias". No token embedding, and no head that is one.
+   */
+  readonly modulesToSave?: readonly string[] | null;
   readonly taskType?: string | null;
   /** Where the base model lies, for those who load the adapter. Default: what the model was loaded from. */
   readonly baseModelNameOrPath?: string | null;

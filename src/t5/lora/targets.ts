@@ -2,12 +2,12 @@
 // and get_pattern_key).
 
 import { ArgumentError } from "../../tensor/errors.ts";
+import { sizeOf } from "../../tensor/shape.ts";
 import type { T5Config } from "../config.ts";
 import { buildWeights, linearLayers, type Linear } from "../weights.ts";
 import type { LoraConfig } from "./config.ts";
-
-/** The output projection, which "all-linear" leaves out as peft does. */
-const HEAD = "lm_head";
+import { blockIndex, isKeptFromLora, matches, moduleOf, patternValue } from "./moduleNames.ts";
+import { namesToSave } from "./modulesToSave.ts";
 
 export interface LoraTarget<T> {
   readonly layer: Linear<T>;
@@ -27,19 +27,20 @@ export function loraTargets<T>(
   layers: readonly Linear<T>[],
   config: LoraConfig,
 ): readonly LoraTarget<T>[] {
-  const { targetModules, excludeModules } = config;
+  const { targetModules, excludeModules, modulesToSave } = config;
   const targets = layers
-    .map((layer) => ({ layer, module: moduleOf(layer) }))
+    .map((layer) => ({ layer, module: moduleOf(layer.name) }))
     .filter(
       ({ module }) =>
         matches(module, targetModules) &&
         !(excludeModules !== null && matches(module, excludeModules)) &&
+        !isKeptFromLora(module, modulesToSave) &&
         isChosenBlock(module, config),
     );
   if (targets.length === 0) {
     checkNames(layers, config);
     throw new ArgumentError(
-      "LoraConfig: some layer must get an adapter, got none. Check excludeModules and layersToTransform.",
+      "LoraConfig: some layer must get an adapter, got none. Check excludeModules, layersToTransform and modulesToSave.",
     );
   }
   return targets.map(({ layer, module }) => ({ layer, module, ...sizes(module, config) }));
@@ -50,7 +51,7 @@ export function checkNames(
   layers: readonly Linear<unknown>[],
   { targetModules, excludeModules }: LoraConfig,
 ): void {
-  const modules = layers.map(moduleOf);
+  const modules = layers.map(({ name }) => moduleOf(name));
   for (const [field, names] of Object.entries({ targetModules, excludeModules })) {
     if (names === null) continue;
     const unknown = (typeof names === "string" ? [names] : names.map((name) => [name])).find(
@@ -70,66 +71,35 @@ export function checkNames(
  * @throws {ArgumentError} as `addLora`
  */
 export function countLoraParameters(config: T5Config, lora: LoraConfig): number {
+  const sizes = new Map<string, number>();
   const shapes = buildWeights<readonly number[]>(
     config,
     config.tieWordEmbeddings,
-    (_name, shape) => shape,
+    (name, shape) => {
+      sizes.set(name, sizeOf(shape));
+      return shape;
+    },
   );
   const layers = linearLayers(shapes);
   checkNames(layers, lora);
-  return loraTargets(layers, lora).reduce((sum, { layer, r }) => {
+  const whole = namesToSave(lora, sizes.keys()).map((name) => sizes.get(name)!);
+  const lowRank = loraTargets(layers, lora).map(({ layer, r }) => {
     const [outputs, inputs] = layer.weight as readonly [number, number];
-    return sum + r * (outputs + inputs);
-  }, 0);
+    return r * (outputs + inputs);
+  });
+  return [...whole, ...lowRank].reduce((sum, size) => sum + size, 0);
 }
 
-function moduleOf({ name }: { readonly name: string }): string {
-  return name.replace(/\.weight$/, "");
-}
-
-function matches(module: string, targets: string | readonly string[]): boolean {
-  if (typeof targets !== "string") {
-    return targets.some((target) => module === target || module.endsWith(`.${target}`));
-  }
-  if (targets.toLowerCase() === "all-linear") return module !== HEAD;
-  return expression(`^(?:${targets})$`, targets).test(module);
-}
-
-function isChosenBlock(module: string, { layersToTransform, layersPattern }: LoraConfig): boolean {
-  if (layersToTransform === null) return true;
-  const patterns = layersPattern === null ? ["[^.]*"] : [layersPattern].flat();
-  for (const pattern of patterns) {
-    // Without a pattern the index must stand behind two names, with one it may begin the path.
-    const before = layersPattern === null ? ".*?\\." : "(?:.*?\\.)?";
-    const found = expression(`^${before}(?:${pattern})\\.(\\d+)\\.`, pattern).exec(module);
-    if (found) return [layersToTransform].flat().includes(Number(found.at(-1)));
-  }
-  return false;
+/** A whole path in targetModules is meant whatever the block. */
+function isChosenBlock(module: string, config: LoraConfig): boolean {
+  const { targetModules, layersToTransform, layersPattern } = config;
+  if (layersToTransform === null || targetModules.includes(module)) return true;
+  const index = blockIndex(module, layersPattern);
+  return index !== null && [layersToTransform].flat().includes(index);
 }
 
 function sizes(module: string, config: LoraConfig): { r: number; scale: number } {
   const r = patternValue(config.rankPattern, module) ?? config.r;
   const alpha = patternValue(config.alphaPattern, module) ?? config.loraAlpha;
   return { r, scale: alpha / (config.useRslora ? Math.sqrt(r) : r) };
-}
-
-/** The value of the first key that the path ends in. */
-function patternValue(
-  patterns: Readonly<Record<string, number>>,
-  module: string,
-): number | undefined {
-  return Object.entries(patterns).find(([key]) =>
-    expression(`^(?:.*\\.)?(?:${key})$`, key).test(module),
-  )?.[1];
-}
-
-function expression(source: string, given: string): RegExp {
-  try {
-    return new RegExp(source);
-  } catch (error) {
-    throw new ArgumentError(
-      `LoraConfig: names must be regular expressions, got ${JSON.stringify(given)} (${(error as Error).message})`,
-      { cause: error },
-    );
-  }
 }

@@ -112,6 +112,50 @@ describe("addLora", () => {
     model.dispose();
   });
 
+  it("leaves modules of modulesToSave trainable, and gives none of them an adapter", async () => {
+    const model = tinyT5();
+    const base = await weightsOf(model);
+    const config = new LoraConfig({
+      r: 4,
+      modulesToSave: ["final_layer_norm", "lm_head", "0.SelfAttention.q"],
+    });
+    addLora(model, config);
+    const trained = [...model.parameters()].filter(([, x]) => x.requiresGrad).map(([name]) => name);
+    expect(trained.filter((name) => !name.includes("lora_"))).toEqual([
+      "encoder.block.0.layer.0.SelfAttention.q.weight",
+      "encoder.block.1.layer.0.SelfAttention.q.weight",
+      "encoder.final_layer_norm.weight",
+      "decoder.block.0.layer.0.SelfAttention.q.weight",
+      "decoder.block.1.layer.0.SelfAttention.q.weight",
+      "decoder.final_layer_norm.weight",
+      "lm_head.weight",
+    ]);
+    expect(trained).not.toContain("encoder.block.0.layer.0.SelfAttention.q.lora_A.weight");
+    expect(model.numParameters({ trainableOnly: true })).toBe(
+      countLoraParameters(tinyConfig, config),
+    );
+    const head = model.parameters().get("lm_head.weight")!;
+    head.device.write(head.storage, "f32", new Float32Array(head.size));
+    removeLora(model);
+    expect(await weightsOf(model)).toEqual(base);
+    expect(model.numParameters({ trainableOnly: true })).toBe(model.numParameters());
+    model.dispose();
+  });
+
+  it.each([
+    [["lm_head", "classifier"], 'must name modules of the model, got "classifier". There are'],
+    [["embed_tokens"], 'must name no token embedding, got "embed_tokens" (encoder.embed_tokens).'],
+    [["decoder"], 'must name no token embedding, got "decoder" (decoder.embed_tokens).'],
+  ])("refuses modulesToSave %j", (modulesToSave, message) => {
+    const model = tinyT5();
+    expect(() => addLora(model, new LoraConfig({ modulesToSave }))).toThrow(
+      `LoraConfig: modulesToSave ${message}`,
+    );
+    expect(model.lora).toBeNull();
+    expect(model.numParameters({ trainableOnly: true })).toBe(model.numParameters());
+    model.dispose();
+  });
+
   it("refuses a second adapter, and unknown names", () => {
     const model = tinyT5();
     expect(() => addLora(model, new LoraConfig({ targetModules: ["q", "query"] }))).toThrow(

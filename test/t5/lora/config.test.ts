@@ -1,9 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LoraConfig, type LoraOptions } from "../../../src/t5/lora/config.ts";
 import { checkNames, countLoraParameters, loraTargets } from "../../../src/t5/lora/targets.ts";
 import { T5Config } from "../../../src/t5/config.ts";
 import { buildWeights, linearLayers } from "../../../src/t5/weights.ts";
 import { ArgumentError, ConfigError } from "../../../src/tensor/errors.ts";
+import { setWarningHandler } from "../../../src/tensor/warnings.ts";
 import { tinyConfig } from "../../support/tinyT5.ts";
 
 const layersOf = (config: T5Config) =>
@@ -29,7 +30,11 @@ describe("LoraConfig", () => {
       { loraDropout: 1 },
       "LoraConfig: loraDropout must be a number of at least 0 and below 1, got 1",
     ],
-    [{ bias: "all" }, 'LoraConfig: bias must be "none", for T5 has no biases, got "all"'],
+    [{ bias: "some" }, 'LoraConfig: bias must be "none" or "all" or "lora_only", got "some"'],
+    [
+      { modulesToSave: "lm_head" },
+      'LoraConfig: modulesToSave must be a list of names, got "lm_head"',
+    ],
     [
       { targetModules: [] },
       "LoraConfig: targetModules must be a name, a regular expression, or a list of names that is not empty, got []",
@@ -48,7 +53,7 @@ describe("LoraConfig", () => {
     ],
     [
       { lora_alpha: 4 },
-      "LoraConfig: every name must be one of r, loraAlpha, loraDropout, targetModules, excludeModules, layersToTransform, layersPattern, rankPattern, alphaPattern, useRslora, initLoraWeights, bias, taskType, baseModelNameOrPath, revision, got lora_alpha. Did you mean loraAlpha?",
+      "LoraConfig: every name must be one of r, loraAlpha, loraDropout, targetModules, excludeModules, layersToTransform, layersPattern, rankPattern, alphaPattern, useRslora, initLoraWeights, bias, modulesToSave, taskType, baseModelNameOrPath, revision, got lora_alpha. Did you mean loraAlpha?",
     ],
   ])("refuses %j", (options, message) => {
     expect(() => new LoraConfig(options as LoraOptions)).toThrow(new ArgumentError(message));
@@ -76,6 +81,9 @@ describe("LoraConfig", () => {
     expect(
       LoraConfig.fromJSON({ peft_type: "LORA", init_lora_weights: "eva" }).initLoraWeights,
     ).toBe(true);
+    expect(
+      LoraConfig.fromJSON({ peft_type: "LORA", init_lora_weights: "Gaussian" }).initLoraWeights,
+    ).toBe("gaussian");
   });
 
   it.each([
@@ -87,8 +95,16 @@ describe("LoraConfig", () => {
       "use_dora must be absent, for this variant of LoRA is not supported, got true",
     ],
     [
-      { peft_type: "LORA", modules_to_save: ["lm_head"] },
-      'modules_to_save must be absent, for this variant of LoRA is not supported, got ["lm_head"]',
+      { peft_type: "LORA", target_modules: [] },
+      "target_modules must be a name, a regular expression, or a list of names that is not empty, got []",
+    ],
+    [
+      { peft_type: "LORA", modules_to_save: ["lm_head"], ensure_weight_tying: true },
+      "ensure_weight_tying must be false where the head or modules_to_save are trained, got true",
+    ],
+    [
+      { peft_type: "LORA", target_modules: ".*\\.?(q|lm_head)", ensure_weight_tying: true },
+      "ensure_weight_tying must be false where the head or modules_to_save are trained, got true",
     ],
   ])("refuses the file %j", (object, message) => {
     const read = () => LoraConfig.fromJSON(object, "a/adapter_config.json");
@@ -96,6 +112,56 @@ describe("LoraConfig", () => {
       new ConfigError(
         `a/adapter_config.json: ${message}. Use a plain LoRA adapter for a T5 model.`,
       ),
+    );
+  });
+});
+
+describe("what an adapter_config.json says", () => {
+  const read = (object: object) => LoraConfig.fromJSON({ peft_type: "LORA", ...object }, "a.json");
+  const warnings: string[] = [];
+  beforeEach(() => {
+    warnings.length = 0;
+    setWarningHandler((text) => warnings.push(text));
+  });
+  afterEach(() => setWarningHandler(null));
+
+  it.each([
+    { layers_pattern: "", layers_to_transform: [], exclude_modules: [], rank_pattern: [] },
+    { exclude_modules: "", layers_pattern: [], modules_to_save: [], alpha_pattern: null },
+    { base_model_name_or_path: "", revision: "", task_type: "", modules_to_save: "" },
+    { use_rslora: null, bias: null, r: null, target_modules: null, init_lora_weights: null },
+    { use_dora: false, use_bdlora: null, loftq_config: {}, target_parameters: [], kasa_config: "" },
+    { inference_mode: true, fan_in_fan_out: true, peft_version: "0.21.0", megatron_core: "m" },
+    { qalora_group_size: 16, eva_config: { rho: 2 }, ensure_weight_tying: true },
+    { merge_weights: false, of_later: null, of_later_too: [] },
+  ])("is nothing in %j", (object) => {
+    expect(read(object)).toEqual(read({}));
+    expect(warnings).toEqual([]);
+  });
+
+  it("is named in a warning where nobody knows the key", () => {
+    expect(read({ use_future: true, r: 4, other: "x" })).toMatchObject({ r: 4 });
+    expect(warnings).toEqual([
+      "a.json: not used, because peft 0.21 has no such keys: use_future, other. " +
+        "If the adapter needs them, merge it into its model with the peft that wrote it.",
+    ]);
+  });
+
+  it("is applied, and written again", () => {
+    const said = { bias: "all", modules_to_save: ["lm_head"], revision: "v1", use_rslora: true };
+    expect(read(said).toJSON()).toMatchObject(said);
+  });
+
+  it.each([
+    [{ target_modules: ".*\\.(?>q)" }, "target_modules", "(?> is not in both languages"],
+    [{ exclude_modules: "(a)\\1" }, "exclude_modules", "\\1 is not in both languages"],
+    [{ rank_pattern: { "a++": 4 } }, "rank_pattern", "++ is not in both languages"],
+    [{ alpha_pattern: { "(?i)q": 4 } }, "alpha_pattern", "(?i is not in both languages"],
+    [{ modules_to_save: ["lm_head", "["] }, "modules_to_save", "[ without ]"],
+    [{ layers_to_transform: 1, layers_pattern: ["\\N"] }, "layers_pattern", "\\N is not in both"],
+  ])("cannot be read: %j", (object, key, reason) => {
+    expect(() => read(object)).toThrow(
+      `a.json: ${key} must be a regular expression that can be read (${reason}`,
     );
   });
 });
@@ -137,9 +203,13 @@ describe("loraTargets", () => {
     expect(modules({ ...names, layersToTransform: [1, 7], layersPattern: ["h", "block"] })).toEqual(
       second,
     );
+    const whole = "decoder.block.0.layer.1.EncDecAttention.v";
+    const both = { ...names, targetModules: ["SelfAttention.q", whole] };
+    expect(modules(both)).toEqual([second[0], whole, second[1]]);
+    expect(modules({ ...both, modulesToSave: ["SelfAttention"] })).toEqual([whole]);
     expect(() => modules({ ...names, layersToTransform: 5 })).toThrow(
       new ArgumentError(
-        "LoraConfig: some layer must get an adapter, got none. Check excludeModules and layersToTransform.",
+        "LoraConfig: some layer must get an adapter, got none. Check excludeModules, layersToTransform and modulesToSave.",
       ),
     );
   });
@@ -150,6 +220,10 @@ describe("loraTargets", () => {
       rankPattern: { "encoder.*SelfAttention.q": 2, "SelfAttention.q": 4 },
       alphaPattern: { q: 32 },
     });
+    const either = targets({ targetModules: ["q", "v"], alphaPattern: { "x|v": 24 } });
+    expect(either.map(({ scale }) => scale)).toEqual(
+      either.map(({ module }) => (module.endsWith("v") ? 3 : 1)),
+    );
     const of = (module: string) => found.find((target) => target.module === module);
     expect(of("encoder.block.0.layer.0.SelfAttention.q")).toMatchObject({ r: 2, scale: 16 });
     expect(of("decoder.block.0.layer.0.SelfAttention.q")).toMatchObject({ r: 4, scale: 8 });
@@ -169,7 +243,7 @@ describe("loraTargets", () => {
     );
     expect(() => modules({ targetModules: ["query"] })).toThrow('got "query"');
     expect(() => modules({ targetModules: "(" })).toThrow(
-      /^LoraConfig: names must be regular expressions, got "\("/,
+      /^LoraConfig: targetModules must be a regular expression that can be read \(.*\), got "\("/,
     );
   });
 

@@ -1,12 +1,13 @@
 // Adapters on disk: peft's format, what does not fit, and training that resumes from it.
 
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { beforeAll, describe, expect, it } from "vitest";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { addLora, mergeLora } from "../../../src/t5/lora/adapter.ts";
 import { LoraConfig } from "../../../src/t5/lora/config.ts";
 import { loadLora, saveLora } from "../../../src/t5/lora/files.ts";
 import { T5ForConditionalGeneration } from "../../../src/t5/model.ts";
 import { GradloomError } from "../../../src/tensor/errors.ts";
+import { setWarningHandler } from "../../../src/tensor/warnings.ts";
 import { readSafetensors, writeSafetensors } from "../../../src/tensor/safetensors.ts";
 import { Trainer } from "../../../src/train/trainer.ts";
 import { cpu } from "../../support/device.ts";
@@ -183,6 +184,153 @@ describe("adapter files", () => {
     );
     bare.dispose();
     expect(cpu.memory()).toMatchObject({ tensors: before.tensors, bytes: before.bytes });
+  });
+});
+
+describe("tensors of the base model in an adapter's file", () => {
+  type Tensors = Awaited<ReturnType<typeof readSafetensors>>["tensors"];
+  const PREFIX = "base_model.model.";
+  const ones = (...shape: number[]) => ({
+    dtype: "F32" as const,
+    shape,
+    data: new Float32Array(shape.reduce((a, b) => a * b)).fill(1),
+  });
+  const tensorsOf = async (place: string) =>
+    (await readSafetensors(folder(`${place}/model.safetensors`))).tensors;
+  const add = (name: string, x: ReturnType<typeof ones>) => (all: Tensors) =>
+    (all as Map<string, unknown>).set(PREFIX + name, x);
+  const bad = (name: string) => failure(load(folder("base"), folder(name)));
+
+  it("are passed over when the model holds the same", async () => {
+    const base = await tensorsOf("base");
+    const name = await changed("same", {}, (all) => {
+      for (const key of ["shared.weight", "lm_head.weight"]) add(key, base.get(key) as never)(all);
+      // Other names of the embedding, as a file of transformers 4 may have them.
+      add("encoder.embed_tokens.weight", base.get("shared.weight") as never)(all);
+    });
+    const [model, plain] = [
+      await load(folder("base"), name),
+      await load(folder("base"), folder("adapter")),
+    ];
+    expect(model.lora!.whole).toEqual([]);
+    expect(await weightsOf(model)).toEqual(await weightsOf(plain));
+    model.dispose();
+    plain.dispose();
+  });
+
+  it("take the place of the model's, in its dtype, and are frozen", async () => {
+    const name = await changed("others", {}, add("encoder.final_layer_norm.weight", ones(24)));
+    const model = await T5ForConditionalGeneration.fromPretrained(folder("base"), {
+      ...{ device: cpu, adapter: name, dtype: "bfloat16" },
+    });
+    const weight = model.parameters().get("encoder.final_layer_norm.weight")!;
+    expect([weight.dtype, weight.requiresGrad]).toEqual(["bf16", false]);
+    expect([...(await weight.data())]).toEqual(Array(24).fill(1));
+    model.dispose();
+  });
+
+  it("are refused by name where they have no place", async () => {
+    const embedding = (module: string, part: string) => add(`${module}.${part}`, ones(4, 64));
+    await changed(
+      "embedding",
+      { target_modules: ["q", "v", "shared"] },
+      embedding("shared", "lora_embedding_A"),
+    );
+    await changed("tokens", {}, embedding("shared", "token_adapter.trainable_tokens_delta"));
+    await changed("resized", {}, add("shared.weight", ones(70, 24)));
+    await changed("wide", {}, add("shared.weight", ones(64, 32)));
+    await changed("unknown", {}, add("classifier.weight", ones(2, 24)));
+    await changed("two", {}, (all) => {
+      add("shared.weight", ones(64, 24))(all);
+      add("decoder.embed_tokens.weight", { ...ones(64, 24), data: new Float32Array(64 * 24) })(all);
+    });
+    await changed("missing", { modules_to_save: ["lm_head", "classifier"] });
+    await changed("saved-embedding", { modules_to_save: ["embed_tokens"] });
+    expect(await bad("embedding")).toMatchInlineSnapshot(
+      `"/embedding/adapter_model.safetensors: adapters of embeddings are not supported, got base_model.model.shared.lora_embedding_A. Leave the embeddings out of target_modules, and train again."`,
+    );
+    expect(await bad("tokens")).toMatchInlineSnapshot(
+      `"/tokens/adapter_model.safetensors: adapters of embeddings are not supported, got base_model.model.shared.token_adapter.trainable_tokens_delta. Leave the embeddings out of target_modules, and train again."`,
+    );
+    expect(await bad("resized")).toMatchInlineSnapshot(
+      `"/resized/adapter_model.safetensors: base_model.model.shared.weight must have the base model's 64 rows, got 70: the vocabulary was resized before training. Resize the base model as well, with model.resize_token_embeddings(70) in Python, save it, and load the adapter for that."`,
+    );
+    expect(await bad("wide")).toMatchInlineSnapshot(
+      `"/wide/adapter_model.safetensors: must hold base_model.model.shared.weight as [64, 24], got [64, 32]. Is the adapter for another model?"`,
+    );
+    expect(await bad("unknown")).toMatchInlineSnapshot(
+      `"/unknown/adapter_model.safetensors: must hold LoRA weights of the layers that adapter_config.json names and nothing else, got base_model.model.classifier.weight. Is the adapter for another architecture?"`,
+    );
+    expect(await bad("two")).toMatchInlineSnapshot(
+      `"/two/adapter_model.safetensors: base_model.model.shared.weight must be the same as the file's other copy of shared.weight, got other values. Save the adapter again with one of them."`,
+    );
+    expect(await bad("missing")).toMatchInlineSnapshot(
+      `"/missing/adapter_model.safetensors: must hold base_model.model.lm_head.weight as [64, 24], got no such tensor. Is the adapter for another model?"`,
+    );
+    expect(await bad("saved-embedding")).toMatchInlineSnapshot(
+      `"/saved-embedding/adapter_config.json: modules_to_save must name no token embedding, got "embed_tokens" (encoder.embed_tokens). Leave it out, or train the whole model."`,
+    );
+  });
+
+  it("are refused where they would part a head from the embedding that it is", async () => {
+    const tied = tinyT5({ config: tinyConfig.withOverrides({ tie_word_embeddings: true }) });
+    await changed(
+      "tied-saved",
+      { modules_to_save: ["lm_head"] },
+      add("lm_head.weight", ones(64, 24)),
+    );
+    await changed(
+      "tied-target",
+      { target_modules: ["q", "v", "lm_head"] },
+      add("lm_head.lora_A.weight", ones(4, 24)),
+    );
+    expect(await failure(loadLora(tied, folder("tied-saved")))).toMatchInlineSnapshot(
+      `"/tied-saved/adapter_config.json: modules_to_save must name no head that is the token embedding, got "lm_head" (lm_head). Leave it out, or train the whole model."`,
+    );
+    expect(await failure(loadLora(tied, folder("tied-target")))).toMatchInlineSnapshot(
+      `"/tied-target/adapter_model.safetensors: a head that is the token embedding can have no adapter of its own, got base_model.model.lm_head.lora_A.weight. Leave lm_head out of target_modules, and train again."`,
+    );
+    expect(tied.lora).toBeNull();
+    tied.dispose();
+  });
+});
+
+describe("an adapter beside a model", () => {
+  const warnings: string[] = [];
+  beforeEach(() => {
+    warnings.length = 0;
+    setWarningHandler((text) => warnings.push(text.replaceAll(folder(""), "")));
+  });
+  afterEach(() => setWarningHandler(null));
+
+  it("changes that one, with a warning; without its weights it is not used", async () => {
+    await cp(folder("base"), folder("both"), { recursive: true });
+    await cp(await changed("named", { base_model_name_or_path: "some/where" }), folder("both"), {
+      recursive: true,
+    });
+    const [both, apart] = [
+      await load(folder("both")),
+      await load(folder("base"), folder("adapter")),
+    ];
+    expect(await weightsOf(both)).toEqual(await weightsOf(apart));
+    expect(warnings.splice(0)).toMatchInlineSnapshot(`
+      [
+        "/both: holds a model and a LoRA adapter, and both are loaded, as in transformers. For the model alone (the adapter may have been merged into it), move adapter_config.json away.",
+      ]
+    `);
+    // An adapter that is asked for goes before.
+    const asked = await load(folder("both"), folder("adapter"));
+    expect(asked.lora!.config.baseModelNameOrPath).toBe(apart.lora!.config.baseModelNameOrPath);
+    expect(warnings).toEqual([]);
+    await rm(folder("both/adapter_model.safetensors"));
+    const plain = await load(folder("both"));
+    expect(plain.lora).toBeNull();
+    expect(warnings).toMatchInlineSnapshot(`
+      [
+        "/both/adapter_config.json: not used, because no adapter_model.safetensors lies beside it.",
+      ]
+    `);
+    for (const model of [both, apart, asked, plain]) model.dispose();
   });
 });
 
