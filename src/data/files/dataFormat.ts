@@ -17,7 +17,18 @@ export const FORMATS: Readonly<Record<string, Format>> = {
 };
 
 /** Other tables and texts that datasets reads. They count when splits are looked for, and are refused by name. */
-export const NOT_READ = ["txt", "conll", "conllu", "tar", "xml", "hdf5", "h5", "eval", "lance", "tsfile"];
+export const NOT_READ = [
+  "txt",
+  "conll",
+  "conllu",
+  "tar",
+  "xml",
+  "hdf5",
+  "h5",
+  "eval",
+  "lance",
+  "tsfile",
+];
 
 /** Files of these names hold no rows (datasets' FILES_TO_IGNORE). */
 const IGNORED = [
