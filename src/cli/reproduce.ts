@@ -3,14 +3,15 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import type { DeviceKind } from "../kernels/openDevice.ts";
-import { deviceOption, interruptSignal, jsonOption, number, wholeNumber } from "./options.ts";
+import { deviceOption, jsonOption, number, wholeNumber } from "./options.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import { MODEL_HELP, revisionOption } from "./hub.ts";
 import { cacheOption, columnOptions, DATASET_HELP, type DatasetFlags } from "./datasetOptions.ts";
 import { loraConfigOf, loraOptions, type LoraFlags } from "./lora.ts";
 import { runNotebook } from "./notebook/run.ts";
 import type { NotebookSettings } from "./notebook/settings.ts";
-import { Output } from "./output.ts";
+import { interruptSignal } from "./terminal/interruption.ts";
+import { Output } from "./terminal/output.ts";
 
 interface ReproduceFlags extends LoraFlags, Partial<DatasetFlags> {
   readonly model?: string;

@@ -10,8 +10,9 @@ import { fillTemplate, INFERENCE_TEMPLATE } from "../data/prompt.ts";
 import { EXAMPLE_MODEL } from "./example.ts";
 import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
 import { adapterOption, loadForGeneration } from "./lora.ts";
-import { deviceOption, interruptSignal, jsonOption, wholeNumber } from "./options.ts";
-import { Output } from "./output.ts";
+import { deviceOption, jsonOption, wholeNumber } from "./options.ts";
+import { interruptSignal } from "./terminal/interruption.ts";
+import { Output } from "./terminal/output.ts";
 
 interface SummarizeOptions {
   readonly model: string;

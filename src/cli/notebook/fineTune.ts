@@ -5,8 +5,8 @@ import type { T5ForConditionalGeneration } from "../../t5/model.ts";
 import type { Tokenizer } from "../../model/tokenizer.ts";
 import type { TokenizedSplits } from "../../data/preprocess.ts";
 import { Trainer } from "../../train/trainer.ts";
-import type { Output } from "../output.ts";
-import { startProgress } from "../progress.ts";
+import type { Output } from "../terminal/output.ts";
+import { startProgress } from "../terminal/progress.ts";
 import type { FineTuning } from "./result.ts";
 import type { NotebookSettings } from "./settings.ts";
 

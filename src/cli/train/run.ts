@@ -22,9 +22,9 @@ import { Trainer } from "../../train/trainer.ts";
 import { columnsOf, fetchDataset, fetchStream } from "../datasetOptions.ts";
 import { fetchModel } from "../hub.ts";
 import { parameterLines } from "../lora.ts";
-import type { Output } from "../output.ts";
+import type { Output } from "../terminal/output.ts";
 import { makeOutputFolder, writeReport } from "../outputFolder.ts";
-import { clearBar, startProgress } from "../progress.ts";
+import { startProgress } from "../terminal/progress.ts";
 import { summarizeRows } from "../summaries.ts";
 import { trainingProgress } from "./progressBar.ts";
 import { reportData } from "./reportData.ts";
@@ -229,7 +229,6 @@ function logTable(output: Output): TrainerCallback {
       const shown = Object.entries(logs).map(
         ([key, value]) => `${key} ${Number(value.toPrecision(5))}`,
       );
-      clearBar();
       output.print(`step ${state.globalStep}/${state.maxSteps}: ${shown.join(", ")}`);
     },
   };

@@ -1,7 +1,7 @@
 // What a bar shows in terminals of any width.
 
 import { expect, it } from "vitest";
-import { barLine, type BarState } from "../../src/cli/progress.ts";
+import { barLine, type BarState } from "../../src/cli/terminal/progress.ts";
 
 const state: BarState = {
   ...{ label: "fine-tune", value: 30, total: 40, left: "20s left", detail: "loss 4.5205" },
