@@ -6,6 +6,7 @@ import { GradloomError } from "../tensor/errors.ts";
 import { devicesCommand } from "./devices.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { infoCommand } from "./info.ts";
+import { releaseOutputFolders } from "./outputFolder.ts";
 import { reproduceCommand } from "./reproduce.ts";
 import { summarizeCommand } from "./summarize.ts";
 import { removeStandingLines } from "./terminal/bottomLine.ts";
@@ -75,6 +76,7 @@ guardOutput();
 listenForSignals();
 const exitCode = await main();
 removeStandingLines();
+await releaseOutputFolders();
 process.exitCode = exitCode;
 // What a command that failed left open (threads, a device, a reader of stdin) must not keep the process alive.
 if (exitCode !== 0) process.exit();

@@ -10,6 +10,7 @@ import { cacheOption, columnOptions, DATASET_HELP, type DatasetFlags } from "./d
 import { loraConfigOf, loraOptions, type LoraFlags } from "./lora.ts";
 import { runNotebook } from "./notebook/run.ts";
 import type { NotebookSettings } from "./notebook/settings.ts";
+import { goOnWithoutReader } from "./terminal/guardOutput.ts";
 import { interruptSignal } from "./terminal/interruption.ts";
 import { Output } from "./terminal/output.ts";
 
@@ -31,6 +32,7 @@ interface ReproduceFlags extends LoraFlags, Partial<DatasetFlags> {
   readonly example: number;
   readonly rougeRows: number;
   readonly output: string;
+  readonly resumeFromCheckpoint?: string | true;
   readonly json: boolean;
 }
 
@@ -70,6 +72,10 @@ export function reproduceCommand(): Command {
     .option("--example <row>", "test row shown in full", wholeNumber(0), 200)
     .option("--rouge-rows <n>", "test rows summarised and scored", wholeNumber(1), 10)
     .option("--output <folder>", "where checkpoints and report.html go", "gradloom-output")
+    .option(
+      "--resume-from-checkpoint [folder]",
+      "fine-tune from a checkpoint folder on, or from the newest one in --output",
+    )
     .addOption(jsonOption())
     .action((flags: ReproduceFlags) => reproduce(flags));
   for (const option of [...loraOptions(), ...columnOptions(), cacheOption()]) {
@@ -79,6 +85,7 @@ export function reproduceCommand(): Command {
 }
 
 async function reproduce(flags: ReproduceFlags): Promise<void> {
+  goOnWithoutReader();
   const output = new Output(flags.json);
   const result = await runNotebook(settingsOf(flags), output, interruptSignal());
   output.result(result);

@@ -15,7 +15,7 @@ import { columnsOf, fetchDataset } from "../datasetOptions.ts";
 import { fetchModel } from "../hub.ts";
 import { loadForGeneration, parameterLines } from "../lora.ts";
 import type { Output } from "../terminal/output.ts";
-import { makeOutputFolder, writeReport } from "../outputFolder.ts";
+import { openOutputFolder, writeReport } from "../outputFolder.ts";
 import { startProgress } from "../terminal/progress.ts";
 import { summarizeRows } from "../summaries.ts";
 import { improvementLines, scoreSummaries } from "./scores.ts";
@@ -54,7 +54,7 @@ export async function runNotebook(
   });
   if (settings.revision === undefined) model.nameOrPath = settings.model; // for others than this machine
   checkVocabulary(tokenizer, model.config);
-  await makeOutputFolder(settings.output);
+  await openOutputFolder(settings.output);
   const countParameters = () => {
     const [trainable, all] = [model.numParameters({ trainableOnly: true }), model.numParameters()];
     for (const line of parameterLines(trainable, all)) output.print(line);

@@ -13,10 +13,7 @@ export interface StandingLine {
   remove(): void;
 }
 
-export type TerminalStream = Pick<
-  NodeJS.WriteStream,
-  "write" | "columns" | "isTTY" | "on" | "off"
->;
+export type TerminalStream = Pick<NodeJS.WriteStream, "write" | "columns" | "isTTY" | "on" | "off">;
 
 /** Milliseconds between two drawings. */
 const INTERVAL = 100;

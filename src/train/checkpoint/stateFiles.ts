@@ -35,8 +35,7 @@ const growthTracker = number(
 /** null is how JSON holds the NaN of a loss that diverged. */
 const sum: Rule = {
   must: "a number that f32 can hold, or null",
-  holds: (value) =>
-    value === null || (typeof value === "number" && Math.abs(value) <= LARGEST_F32),
+  holds: (value) => value === null || (typeof value === "number" && Math.abs(value) <= LARGEST_F32),
 };
 
 /** A whole number of updates, of which there are no more than in the whole run. */
