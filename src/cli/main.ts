@@ -10,7 +10,7 @@ import { releaseOutputFolders } from "./outputFolder.ts";
 import { reproduceCommand } from "./reproduce.ts";
 import { summarizeCommand } from "./summarize.ts";
 import { removeStandingLines } from "./terminal/bottomLine.ts";
-import { interruptedCode, listenForSignals } from "./terminal/interruption.ts";
+import { interruptedCode, leave, listenForSignals } from "./terminal/interruption.ts";
 import { guardOutput } from "./terminal/guardOutput.ts";
 import { printable, printableMessage } from "./terminal/printable.ts";
 import { trainCommand } from "./train.ts";
@@ -79,4 +79,4 @@ removeStandingLines();
 await releaseOutputFolders();
 process.exitCode = exitCode;
 // What a command that failed left open (threads, a device, a reader of stdin) must not keep the process alive.
-if (exitCode !== 0) process.exit();
+if (exitCode !== 0) leave(exitCode);

@@ -2,6 +2,7 @@
 
 import { formatWithOptions } from "node:util";
 import { removeStandingLines } from "./bottomLine.ts";
+import { leave } from "./interruption.ts";
 import { printable } from "./printable.ts";
 
 /** Whether the command does more than print, so that it is worth its while without a reader. */
@@ -27,7 +28,8 @@ function lostReader(error: NodeJS.ErrnoException): void {
   if (!isWorthWithoutReader) {
     // `gradloom info | head -1` is no failure.
     removeStandingLines();
-    process.exit(0);
+    leave(0);
+    return;
   }
   if (isSaid) return;
   isSaid = true;

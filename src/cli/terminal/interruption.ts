@@ -1,6 +1,7 @@
 // Signals. The first one asks the command to end: at once, or where work would be lost, at its next good place. A second
 // Ctrl-C or SIGTERM ends the process on the spot. Either way the terminal is given back as it was.
 
+import { isatty } from "node:tty";
 import { removeStandingLines } from "./bottomLine.ts";
 
 /** Exit codes as shells give them to a program that a signal ended: 128 + its number. */
@@ -23,6 +24,9 @@ export const interruptSignal = (): AbortSignal => atOnce.signal;
 /** The exit code that a signal asked for; null while there was none. */
 export const interruptedCode = (): number | null => raised && EXIT_CODES[raised.signal];
 
+/** Those of stdin, stdout and stderr that were a terminal at first. */
+const terminals = [0, 1, 2].filter((stream) => isatty(stream));
+
 /** For main: ends the process by `interruptSignal`, and by force where that does not help. */
 export function listenForSignals(): void {
   process.on("exit", removeStandingLines);
@@ -43,7 +47,19 @@ function receive(signal: Signal): void {
   if (signal === "SIGHUP" || performance.now() - raised.at < SAME_KEYPRESS) return;
   removeStandingLines();
   process.stderr.write("stopped\n");
-  process.exit(EXIT_CODES[signal]);
+  leave(EXIT_CODES[signal]);
+}
+
+/** Ends the process. */
+export function leave(code: number): void {
+  if (code === EXIT_CODES.SIGHUP || terminals.some((stream) => !isatty(stream))) {
+    // On its way out Node resets the terminal and aborts where that is gone; the signal itself ends it without that.
+    removeStandingLines();
+    process.removeAllListeners("SIGHUP");
+    process.kill(process.pid, "SIGHUP");
+    return;
+  }
+  process.exit(code);
 }
 
 function endAtOnce(): void {
@@ -51,7 +67,7 @@ function endAtOnce(): void {
   setTimeout(() => {
     removeStandingLines();
     process.stderr.write("interrupted\n");
-    process.exit(interruptedCode()!);
+    leave(interruptedCode()!);
   }, PATIENCE).unref();
 }
 
