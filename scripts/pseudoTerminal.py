@@ -3,7 +3,7 @@
 # What the command prints goes to stdout. Lines of stdin are orders: "resize 60 24", "signal TERM", "key 3" (a byte, here
 # Ctrl-C), "hangup" (the terminal is closed). At the end stderr gets one JSON line: exit code (128 + a signal's number),
 # and whether the terminal's settings are what they were.
-import fcntl, json, os, pty, select, signal, struct, sys, termios, time
+import fcntl, json, os, pty, select, signal, struct, sys, termios
 
 
 def resize(columns, rows):
@@ -11,10 +11,14 @@ def resize(columns, rows):
 
 
 columns, rows = int(sys.argv[1]), int(sys.argv[2])
+begun, beginning = os.pipe()  # closed by exec
 pid, master = pty.fork()
 if pid == 0:
     fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     os.execvp(sys.argv[3], sys.argv[3:])
+# What is typed before the command has begun is lost.
+os.close(beginning)
+os.read(begun, 1)
 before = termios.tcgetattr(master)
 after = before
 sources = [master, 0]

@@ -265,7 +265,7 @@ describe.skipIf(python === undefined)("gradloom on a pseudo-terminal", () => {
       onOutput(text, order) {
         if (strikes === 0 && /training: /.test(text)) {
           strikes++;
-          order("key 3");
+          setTimeout(() => order("key 3"), 1500); // the update has begun by then
         } else if (strikes === 1 && /interrupted: finishing/.test(text)) {
           strikes++;
           setTimeout(() => ((began = performance.now()), order("key 3")), 400);
@@ -282,8 +282,14 @@ describe.skipIf(python === undefined)("gradloom on a pseudo-terminal", () => {
 
   it("ends by SIGINT, SIGTERM and SIGHUP at any moment of every command, as scripts/signalTest.mjs finds", async () => {
     const script = fileURLToPath(new URL("../../scripts/signalTest.mjs", import.meta.url));
+    // Other tests run beside this one.
+    const seconds = ["--seconds", "5"];
     const moments = isFull ? ["--moments", "20"] : ["--moments", "3", "--command", "evaluate"];
-    const { stdout } = await promisify(execFile)(process.execPath, [script, ...moments]);
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      script,
+      ...moments,
+      ...seconds,
+    ]);
     expect(JSON.parse(stdout)).toMatchObject({ problems: [] });
   }, 3_600_000);
 });

@@ -9,7 +9,7 @@ const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 type Signal = keyof typeof EXIT_CODES;
 
 /** Milliseconds that a command has to end when it was asked to end at once. */
-const PATIENCE = 1500;
+const PATIENCE = 1000;
 /** A terminal and npm may both pass on one Ctrl-C: what comes this soon is the same one. */
 const SAME_KEYPRESS = 250;
 
