@@ -1,7 +1,7 @@
 # Runs a command in a pseudo-terminal: python3 pseudoTerminal.py COLUMNS ROWS COMMAND ARGS...
 #
 # What the command prints goes to stdout. Lines of stdin are orders: "resize 60 24", "signal TERM", "key 3" (a byte, here
-# Ctrl-C), "hangup" (the terminal is closed). At the end stderr gets one JSON line: exit code (128 + a signal's number),
+# Ctrl-C), "hangup" (the terminal is closed). stderr gets a JSON line when the command begins, and one at its end: exit code (128 + a signal's number),
 # and whether the terminal's settings are what they were.
 import fcntl, json, os, pty, select, signal, struct, sys, termios
 
@@ -19,6 +19,7 @@ if pid == 0:
 # What is typed before the command has begun is lost.
 os.close(beginning)
 os.read(begun, 1)
+print(json.dumps({"begun": True}), file=sys.stderr, flush=True)
 before = termios.tcgetattr(master)
 after = before
 sources = [master, 0]

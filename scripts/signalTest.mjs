@@ -106,18 +106,23 @@ function inTerminal(args, strike) {
     // A checkpoint that it says it saves may take longer.
     if (result.savedAt === 0 && /saved: /.test(result.text)) result.savedAt = performance.now();
   });
-  child.stderr.on("data", (chunk) => (result.report += chunk));
+  child.stderr.on("data", (chunk) => {
+    const isFirst = result.report === "";
+    result.report += chunk;
+    if (isFirst) strike?.(order, (ms, what) => (timer = setTimeout(what, ms)));
+  });
   const order = (text) => {
     result.struckAt = performance.now();
     child.stdin.write(`${text}\n`);
   };
-  strike?.(order, (ms, what) => (timer = setTimeout(what, ms)));
-  const limit = setTimeout(() => child.kill("SIGKILL"), 60_000);
+  const limit = setTimeout(() => child.kill("SIGKILL"), 120_000);
   return new Promise((resolve) =>
     child.on("close", () => {
       clearTimeout(timer);
       clearTimeout(limit);
-      const { code = "killed", sameSettings = true } = JSON.parse(result.report.trim() || "{}");
+      const { code = "killed", sameSettings = true } = JSON.parse(
+        result.report.trim().split("\n").at(-1) || "{}",
+      );
       const { text, struckAt, savedAt } = result;
       const since = struckAt === 0 ? 0 : performance.now() - Math.max(struckAt, savedAt);
       resolve({ code, sameSettings, text, ms: since, struck: struckAt !== 0 });

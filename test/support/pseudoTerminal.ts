@@ -56,7 +56,8 @@ export async function screenOf(args: readonly string[], options: ScreenOptions):
   });
   await new Promise((resolve) => child.on("close", resolve));
   await new Promise<void>((resolve) => terminal.write("", resolve));
-  return { code: (JSON.parse(report) as { code: number }).code, text, ...read(terminal) };
+  const end = JSON.parse(report.trimEnd().split("\n").at(-1)!) as { code: number };
+  return { code: end.code, text, ...read(terminal) };
 }
 
 /** What a terminal shows after `writes`, for streams made by hand. */

@@ -2,7 +2,6 @@
 // turns the direction of writing. JSON and files get the text as it is.
 
 /** C0 but tab and newline, DEL, C1, and the marks that turn or embed the direction of writing. */
-// eslint-disable-next-line no-control-regex
 const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /** Controls become visible: ESC is ␛ (U+241B), others \x9b or \u202e. Windows' line ends become newlines. */
