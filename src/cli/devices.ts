@@ -13,7 +13,7 @@ import type { WebGpuDevice } from "../tensor/webgpu/webgpuDevice.ts";
 import { scope } from "../tensor/scope.ts";
 import { tensor } from "../tensor/tensor.ts";
 import { jsonOption } from "./options.ts";
-import { Output } from "./output.ts";
+import { Output } from "./terminal/output.ts";
 
 /** Side of the square product that is timed. */
 const SIDE = 512;

@@ -17,9 +17,10 @@ import {
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
 import { adapterOption, loadForGeneration } from "./lora.ts";
-import { deviceOption, interruptSignal, jsonOption, wholeNumber } from "./options.ts";
-import { Output } from "./output.ts";
-import { startProgress } from "./progress.ts";
+import { deviceOption, jsonOption, wholeNumber } from "./options.ts";
+import { interruptSignal } from "./terminal/interruption.ts";
+import { Output } from "./terminal/output.ts";
+import { startProgress } from "./terminal/progress.ts";
 import { summarizeRows } from "./summaries.ts";
 import { Option } from "commander";
 

@@ -3,7 +3,7 @@
 import { Option } from "commander";
 import type { HubOptions } from "../hub/options.ts";
 import { locateModel, type ModelPart } from "../model/pretrained.ts";
-import { startProgress, type Progress } from "./progress.ts";
+import { startProgress, type Progress } from "./terminal/progress.ts";
 
 const MEGABYTE = 1e6;
 const WHOLE_MODEL: readonly ModelPart[] = ["modelOrAdapter", "tokenizer"];

@@ -7,7 +7,7 @@ import { EXAMPLE_MODEL } from "./example.ts";
 import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
 import { loraConfigOf, loraOptions, type LoraFlags } from "./lora.ts";
 import { jsonOption } from "./options.ts";
-import { Output } from "./output.ts";
+import { Output } from "./terminal/output.ts";
 
 interface InfoOptions extends LoraFlags {
   readonly model: string;

@@ -24,10 +24,3 @@ export const deviceOption = (): Option =>
 
 export const jsonOption = (): Option =>
   new Option("--json", "print one JSON object on stdout and nothing else there").default(false);
-
-/** An AbortSignal that Ctrl-C raises; a second Ctrl-C ends the process at once. */
-export function interruptSignal(): AbortSignal {
-  const controller = new AbortController();
-  process.once("SIGINT", () => controller.abort(new DOMException("interrupted", "AbortError")));
-  return controller.signal;
-}

@@ -4,13 +4,29 @@ import { constants } from "node:fs";
 import { access, mkdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ArgumentError } from "../tensor/errors.ts";
-import { writeAtomically } from "../tensor/writeAtomically.ts";
+import { deleteTemporaries, writeAtomically } from "../tensor/writeAtomically.ts";
+import { lockOutputFolder } from "../train/checkpoint/outputLock.ts";
+
+const held: (() => Promise<void>)[] = [];
 
 /**
- * Makes a folder and those above it where they are missing.
+ * Makes a folder and those above it where they are missing, and holds it for this run alone until
+ * `releaseOutputFolders`. Temporary files of a run that was killed are deleted.
  * @throws {ArgumentError} when it cannot be made or written to
+ * @throws {CheckpointError} when another run holds it
  */
-export async function makeOutputFolder(folder: string): Promise<void> {
+export async function openOutputFolder(folder: string): Promise<void> {
+  await makeOutputFolder(folder);
+  held.push(await lockOutputFolder(folder));
+  for (const name of ["report.html", "samples.jsonl"]) await deleteTemporaries(join(folder, name));
+}
+
+/** For the end of the process, whatever its reason. */
+export async function releaseOutputFolders(): Promise<void> {
+  for (const release of held.splice(0)) await release();
+}
+
+async function makeOutputFolder(folder: string): Promise<void> {
   try {
     await makeFolder(folder);
     await access(folder, constants.W_OK);

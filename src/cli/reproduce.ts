@@ -3,14 +3,16 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import type { DeviceKind } from "../kernels/openDevice.ts";
-import { deviceOption, interruptSignal, jsonOption, number, wholeNumber } from "./options.ts";
+import { deviceOption, jsonOption, number, wholeNumber } from "./options.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import { MODEL_HELP, revisionOption } from "./hub.ts";
 import { cacheOption, columnOptions, DATASET_HELP, type DatasetFlags } from "./datasetOptions.ts";
 import { loraConfigOf, loraOptions, type LoraFlags } from "./lora.ts";
 import { runNotebook } from "./notebook/run.ts";
 import type { NotebookSettings } from "./notebook/settings.ts";
-import { Output } from "./output.ts";
+import { goOnWithoutReader } from "./terminal/guardOutput.ts";
+import { interruptSignal } from "./terminal/interruption.ts";
+import { Output } from "./terminal/output.ts";
 
 interface ReproduceFlags extends LoraFlags, Partial<DatasetFlags> {
   readonly model?: string;
@@ -30,6 +32,7 @@ interface ReproduceFlags extends LoraFlags, Partial<DatasetFlags> {
   readonly example: number;
   readonly rougeRows: number;
   readonly output: string;
+  readonly resumeFromCheckpoint?: string | true;
   readonly json: boolean;
 }
 
@@ -69,6 +72,10 @@ export function reproduceCommand(): Command {
     .option("--example <row>", "test row shown in full", wholeNumber(0), 200)
     .option("--rouge-rows <n>", "test rows summarised and scored", wholeNumber(1), 10)
     .option("--output <folder>", "where checkpoints and report.html go", "gradloom-output")
+    .option(
+      "--resume-from-checkpoint [folder]",
+      "fine-tune from a checkpoint folder on, or from the newest one in --output",
+    )
     .addOption(jsonOption())
     .action((flags: ReproduceFlags) => reproduce(flags));
   for (const option of [...loraOptions(), ...columnOptions(), cacheOption()]) {
@@ -78,6 +85,7 @@ export function reproduceCommand(): Command {
 }
 
 async function reproduce(flags: ReproduceFlags): Promise<void> {
+  goOnWithoutReader();
   const output = new Output(flags.json);
   const result = await runNotebook(settingsOf(flags), output, interruptSignal());
   output.result(result);

@@ -1,7 +1,8 @@
 // gradloom summarize: a summary of each dialogue given as files or on stdin.
 
 import { readFile } from "node:fs/promises";
-import { text } from "node:stream/consumers";
+import { addAbortSignal } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { Command } from "commander";
 import { openDevice, type DeviceKind } from "../kernels/openDevice.ts";
 import { Tokenizer } from "../model/tokenizer.ts";
@@ -10,9 +11,11 @@ import { fillTemplate, INFERENCE_TEMPLATE } from "../data/prompt.ts";
 import { EXAMPLE_MODEL } from "./example.ts";
 import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
 import { adapterOption, loadForGeneration } from "./lora.ts";
-import { deviceOption, interruptSignal, jsonOption, wholeNumber } from "./options.ts";
-import { Output } from "./output.ts";
+import { deviceOption, jsonOption, wholeNumber } from "./options.ts";
 import { templateOption } from "./templateOption.ts";
+import { interruptSignal } from "./terminal/interruption.ts";
+import { Output } from "./terminal/output.ts";
+import { startProgress, type Progress } from "./terminal/progress.ts";
 
 interface SummarizeOptions {
   readonly model: string;
@@ -47,34 +50,48 @@ export function summarizeCommand(): Command {
 async function summarize(files: readonly string[], options: SummarizeOptions): Promise<void> {
   const output = new Output(options.json);
   fillTemplate(options.template, { dialogue: "" }); // a wrong name is said before the model is loaded
-  const dialogues = await readDialogues(files);
   const signal = interruptSignal();
+  const dialogues = await readDialogues(files, signal);
   const folder = await fetchModel(options.model, { revision: options.revision, signal });
   const device = await openDevice(options.device);
   const tokenizer = await Tokenizer.fromPretrained(folder);
   const model = await loadForGeneration(folder, { device, adapter: options.adapter });
   const summaries: { source: string; summary: string }[] = [];
+  const progress = startProgress("summarise", dialogues.length);
   for (const { source, dialogue } of dialogues) {
     const prompt = fillTemplate(options.template, { dialogue });
     const { inputIds, attentionMask } = tokenizer.encode(prompt);
     const { maxNewTokens, numBeams } = options;
     const ids = await model.generate(
       { inputIds, attentionMask },
-      { maxNewTokens, numBeams, numReturnSequences: 1, signal },
+      {
+        ...{ maxNewTokens, numBeams, numReturnSequences: 1, signal },
+        ...sign(progress, summaries.length, numBeams ?? model.generationConfig.raw.num_beams ?? 1),
+      },
     );
     const summary = tokenizer.decode(ids[0]!, { skipSpecialTokens: true });
     summaries.push({ source, summary });
+    progress.update(summaries.length);
     output.print(dialogues.length > 1 ? `${source}: ${summary}` : summary);
   }
+  progress.stop();
   output.result({ model: options.model, summaries });
   await device.close();
 }
 
-async function readDialogues(files: readonly string[]) {
+/** A long text takes a while, and its tokens are the sign of life; beams are told only at the end. */
+function sign(progress: Progress, done: number, numBeams: unknown) {
+  let tokens = 0;
+  const streamer = () => progress.update(done, `${++tokens} tokens`);
+  return numBeams === 1 ? { streamer } : {};
+}
+
+async function readDialogues(files: readonly string[], signal: AbortSignal) {
   const sources = files.length > 0 ? files : ["stdin"];
   return Promise.all(
     sources.map(async (source) => {
-      const dialogue = files.length > 0 ? await readDialogue(source) : await text(process.stdin);
+      const bytes = files.length > 0 ? await readDialogue(source) : await readStdin(signal);
+      const dialogue = decoded(source, bytes);
       if (dialogue.trim() === "") {
         throw new DatasetError(`summarize: ${source} must hold a dialogue, got no text`);
       }
@@ -83,9 +100,27 @@ async function readDialogues(files: readonly string[]) {
   );
 }
 
-async function readDialogue(file: string): Promise<string> {
+async function readStdin(signal: AbortSignal): Promise<Uint8Array> {
+  if (process.stdin.isTTY) {
+    const end = process.platform === "win32" ? "Ctrl-Z and Enter" : "Ctrl-D";
+    process.stderr.write(`type or paste a dialogue, and end it with ${end} on a line of its own\n`);
+  }
+  return await buffer(addAbortSignal(signal, process.stdin));
+}
+
+function decoded(source: string, bytes: Uint8Array): string {
   try {
-    return await readFile(file, "utf8");
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new DatasetError(
+      `summarize: ${source} must be UTF-8 text, got other bytes. Convert it, for example with iconv.`,
+    );
+  }
+}
+
+async function readDialogue(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
   } catch (error) {
     throw new DatasetError(
       `summarize: ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`,

@@ -9,8 +9,10 @@ import { cacheOption, columnOptions, DATASET_HELP } from "./datasetOptions.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import { MODEL_HELP, revisionOption } from "./hub.ts";
 import { loraConfigOf, loraOptions, type LoraFlags } from "./lora.ts";
-import { deviceOption, interruptSignal, jsonOption, number, wholeNumber } from "./options.ts";
-import { Output } from "./output.ts";
+import { deviceOption, jsonOption, number, wholeNumber } from "./options.ts";
+import { goOnWithoutReader } from "./terminal/guardOutput.ts";
+import { interruptSignal } from "./terminal/interruption.ts";
+import { Output } from "./terminal/output.ts";
 import { argumentOptions, argumentsOf } from "./train/argumentFlags.ts";
 import { runTraining } from "./train/run.ts";
 import type { TrainSettings } from "./train/settings.ts";
@@ -123,6 +125,7 @@ function group(heading: string, options: readonly Option[]): Option[] {
 }
 
 async function train(flags: OwnFlags): Promise<void> {
+  goOnWithoutReader();
   const output = new Output(flags.json);
   output.result(await runTraining(settingsOf(flags), output, interruptSignal()));
 }

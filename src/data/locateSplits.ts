@@ -12,6 +12,7 @@ import { SPLITS } from "./dataset.ts";
 import { delimiterOf, formatOf, isDataFile } from "./files/dataFormat.ts";
 import { CARD_FILES } from "./splits/card.ts";
 import { CONVERTED, findSplits, type Listing, type SplitFiles } from "./splits/findSplits.ts";
+import { warn } from "../tensor/warnings.ts";
 
 export interface LocatedSplits {
   /** That the names of files are relative to. */
@@ -79,7 +80,7 @@ async function splitsOf(
 }
 
 function remarked(source: string, { splits, remarks }: Found): SplitFiles {
-  for (const remark of remarks) console.warn(`warning: ${source}: ${remark}.`);
+  for (const remark of remarks) warn(`${source}: ${remark}.`);
   return splits;
 }
 

@@ -3,6 +3,7 @@
 
 import { DatasetError } from "../tensor/errors.ts";
 import type { Row } from "./dataset.ts";
+import { warn } from "../tensor/warnings.ts";
 
 /** What becomes of rows that cannot be used. */
 export interface RowOptions {
@@ -104,8 +105,8 @@ export class RowRules {
   /** Says on stderr how many rows were left out, if any were. */
   report(): void {
     if (this.#leftOut === 0) return;
-    console.warn(
-      `warning: left out ${this.#leftOut} of ${this.met} rows of the split ${this.#split} (--skip-incomplete-rows). ` +
+    warn(
+      `left out ${this.#leftOut} of ${this.met} rows of the split ${this.#split} (--skip-incomplete-rows). ` +
         `The first: ${this.#firstProblem}.`,
     );
   }

@@ -5,6 +5,7 @@ import { TokenizerError } from "../tensor/errors.ts";
 import type { ModelFolder } from "./modelFolder.ts";
 import { toTokenizerJson, type SpecialTokens } from "./sentencepiece/toTokenizerJson.ts";
 import { describedTokens, mergeConfig, namedToken, specialTokens } from "./tokenizerConfig.ts";
+import { warn } from "../tensor/warnings.ts";
 
 /** What transformers' T5Tokenizer takes where the configuration is silent. */
 const T5_DEFAULTS = {
@@ -33,7 +34,7 @@ export async function convertSpiece(
   const [map, added] = [json("special_tokens_map.json"), json("added_tokens.json")];
   const tokens = readTokens(folder.path("tokenizer_config.json"), config, map, added);
   const converted = await toTokenizerJson(folder.path(file), files.get(file)!, tokens);
-  for (const warning of converted.warnings) console.warn(`warning: ${warning}`);
+  for (const warning of converted.warnings) warn(warning);
   const written = { ...T5_DEFAULTS, extra_ids: converted.sentinels };
   const bytes = (value: object) => new TextEncoder().encode(JSON.stringify(value));
   return new Map([

@@ -5,6 +5,11 @@ import { GradloomError } from "./errors.ts";
 /** Bytes per call of the system: Linux moves at most 2^31 - 4096. */
 const WRITE_LIMIT = 2 ** 30;
 
+/** What follows the name of a file while it is written. */
+const TEMPORARY = /^[0-9a-f]{8}\.tmp$/;
+/** Milliseconds after which nobody writes to a temporary file any more. */
+const ABANDONED = 3_600_000;
+
 /**
  * Writes `chunks` to a temporary name in the same folder, waits until they are on the disk, and renames. Node only.
  * When `chunks` throws, its error passes through and nothing is left behind.
@@ -33,9 +38,27 @@ export async function writeAtomically(
       await handle.close();
     }
     await rename(temporary, path).catch(fail);
+    await deleteTemporaries(path, ABANDONED).catch(() => undefined); // another's folder may not allow it
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
+  }
+}
+
+/**
+ * Deletes what processes that were killed left of writing `path`.
+ * @param age milliseconds since the last write to such a file; one that is being written is younger
+ */
+export async function deleteTemporaries(path: string, age = 0): Promise<void> {
+  const { readdir, rm, stat } = await import("node:fs/promises");
+  const { basename, dirname, join } = await import("node:path");
+  const folder = dirname(path);
+  const prefix = `${basename(path)}.`;
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(prefix) || !TEMPORARY.test(name.slice(prefix.length))) continue;
+    const temporary = join(folder, name);
+    const found = await stat(temporary).catch(() => null);
+    if (found && Date.now() - found.mtimeMs >= age) await rm(temporary, { force: true });
   }
 }
 

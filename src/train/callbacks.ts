@@ -1,6 +1,7 @@
 // Callbacks: what runs at the events of training, in transformers' order, and how it steers the loop.
 
-import { ArgumentError } from "../tensor/errors.ts";
+import { formatValue } from "../fields/rules.ts";
+import { ArgumentError, CheckpointError } from "../tensor/errors.ts";
 import type { TrainingArguments } from "./arguments/arguments.ts";
 import type { CallbackState, TrainerState } from "./trainerState.ts";
 import type { Metrics } from "./speed.ts";
@@ -110,7 +111,11 @@ export class CallbackHandler {
     return states;
   }
 
+  /** Takes back what callbacks saved, and the evaluation that an interrupted run still owes. */
   importState(states: Readonly<Record<string, CallbackState>>): void {
+    const flags = states.TrainerControl?.args;
+    this.control.shouldEvaluate = flags?.should_evaluate === true;
+    this.control.shouldSave = this.control.shouldEvaluate && flags?.should_save === true;
     for (const callback of this.#callbacks) {
       const state = states[nameOf(callback)];
       if (state) callback.importState?.(state.attributes);
@@ -239,6 +244,11 @@ export class EarlyStoppingCallback implements TrainerCallback {
 
   importState(attributes: CallbackState["attributes"]): void {
     const counter = attributes.early_stopping_patience_counter;
-    if (typeof counter === "number") this.#counter = counter;
+    if (!Number.isSafeInteger(counter) || (counter as number) < 0) {
+      throw new CheckpointError(
+        `trainer_state.json: early_stopping_patience_counter must be a whole number of at least 0, got ${formatValue(counter).slice(0, 200)}. Use another checkpoint.`,
+      );
+    }
+    this.#counter = counter as number;
   }
 }

@@ -5,6 +5,7 @@ import { isHalf } from "../tensor/dtype.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import type { TrainingArguments } from "./arguments/arguments.ts";
 import type { TrainableModel } from "./trainableModel.ts";
+import { warn } from "../tensor/warnings.ts";
 
 type PrecisionArguments = Pick<TrainingArguments, "fp16" | "bf16">;
 
@@ -123,8 +124,8 @@ export class LossScale {
   }
 
   #warn(): void {
-    console.warn(
-      `warning: fp16: skipped updates in a row: ${this.#skippedInARow}, for gradients overflow (the loss scale is ${this.scale} now). ` +
+    warn(
+      `fp16: skipped updates in a row: ${this.#skippedInARow}, for gradients overflow (the loss scale is ${this.scale} now). ` +
         "The weights stay as they are while this goes on, and a logged loss of 0 means that there was none. " +
         "Train with bf16 or without mixed precision if the model itself overflows f16.",
     );

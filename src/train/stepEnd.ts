@@ -8,41 +8,75 @@ import { saveCheckpoint, type CheckpointParts } from "./checkpoint/checkpoint.ts
 import { checkpointName, listCheckpoints, rotateCheckpoints } from "./checkpoint/rotation.ts";
 import type { Metrics } from "./speed.ts";
 import type { TrainerInterface } from "./trainerInterface.ts";
+import type { WeightCheck } from "./weightCheck.ts";
 
-/** What the log says about the last update. */
+/** What the log says about the last update, and which was saved last. */
 export interface LastStep {
   learningRate: number;
   /** [1], before clipping and without the loss scale; null without clipping. */
   gradientNorm: Tensor | null;
+  readonly weightCheck: WeightCheck;
+  /** Update whose checkpoint holds all there is to know of it. */
+  savedStep: number;
 }
 
-/** Does what the callbacks asked for. */
+/** Two ways to end training: at once, and with a checkpoint. */
+export interface StopSignals {
+  readonly signal?: AbortSignal | undefined;
+  readonly interruptSignal?: AbortSignal | undefined;
+}
+
+/** Does what the callbacks asked for. An evaluation that `interruptSignal` ended stays asked for. */
 export async function logEvaluateSave(
   trainer: TrainerInterface,
   parts: CheckpointParts,
   last: LastStep,
-  signal: AbortSignal | undefined,
+  { signal, interruptSignal }: StopSignals,
 ): Promise<void> {
   const { args, state, callbacks } = trainer;
   const { control } = callbacks;
   if (control.shouldLog && state.globalStep > parts.runningLoss.loggedStep) {
     const norm = await last.gradientNorm?.item();
+    const loss = await parts.runningLoss.take(state.globalStep);
     await trainer.log({
-      loss: await parts.runningLoss.take(state.globalStep),
+      loss,
       ...(norm === undefined ? {} : { grad_norm: norm }),
       learning_rate: last.learningRate,
       ...parts.lossScale?.figures,
+      ...(await last.weightCheck.record(state.globalStep, loss, norm)),
     });
   }
   if (control.shouldEvaluate) {
-    const metrics = await trainer.evaluate(undefined, { signal });
+    const ends = [signal, interruptSignal].filter((one) => one !== undefined);
+    const evaluation = trainer.evaluate(undefined, { signal: AbortSignal.any(ends) });
+    const metrics = await evaluation.catch((error: unknown) => {
+      if (!interruptSignal?.aborted || error !== interruptSignal.reason) throw error;
+      last.savedStep = -1; // a checkpoint of this update does not know yet that it waits for an evaluation
+      return null;
+    });
+    if (metrics === null) return;
     const isBest = updateBestMetric(trainer, metrics);
     if (args.saveStrategy === "best") control.shouldSave = isBest;
   }
-  if (control.shouldSave) {
-    await save(trainer, parts);
-    await trainer.notify("onSave");
+  if (control.shouldSave) await save(trainer, parts, last, args.saveOnlyModel);
+}
+
+/**
+ * Ends training between two updates when the caller wants it: with a checkpoint to resume from, unless there is one.
+ * @throws the signal's reason
+ */
+export async function endWhenInterrupted(
+  trainer: TrainerInterface,
+  parts: CheckpointParts,
+  last: LastStep,
+  { interruptSignal }: StopSignals,
+): Promise<void> {
+  if (!interruptSignal?.aborted) return;
+  const { globalStep } = trainer.state;
+  if (globalStep > 0 && (last.savedStep !== globalStep || trainer.args.saveOnlyModel)) {
+    await save(trainer, parts, last, false);
   }
+  interruptSignal.throwIfAborted();
 }
 
 /** @returns whether this evaluation is the best so far */
@@ -61,7 +95,12 @@ function updateBestMetric({ args, state }: TrainerInterface, metrics: Metrics): 
   return true;
 }
 
-async function save(trainer: TrainerInterface, parts: CheckpointParts): Promise<void> {
+async function save(
+  trainer: TrainerInterface,
+  parts: CheckpointParts,
+  last: LastStep,
+  saveOnlyModel: boolean,
+): Promise<void> {
   const { args, state, tokenizer } = trainer;
   const { join } = await import("node:path");
   const pathOf = (step: number): string => join(args.outputDir, checkpointName(step));
@@ -73,9 +112,12 @@ async function save(trainer: TrainerInterface, parts: CheckpointParts): Promise<
       state.bestModelCheckpoint = pathOf(bestGlobalStep);
     }
   }
-  await saveCheckpoint(pathOf(state.globalStep), parts, tokenizer?.savePretrained?.bind(tokenizer));
+  const writeTokenizer = tokenizer?.savePretrained?.bind(tokenizer);
+  await saveCheckpoint(pathOf(state.globalStep), parts, writeTokenizer, saveOnlyModel);
+  last.savedStep = state.globalStep;
   await deleteLeftovers(args.outputDir);
   if (args.saveTotalLimit !== null) {
     await rotateCheckpoints(args.outputDir, args.saveTotalLimit, state.bestModelCheckpoint);
   }
+  await trainer.notify("onSave");
 }

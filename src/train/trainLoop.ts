@@ -14,14 +14,15 @@ import { epochOrder } from "../data/dataOrder.ts";
 import { countWithoutEmbeddings, trainingFlos } from "./flos.ts";
 import { RunningLoss } from "./runningLoss.ts";
 import { lossGradients } from "./loss.ts";
-import { logEvaluateSave, type LastStep } from "./stepEnd.ts";
+import { endWhenInterrupted, logEvaluateSave, type LastStep } from "./stepEnd.ts";
 import { nextTurn } from "../tensor/nextTurn.ts";
 import { Pace } from "./pace.ts";
 import { planRun } from "./plan.ts";
 import { checkMasterWeights, LossScale } from "./precision.ts";
-import { checkpointIn, checkpointToResume, keepOnly } from "./checkpoint/rotation.ts";
+import { checkpointToResume, keepOnly } from "./checkpoint/rotation.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
 import type { TrainerInterface } from "./trainerInterface.ts";
+import { WeightCheck } from "./weightCheck.ts";
 
 /** How `Trainer.train` begins and ends. */
 export interface TrainOptions {
@@ -29,6 +30,13 @@ export interface TrainOptions {
   readonly resumeFromCheckpoint?: string | boolean | undefined;
   /** Ends training between two batches; `train` then throws its reason. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Ends training once the update that is being made is done, with a checkpoint to resume from whatever saveStrategy says;
+   * `train` then throws its reason. An evaluation that it cuts short is made by the run that resumes.
+   */
+  readonly interruptSignal?: AbortSignal | undefined;
+  /** @internal The caller holds the lock of outputDir already. */
+  readonly isLocked?: boolean | undefined;
 }
 
 /** What `Trainer.train` did. */
@@ -77,27 +85,36 @@ export async function trainLoop(
   const runningLoss = new RunningLoss(model.device, args.loggingNanInfFilter);
   const lossScale = args.fp16 ? new LossScale() : null;
   const parts = { model, args, state, callbacks, optimizer, runningLoss, lossScale };
-  const last: LastStep = { learningRate: 0, gradientNorm: null };
+  const weightCheck = new WeightCheck(model);
+  const last: LastStep = { learningRate: 0, gradientNorm: null, weightCheck, savedStep: 0 };
   const pace = new Pace(model.device);
 
   try {
     // where a checkpoint stopped: whole epochs are done, of the next one the first steps
     const checkpoint = await checkpointToResume(args.outputDir, options.resumeFromCheckpoint);
+    Object.assign(control, { shouldEvaluate: false, shouldSave: false, shouldLog: false });
     if (checkpoint !== null) await loadCheckpoint(checkpoint, parts);
+    last.savedStep = state.globalStep;
     const firstEpoch = rows === null ? 0 : Math.floor(state.globalStep / plan.stepsPerEpoch);
     let stepsToSkip = state.globalStep - firstEpoch * (rows === null ? 0 : plan.stepsPerEpoch);
     state.epoch ??= 0;
-    state.bestModelCheckpoint = await checkpointIn(args.outputDir, state.bestModelCheckpoint);
     state.maxSteps = plan.maxSteps;
     state.numTrainEpochs = plan.epochs;
     state.trainBatchSize = args.perDeviceTrainBatchSize;
     trainer.setIntervals(plan.maxSteps);
 
     await trainer.notify("onTrainBegin");
-    if (args.evalOnStart) await trainer.evaluate(undefined, { signal });
+    const owesEvaluation = control.shouldEvaluate;
+    if (owesEvaluation) await logEvaluateSave(trainer, parts, last, options);
+    await endWhenInterrupted(trainer, parts, last, options);
+    const isStopped = owesEvaluation && control.shouldTrainingStop;
+    if (args.evalOnStart) {
+      const ends = [signal, options.interruptSignal].filter((one) => one !== undefined);
+      await trainer.evaluate(undefined, { signal: AbortSignal.any(ends) });
+    }
 
     // What stops before the first update stops after it, as in transformers; a complete run gets no further update.
-    const epochs = state.globalStep < plan.maxSteps ? plan.epochs : 0;
+    const epochs = state.globalStep < plan.maxSteps && !isStopped ? plan.epochs : 0;
     for (let epoch = firstEpoch; epoch < epochs; epoch++) {
       await trainer.notify("onEpochBegin");
       let batchesSeen = rows === null ? 0 : stepsToSkip * args.gradientAccumulationSteps;
@@ -118,6 +135,7 @@ export async function trainLoop(
           stepsToSkip--; // a stream can only be read past
           continue;
         }
+        await endWhenInterrupted(trainer, parts, last, options);
         await trainer.notify("onStepBegin");
 
         // gradients of the mean over the batches that are really there
@@ -157,15 +175,17 @@ export async function trainLoop(
         state.globalStep++;
         state.epoch = epoch + batchesSeen / plan.batchesPerEpoch;
         await trainer.notify("onStepEnd");
-        await logEvaluateSave(trainer, parts, last, signal);
+        await logEvaluateSave(trainer, parts, last, options);
         if (control.shouldEpochStop || control.shouldTrainingStop) break;
       }
       if (isEmpty && rows === null) {
         throw new DatasetError("trainDataset: every pass must give at least one example, got none");
       }
       await trainer.notify("onEpochEnd");
-      await logEvaluateSave(trainer, parts, last, signal);
-      if (control.shouldTrainingStop) break;
+      await logEvaluateSave(trainer, parts, last, options);
+      // A run that has done all its updates ends as if nothing had come between.
+      if (control.shouldTrainingStop && !control.shouldEvaluate) break;
+      await endWhenInterrupted(trainer, parts, last, options);
     }
 
     lossScale?.end();
@@ -175,11 +195,13 @@ export async function trainLoop(
     if (args.loadBestModelAtEnd && best !== null) await loadWeights(best, model);
     const trainingLoss = await runningLoss.mean(state.globalStep);
     const seconds = (performance.now() - started) / 1000;
+    const norm = await last.gradientNorm?.item();
     const metrics = await trainer.log({
       ...speedMetrics("train", seconds, plan.samples, plan.maxSteps),
       total_flos: state.totalFlos,
       train_loss: trainingLoss,
       ...lossScale?.figures,
+      ...(await weightCheck.record(state.globalStep, trainingLoss, norm)),
     });
     if (args.saveTotalLimit === 1 && best !== null) await keepOnly(args.outputDir, best);
     await trainer.notify("onTrainEnd");

@@ -21,6 +21,7 @@ import {
   type CallbackInfo,
   type TrainerCallback,
 } from "./callbacks.ts";
+import { lockOutputFolder } from "./checkpoint/outputLock.ts";
 import { evaluationLoop, type ComputeMetrics, type EvalPrediction } from "./evaluate.ts";
 import { withPrecision } from "./precision.ts";
 import { reportersOf } from "./reporters.ts";
@@ -100,16 +101,21 @@ export class Trainer {
    * Trains the model in place; it is left in the mode (train or eval) that it was in.
    * @throws {ArgumentError} without trainDataset, or for a stream without maxSteps
    * @throws {CheckpointError} when there is nothing to resume from, or a checkpoint cannot be written
-   * @throws the signal's reason when it is raised; checkpoints written before stay
+   * @throws {CheckpointError} when another run writes to outputDir
+   * @throws the reason of the signal that is raised; checkpoints written before stay
    */
   async train(options: TrainOptions = {}): Promise<TrainOutput> {
     await this.#initialised;
+    const { outputDir, saveStrategy, reportTo } = this.args;
+    const writes = saveStrategy !== "no" || reportTo !== "none";
+    const unlock = writes && !options.isLocked ? await lockOutputFolder(outputDir) : null;
     this.state = new TrainerState();
     const wasTraining = this.model.training;
     try {
       return await withPrecision(this.model, this.args, () => trainLoop(this, options));
     } finally {
       if (!wasTraining) this.model.eval();
+      await unlock?.();
     }
   }
 

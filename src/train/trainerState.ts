@@ -1,6 +1,7 @@
 // How far a training run has come, in memory and as trainer_state.json (docs/guide/hugging-face-semantics.md 3.7).
 
 import { toSnakeCase } from "../fields/names.ts";
+import { atLeast, flag, formatValue, whole, type Rule } from "../fields/rules.ts";
 import { CheckpointError } from "../tensor/errors.ts";
 import { sortedJson } from "./sortedJson.ts";
 
@@ -47,28 +48,92 @@ export class TrainerState {
     );
   }
 
-  /** What a trainer_state.json holds; keys that are not here are ignored. @throws {CheckpointError} */
+  /** What a trainer_state.json holds; keys that are not here are ignored. @throws {CheckpointError} for a wrong value */
   static fromText(text: string, path: string): TrainerState {
     const stored = parseObject(text, path);
     const state = new TrainerState();
-    for (const key of Object.keys(state)) {
-      const value = stored[toSnakeCase(key)];
-      if (value !== undefined) Object.assign(state, { [key]: value });
+    for (const [name, rule] of Object.entries(stateRules)) {
+      const key = toSnakeCase(name);
+      const value = stored[key];
+      if (value === undefined && name !== "globalStep" && name !== "logHistory") continue;
+      if (!rule.holds(value)) {
+        throw new CheckpointError(
+          `${path}: ${key} must be ${rule.must}, got ${formatValue(value).slice(0, 200)}. Use another checkpoint.`,
+        );
+      }
+      Object.assign(state, { [name]: value });
     }
-    if (!Number.isInteger(stored.global_step) || !Array.isArray(stored.log_history)) {
+    if (state.globalStep > state.maxSteps) {
       throw new CheckpointError(
-        `${path}: must have a whole number global_step and a list log_history, and has not. Use another checkpoint.`,
+        `${path}: global_step must be at most max_steps, ${state.maxSteps}, got ${state.globalStep}. Use another checkpoint.`,
       );
     }
+    state.logHistory = state.logHistory.map(withNaN);
     return state;
   }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isNumberOrNull = (value: unknown): boolean => value === null || typeof value === "number";
+const orNull = (rule: Rule): Rule => ({
+  must: `${rule.must}, or null`,
+  holds: (value) => value === null || rule.holds(value),
+});
+const record: Rule = {
+  must: "a list of objects with a whole number step and otherwise numbers or null",
+  holds: (list) =>
+    Array.isArray(list) &&
+    list.every(
+      (value) =>
+        isObject(value) && whole(0).holds(value.step) && Object.values(value).every(isNumberOrNull),
+    ),
+};
+const anything: Rule = { must: "anything", holds: () => true };
+const text: Rule = { must: "a text", holds: (value) => typeof value === "string" };
+
+/** What each field of trainer_state.json must be; null stands for NaN, which JSON has not. */
+const stateRules: Readonly<Record<keyof Omit<TrainerState, "toJSONText">, Rule>> = {
+  globalStep: whole(0),
+  logHistory: record,
+  epoch: orNull(atLeast(0)),
+  maxSteps: whole(0),
+  loggingSteps: atLeast(0),
+  evalSteps: atLeast(0),
+  saveSteps: atLeast(0),
+  trainBatchSize: orNull(whole(1)),
+  numTrainEpochs: atLeast(0),
+  numInputTokensSeen: atLeast(0),
+  totalFlos: atLeast(0),
+  bestMetric: { must: "a number or null", holds: isNumberOrNull },
+  bestGlobalStep: orNull(whole(0)),
+  bestModelCheckpoint: orNull(text),
+  isLocalProcessZero: flag,
+  isWorldProcessZero: flag,
+  isHyperParamSearch: flag,
+  trialName: orNull(text),
+  trialParams: anything,
+  statefulCallbacks: {
+    must: "an object of objects with the objects args and attributes",
+    holds: (value) =>
+      isObject(value) &&
+      Object.values(value).every(
+        (state) => isObject(state) && isObject(state.args) && isObject(state.attributes),
+      ),
+  },
+};
+
+function withNaN(record: LogRecord): LogRecord {
+  return Object.fromEntries(
+    Object.entries(record).map(([key, value]) => [key, (value as number | null) ?? NaN]),
+  ) as LogRecord;
 }
 
 /** @throws {CheckpointError} unless `text` is a JSON object */
 export function parseObject(text: string, path: string): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+    if (isObject(value)) return value;
   } catch {
     // said below
   }

@@ -1,12 +1,13 @@
-import { mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
-import { describe, expect, it } from "vitest";
+import { mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { describe, expect, it, vi } from "vitest";
 import { T5Config } from "../../src/t5/config.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
-import { CheckpointError } from "../../src/tensor/errors.ts";
+import { CheckpointError, GradloomError } from "../../src/tensor/errors.ts";
 import type { TrainingArgumentsInput } from "../../src/train/arguments/arguments.ts";
 import { writeFolderAtomically } from "../../src/train/checkpoint/atomicFolder.ts";
 import { EarlyStoppingCallback, type TrainerCallback } from "../../src/train/callbacks.ts";
 import type { Example } from "../../src/data/collate.ts";
+import { readStateFiles } from "../../src/train/checkpoint/stateFiles.ts";
 import { listCheckpoints, surplusCheckpoints } from "../../src/train/checkpoint/rotation.ts";
 import type { TrainableModel } from "../../src/train/trainableModel.ts";
 import { Trainer, type TrainerOptions } from "../../src/train/trainer.ts";
@@ -353,11 +354,11 @@ describe("resuming", () => {
       /CheckpointError: .*trainer_state.json: must be a JSON object/,
     );
     expect(await damage("trainer_state.json", "{}")).toMatch(
-      /must have a whole number global_step/,
+      /trainer_state.json: global_step must be a whole number of at least 0, got nothing/,
     );
     expect(await damage("rng_state.json", "{}")).toMatch(/CheckpointError: .*rng_state.json/);
     expect(await damage("scheduler.json", '{"last_epoch": "2"}')).toMatch(
-      /last_epoch must be a number, got "2"/,
+      /last_epoch must be a whole number of 0..2, the checkpoint's global_step, got "2"/,
     );
     expect(await damage("optimizer.safetensors", "short")).toMatch(
       /SafetensorsError: .*optimizer.safetensors/,
@@ -368,10 +369,201 @@ describe("resuming", () => {
   });
 });
 
+describe("the state of a checkpoint", () => {
+  const args = (outputDir: string): TrainingArgumentsInput => ({
+    ...{ outputDir, maxSteps: 4, saveSteps: 2, loggingSteps: 1, evalStrategy: "steps" },
+    ...{ evalSteps: 1, loadBestModelAtEnd: true },
+  });
+  const make = (outputDir: string) =>
+    makeTrainer(args(outputDir), {
+      evalDataset: tinyRows(3),
+      callbacks: [new EarlyStoppingCallback({ earlyStoppingPatience: 9 })],
+    });
+  const counter = (value: unknown) => ({
+    stateful_callbacks: {
+      EarlyStoppingCallback: { args: {}, attributes: { early_stopping_patience_counter: value } },
+    },
+  });
+  const edits: [file: string, edit: object, message: RegExp][] = [
+    ["trainer_state.json", { global_step: -1 }, /global_step must be a whole number of at least 0/],
+    ["trainer_state.json", { global_step: 1e15 }, /global_step must be at most max_steps, 4/],
+    ["trainer_state.json", { epoch: "x" }, /epoch must be a number of at least 0, or null/],
+    ["trainer_state.json", { total_flos: "x" }, /total_flos must be a number/],
+    ["trainer_state.json", { log_history: [null] }, /log_history must be a list of objects/],
+    ["trainer_state.json", { log_history: [{ step: 1, loss: "x" }] }, /log_history must be/],
+    ["trainer_state.json", { best_metric: "x" }, /best_metric must be a number or null, got "x"/],
+    ["trainer_state.json", { best_global_step: "x" }, /best_global_step must be/],
+    ["trainer_state.json", { best_model_checkpoint: 5 }, /best_model_checkpoint must be a text/],
+    ["trainer_state.json", { best_model_checkpoint: "/etc" }, /\/etc\/model.safetensors/],
+    ["trainer_state.json", { stateful_callbacks: null }, /stateful_callbacks must be an object/],
+    ["trainer_state.json", { stateful_callbacks: { a: 5 } }, /stateful_callbacks must be/],
+    ["trainer_state.json", { max_steps: "x" }, /max_steps must be a whole number/],
+    ["trainer_state.json", { num_input_tokens_seen: {} }, /num_input_tokens_seen must be a number/],
+    ["trainer_state.json", counter(-1), /early_stopping_patience_counter must be a whole number/],
+    ["scheduler.json", { last_epoch: -5 }, /last_epoch must be a whole number of 0..2/],
+    ["scheduler.json", { last_epoch: null }, /last_epoch must be .* got null/],
+    ["rng_state.json", { dropout: { seed: -1, offset: 0 } }, /seed must be a whole number/],
+    ["rng_state.json", { dropout: { seed: 0, offset: 0.5 } }, /offset must be .* got 0.5/],
+    ["rng_state.json", { dropout: [] }, /rng_state.json: must be a JSON object/],
+    ["scaler.json", { scale: 0 }, /scale must be a power of two that f32 can hold, got 0/],
+    ["scaler.json", { scale: -65536 }, /scale must be/],
+    ["scaler.json", { scale: null }, /scale must be .* got null/],
+    ["scaler.json", { skipped_steps: 3 }, /skipped_steps must be a whole number of 0..2/],
+    ["running_loss.json", { sum: 1e300 }, /sum must be a number that f32 can hold, or null/],
+    ["running_loss.json", { logged_step: 1e9 }, /logged_step must be a whole number of 0..2/],
+  ];
+
+  it("is refused by name when it cannot be that of a run, and nothing is touched", async () => {
+    const outputDir = folder();
+    await make(outputDir).train();
+    const checkpoint = `${outputDir}/checkpoint-2`;
+    const fp16 = { scale: 65536, _growth_tracker: 2, skipped_steps: 0 };
+    await writeFile(`${checkpoint}/scaler.json`, JSON.stringify(fp16));
+    for (const [file, edit, message] of edits) {
+      const path = `${checkpoint}/${file}`;
+      const whole = await readFile(path, "utf8");
+      await writeFile(path, JSON.stringify({ ...(JSON.parse(whole) as object), ...edit }));
+      if (file === "scaler.json") {
+        await expect(readStateFiles(checkpoint, true), JSON.stringify(edit)).rejects.toThrow(
+          message,
+        );
+      } else {
+        const trainer = make(outputDir);
+        const before = await weightsOf(trainer.model);
+        const attempt = trainer.train({ resumeFromCheckpoint: checkpoint });
+        await expect(attempt, JSON.stringify(edit)).rejects.toThrow(message);
+        await expect(attempt).rejects.toThrow(GradloomError);
+        expect(await weightsOf(trainer.model)).toEqual(before);
+        expect(trainer.state.globalStep).toBe(0);
+      }
+      await writeFile(path, whole);
+    }
+    expect((await readStateFiles(checkpoint, true)).lossScale?.growthTracker).toBe(2);
+    await make(outputDir).train({ resumeFromCheckpoint: checkpoint });
+  });
+});
+
+describe("weights that are not finite", () => {
+  it("are said in a warning and in the log, whatever the filter makes of the loss", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    try {
+      const trainer = makeTrainer({ outputDir: folder(), maxSteps: 4, loggingSteps: 1 });
+      const { model } = trainer;
+      const wrapped = model.forward.bind(model);
+      model.forward = (batch) => {
+        const isBad = trainer.state.globalStep === 1;
+        const inputIds = isBad ? batch.inputIds.map((row) => row.map(() => NaN)) : batch.inputIds;
+        return wrapped({ ...batch, inputIds });
+      };
+      await trainer.train();
+      const counts = trainer.state.logHistory.map((record) => record.nonfinite_weights);
+      expect(counts).toEqual([undefined, 9, 9, 9, 9]);
+      expect(trainer.state.logHistory.map(({ loss }) => loss === undefined || loss >= 0)).toEqual(
+        Array<boolean>(5).fill(true),
+      );
+      expect(warn).toHaveBeenCalledTimes(1);
+      expect(warn.mock.calls[0]![0]).toMatch(/9 weights are NaN or infinite after update 2/);
+    } finally {
+      warn.mockRestore();
+    }
+  });
+});
+
+describe("interruptSignal", () => {
+  /** What a run with an interruption after every event of these gives, resumed until it ends. */
+  async function inPieces(make: (callbacks: TrainerCallback[]) => Trainer, event: "onStepBegin") {
+    let pieces = 0;
+    for (;;) {
+      const controller = new AbortController();
+      const stop: TrainerCallback = {
+        [event]: () => controller.abort(new DOMException("interrupted", "AbortError")),
+      };
+      const trainer = make([stop]);
+      const { outputDir } = trainer.args;
+      const resumeFromCheckpoint = (await listCheckpoints(outputDir)).length > 0;
+      try {
+        await trainer.train({ resumeFromCheckpoint, interruptSignal: controller.signal });
+        return { trainer, pieces };
+      } catch (error) {
+        expect((error as Error).message).toBe("interrupted");
+        expect(++pieces).toBeLessThan(50);
+      }
+    }
+  }
+  const strategies: Record<string, TrainingArgumentsInput> = {
+    "nothing saved else": { saveStrategy: "no", loggingSteps: 3 },
+    "the model alone saved": { saveSteps: 1, saveOnlyModel: true, loggingSteps: 1 },
+    "evaluation by steps": {
+      ...{ evalStrategy: "steps", evalSteps: 2, saveSteps: 2, loadBestModelAtEnd: true },
+      loggingSteps: 1,
+    },
+    "evaluation and saving by epochs": {
+      ...{ evalStrategy: "epoch", saveStrategy: "epoch", loggingStrategy: "epoch" },
+      loadBestModelAtEnd: true,
+    },
+  };
+
+  it.each(Object.entries(strategies))(
+    "finishes the update, and resuming gives the same run: %s",
+    async (_name, strategy) => {
+      const make = (outputDir: string) => (callbacks: TrainerCallback[]) =>
+        makeTrainer(
+          { outputDir, numTrainEpochs: 2, ...strategy },
+          {
+            ...{ evalDataset: tinyRows(3), callbacks },
+            model: new TinyModel({ dropoutRate: 0.2 }),
+          },
+        );
+      const whole = make(folder())([]);
+      await whole.train();
+      const { trainer, pieces } = await inPieces(make(folder()), "onStepBegin");
+      expect(pieces).toBeGreaterThanOrEqual(10);
+      expect(figures(trainer)).toEqual(figures(whole));
+      expect(await weightsOf(trainer.model)).toEqual(await weightsOf(whole.model));
+    },
+  );
+
+  it("leaves an evaluation to the run that resumes, with the checkpoint that waits for it", async () => {
+    const make = (outputDir: string, callbacks: TrainerCallback[] = []) =>
+      makeTrainer(
+        {
+          ...{ outputDir, maxSteps: 4, evalStrategy: "steps", evalSteps: 2, saveSteps: 2 },
+          ...{ metricForBestModel: "loss", perDeviceEvalBatchSize: 1 },
+        },
+        { evalDataset: tinyRows(3), callbacks },
+      );
+    const whole = make(folder());
+    await whole.train();
+    const outputDir = folder();
+    const controller = new AbortController();
+    const onPredictionStep = () => controller.abort(new Error("interrupted"));
+    await expect(
+      make(outputDir, [{ onPredictionStep }]).train({ interruptSignal: controller.signal }),
+    ).rejects.toThrow("interrupted");
+    expect((await listCheckpoints(outputDir)).map(({ step }) => step)).toEqual([2]);
+    const resumed = make(outputDir);
+    await resumed.train({ resumeFromCheckpoint: true });
+    expect(figures(resumed)).toEqual(figures(whole));
+    expect(resumed.state.bestGlobalStep).toBe(whole.state.bestGlobalStep);
+  });
+
+  it("saves nothing before the first update", async () => {
+    const outputDir = folder();
+    const interruptSignal = AbortSignal.abort(new Error("interrupted"));
+    await expect(makeTrainer({ outputDir }).train({ interruptSignal })).rejects.toThrow(
+      "interrupted",
+    );
+    expect(await readdir(outputDir)).toEqual([]);
+  });
+});
+
 describe("writeFolderAtomically", () => {
   it("leaves what was there when writing fails", async () => {
     const target = folder();
-    await writeFolderAtomically(target, (to) => writeFile(`${to}/a`, "old"));
+    await writeFolderAtomically(target, async (to) => {
+      await writeFile(`${to}/a`, "old");
+      await writeFile(`${to}/trainer_state.json`, "{}");
+    });
     await expect(
       writeFolderAtomically(target, async (to) => {
         await writeFile(`${to}/a`, "new");
@@ -387,6 +579,7 @@ describe("writeFolderAtomically", () => {
   it("hides what is not finished", async () => {
     const parent = folder();
     await writeFolderAtomically(`${parent}/checkpoint-3`, async (to) => {
+      await writeFile(`${to}/trainer_state.json`, "{}");
       await mkdir(`${to}/deep`);
       await writeFile(`${to}/deep/file`, "x");
       expect(await listCheckpoints(parent)).toEqual([]);
@@ -404,11 +597,45 @@ describe("writeFolderAtomically", () => {
 
   it("is cleared of what a killed run left, once the next checkpoint is saved", async () => {
     const outputDir = folder();
-    await mkdir(`${outputDir}/.checkpoint-7.partial`, { recursive: true });
-    await mkdir(`${outputDir}/.checkpoint-5.deleted`);
-    await mkdir(`${outputDir}/.mine`);
+    for (const name of [".checkpoint-7.0123abcd.partial", ".checkpoint-5.89abcdef.deleted"]) {
+      await mkdir(`${outputDir}/${name}/deep`, { recursive: true });
+      await writeFile(`${outputDir}/${name}/.gradloom-temporary`, "");
+    }
+    await mkdir(`${outputDir}/.checkpoint-6.01234567.partial`); // killed before it was marked
     await makeTrainer({ outputDir, maxSteps: 1 }).train();
-    expect((await readdir(outputDir)).sort()).toEqual([".mine", "checkpoint-1"]);
+    expect((await readdir(outputDir)).sort()).toEqual(["checkpoint-1"]);
+  });
+
+  it("leaves alone what carries no mark of its own, whatever it is called", async () => {
+    const outputDir = folder();
+    const foreign = [
+      ...[".mine", ".notes.partial", ".checkpoint-7.partial", ".checkpoint-1.replaced"],
+      ...[".checkpoint-7.0123abcd.partial", ".checkpoint-2.0123abcd.replaced", "checkpoint-9"],
+    ];
+    for (const name of foreign) {
+      await mkdir(`${outputDir}/${name}`, { recursive: true });
+      await writeFile(`${outputDir}/${name}/letter.txt`, name);
+    }
+    await writeFile(`${outputDir}/.checkpoint-3.0123abcd.deleted`, "a file");
+    await symlink("nowhere", `${outputDir}/checkpoint-998`);
+    const args = { outputDir, maxSteps: 4, saveSteps: 1, saveTotalLimit: 1 };
+    await makeTrainer(args).train();
+    await makeTrainer({ ...args, maxSteps: 5 }).train({ resumeFromCheckpoint: true });
+    const left = [...foreign, ".checkpoint-3.0123abcd.deleted", "checkpoint-998", "checkpoint-5"];
+    expect((await readdir(outputDir)).sort()).toEqual(left.sort());
+    for (const name of foreign) {
+      expect(await readFile(`${outputDir}/${name}/letter.txt`, "utf8")).toBe(name);
+    }
+  });
+
+  it("refuses to replace a folder that is no checkpoint", async () => {
+    const outputDir = folder();
+    await mkdir(`${outputDir}/checkpoint-1`, { recursive: true });
+    await writeFile(`${outputDir}/checkpoint-1/letter.txt`, "");
+    await expect(makeTrainer({ outputDir, maxSteps: 1 }).train()).rejects.toThrow(
+      /checkpoint-1: must be a checkpoint or nothing, got something without trainer_state.json/,
+    );
+    expect(await readdir(outputDir)).toEqual(["checkpoint-1"]);
   });
 });
 
@@ -497,6 +724,7 @@ describe("rotation", () => {
     const outputDir = folder();
     for (const name of ["checkpoint-10", "checkpoint-9", "checkpoint-best", "runs"]) {
       await mkdir(`${outputDir}/${name}`, { recursive: true });
+      await writeFile(`${outputDir}/${name}/trainer_state.json`, "{}");
     }
     await utimes(`${outputDir}/checkpoint-9`, 5, 5);
     const found = await listCheckpoints(outputDir);

@@ -28,22 +28,27 @@ it("brings back a checkpoint whose replacement was cut short", async () => {
       args: { outputDir, maxSteps: 3, saveSteps: 3, disableTqdm: true },
     }).train({ resumeFromCheckpoint });
   await train(false);
-  await rename(`${outputDir}/checkpoint-3`, `${outputDir}/.checkpoint-3.replaced`);
-  await mkdir(`${outputDir}/.checkpoint-3.partial`);
+  const hidden = `${outputDir}/.checkpoint-3.0123abcd.replaced`;
+  await rename(`${outputDir}/checkpoint-3`, hidden);
+  await writeFile(`${hidden}/.gradloom-temporary`, "");
+  await mkdir(`${outputDir}/.checkpoint-3.89abcdef.partial`);
   expect((await train(true)).globalStep).toBe(3);
-  expect(await readdir(outputDir)).toContain("checkpoint-3");
+  expect(await readdir(`${outputDir}/checkpoint-3`)).not.toContain(".gradloom-temporary");
 });
 
 it("leaves a folder that is there alone, and nothing of what it replaced", async () => {
   const parent = folder();
   const write = (text: string) =>
-    writeFolderAtomically(`${parent}/a`, (to) => writeFile(`${to}/file`, text));
-  await mkdir(`${parent}/.a.replaced`, { recursive: true });
+    writeFolderAtomically(`${parent}/checkpoint-1`, (to) =>
+      writeFile(`${to}/trainer_state.json`, text),
+    );
   await write("first");
   await write("second");
-  expect(await readdir(parent)).toEqual(["a"]);
-  await mkdir(`${parent}/.a.replaced`);
+  expect(await readdir(parent)).toEqual(["checkpoint-1"]);
+  const hidden = `${parent}/.checkpoint-1.0123abcd.replaced`;
+  await mkdir(hidden);
+  await writeFile(`${hidden}/.gradloom-temporary`, "");
   await recoverFolders(parent);
-  expect(await readFile(`${parent}/a/file`, "utf8")).toBe("second");
+  expect(await readFile(`${parent}/checkpoint-1/trainer_state.json`, "utf8")).toBe("second");
   await recoverFolders(`${parent}/nowhere`);
 });

@@ -5,8 +5,10 @@ import type { T5ForConditionalGeneration } from "../../t5/model.ts";
 import type { Tokenizer } from "../../model/tokenizer.ts";
 import type { TokenizedSplits } from "../../data/preprocess.ts";
 import { Trainer } from "../../train/trainer.ts";
-import type { Output } from "../output.ts";
-import { startProgress } from "../progress.ts";
+import { endingGently } from "../terminal/interruption.ts";
+import type { Output } from "../terminal/output.ts";
+import { startProgress } from "../terminal/progress.ts";
+import { INTERRUPTED, runNotes } from "../train/runNotes.ts";
 import type { FineTuning } from "./result.ts";
 import type { NotebookSettings } from "./settings.ts";
 
@@ -32,12 +34,15 @@ export async function fineTune(
     seed: settings.seed,
     disableTqdm: true,
   };
+  const { resumeFromCheckpoint } = settings;
+  const notes = runNotes(output, { examples: splits.train?.length ?? 0, resumeFromCheckpoint });
   const trainer = new Trainer({
     model,
     args,
     trainDataset: splits.train ?? [],
     tokenizer,
     callbacks: [
+      notes.callback,
       {
         onStepEnd: (_args, state) => progress.update(state.globalStep, detail),
         onLog(_args, _state, _control, { logs = {} }) {
@@ -46,8 +51,14 @@ export async function fineTune(
       },
     ],
   });
-  const { globalStep, trainingLoss, metrics } = await trainer.train({ signal });
-  progress.stop();
+  const { globalStep, trainingLoss, metrics } = await endingGently(INTERRUPTED, (interruptSignal) =>
+    trainer.train({ resumeFromCheckpoint, signal, interruptSignal, isLocked: true }),
+  )
+    .finally(() => progress.stop())
+    .catch((error: unknown) => {
+      notes.sayHowToGoOn();
+      throw error;
+    });
   const { logHistory } = trainer.state;
   output.table(
     ["Step", "Training Loss"],

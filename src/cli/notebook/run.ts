@@ -14,9 +14,9 @@ import { preprocessCached } from "../../data/tokenCache.ts";
 import { columnsOf, fetchDataset } from "../datasetOptions.ts";
 import { fetchModel } from "../hub.ts";
 import { loadForGeneration, parameterLines } from "../lora.ts";
-import type { Output } from "../output.ts";
-import { makeOutputFolder, writeReport } from "../outputFolder.ts";
-import { startProgress } from "../progress.ts";
+import type { Output } from "../terminal/output.ts";
+import { openOutputFolder, writeReport } from "../outputFolder.ts";
+import { startProgress } from "../terminal/progress.ts";
 import { summarizeRows } from "../summaries.ts";
 import { improvementLines, scoreSummaries } from "./scores.ts";
 import type { NotebookResult } from "./result.ts";
@@ -55,7 +55,7 @@ export async function runNotebook(
   model.nameOrPath = settings.model; // for others than this machine
   if (modelFolder !== settings.model) model.revision = settings.revision ?? null;
   checkVocabulary(tokenizer, model.config);
-  await makeOutputFolder(settings.output);
+  await openOutputFolder(settings.output);
   const countParameters = () => {
     const [trainable, all] = [model.numParameters({ trainableOnly: true }), model.numParameters()];
     for (const line of parameterLines(trainable, all)) output.print(line);

@@ -32,4 +32,6 @@ export interface NotebookSettings extends DatasetFlags {
   readonly rougeRows: number;
   /** Folder for checkpoints and report.html. */
   readonly output: string;
+  /** Where fine-tuning goes on from: a checkpoint folder, or true for the newest one of `output`. */
+  readonly resumeFromCheckpoint?: string | true;
 }

@@ -3,7 +3,7 @@
 import type { TrainerCallback } from "../../train/callbacks.ts";
 import type { TrainingArguments } from "../../train/arguments/arguments.ts";
 import type { Point } from "../report/charts.ts";
-import { startProgress, type Progress } from "../progress.ts";
+import { startProgress, type Progress } from "../terminal/progress.ts";
 
 export interface TrainingProgress {
   readonly callback: TrainerCallback;

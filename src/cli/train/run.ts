@@ -22,12 +22,14 @@ import { Trainer } from "../../train/trainer.ts";
 import { columnsOf, fetchDataset, fetchStream } from "../datasetOptions.ts";
 import { fetchModel } from "../hub.ts";
 import { parameterLines } from "../lora.ts";
-import type { Output } from "../output.ts";
-import { makeOutputFolder, writeReport } from "../outputFolder.ts";
-import { clearBar, startProgress } from "../progress.ts";
+import { endingGently } from "../terminal/interruption.ts";
+import type { Output } from "../terminal/output.ts";
+import { openOutputFolder, writeReport } from "../outputFolder.ts";
+import { startProgress } from "../terminal/progress.ts";
 import { summarizeRows } from "../summaries.ts";
 import { trainingProgress } from "./progressBar.ts";
 import { reportData } from "./reportData.ts";
+import { INTERRUPTED, runNotes } from "./runNotes.ts";
 import { sampleRecorder } from "./samples.ts";
 import type { TrainResult } from "./result.ts";
 import type { TrainSettings } from "./settings.ts";
@@ -61,7 +63,7 @@ export async function runTraining(
   model.nameOrPath = settings.model; // for others than this machine
   if (modelFolder !== settings.model) model.revision = settings.revision ?? null;
   checkVocabulary(tokenizer, model.config);
-  await makeOutputFolder(args.outputDir);
+  await openOutputFolder(args.outputDir);
   if (settings.lora) addLora(model, settings.lora, { seed: args.seed });
   const parameters = model.numParameters();
   const trainableParameters = model.numParameters({ trainableOnly: true });
@@ -80,6 +82,9 @@ export async function runTraining(
   const progress = trainingProgress(settings.arguments.disableTqdm !== true);
   const sampleRows = rows.validation.slice(0, settings.sampleRows);
   const samples = sampleRecorder(() => summarize(sampleRows));
+  const { resumeFromCheckpoint } = settings;
+  const examples = settings.streaming ? null : tokenized.train.length;
+  const notes = runNotes(output, { examples, resumeFromCheckpoint });
   const trainer = new Trainer({
     model,
     args,
@@ -88,16 +93,21 @@ export async function runTraining(
     ...(args.predictWithGenerate ? { computeMetrics: rougeMetrics(tokenizer) } : {}),
     tokenizer,
     callbacks: [
+      notes.callback,
       progress.callback,
       logTable(output),
       ...(sampleRows.length > 0 ? [samples.callback] : []),
       ...earlyStopping(settings),
     ],
   });
-  const { resumeFromCheckpoint } = settings;
-  const training = await trainer
-    .train({ resumeFromCheckpoint, signal })
-    .finally(() => progress.stop());
+  const training = await endingGently(INTERRUPTED, (interruptSignal) =>
+    trainer.train({ resumeFromCheckpoint, signal, interruptSignal, isLocked: true }),
+  )
+    .finally(() => progress.stop())
+    .catch((error: unknown) => {
+      notes.sayHowToGoOn();
+      throw error;
+    });
 
   // ROUGE of the model that training ended with: the best one with --load-best-model-at-end
   const scoring = startProgress("summaries of test rows", rows.test.length);
@@ -116,7 +126,7 @@ export async function runTraining(
     dataset: settings.dataset,
     device: `${device.kind}, ${device.threads} threads`,
     ...{ parameters, trainableParameters },
-    trainRows: settings.streaming ? null : tokenized.train.length,
+    trainRows: examples,
     arguments: args,
     ...training,
     ...{ bestMetric, bestGlobalStep, bestModelCheckpoint, logHistory },
@@ -241,7 +251,6 @@ function logTable(output: Output): TrainerCallback {
       const shown = Object.entries(logs).map(
         ([key, value]) => `${key} ${Number(value.toPrecision(5))}`,
       );
-      clearBar();
       output.print(`step ${state.globalStep}/${state.maxSteps}: ${shown.join(", ")}`);
     },
   };

@@ -47,12 +47,35 @@ function toLine(record: SampleRecord): string {
   return `${JSON.stringify(record)}\n`;
 }
 
-/** The records of a file; none when there is no file. A last line that a crash cut off is left out. */
+/**
+ * The records of a file; none when there is no file. A last line that a crash cut off is left out, and so are lines that
+ * are no record, with a word on stderr.
+ */
 async function readRecords(path: string): Promise<SampleRecord[]> {
   const text = await readFile(path, "utf8").catch(() => "");
-  return text
+  const lines = text
     .slice(0, text.lastIndexOf("\n") + 1)
     .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as SampleRecord);
+    .filter((line) => line !== "");
+  const records = lines.flatMap((line) => toRecord(line) ?? []);
+  if (records.length < lines.length) {
+    process.stderr.write(
+      `warning: ${path}: ${lines.length - records.length} lines are no sample records; they are left out\n`,
+    );
+  }
+  return records;
+}
+
+function toRecord(line: string): SampleRecord | null {
+  try {
+    const { step, texts } = JSON.parse(line) as SampleRecord;
+    const isRecord =
+      Number.isSafeInteger(step) &&
+      step >= 0 &&
+      Array.isArray(texts) &&
+      texts.every((text) => typeof text === "string");
+    return isRecord ? { step, texts } : null;
+  } catch {
+    return null;
+  }
 }

@@ -2,15 +2,21 @@
 
 import { CheckpointError, GradloomError } from "../../tensor/errors.ts";
 
-/** Names of folders that are being written, replaced or deleted; a crash leaves them behind. */
-const LEFTOVER = /^\.(.+)\.(partial|replaced|deleted)$/;
+/**
+ * Names of folders that are being written, replaced or deleted, each with letters of its own; a crash leaves them behind.
+ * Whoever's files look alike: only what holds the mark as well is brought back or deleted.
+ */
+const LEFTOVER = /^\.(checkpoint-\d+)\.[0-9a-f]{8}\.(partial|replaced|deleted)$/;
 type Leftover = "partial" | "replaced" | "deleted";
+const MARK = ".gradloom-temporary";
+/** What every checkpoint holds, and a folder of somebody's own that has such a name hardly does. */
+const SIGN_OF_CHECKPOINT = "trainer_state.json";
 
 /**
- * Fills a folder under a temporary name beside it, waits until it is on the disk, and renames it. A folder that
+ * Fills a folder checkpoint-N under a temporary name beside it, waits until it is on the disk, and renames it. A folder that
  * exists is moved out of the way first, and deleted after; between the two, `recoverFolders` brings it back. When
  * `fill` throws, its error passes through and nothing is left behind.
- * @throws {CheckpointError} when the system refuses
+ * @throws {CheckpointError} when the system refuses, or a folder of that name is there and is no checkpoint
  */
 export async function writeFolderAtomically(
   folder: string,
@@ -19,16 +25,16 @@ export async function writeFolderAtomically(
   const { mkdir, rename, rm } = await import("node:fs/promises");
   const { dirname } = await import("node:path");
   const temporary = await hiddenName(folder, "partial");
-  const replaced = await hiddenName(folder, "replaced");
   try {
-    await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
+    await mark(temporary);
     await fill(temporary);
     await syncTree(temporary);
-    await renameIfThere(folder, replaced);
+    const replaced = await moveAway(folder, "replaced");
     await rename(temporary, folder);
+    await rm(`${folder}/${MARK}`, { force: true });
     await syncPath(dirname(folder));
-    await rm(replaced, { recursive: true, force: true });
+    if (replaced !== null) await rm(replaced, { recursive: true, force: true });
   } catch (error) {
     // What refused the folder may refuse this too; the first error is the one to tell.
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
@@ -36,54 +42,81 @@ export async function writeFolderAtomically(
   }
 }
 
-/** Deletes a folder, which is gone from sight at once. Does nothing when there is none. */
+/** Deletes a checkpoint, which is gone from sight at once. Does nothing when there is none. */
 export async function deleteFolder(folder: string): Promise<void> {
   const { rm } = await import("node:fs/promises");
-  const hidden = await hiddenName(folder, "deleted");
-  await renameIfThere(folder, hidden);
-  await rm(hidden, { recursive: true, force: true });
+  const hidden = await moveAway(folder, "deleted");
+  if (hidden !== null) await rm(hidden, { recursive: true, force: true });
 }
 
-/** Takes the place of whatever is at `to`. Does nothing when there is no folder. */
-async function renameIfThere(folder: string, to: string): Promise<void> {
-  const { rename, rm } = await import("node:fs/promises");
-  await rm(to, { recursive: true, force: true });
-  await rename(folder, to).catch((error: unknown) => {
-    if (!isMissing(error)) throw error;
-  });
+/** Whether a folder is a checkpoint. */
+export async function isCheckpoint(folder: string): Promise<boolean> {
+  const { stat } = await import("node:fs/promises");
+  const found = await stat(`${folder}/${SIGN_OF_CHECKPOINT}`).catch(() => null);
+  return found?.isFile() === true;
+}
+
+/** Gives a checkpoint a hidden name. @returns that name; null when there is no folder */
+async function moveAway(folder: string, what: Leftover): Promise<string | null> {
+  const { lstat, rename, rmdir } = await import("node:fs/promises");
+  const found = await lstat(folder).catch(() => null);
+  if (found === null) return null;
+  if (!(await isCheckpoint(folder))) {
+    // An empty folder is nobody's loss.
+    if (await rmdir(folder).then(...yesOrNo)) return null;
+    throw new CheckpointError(
+      `${folder}: must be a checkpoint or nothing, got something without ${SIGN_OF_CHECKPOINT}. Move it away, or set another outputDir.`,
+    );
+  }
+  const hidden = await hiddenName(folder, what);
+  await mark(folder);
+  await rename(folder, hidden);
+  return hidden;
+}
+
+async function mark(folder: string): Promise<void> {
+  const { writeFile } = await import("node:fs/promises");
+  await writeFile(`${folder}/${MARK}`, "gradloom is writing or deleting this folder\n");
 }
 
 /** Deletes what a process that was killed left in `parent`, once `recoverFolders` took what is of use. */
 export async function deleteLeftovers(parent: string): Promise<void> {
-  const { rm } = await import("node:fs/promises");
-  for (const { path } of await leftovers(parent)) await rm(path, { recursive: true, force: true });
-}
-
-/** Brings back folders of `parent` whose replacement a kill cut short. Does nothing when there is no `parent`. */
-export async function recoverFolders(parent: string): Promise<void> {
-  const { rename, stat } = await import("node:fs/promises");
-  for (const { path, folder, what } of await leftovers(parent)) {
-    if (what !== "replaced") continue;
-    const isThere = await stat(folder).then(
-      () => true,
-      () => false,
-    );
-    if (!isThere) await rename(path, folder);
+  const { rm, rmdir } = await import("node:fs/promises");
+  for (const { path, isMarked } of await leftovers(parent)) {
+    if (isMarked) await rm(path, { recursive: true, force: true });
+    else await rmdir(path).catch(() => undefined); // killed before it was marked, and so empty
   }
 }
 
+/** Brings back checkpoints of `parent` whose replacement a kill cut short. Does nothing when there is no `parent`. */
+export async function recoverFolders(parent: string): Promise<void> {
+  const { lstat, rename, rm } = await import("node:fs/promises");
+  for (const { path, folder, what, isMarked } of await leftovers(parent)) {
+    if (what !== "replaced" || !isMarked) continue;
+    if (await lstat(folder).then(...yesOrNo)) continue;
+    await rename(path, folder);
+    await rm(`${folder}/${MARK}`, { force: true });
+  }
+}
+
+const yesOrNo = [() => true, () => false] as const;
+
 async function leftovers(parent: string) {
-  const { readdir } = await import("node:fs/promises");
+  const { lstat, readdir } = await import("node:fs/promises");
   const { join } = await import("node:path");
   const names = await readdir(parent).catch((error: unknown) => {
     if (isMissing(error)) return [];
     throw error;
   });
-  return names.flatMap((name) => {
+  const found = [];
+  for (const name of names) {
     const [, folder, what] = LEFTOVER.exec(name) ?? [];
-    if (folder === undefined) return [];
-    return [{ path: join(parent, name), folder: join(parent, folder), what: what as Leftover }];
-  });
+    const path = join(parent, name);
+    if (folder === undefined || !(await lstat(path)).isDirectory()) continue;
+    const isMarked = await lstat(join(path, MARK)).then(...yesOrNo);
+    found.push({ path, folder: join(parent, folder), what: what as Leftover, isMarked });
+  }
+  return found;
 }
 
 export function isMissing(error: unknown): boolean {
@@ -92,7 +125,8 @@ export function isMissing(error: unknown): boolean {
 
 async function hiddenName(folder: string, what: Leftover): Promise<string> {
   const { basename, dirname, join } = await import("node:path");
-  return join(dirname(folder), `.${basename(folder)}.${what}`);
+  const own = crypto.randomUUID().slice(0, 8);
+  return join(dirname(folder), `.${basename(folder)}.${own}.${what}`);
 }
 
 /** Files first, then the folder that lists them. */

@@ -11,8 +11,8 @@
 //   running_loss.json          the part of the logged loss that no log record shows yet
 
 import { toSnakeCase } from "../../fields/names.ts";
-import { CheckpointError } from "../../tensor/errors.ts";
 import { Generator } from "../../tensor/philox.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import type { AdamW } from "../../optim/adamw.ts";
 import type { TrainingArguments } from "../arguments/arguments.ts";
 import { writeFolderAtomically } from "./atomicFolder.ts";
@@ -20,8 +20,10 @@ import type { CallbackHandler } from "../callbacks.ts";
 import type { RunningLoss } from "../runningLoss.ts";
 import { LOSS_SCALE, type LossScale } from "../precision.ts";
 import { sortedJson } from "../sortedJson.ts";
-import { parseObject, TrainerState } from "../trainerState.ts";
-import { readTensors, writeTensors } from "./tensorFiles.ts";
+import type { TrainerState } from "../trainerState.ts";
+import { checkpointIn } from "./rotation.ts";
+import { readStateFiles } from "./stateFiles.ts";
+import { checkTensors, readTensors, writeTensors } from "./tensorFiles.ts";
 import type { TrainableModel } from "../trainableModel.ts";
 
 /** What a checkpoint holds, besides files of the tokenizer. */
@@ -39,12 +41,14 @@ export interface CheckpointParts {
 /**
  * Writes a checkpoint: the folder appears whole or not at all. Node only.
  * @param writeTokenizer adds the tokenizer's files to a folder
+ * @param saveOnlyModel leaves out what only resuming needs
  * @throws {CheckpointError} when it cannot be written
  */
 export async function saveCheckpoint(
   folder: string,
   parts: CheckpointParts,
   writeTokenizer: ((folder: string) => Promise<void>) | undefined,
+  saveOnlyModel: boolean,
 ): Promise<void> {
   const { model, args, state, callbacks, optimizer, runningLoss, lossScale } = parts;
   state.statefulCallbacks = callbacks.exportState();
@@ -56,7 +60,7 @@ export async function saveCheckpoint(
     await writeTokenizer?.(temporary);
     await writeJson("training_args.json", snakeKeys(args));
     await writeFile(`${temporary}/trainer_state.json`, state.toJSONText());
-    if (args.saveOnlyModel) return;
+    if (saveOnlyModel) return;
     const { seed, offset } = model.random;
     await writeTensors(`${temporary}/optimizer.safetensors`, optimizer.state());
     await writeJson("scheduler.json", {
@@ -71,39 +75,27 @@ export async function saveCheckpoint(
 }
 
 /**
- * Puts model, optimizer, state and random numbers back to where a checkpoint was written.
+ * Puts model, optimizer, state and random numbers back to where a checkpoint was written. All files are checked before
+ * anything is touched.
  * @throws {CheckpointError} for a file that is missing, damaged, or of another model
  */
 export async function loadCheckpoint(folder: string, parts: CheckpointParts): Promise<void> {
-  const { model, state, callbacks, optimizer, runningLoss, lossScale } = parts;
-  // All small files first, so that a folder that is no checkpoint changes nothing.
-  const stateText = await readText(folder, "trainer_state.json");
-  const restored = TrainerState.fromText(stateText, `${folder}/trainer_state.json`);
-  const scheduler = await readNumbers(folder, "scheduler.json", ["last_epoch"]);
-  const dropout = await readNumbers(folder, "rng_state.json", ["seed", "offset"], "dropout");
-  const loss = await readNumbers(folder, "running_loss.json", ["sum", "logged", "logged_step"]);
-  const scaler = lossScale && (await readNumbers(folder, "scaler.json", SCALER_KEYS));
+  const { model, args, state, callbacks, optimizer, runningLoss, lossScale } = parts;
+  const stored = await readStateFiles(folder, lossScale !== null);
+  const best = await checkpointIn(args.outputDir, stored.state.bestModelCheckpoint);
+  if (args.loadBestModelAtEnd && best !== null) await checkTensors(...weightsFile(best, model));
+  await checkTensors(`${folder}/optimizer.safetensors`, optimizer.state());
+  await checkTensors(...weightsFile(folder, model));
+  callbacks.importState(stored.state.statefulCallbacks);
+
   await readTensors(`${folder}/optimizer.safetensors`, optimizer.state());
   await loadWeights(folder, model);
-  Object.assign(state, restored);
-  callbacks.importState(state.statefulCallbacks);
-  optimizer.steps = scheduler.last_epoch!;
-  model.random = new Generator(dropout.seed!, dropout.offset!);
-  if (scaler !== null) {
-    lossScale!.restore({
-      scale: scaler.scale!,
-      growthTracker: scaler._growth_tracker!,
-      skippedSteps: scaler.skipped_steps!,
-    });
-  }
-  runningLoss.restore({
-    sum: loss.sum!,
-    logged: loss.logged!,
-    loggedStep: loss.logged_step!,
-  });
+  Object.assign(state, stored.state, { bestModelCheckpoint: best });
+  optimizer.steps = stored.optimizerSteps;
+  model.random = new Generator(stored.dropout.seed, stored.dropout.offset);
+  if (stored.lossScale !== null) lossScale!.restore(stored.lossScale);
+  runningLoss.restore(stored.runningLoss);
 }
-
-const SCALER_KEYS = ["scale", "_growth_tracker", "skipped_steps"] as const;
 
 /** GradScaler.state_dict's keys, and how many updates were left out. */
 function scalerJson({ state }: LossScale): Record<string, number> {
@@ -119,43 +111,16 @@ function scalerJson({ state }: LossScale): Record<string, number> {
 
 /** Overwrites the model's weights with those of a checkpoint. @throws {CheckpointError} */
 export async function loadWeights(folder: string, model: TrainableModel): Promise<void> {
+  await readTensors(...weightsFile(folder, model));
+}
+
+function weightsFile(
+  folder: string,
+  model: TrainableModel,
+): [path: string, tensors: ReadonlyMap<string, Tensor>] {
   const whole = () => ({ file: "model.safetensors", tensors: model.parameters() });
   const { file, tensors } = model.savedWeights?.() ?? whole();
-  await readTensors(`${folder}/${file}`, tensors);
-}
-
-async function readText(folder: string, name: string): Promise<string> {
-  const { readFile } = await import("node:fs/promises");
-  try {
-    return await readFile(`${folder}/${name}`, "utf8");
-  } catch (error) {
-    throw new CheckpointError(
-      `${folder}: must hold ${name} to be resumed from, and does not. ` +
-        "Use a checkpoint-N folder that this library wrote, without saveOnlyModel.",
-      { cause: error },
-    );
-  }
-}
-
-/** Numbers of a JSON file; null, which is how JSON holds NaN, is NaN. */
-async function readNumbers(
-  folder: string,
-  name: string,
-  keys: readonly string[],
-  within?: string,
-): Promise<Record<string, number>> {
-  const path = `${folder}/${name}`;
-  let object = parseObject(await readText(folder, name), path);
-  if (within !== undefined) object = parseObject(JSON.stringify(object[within] ?? null), path);
-  const entries = keys.map((key) => {
-    const value = object[key];
-    if (typeof value === "number") return [key, value];
-    if (value === null) return [key, NaN];
-    throw new CheckpointError(
-      `${path}: ${key} must be a number, got ${JSON.stringify(value)}. Use another checkpoint.`,
-    );
-  });
-  return Object.fromEntries(entries) as Record<string, number>;
+  return [`${folder}/${file}`, tensors];
 }
 
 function snakeKeys(object: object): Record<string, unknown> {

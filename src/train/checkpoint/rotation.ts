@@ -1,7 +1,7 @@
 // The checkpoints of an output folder: which there are, and which may go.
 
 import { CheckpointError } from "../../tensor/errors.ts";
-import { deleteFolder, isMissing, recoverFolders } from "./atomicFolder.ts";
+import { deleteFolder, isCheckpoint, isMissing, recoverFolders } from "./atomicFolder.ts";
 
 export interface CheckpointFolder {
   readonly path: string;
@@ -12,7 +12,7 @@ export interface CheckpointFolder {
 
 export const checkpointName = (step: number): string => `checkpoint-${step}`;
 
-/** The checkpoint-N folders of `outputDir`, in order of N. */
+/** The checkpoint-N folders of `outputDir`, in order of N. Files, broken links and folders of another kind do not count. */
 export async function listCheckpoints(outputDir: string): Promise<CheckpointFolder[]> {
   const { readdir, stat } = await import("node:fs/promises");
   const { join } = await import("node:path");
@@ -21,6 +21,7 @@ export async function listCheckpoints(outputDir: string): Promise<CheckpointFold
     const step = /^checkpoint-(\d+)$/.exec(name)?.[1];
     if (step === undefined) continue;
     const path = join(outputDir, name);
+    if (!(await isCheckpoint(path))) continue;
     found.push({ path, step: Number(step), time: (await stat(path)).mtimeMs });
   }
   return found.sort((a, b) => a.step - b.step);
@@ -66,9 +67,9 @@ export async function rotateCheckpoints(
 
 /** With a limit of one checkpoint, the best is what is left in the end. */
 export async function keepOnly(outputDir: string, best: string): Promise<void> {
-  for (const { path } of await listCheckpoints(outputDir)) {
-    if (path !== best) await deleteFolder(path);
-  }
+  const checkpoints = await listCheckpoints(outputDir);
+  if (!checkpoints.some(({ path }) => path === best)) return; // it is elsewhere: then these are all there is
+  for (const { path } of checkpoints) if (path !== best) await deleteFolder(path);
 }
 
 /** The folder that `resumeFromCheckpoint` means. @throws {CheckpointError} when `resume` is true and there is no checkpoint */

@@ -5,6 +5,7 @@ import { CheckpointError, invariant } from "../../tensor/errors.ts";
 import {
   openSafetensors,
   writeSafetensors,
+  type SafetensorsFile,
   type SafetensorsInput,
 } from "../../tensor/safetensors.ts";
 import { formatShape, sameShape } from "../../tensor/shape.ts";
@@ -41,6 +42,27 @@ export async function readTensors(
   path: string,
   tensors: ReadonlyMap<string, Tensor>,
 ): Promise<void> {
+  await withFitting(path, tensors, async (file) => {
+    for (const [name, x] of tensors) {
+      const { data } = await file.read(name);
+      x.device.write(x.storage, x.dtype, data as FileArray);
+    }
+  });
+}
+
+/** Whether `readTensors` would succeed, from the file's header alone. @throws as readTensors */
+export async function checkTensors(
+  path: string,
+  tensors: ReadonlyMap<string, Tensor>,
+): Promise<void> {
+  await withFitting(path, tensors, () => Promise.resolve());
+}
+
+async function withFitting(
+  path: string,
+  tensors: ReadonlyMap<string, Tensor>,
+  work: (file: SafetensorsFile) => Promise<void>,
+): Promise<void> {
   const file = await openSafetensors(path);
   try {
     for (const [name, x] of tensors) {
@@ -52,10 +74,7 @@ export async function readTensors(
           "Does the checkpoint belong to this model?",
       );
     }
-    for (const [name, x] of tensors) {
-      const { data } = await file.read(name);
-      x.device.write(x.storage, x.dtype, data as FileArray);
-    }
+    await work(file);
   } finally {
     await file.close();
   }

@@ -1,6 +1,7 @@
 // Where the commands write: results to stdout (nothing but one JSON object with --json), the rest to stderr.
 
 import Table from "cli-table3";
+import { printable } from "./printable.ts";
 
 /** Cells of one line need no rule between them. */
 const WITHOUT_LINES_BETWEEN_ROWS = { mid: "", "left-mid": "", "mid-mid": "", "right-mid": "" };
@@ -12,9 +13,9 @@ export class Output {
     this.json = json;
   }
 
-  /** A line of the report a person reads; goes to stderr when stdout is for JSON. */
+  /** A line of the report a person reads, without control characters; goes to stderr when stdout is for JSON. */
   print(text = ""): void {
-    (this.json ? process.stderr : process.stdout).write(`${text}\n`);
+    (this.json ? process.stderr : process.stdout).write(`${printable(text)}\n`);
   }
 
   /** The command's result: with --json the only thing on stdout. */
@@ -36,7 +37,7 @@ export class Output {
       ...(wrap ? {} : { chars: WITHOUT_LINES_BETWEEN_ROWS }),
       ...(wrap ? { wordWrap: true, colWidths: head.map(() => column) } : {}),
     });
-    table.push(...rows.map((row) => [...row]));
+    table.push(...rows.map((row) => row.map(printable)));
     this.print(table.toString());
   }
 }

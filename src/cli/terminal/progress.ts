@@ -1,16 +1,12 @@
 // Progress of long work, on stderr: a bar on a terminal, lines elsewhere. stdout belongs to results.
 
-import cliProgress from "cli-progress";
+import { standingLine } from "./bottomLine.ts";
+import { printable } from "./printable.ts";
 
 export interface Progress {
   /** @param done how much of the total is finished @param detail a few words behind the bar */
   update(done: number, detail?: string): void;
   stop(): void;
-}
-
-/** Clears the line that a bar stands in, so that text can be printed there; the bar is drawn anew below it. */
-export function clearBar(stream = process.stderr): void {
-  if (stream.isTTY) stream.write("\r\x1b[K");
 }
 
 /** Seconds between two lines where there is no terminal. */
@@ -28,7 +24,7 @@ export function startProgress(
   { begin = 0, stream = process.stderr }: ProgressOptions = {},
 ): Progress {
   const start = stream.isTTY ? startBar : startLines;
-  return start(label, total, begin, stream);
+  return start(printable(label), total, begin, stream);
 }
 
 export interface ProgressOptions {
@@ -40,22 +36,34 @@ function startBar(
   label: string,
   total: number,
   begin: number,
-  stream: NodeJS.WritableStream,
+  stream: NodeJS.WriteStream,
 ): Progress {
-  const bar = new cliProgress.SingleBar({
-    format: (options, { value, total, eta, maxWidth }, { detail }: { detail: string }) => {
-      const left = eta > 0 ? `${cliProgress.Format.TimeFormat(eta, options, 5)} left` : "";
-      return barLine({ label, value, total, left, detail }, maxWidth);
-    },
-    hideCursor: true,
-    clearOnComplete: true,
-    stream,
+  const started = performance.now();
+  let value = begin;
+  let detail = "";
+  const line = standingLine(stream, (width) => {
+    const seconds = (performance.now() - started) / 1000;
+    const isKnown = value > begin && value < total;
+    const left = isKnown ? `${duration((seconds / (value - begin)) * (total - value))} left` : "";
+    return barLine({ label, value, total, left, detail }, width);
   });
-  bar.start(total, begin, { detail: "" });
   return {
-    update: (done, detail = "") => bar.update(done, { detail }),
-    stop: () => bar.stop(),
+    update(done, words = "") {
+      value = done;
+      detail = printable(words);
+      line.changed();
+    },
+    stop: () => line.remove(),
   };
+}
+
+/** 8s, 2m05s, 1h02m. */
+function duration(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  const two = (part: number): string => String(part).padStart(2, "0");
+  if (whole < 60) return `${whole}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m${two(whole % 60)}s`;
+  return `${Math.floor(whole / 3600)}h${two(Math.floor((whole % 3600) / 60))}m`;
 }
 
 /** Columns of a bar: no wider than is pleasant, no narrower than says something. */
@@ -81,11 +89,33 @@ export function barLine({ label, value, total, left, detail }: BarState, width: 
     [label, bar, words.join(" | ")].filter((part) => part !== "").join(" ");
   // In the last column a cursor waits to wrap.
   const room = width - 1;
-  while (words.length > 1 && line("").length > room) words.pop();
-  const size = Math.min(WIDEST_BAR, room - line("").length - 1);
-  if (size < NARROWEST_BAR) return line("").slice(0, Math.max(0, room));
+  while (words.length > 1 && columnsOf(line("")) > room) words.pop();
+  const size = Math.min(WIDEST_BAR, room - columnsOf(line("")) - 1);
+  if (size < NARROWEST_BAR) return cut(line(""), room);
   const full = Math.round(share * size);
   return line("█".repeat(full) + "░".repeat(size - full));
+}
+
+/** Columns that a text takes at most: two for a character that may be a wide one. */
+function columnsOf(text: string): number {
+  return [...text].reduce((sum, character) => sum + columnsOfCharacter(character), 0);
+}
+
+function columnsOfCharacter(character: string): number {
+  const code = character.codePointAt(0)!;
+  return code < 0x1100 || (code >= 0x2000 && code < 0x2e80) ? 1 : 2;
+}
+
+/** As much of a text as fits into some columns. */
+function cut(text: string, columns: number): string {
+  let left = columns;
+  let end = 0;
+  for (const character of text) {
+    left -= columnsOfCharacter(character);
+    if (left < 0) break;
+    end += character.length;
+  }
+  return text.slice(0, end);
 }
 
 function startLines(

@@ -1,0 +1,151 @@
+// One run at a time writes to an output folder. The lock is a file in it that says who has it: process, host, since when.
+// Who finds the lock of a process that is gone takes it over. Node only.
+
+import { CheckpointError } from "../../tensor/errors.ts";
+
+/** Who holds a folder, as its lock file says. */
+interface Holder {
+  readonly pid: number;
+  readonly host: string;
+  /** Linux: which processes the pid is counted among, for containers have their own; "" elsewhere. */
+  readonly pidNamespace: string;
+  /** Linux: when the process began, in ticks since the machine did, for pids are used again; "" elsewhere. */
+  readonly processStart: string;
+  /** When the lock was taken, ISO 8601. */
+  readonly since: string;
+  /** Tells two locks of one process apart. */
+  readonly id: string;
+}
+
+const LOCK = ".gradloom.lock";
+/** Exists for the moment in which a process replaces the lock of one that is gone. */
+const TAKEOVER = ".gradloom.lock.takeover";
+/** Milliseconds after which a process must have been killed in that moment. */
+const TAKEOVER_LIMIT = 10_000;
+const POLL = 20;
+
+/**
+ * Makes the folder where it is missing, and locks it.
+ * @returns gives the lock back; to be called once
+ * @throws {CheckpointError} when another run holds the lock, in this process or another
+ */
+export async function lockOutputFolder(folder: string): Promise<() => Promise<void>> {
+  const { mkdir, rm, stat, writeFile } = await import("node:fs/promises");
+  const { join } = await import("node:path");
+  // Not mkdir's `recursive` where the folder is there: it may be one that cannot be made, such as a mounted one.
+  if (!(await stat(folder).catch(() => null))) await mkdir(folder, { recursive: true });
+  const own = await describeSelf();
+  const path = join(folder, LOCK);
+  const takeover = join(folder, TAKEOVER);
+  for (;;) {
+    if (await create(path, own)) break;
+    const holder = await readHolder(path);
+    if (holder === null) continue; // given back meanwhile
+    if (!(await isGone(holder, own))) throw refusal(folder, path, holder);
+    // Only who has the takeover file may delete the lock of a process that is gone, and only when it is still that one.
+    try {
+      await writeFile(takeover, "", { flag: "wx" });
+    } catch {
+      await breakOldTakeover(takeover);
+      await new Promise((resolve) => setTimeout(resolve, POLL));
+      continue;
+    }
+    try {
+      if ((await readHolder(path))?.id === holder.id) await rm(path, { force: true });
+    } finally {
+      await rm(takeover, { force: true });
+    }
+  }
+  return async () => {
+    if ((await readHolder(path).catch(() => null))?.id === own.id) await rm(path, { force: true });
+  };
+}
+
+/** The lock file appears with its content: nobody reads half of it. @returns false when there is one */
+async function create(path: string, own: Holder): Promise<boolean> {
+  const { link, rm, writeFile } = await import("node:fs/promises");
+  const temporary = `${path}.${own.id}`;
+  await writeFile(temporary, JSON.stringify(own));
+  try {
+    await link(temporary, path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return false;
+    // File systems without links.
+    return await writeFile(path, JSON.stringify(own), { flag: "wx" }).then(
+      () => true,
+      (second: NodeJS.ErrnoException) => {
+        if (second.code === "EEXIST") return false;
+        throw second;
+      },
+    );
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** null when there is no lock. Of a file that is none of ours, a holder that is never gone. */
+async function readHolder(path: string): Promise<Holder | null> {
+  const { readFile } = await import("node:fs/promises");
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return null;
+    throw error;
+  });
+  if (text === null) return null;
+  const nobody = { pid: 0, host: "?", pidNamespace: "", processStart: "", since: "?", id: text };
+  try {
+    const { pid, host, pidNamespace, processStart, since, id } = JSON.parse(text) as Holder;
+    const isWhole =
+      Number.isInteger(pid) &&
+      [host, pidNamespace, processStart, since, id].every((value) => typeof value === "string");
+    return isWhole ? { pid, host, pidNamespace, processStart, since, id } : nobody;
+  } catch {
+    return nobody;
+  }
+}
+
+async function describeSelf(): Promise<Holder> {
+  const { readlink } = await import("node:fs/promises");
+  const { hostname } = await import("node:os");
+  return {
+    pid: process.pid,
+    host: hostname(),
+    pidNamespace: await readlink("/proc/self/ns/pid").catch(() => ""),
+    processStart: await processStart("self"),
+    since: new Date().toISOString(),
+    id: crypto.randomUUID(),
+  };
+}
+
+/** Whether the process of a lock has ended. Of another machine or container nobody knows: then false. */
+async function isGone(holder: Holder, own: Holder): Promise<boolean> {
+  if (holder.host !== own.host || holder.pidNamespace !== own.pidNamespace) return false;
+  try {
+    process.kill(holder.pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ESRCH";
+  }
+  if (holder.processStart === "") return false;
+  return (await processStart(holder.pid)) !== holder.processStart;
+}
+
+/** Field 22 of /proc/PID/stat; the name before it may hold blanks and parentheses. */
+async function processStart(pid: number | "self"): Promise<string> {
+  const { readFile } = await import("node:fs/promises");
+  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+}
+
+async function breakOldTakeover(path: string): Promise<void> {
+  const { rm, stat } = await import("node:fs/promises");
+  const found = await stat(path).catch(() => null);
+  if (found && Date.now() - found.mtimeMs > TAKEOVER_LIMIT) await rm(path, { force: true });
+}
+
+function refusal(folder: string, path: string, { pid, host, since }: Holder): CheckpointError {
+  return new CheckpointError(
+    `outputDir: ${folder} must be of one run at a time, got the lock of process ${pid} on ${host} since ${since}. ` +
+      `Wait for that run or choose another outputDir; if it is over for sure, delete ${path}.`,
+  );
+}
