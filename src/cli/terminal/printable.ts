@@ -16,14 +16,19 @@ export function printable(text: string): string {
 
 /** Longest value that a message quotes, and longest message. */
 const [QUOTED_LIMIT, MESSAGE_LIMIT] = [200, 2000];
-const LONG_QUOTED = new RegExp(`"((?:[^"\\\\]|\\\\.){${QUOTED_LIMIT},})"`, "gs");
+const QUOTED = /"((?:[^"\\]|\\.)*)"/gs;
+/** What of a message is looked at. */
+const READ_LIMIT = 20_000;
 
 /** The message of an error on a terminal: printable, long values and what is far too long cut. */
 export function printableMessage(message: string): string {
-  const shortened = message.replace(
-    LONG_QUOTED,
-    (_, value: string) => `"${value.slice(0, QUOTED_LIMIT)}..." (${value.length} characters)`,
-  );
+  const shortened = message
+    .slice(0, READ_LIMIT)
+    .replace(QUOTED, (quoted, value: string) =>
+      value.length <= QUOTED_LIMIT
+        ? quoted
+        : `"${value.slice(0, QUOTED_LIMIT)}..." (${value.length} characters)`,
+    );
   const text = printable(shortened);
   return text.length <= MESSAGE_LIMIT ? text : `${text.slice(0, MESSAGE_LIMIT)}...`;
 }
