@@ -120,7 +120,8 @@ describe.skipIf(typeof browser === "string")(`pages (${version})`, () => {
   });
 
   describe("webgpu", () => {
-    it("gives the figures of the cpu device in Node", async () => {
+    // SwiftShader takes 15 s on two idle cores, and many times that beside other tests.
+    it("gives the figures of the cpu device in Node", { timeout: 300_000 }, async () => {
       const figures = resultOf(await run<PageFigures>("/isolated", "page", "measure", "webgpu"));
       expect(figures.kind).toBe("webgpu");
       expectFigures(figures, 1e-3);

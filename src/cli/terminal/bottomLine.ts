@@ -20,6 +20,8 @@ const INTERVAL = 100;
 const HIDE_CURSOR = "\x1b[?25l";
 const SHOW_CURSOR = "\x1b[?25h";
 const ERASE_BELOW = "\x1b[J";
+/** A terminal that was made narrower a moment ago cuts the line at its edge; wrapped, its first row would stay. */
+const [CUT_AT_EDGE, WRAP_AT_EDGE] = ["\x1b[?7l", "\x1b[?7h"];
 /** Where a terminal does not say how wide it is. */
 const USUAL_WIDTH = 80;
 
@@ -107,7 +109,7 @@ class BottomLine {
     const draw = this.#standing.at(-1);
     if (draw === undefined || this.#isLineTaken) return;
     const width = this.#stream.columns || USUAL_WIDTH;
-    this.#write?.(`\r${draw(width)}${ERASE_BELOW}\r`);
+    this.#write?.(`\r${CUT_AT_EDGE}${draw(width)}${WRAP_AT_EDGE}${ERASE_BELOW}\r`);
     this.#drawn = { at: performance.now(), isThere: true, isStale: false };
   }
 
