@@ -2,10 +2,10 @@
 // cpu device needs the compiled kernels, and that folder knows none.
 
 import { CpuDevice } from "../tensor/cpuDevice.ts";
-import { createMemory, MOST_BYTES } from "../tensor/cpuMemory.ts";
 import { setDebugFromVariable } from "../tensor/debug.ts";
 import type { Device } from "../tensor/device.ts";
 import { DeviceError } from "../tensor/errors.ts";
+import { MOST_BYTES, takeMemory } from "../tensor/memoryPool.ts";
 import { isNode } from "../tensor/runtime.ts";
 import type { AdapterOptions } from "../tensor/webgpu/adapter.ts";
 import { openHardwareWebGpu, openWebGpu } from "../tensor/webgpu/open.ts";
@@ -87,11 +87,11 @@ async function withMeasuredTiles(device: WebGpuDevice): Promise<WebGpuDevice> {
 
 async function openCpu(options: DeviceOptions): Promise<Device> {
   checkCpuOptions(options);
-  const memory = createMemory();
   const totalBytes = options.memoryBytes ?? (await machineMemory());
   const limits = { eachBytes: MOST_BYTES, totalBytes };
-  if (options.kernels === "plain") return new CpuDevice(memory, null, limits);
+  if (options.kernels === "plain") return new CpuDevice(takeMemory(), null, limits);
   const module = await compileWasm(options.wasmVariant ?? (await defaultVariant()));
+  const memory = takeMemory();
   const device = new CpuDevice(memory, await bindWasm(module, memory), limits);
   await device.startThreads(options.threads ?? (await defaultThreads()), module);
   return device;

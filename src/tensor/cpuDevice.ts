@@ -2,7 +2,7 @@
 // TypeScript bodies through typed-array views made per call (a view kept across a growth of the memory would be
 // stale). What does not fit into one memory lies in others (cpuMemory.ts).
 
-import { CpuMemory, CpuStorage, MOST_BYTES, type Block, type MemoryLimits } from "./cpuMemory.ts";
+import { CpuMemory, CpuStorage, type Block, type MemoryLimits } from "./cpuMemory.ts";
 import { debugLevel, debugWriter, describeCall, formatValues, kernelLine } from "./debug.ts";
 import type {
   Device,
@@ -17,6 +17,7 @@ import type {
 import type { DataArray, Dtype, StorageArray } from "./dtype.ts";
 import { byteLength, fromStorage } from "./dtype.ts";
 import { DeviceError, invariant } from "./errors.ts";
+import { MOST_BYTES } from "./memoryPool.ts";
 import { CONTROL_BYTES, ThreadPool } from "./threadPool.ts";
 import type { WasmBody, WasmCall, WasmPass } from "./wasm.ts";
 
@@ -100,7 +101,8 @@ export class CpuDevice implements Device {
   }
 
   #allocate(bytes: number, pinned?: ReadonlySet<Block>): CpuStorage {
-    const storage = this.#closed ? null : this.#memory.allocate(bytes, pinned);
+    this.#check();
+    const storage = this.#memory.allocate(bytes, pinned);
     if (storage === null) throw this.#outOfMemory(bytes);
     return storage;
   }
@@ -128,6 +130,7 @@ export class CpuDevice implements Device {
     params: KernelParams,
     constants: KernelParams,
   ): void {
+    this.#check();
     this.dispatches++;
     if (debugLevel() > 0) this.#executeTraced(kernel, tensors, params, constants);
     else this.#execute(kernel, tensors, params, constants);
@@ -171,9 +174,12 @@ export class CpuDevice implements Device {
     kernel.plain(this.#arrays(bindings, tensors), params, constants);
   }
 
-  async sync(): Promise<void> {}
+  async sync(): Promise<void> {
+    this.#check();
+  }
 
   fence(): () => Promise<void> {
+    this.#check();
     return () => this.sync();
   }
 
@@ -193,9 +199,17 @@ export class CpuDevice implements Device {
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
-    await this.#pool?.stop();
+    const pool = this.#pool;
     this.#pool = null;
+    // A memory that a thread may still read is no memory for another device.
+    if ((await pool?.stop()) !== false) this.#memory.close();
+  }
+
+  /** @throws {DeviceError} once the device was closed: its memory may be another device's */
+  #check(): void {
+    if (this.#closed) throw new DeviceError("cpu: the device was closed. Open another one.");
   }
 
   #runPass(
@@ -319,12 +333,12 @@ export class CpuDevice implements Device {
   }
 
   #view(storage: Storage, dtype: Dtype, size: number): StorageArray {
+    this.#check();
     return this.#memory.view(storageOf(storage), dtype, size);
   }
 
   /** @param bytes that were asked for */
   #outOfMemory(bytes: number): DeviceError {
-    if (this.#closed) return new DeviceError("cpu: the device was closed. Open another one.");
     const { eachBytes, totalBytes } = this.#limits;
     const held = this.#memory.bytes;
     const limit =

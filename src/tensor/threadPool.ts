@@ -14,6 +14,10 @@ const UNCLAIMED = 0;
 const UNFINISHED = 1;
 const FAILED = 2;
 const READY = 3;
+/** In place of a count of unclaimed chunks: the workers are to end. */
+const STOP = -1;
+/** Ms that workers get to end by themselves; they need microseconds, on a busy machine as long as they wait for a core. */
+const PATIENCE = 5000;
 const JOB_OFFSET = 64;
 /** Serial number, function index, units, units of a chunk, bytes of scratch of a thread, scratch address, count of arguments. */
 const HEADER = 7;
@@ -58,7 +62,7 @@ const workOff: WorkOff = (functions, words, job, thread) => {
   let run: ((...args: number[]) => void) | undefined;
   for (;;) {
     const left = Atomics.load(words, 0);
-    if (left === 0) return;
+    if (left <= 0) return;
     if (Atomics.compareExchange(words, 0, left, left - 1) !== left) continue;
     // The job stays as it is while a chunk that was claimed from it is unfinished.
     const [units, size, count] = [job[2]!, job[3]!, job[6]!];
@@ -92,8 +96,10 @@ const start = async ({ module, memory, control, names, thread }) => {
   for (;;) {
     for (let i = 0; i < ${SPINS} && Atomics.load(words, ${UNCLAIMED}) === 0; i++);
     Atomics.wait(words, ${UNCLAIMED}, 0);
+    if (Atomics.load(words, ${UNCLAIMED}) === ${STOP}) break;
     workOff(functions, words, job, thread);
   }
+  Atomics.sub(words, ${READY}, 1);
 };
 `;
 
@@ -179,8 +185,20 @@ export class ThreadPool {
     }
   }
 
-  async stop(): Promise<void> {
+  /**
+   * Ends the workers. They leave the memory by themselves first: a browser goes on with a worker for a while after it was told to
+   * end it, and it would take chunks of whoever has the memory next.
+   * @returns whether all of them have left the memory
+   */
+  async stop(): Promise<boolean> {
+    Atomics.store(this.#words, UNCLAIMED, STOP);
+    Atomics.notify(this.#words, UNCLAIMED);
+    const begun = performance.now();
+    const left = (): boolean => Atomics.load(this.#words, READY) === 0;
+    while (!left() && performance.now() - begun < PATIENCE)
+      await new Promise((resume) => setTimeout(resume, 1));
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    return left();
   }
 }
 
