@@ -18,7 +18,7 @@ export interface GenerationOptions {
   readonly minNewTokens?: number | undefined;
   /** No end token while the decoder length, start token included, is below this. */
   readonly minLength?: number | undefined;
-  /** Beams per item; 1 (the default) is greedy search, or sampling. */
+  /** Beams per item, 1 to 4096; 1 (the default) is greedy search, or sampling. */
   readonly numBeams?: number | undefined;
   /** Beam scores are log-probabilities divided by (generated length) ** lengthPenalty. Default 1. */
   readonly lengthPenalty?: number | undefined;
@@ -27,7 +27,7 @@ export interface GenerationOptions {
    * best running beam would not improve on them now; "never" when it could not at any length.
    */
   readonly earlyStopping?: boolean | "never" | undefined;
-  /** Sequences returned per item: at most numBeams, or any number when sampling without beams. Default 1. */
+  /** Sequences returned per item: at most numBeams, or up to 4096 when sampling without beams. Default 1. */
   readonly numReturnSequences?: number | undefined;
   /** Draw tokens at random instead of taking the likeliest. Default false. */
   readonly doSample?: boolean | undefined;
@@ -77,18 +77,28 @@ const integer = (least: number): Rule => ({
   must: `an integer of at least ${least}`,
 });
 
+/**
+ * Most rows of an item. Each has a cache, and logits over the vocabulary: 4096 of them are half a gigabyte a step at 32,128
+ * words. A file that asks for more is damaged, or means harm.
+ */
+const MOST_ROWS = 4096;
+const rowCount = number(
+  `an integer of 1 to ${MOST_ROWS}`,
+  (value) => Number.isInteger(value) && value >= 1 && value <= MOST_ROWS,
+);
+
 const RULES: Readonly<Record<OptionName, Rule>> = {
   maxNewTokens: integer(1),
   maxLength: integer(2),
   minNewTokens: integer(0),
   minLength: integer(0),
-  numBeams: integer(1),
+  numBeams: rowCount,
   lengthPenalty: number("a finite number", Number.isFinite),
   earlyStopping: {
     must: 'true, false or "never"',
     holds: (value) => typeof value === "boolean" || value === "never",
   },
-  numReturnSequences: integer(1),
+  numReturnSequences: rowCount,
   doSample: flag,
   temperature: number("a finite number above 0", (value) => value > 0 && value < Infinity),
   topK: integer(0),
@@ -145,6 +155,7 @@ export function planGeneration(
   options: GenerationOptions,
   defaults: GenerationOptions = {},
 ): GenerationPlan {
+  checkObject(options);
   checkEach(options);
   const pick = <K extends OptionName>(
     name: K,
@@ -189,6 +200,13 @@ function leastLength(options: GenerationOptions): number | undefined {
 
 function streamTo(put: TokenStreamer["put"]): TokenStreamer {
   return { put, end: () => undefined };
+}
+
+function checkObject(options: unknown): void {
+  if (typeof options === "object" && options !== null && !Array.isArray(options)) return;
+  throw new ArgumentError(
+    `generate: options must be an object as { numBeams: 4 }, got ${formatValue(options)}. Leave them out for the model's own.`,
+  );
 }
 
 function checkEach(options: GenerationOptions): void {
