@@ -35,6 +35,12 @@ export interface DeviceOptions {
    * WebAssembly memory, what was used longest ago lies in further ones.
    */
   readonly memoryBytes?: number;
+  /**
+   * cpu: true runs kernels on `threads` workers alone, while this thread goes on, as with a GPU: a program that trains answers
+   * requests meanwhile. Ops return at once, and what goes wrong in a kernel is thrown where one waits (`data`, `sync`).
+   * Default false.
+   */
+  readonly background?: boolean;
   /** cpu: which build of the kernels; GRADLOOM_WASM_VARIANT or the fastest that this runtime has unless given. */
   readonly wasmVariant?: WasmVariant;
   /** webgpu, in Node: part of the adapter's name, where there are several. A name that fits none is answered with all. */
@@ -46,7 +52,7 @@ export interface DeviceOptions {
 /** While this module loads, so that `setDebug` has the last word. */
 const debugError = isNode ? setDebugFromVariable(process.env["GRADLOOM_DEBUG"]) : null;
 
-const CPU_OPTIONS = ["threads", "memoryBytes", "kernels", "wasmVariant"];
+const CPU_OPTIONS = ["threads", "background", "memoryBytes", "kernels", "wasmVariant"];
 const WEBGPU_OPTIONS = ["adapter", "powerPreference"];
 
 /**
@@ -93,7 +99,9 @@ async function openCpu(options: DeviceOptions): Promise<Device> {
   const module = await compileWasm(options.wasmVariant ?? (await defaultVariant()));
   const memory = takeMemory();
   const device = new CpuDevice(memory, await bindWasm(module, memory), limits);
-  await device.startThreads(options.threads ?? (await defaultThreads()), module);
+  const threads = options.threads ?? (await defaultThreads());
+  if (options.background) await device.startBackground(threads, module);
+  else await device.startThreads(threads, module);
   return device;
 }
 
@@ -147,7 +155,8 @@ async function machineMemory(): Promise<number> {
   return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
 }
 
-function checkCpuOptions({ threads, kernels, wasmVariant, memoryBytes }: DeviceOptions): void {
+function checkCpuOptions(options: DeviceOptions): void {
+  const { threads, kernels, wasmVariant, memoryBytes, background } = options;
   const isCount = (n: number) => Number.isInteger(n) && n >= 1 && n <= MAX_THREADS;
   if (threads !== undefined && !isCount(threads)) {
     throw new DeviceError(
@@ -159,6 +168,22 @@ function checkCpuOptions({ threads, kernels, wasmVariant, memoryBytes }: DeviceO
     throw new DeviceError(
       `openDevice: threads must be 1 on a page that is not cross-origin isolated, got ${threads}. Serve it with the headers ` +
         "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, or leave threads out.",
+    );
+  }
+  if (background !== undefined && typeof background !== "boolean") {
+    throw new DeviceError(
+      `openDevice: background must be true or false, got ${format(background)}`,
+    );
+  }
+  if (background && !sharesMemory()) {
+    throw new DeviceError(
+      "openDevice: background must be false on a page that is not cross-origin isolated, got true. Serve it with the headers " +
+        "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, or leave it out.",
+    );
+  }
+  if (background && kernels === "plain") {
+    throw new DeviceError(
+      "openDevice: plain kernels must run on the calling thread, got background: true. Leave it out.",
     );
   }
   if (memoryBytes !== undefined && !(memoryBytes > 0)) {

@@ -112,6 +112,8 @@ export class CpuStorage implements Storage {
 }
 
 export class CpuMemory {
+  /** Called before bytes move: whoever computes elsewhere must have done so. */
+  beforeMove: () => void = () => undefined;
   readonly #near: Bank;
   readonly #far: Bank[] = [];
   readonly #limits: MemoryLimits;
@@ -259,6 +261,7 @@ export class CpuMemory {
   }
 
   #move(block: Block, bank: Bank, offset: number): void {
+    this.beforeMove();
     const from = block.bank.bytes(block);
     new Uint8Array(bank.memory.buffer, offset, block.byteLength).set(from);
     block.bank.allocator.free(block.offset);

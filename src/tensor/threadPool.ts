@@ -6,8 +6,8 @@
 // whose core another process has taken delays its own chunk and no more, and one that wakes too late finds nothing.
 // Which units make a chunk depends on the job alone, so that results do not depend on who was fast.
 
-import { DeviceError, invariant } from "./errors.ts";
-import { isNode } from "./runtime.ts";
+import { invariant } from "./errors.ts";
+import { startWorker, type WorkerHandle } from "./workers.ts";
 
 /** Control block: int32 words, then the job's numbers as float64 (exact for every u32 and f32). */
 const UNCLAIMED = 0;
@@ -17,11 +17,11 @@ const READY = 3;
 /** In place of a count of unclaimed chunks: the workers are to end. */
 const STOP = -1;
 /** Ms that workers get to end by themselves; they need microseconds, on a busy machine as long as they wait for a core. */
-const PATIENCE = 5000;
+export const PATIENCE = 5000;
 const JOB_OFFSET = 64;
 /** Serial number, function index, units, units of a chunk, bytes of scratch of a thread, scratch address, count of arguments. */
 const HEADER = 7;
-const MAX_ARGUMENTS = 40;
+export const MAX_ARGUMENTS = 40;
 /** Bytes that the pool needs in the shared memory. */
 export const CONTROL_BYTES = JOB_OFFSET + 8 * (HEADER + MAX_ARGUMENTS);
 
@@ -30,7 +30,7 @@ export const CONTROL_BYTES = JOB_OFFSET + 8 * (HEADER + MAX_ARGUMENTS);
  * kernel, and more where the core has gone to sleep meanwhile. 0.3 ms bridge what a program does between two kernels, reading a result
  * or recording the next op, and the wait for another thread's last chunk.
  */
-const SPINS = 40_000;
+export const SPINS = 40_000;
 
 /** Chunks for each thread: enough that the last ones to finish wait little, few enough that claims cost nothing. */
 const CHUNKS_PER_THREAD = 8;
@@ -103,17 +103,8 @@ const start = async ({ module, memory, control, names, thread }) => {
 };
 `;
 
-const nodeWorker = `${workerSource}\nstart(require("node:worker_threads").workerData);`;
-const webWorker = `${workerSource}\nonmessage = ({ data }) => start(data);`;
-
-interface WorkerHandle {
-  terminate(): unknown;
-  /** Rejects when the worker could not be started; never resolves. */
-  readonly failure: Promise<never>;
-}
-
 /** Whether this thread may park. The main thread of a page may not: it spins until the others have finished their chunks. */
-const mayPark = typeof window === "undefined";
+export const mayPark = typeof window === "undefined";
 
 export class ThreadPool {
   readonly threads: number;
@@ -152,7 +143,7 @@ export class ThreadPool {
     const job = new Float64Array(memory.buffer, control + JOB_OFFSET, HEADER + MAX_ARGUMENTS);
     const workers = await Promise.all(
       Array.from({ length: threads - 1 }, (_, i) =>
-        startWorker({ module, memory, control, names, thread: i + 1 }),
+        startWorker(workerSource, { module, memory, control, names, thread: i + 1 }),
       ),
     );
     const failures = workers.map(({ failure }) => failure);
@@ -202,31 +193,8 @@ export class ThreadPool {
   }
 }
 
-/** Units of a chunk. */
-function chunkSize(units: number, threads: number): number {
+/** Units of a chunk of a job on so many threads. */
+export function chunkSize(units: number, threads: number): number {
   const size = Math.ceil(units / (threads * CHUNKS_PER_THREAD));
   return size < CHUNK_UNIT ? size : Math.ceil(size / CHUNK_UNIT) * CHUNK_UNIT;
-}
-
-/** A worker thread in Node, a Web Worker elsewhere; it does not keep the process alive. */
-async function startWorker(data: Readonly<Record<string, unknown>>): Promise<WorkerHandle> {
-  if (isNode) {
-    const { Worker } = await import("node:worker_threads");
-    const worker = new Worker(nodeWorker, { eval: true, workerData: data });
-    worker.unref();
-    return { terminate: () => worker.terminate(), failure: new Promise(() => {}) };
-  }
-  const url = URL.createObjectURL(new Blob([webWorker], { type: "text/javascript" }));
-  const worker = new Worker(url);
-  const failure = new Promise<never>((_, reject) => {
-    worker.onerror = ({ message }) =>
-      reject(
-        new DeviceError(
-          `openDevice: threads must be workers that this page may start, got ${message || "none"}. ` +
-            "Allow worker-src blob: in its Content-Security-Policy, or pass threads: 1.",
-        ),
-      );
-  });
-  worker.postMessage(data);
-  return { terminate: () => worker.terminate(), failure };
 }
