@@ -31,7 +31,7 @@ export interface DeviceOptions {
   /** cpu: "plain" runs every kernel's TypeScript body, as tests of those bodies do. Default "wasm". */
   readonly kernels?: "wasm" | "plain";
   /**
-   * cpu: most bytes of all tensors; default: the memory of the machine, or of the container. Past the 4 GiB of one
+   * cpu: most bytes of all tensors; default: 85% of the memory of the machine, or of the container. Past the 4 GiB of one
    * WebAssembly memory, what was used longest ago lies in further ones.
    */
   readonly memoryBytes?: number;
@@ -93,7 +93,7 @@ async function withMeasuredTiles(device: WebGpuDevice): Promise<WebGpuDevice> {
 
 async function openCpu(options: DeviceOptions): Promise<Device> {
   checkCpuOptions(options);
-  const totalBytes = options.memoryBytes ?? (await machineMemory());
+  const totalBytes = options.memoryBytes ?? (await memoryForTensors());
   const limits = { eachBytes: MOST_BYTES, totalBytes };
   if (options.kernels === "plain") return new CpuDevice(takeMemory(), null, limits);
   const module = await compileWasm(options.wasmVariant ?? (await defaultVariant()));
@@ -146,13 +146,20 @@ function sharesMemory(): boolean {
   return isNode || globalThis.crossOriginIsolated;
 }
 
-/** Bytes of memory that this process may use; Infinity where nobody says. */
-async function machineMemory(): Promise<number> {
+/**
+ * Of the memory that this process may use, tensors get so much: the heap, files on their way and the rest of the machine need some,
+ * and Linux ends a process that takes more than there is, without a word.
+ */
+const SHARE_OF_TENSORS = 0.85;
+
+/** Bytes for tensors unless somebody says; Infinity where nobody knows how many there are. */
+async function memoryForTensors(): Promise<number> {
   if (!isNode) return Infinity;
   const { totalmem } = await import("node:os");
   // 0 or an absurdly large number where there is no constraint.
   const constrained = process.constrainedMemory();
-  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+  const all = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+  return Math.floor(SHARE_OF_TENSORS * all);
 }
 
 function checkCpuOptions(options: DeviceOptions): void {
@@ -188,7 +195,7 @@ function checkCpuOptions(options: DeviceOptions): void {
   }
   if (memoryBytes !== undefined && !(memoryBytes > 0)) {
     throw new DeviceError(
-      `openDevice: memoryBytes must be above 0, got ${format(memoryBytes)}. Leave it out for all of the machine's.`,
+      `openDevice: memoryBytes must be above 0, got ${format(memoryBytes)}. Leave it out for 85% of the machine's.`,
     );
   }
   if (kernels === "plain" && threads !== undefined && threads > 1) {

@@ -13,6 +13,11 @@ let free: WeakRef<WebAssembly.Memory>[] = [];
 
 /** Makes a memory that a CpuDevice and its kernels can share. @throws {DeviceError} where the system has no addresses left for one */
 export function createMemory(): WebAssembly.Memory {
+  if (typeof WebAssembly === "undefined") {
+    throw new DeviceError(
+      "openDevice: the cpu device needs WebAssembly, got a host without. Its memory is one also for plain kernels.",
+    );
+  }
   try {
     return new WebAssembly.Memory({ initial: 16, maximum: MOST_BYTES / PAGE, shared: true });
   } catch (cause) {

@@ -16,8 +16,7 @@ export interface WorkerHandle {
 
 /**
  * Starts a worker.
- * @param body of a module-less script; its last expression statement must begin with `start(`. There `start` gets `data`, and
- *   `post` sends a message
+ * @param body of a script that declares an asynchronous function `start`, which gets `data`; `post` sends a message
  * @throws {DeviceError} where the host forbids workers, naming the setting
  */
 export async function startWorker(
@@ -35,7 +34,7 @@ async function startInNode(
   const text = `const { parentPort, workerData } = require("node:worker_threads");
 const post = (message) => parentPort.postMessage(message);
 ${body}
-start(workerData);`;
+start(workerData).catch((error) => setImmediate(() => { throw error; }));`;
   const worker = orRefused(() => new Worker(text, { eval: true, workerData: data }));
   worker.unref();
   const failure = new Promise<never>((_, reject) => {
@@ -59,7 +58,7 @@ start(workerData);`;
 function startOnPage(body: string, data: Readonly<Record<string, unknown>>): WorkerHandle {
   const text = `const post = (message) => postMessage(message);
 ${body}
-onmessage = ({ data }) => start(data);`;
+onmessage = ({ data }) => start(data).catch((error) => setTimeout(() => { throw error; }));`;
   const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
   const worker = orRefused(() => new Worker(url));
   const failure = new Promise<never>((_, reject) => {
