@@ -1,7 +1,7 @@
 // backward: gradients of a tensor with respect to the leaves it was computed from.
 
 import { addInPlace } from "../kernels/pointwise/accumulate.ts";
-import { AutogradError, ShapeError } from "../tensor/errors.ts";
+import { AutogradError, DisposedError, ShapeError } from "../tensor/errors.ts";
 import { formatShape, sameShape } from "../tensor/shape.ts";
 import { scope } from "../tensor/scope.ts";
 import { alias, full, type Tensor } from "../tensor/tensor.ts";
@@ -22,6 +22,7 @@ type Target = TapeNode | Tensor;
  * @returns gradient of each target, of its shape and dtype (f32 for 16-bit targets). Targets that the
  *   output does not depend on are absent.
  * @throws {AutogradError} when nothing in `output` requires a gradient, or its graph was used before
+ * @throws {DisposedError} for an output, a target or a seed that was freed: its graph went with it
  */
 export function backward(
   output: Tensor,
@@ -44,7 +45,7 @@ export function backwardOnto(
   seed?: Tensor,
 ): Map<Tensor, Tensor> {
   const start = startOf(output, seed);
-  const wanted = targets && new Map(targets.map((x) => [targetOf(x), x]));
+  const wanted = targets && new Map(targets.map((x) => [targetOf("target", x), x]));
   return noGrad(() =>
     scope(() => {
       const gradients = new PendingGradients(into);
@@ -69,6 +70,7 @@ export function backwardOnto(
 }
 
 function startOf(output: Tensor, seed: Tensor | undefined): Target {
+  const start = targetOf("output", output);
   if (!output.requiresGrad) {
     throw new AutogradError(
       "backward: the output depends on no tensor that requires a gradient. " +
@@ -85,10 +87,17 @@ function startOf(output: Tensor, seed: Tensor | undefined): Target {
       `backward: the seed must be ${formatShape(output.shape)} as the output, got ${formatShape(seed.shape)}`,
     );
   }
-  return targetOf(output);
+  return start;
 }
 
-function targetOf(x: Tensor): Target {
+/** @throws {DisposedError} for a freed tensor, which has lost its node and would be taken for a leaf */
+function targetOf(role: string, x: Tensor): Target {
+  if (x.disposed) {
+    throw new DisposedError(
+      `backward: the ${role} must be alive, got a freed ${x.dtype} ${formatShape(x.shape)}. ` +
+        "Dispose it after backward, return it from its scope, or keep() it.",
+    );
+  }
   return x.node instanceof TapeNode ? x.node : x;
 }
 

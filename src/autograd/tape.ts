@@ -5,7 +5,7 @@
 // never sees `backward` frees its whole graph. Gradients that meet are added in backward.ts, not here; a rule adds only
 // to what its context's `onto` offers.
 
-import { AutogradError } from "../tensor/errors.ts";
+import { AutogradError, DisposedError } from "../tensor/errors.ts";
 import { formatShape } from "../tensor/shape.ts";
 import type { Synchronous } from "../tensor/scope.ts";
 import { keep } from "../tensor/scope.ts";
@@ -180,8 +180,16 @@ export function isGradEnabled(): boolean {
   return enabled;
 }
 
-/** The tape behind `output` as a Graphviz drawing: ops with their output shapes, and leaves. */
+/**
+ * The tape behind `output` as a Graphviz drawing: ops with their output shapes, and leaves.
+ * @throws {DisposedError} for an output that was freed, and its tape with it
+ */
 export function toGraphviz(output: Tensor): string {
+  if (output.disposed) {
+    throw new DisposedError(
+      `toGraphviz: the output must be alive, got a freed ${output.dtype} ${formatShape(output.shape)}. Draw it before dispose().`,
+    );
+  }
   const lines: string[] = [];
   const ids = new Map<TapeNode | Tensor, number>();
   const visit = (at: TapeNode | Tensor): number => {

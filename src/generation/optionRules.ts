@@ -8,6 +8,16 @@ const integer = (least: number): Rule => ({
   must: `an integer of at least ${least}`,
 });
 
+/**
+ * Most rows of an item. Each has a cache, and logits over the vocabulary: 4096 of them are half a gigabyte a step at 32,128
+ * words. A file that asks for more is damaged, or means harm.
+ */
+const MOST_ROWS = 4096;
+const rowCount = number(
+  `an integer of 1 to ${MOST_ROWS}`,
+  (value) => Number.isInteger(value) && value >= 1 && value <= MOST_ROWS,
+);
+
 const positive = number("a finite number above 0", (value) => value > 0);
 const aboveZeroUpTo1 = number("a number in (0, 1]", (value) => value > 0 && value <= 1);
 const below1 = number("a number in [0, 1)", (value) => value >= 0 && value < 1);
@@ -21,13 +31,13 @@ export const OPTION_RULES: Readonly<Record<OptionName, Rule>> = {
   maxLength: integer(2),
   minNewTokens: integer(0),
   minLength: integer(0),
-  numBeams: integer(1),
+  numBeams: rowCount,
   lengthPenalty: number("a finite number", Number.isFinite),
   earlyStopping: {
     must: 'true, false or "never"',
     holds: (value) => typeof value === "boolean" || value === "never",
   },
-  numReturnSequences: integer(1),
+  numReturnSequences: rowCount,
   doSample: flag,
   temperature: positive,
   topK: integer(0),

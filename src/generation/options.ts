@@ -15,7 +15,7 @@ export interface GenerationOptions {
   readonly minNewTokens?: number | undefined;
   /** No end token while the decoder length, start token included, is below this. */
   readonly minLength?: number | undefined;
-  /** Beams per item; 1 (the default) is greedy search, or sampling. */
+  /** Beams per item, 1 to 4096; 1 (the default) is greedy search, or sampling. */
   readonly numBeams?: number | undefined;
   /** Beam scores are log-probabilities divided by (generated length) ** lengthPenalty. Default 1. */
   readonly lengthPenalty?: number | undefined;
@@ -24,7 +24,7 @@ export interface GenerationOptions {
    * best running beam would not improve on them now; "never" when it could not at any length.
    */
   readonly earlyStopping?: boolean | "never" | undefined;
-  /** Sequences returned per item: at most numBeams, or any number when sampling without beams. Default 1. */
+  /** Sequences returned per item: at most numBeams, or up to 4096 when sampling without beams. Default 1. */
   readonly numReturnSequences?: number | undefined;
   /** Draw tokens at random instead of taking the likeliest. Default false. */
   readonly doSample?: boolean | undefined;

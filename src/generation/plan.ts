@@ -57,6 +57,7 @@ export function planGeneration(
     const value = options[name] === undefined ? defaults[name] : options[name];
     return (value ?? otherwise) as Filled<K>;
   };
+  checkObject(options);
   checkEach(options);
   const doSample = pick("doSample", false);
   if (doSample) checkSampling(options, defaults, source);
@@ -128,6 +129,13 @@ function leastLength(options: GenerationOptions): number | undefined {
 
 function streamTo(put: TokenStreamer["put"]): TokenStreamer {
   return { put, end: () => undefined };
+}
+
+function checkObject(options: unknown): void {
+  if (typeof options === "object" && options !== null && !Array.isArray(options)) return;
+  throw new ArgumentError(
+    `generate: options must be an object as { numBeams: 4 }, got ${formatValue(options)}. Leave them out for the model's own.`,
+  );
 }
 
 /** All but what only sampling reads. */

@@ -2,10 +2,10 @@
 // cpu device needs the compiled kernels, and that folder knows none.
 
 import { CpuDevice } from "../tensor/cpuDevice.ts";
-import { createMemory, MOST_BYTES } from "../tensor/cpuMemory.ts";
 import { setDebugFromVariable } from "../tensor/debug.ts";
 import type { Device } from "../tensor/device.ts";
 import { DeviceError } from "../tensor/errors.ts";
+import { MOST_BYTES, takeMemory } from "../tensor/memoryPool.ts";
 import { isNode } from "../tensor/runtime.ts";
 import type { AdapterOptions } from "../tensor/webgpu/adapter.ts";
 import { openHardwareWebGpu, openWebGpu } from "../tensor/webgpu/open.ts";
@@ -31,10 +31,16 @@ export interface DeviceOptions {
   /** cpu: "plain" runs every kernel's TypeScript body, as tests of those bodies do. Default "wasm". */
   readonly kernels?: "wasm" | "plain";
   /**
-   * cpu: most bytes of all tensors; default: the memory of the machine, or of the container. Past the 4 GiB of one
+   * cpu: most bytes of all tensors; default: 85% of the memory of the machine, or of the container. Past the 4 GiB of one
    * WebAssembly memory, what was used longest ago lies in further ones.
    */
   readonly memoryBytes?: number;
+  /**
+   * cpu: true runs kernels on `threads` workers alone, while this thread goes on, as with a GPU: a program that trains answers
+   * requests meanwhile. Ops return at once, and what goes wrong in a kernel is thrown where one waits (`data`, `sync`).
+   * Default false.
+   */
+  readonly background?: boolean;
   /** cpu: which build of the kernels; GRADLOOM_WASM_VARIANT or the fastest that this runtime has unless given. */
   readonly wasmVariant?: WasmVariant;
   /** webgpu, in Node: part of the adapter's name, where there are several. A name that fits none is answered with all. */
@@ -46,7 +52,7 @@ export interface DeviceOptions {
 /** While this module loads, so that `setDebug` has the last word. */
 const debugError = isNode ? setDebugFromVariable(process.env["GRADLOOM_DEBUG"]) : null;
 
-const CPU_OPTIONS = ["threads", "memoryBytes", "kernels", "wasmVariant"];
+const CPU_OPTIONS = ["threads", "background", "memoryBytes", "kernels", "wasmVariant"];
 const WEBGPU_OPTIONS = ["adapter", "powerPreference"];
 
 /**
@@ -87,13 +93,15 @@ async function withMeasuredTiles(device: WebGpuDevice): Promise<WebGpuDevice> {
 
 async function openCpu(options: DeviceOptions): Promise<Device> {
   checkCpuOptions(options);
-  const memory = createMemory();
-  const totalBytes = options.memoryBytes ?? (await machineMemory());
+  const totalBytes = options.memoryBytes ?? (await memoryForTensors());
   const limits = { eachBytes: MOST_BYTES, totalBytes };
-  if (options.kernels === "plain") return new CpuDevice(memory, null, limits);
+  if (options.kernels === "plain") return new CpuDevice(takeMemory(), null, limits);
   const module = await compileWasm(options.wasmVariant ?? (await defaultVariant()));
+  const memory = takeMemory();
   const device = new CpuDevice(memory, await bindWasm(module, memory), limits);
-  await device.startThreads(options.threads ?? (await defaultThreads()), module);
+  const threads = options.threads ?? (await defaultThreads());
+  if (options.background) await device.startBackground(threads, module);
+  else await device.startThreads(threads, module);
   return device;
 }
 
@@ -138,16 +146,24 @@ function sharesMemory(): boolean {
   return isNode || globalThis.crossOriginIsolated;
 }
 
-/** Bytes of memory that this process may use; Infinity where nobody says. */
-async function machineMemory(): Promise<number> {
+/**
+ * Of the memory that this process may use, tensors get so much: the heap, files on their way and the rest of the machine need some,
+ * and Linux ends a process that takes more than there is, without a word.
+ */
+const SHARE_OF_TENSORS = 0.85;
+
+/** Bytes for tensors unless somebody says; Infinity where nobody knows how many there are. */
+async function memoryForTensors(): Promise<number> {
   if (!isNode) return Infinity;
   const { totalmem } = await import("node:os");
   // 0 or an absurdly large number where there is no constraint.
   const constrained = process.constrainedMemory();
-  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+  const all = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+  return Math.floor(SHARE_OF_TENSORS * all);
 }
 
-function checkCpuOptions({ threads, kernels, wasmVariant, memoryBytes }: DeviceOptions): void {
+function checkCpuOptions(options: DeviceOptions): void {
+  const { threads, kernels, wasmVariant, memoryBytes, background } = options;
   const isCount = (n: number) => Number.isInteger(n) && n >= 1 && n <= MAX_THREADS;
   if (threads !== undefined && !isCount(threads)) {
     throw new DeviceError(
@@ -161,9 +177,25 @@ function checkCpuOptions({ threads, kernels, wasmVariant, memoryBytes }: DeviceO
         "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, or leave threads out.",
     );
   }
+  if (background !== undefined && typeof background !== "boolean") {
+    throw new DeviceError(
+      `openDevice: background must be true or false, got ${format(background)}`,
+    );
+  }
+  if (background && !sharesMemory()) {
+    throw new DeviceError(
+      "openDevice: background must be false on a page that is not cross-origin isolated, got true. Serve it with the headers " +
+        "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, or leave it out.",
+    );
+  }
+  if (background && kernels === "plain") {
+    throw new DeviceError(
+      "openDevice: plain kernels must run on the calling thread, got background: true. Leave it out.",
+    );
+  }
   if (memoryBytes !== undefined && !(memoryBytes > 0)) {
     throw new DeviceError(
-      `openDevice: memoryBytes must be above 0, got ${format(memoryBytes)}. Leave it out for all of the machine's.`,
+      `openDevice: memoryBytes must be above 0, got ${format(memoryBytes)}. Leave it out for 85% of the machine's.`,
     );
   }
   if (kernels === "plain" && threads !== undefined && threads > 1) {

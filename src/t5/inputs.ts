@@ -1,5 +1,6 @@
 // From rows of numbers to the tensors a forward pass reads, with the checks that belong there.
 
+import { formatValue } from "../fields/rules.ts";
 import { IGNORE_INDEX } from "../kernels/rows/crossEntropy.ts";
 import { shiftRightForward } from "../kernels/moves/shiftRight.ts";
 import type { Device } from "../tensor/device.ts";
@@ -11,8 +12,36 @@ import type { T5Config } from "./config.ts";
 /** Rows of token ids, or an i32 tensor [B, L] that the caller vouches for. */
 export type TokenIds = readonly (readonly number[])[] | Tensor;
 
-/** @throws {ShapeError} unless rows are of one length of at least 1 */
+/**
+ * What a caller from JavaScript may leave out.
+ * @throws {ArgumentError} unless there are inputs with inputIds
+ */
+export function checkInputs(caller: string, inputs: unknown): void {
+  const given = typeof inputs === "object" && inputs !== null ? inputs : {};
+  if ("inputIds" in given && given.inputIds !== undefined) return;
+  const got = given === inputs ? `{ ${Object.keys(given).join(", ")} }` : nameOf(inputs);
+  throw new ArgumentError(
+    `${caller}: needs inputs with inputIds, got ${got}. ` +
+      "Pass { inputIds: [[...ids of a row]] }, which a tokenizer makes of text.",
+  );
+}
+
+function nameOf(value: unknown): string {
+  if (value === undefined) return "nothing";
+  return value === null ? "null" : `a ${typeof value}`;
+}
+
+/** @throws {ArgumentError} unless they are lists of lists @throws {ShapeError} unless rows are of one length of at least 1 */
 function checkRows(name: string, rows: readonly (readonly number[])[]): Shape {
+  const wrong = Array.isArray(rows)
+    ? (rows as readonly unknown[]).find((row) => !Array.isArray(row) && !ArrayBuffer.isView(row))
+    : rows;
+  if (!Array.isArray(rows) || wrong !== undefined || rows.includes(undefined)) {
+    const where = Array.isArray(rows) ? "a row that is " : "";
+    throw new ArgumentError(
+      `${name}: must be rows of token ids ([[5, 1]]), got ${where}${nameOf(wrong)}. Text becomes ids by a tokenizer's encode().`,
+    );
+  }
   const width = rows[0]?.length ?? 0;
   if (width === 0) {
     throw new ShapeError(
@@ -49,7 +78,7 @@ function toTensor(
     row.forEach((id, i) => {
       if (!Number.isInteger(id) || !allowed(id)) {
         throw new ArgumentError(
-          `${name}: must be ${range}, got ${id} in row ${b} at ${i}. Do tokenizer and model belong together?`,
+          `${name}: must be ${range}, got ${formatValue(id)} in row ${b} at ${i}. Do tokenizer and model belong together?`,
         );
       }
       flat[b * shape[1]! + i] = id;
@@ -97,8 +126,10 @@ export function maskTensor(
   device: Device,
 ): Tensor | undefined {
   if (mask === undefined) return undefined;
-  if (!(mask instanceof Tensor) && mask.every((row) => row.every((keep) => keep === 1))) {
-    if (mask.length === shape[0] && mask[0]?.length === shape[1]) return undefined;
+  if (!(mask instanceof Tensor)) {
+    checkRows("attentionMask", mask);
+    const keepsAll = mask.every((row) => row.every((keep) => keep === 1));
+    if (keepsAll && mask.length === shape[0] && mask[0]?.length === shape[1]) return undefined;
   }
   const result = toTensor(
     "attentionMask",

@@ -8,6 +8,7 @@ import { tensor, type Tensor } from "../tensor/tensor.ts";
 import { openWeightFiles } from "../model/weightFiles.ts";
 import { T5Config } from "./config.ts";
 import { openSession } from "./decoderSession.ts";
+import { checkInputs } from "./inputs.ts";
 import { GenerationConfig } from "./generationConfig.ts";
 import { runGeneration, type GenerationResult } from "../generation/generate.ts";
 import type { GenerationOptions } from "../generation/options.ts";
@@ -197,6 +198,7 @@ export class T5ForConditionalGeneration extends T5Network {
     inputs: { readonly inputIds: number[][]; readonly attentionMask?: number[][] },
     options: GenerationOptions = {},
   ): Promise<number[][] | GenerationResult> {
+    checkInputs("generate", inputs);
     const { config, generationConfig } = this;
     const task = {
       batchSize: inputs.inputIds.length,

@@ -14,7 +14,14 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { T5Config } from "./config.ts";
 import type { GenerationConfig } from "./generationConfig.ts";
 import { HiddenStates, type StackOutput, type Sublayer } from "./hiddenStates.ts";
-import { decoderInput, labelsTensor, maskTensor, tokenTensor, type TokenIds } from "./inputs.ts";
+import {
+  checkInputs,
+  decoderInput,
+  labelsTensor,
+  maskTensor,
+  tokenTensor,
+  type TokenIds,
+} from "./inputs.ts";
 import {
   applyDropout,
   asFloat,
@@ -111,6 +118,7 @@ export class T5Network {
    * @throws {ArgumentError} for ids outside the vocabulary, or without labels and decoderInputIds
    */
   forward(inputs: ForwardInputs): ForwardOutputs {
+    checkInputs("forward", inputs);
     const { config, device } = this;
     return scope(() => {
       const ids = tokenTensor("inputIds", inputs.inputIds, config.vocabSize, device);

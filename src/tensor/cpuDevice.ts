@@ -2,7 +2,7 @@
 // TypeScript bodies through typed-array views made per call (a view kept across a growth of the memory would be
 // stale). What does not fit into one memory lies in others (cpuMemory.ts).
 
-import { CpuMemory, CpuStorage, MOST_BYTES, type Block, type MemoryLimits } from "./cpuMemory.ts";
+import { CpuMemory, CpuStorage, type Block, type MemoryLimits } from "./cpuMemory.ts";
 import { debugLevel, debugWriter, describeCall, formatValues, kernelLine } from "./debug.ts";
 import type {
   Device,
@@ -17,7 +17,9 @@ import type {
 import type { DataArray, Dtype, StorageArray } from "./dtype.ts";
 import { byteLength, fromStorage } from "./dtype.ts";
 import { DeviceError, invariant } from "./errors.ts";
+import { MOST_BYTES } from "./memoryPool.ts";
 import { CONTROL_BYTES, ThreadPool } from "./threadPool.ts";
+import { QUEUE_BYTES, ThreadQueue } from "./threadQueue.ts";
 import type { WasmBody, WasmCall, WasmPass } from "./wasm.ts";
 
 /** Elements that a kernel must touch before threads share it. Below, waking a thread costs more than it saves. */
@@ -39,7 +41,8 @@ interface FunctionCall {
   readonly name: string;
   readonly selector: readonly number[];
   readonly scalars: readonly number[];
-  readonly pool: ThreadPool | null;
+  /** That work on it. */
+  readonly threads: number;
   readonly scratchBytes: number;
 }
 
@@ -54,6 +57,8 @@ export class CpuDevice implements Device {
   readonly #functionIndex: ReadonlyMap<string, number>;
   readonly #limits: MemoryLimits;
   #pool: ThreadPool | null = null;
+  /** In place of a pool where kernels run while the calling thread goes on. Then whoever looks at memory drains it first. */
+  #queue: ThreadQueue | null = null;
   /** Level 2 of the debug ladder: how the kernel at hand runs. */
   #details: string[] | null = null;
   #closed = false;
@@ -71,9 +76,9 @@ export class CpuDevice implements Device {
     return this.#wasm ? "wasm" : "plain";
   }
 
-  /** Threads that share large kernels, the calling one included. */
+  /** Threads that share large kernels, the calling one included unless it goes on meanwhile. */
   get threads(): number {
-    return this.#pool?.threads ?? 1;
+    return this.#queue?.threads ?? this.#pool?.threads ?? 1;
   }
 
   /** Starts workers so that `threads` compute. @param module the kernels this device was made with */
@@ -83,11 +88,27 @@ export class CpuDevice implements Device {
       () => "threads are started once, with WebAssembly kernels",
     );
     if (threads === 1) return;
-    const control = this.#memory.allocateFixed(CONTROL_BYTES);
-    if (control === null) throw this.#outOfMemory(CONTROL_BYTES);
-    new Uint8Array(this.#shared.buffer, control, CONTROL_BYTES).fill(0);
+    const control = this.#zeroed(CONTROL_BYTES);
     const { functions } = this.#wasm;
     this.#pool = await ThreadPool.start(threads, module, this.#shared, control, functions);
+  }
+
+  /** Starts `threads` workers that compute while the calling thread goes on. @param module as for startThreads */
+  async startBackground(threads: number, module: WebAssembly.Module): Promise<void> {
+    invariant(this.#wasm && !this.#pool, () => "threads are started once, with kernels");
+    const control = this.#zeroed(QUEUE_BYTES);
+    const { functions } = this.#wasm;
+    const queue = await ThreadQueue.start(threads, module, this.#shared, control, functions);
+    this.#memory.beforeMove = () => queue.drain();
+    this.#queue = queue;
+  }
+
+  /** Address of zeros that never move. */
+  #zeroed(bytes: number): number {
+    const address = this.#memory.allocateFixed(bytes);
+    if (address === null) throw this.#outOfMemory(bytes);
+    new Uint8Array(this.#shared.buffer, address, bytes).fill(0);
+    return address;
   }
 
   /** Bytes moved between memories so far; 0 while everything fits into the first. */
@@ -100,26 +121,65 @@ export class CpuDevice implements Device {
   }
 
   #allocate(bytes: number, pinned?: ReadonlySet<Block>): CpuStorage {
-    const storage = this.#closed ? null : this.#memory.allocate(bytes, pinned);
+    this.#check();
+    const storage = this.#memory.allocate(bytes, pinned);
     if (storage === null) throw this.#outOfMemory(bytes);
     return storage;
   }
 
   write(storage: Storage, dtype: Dtype, values: StorageArray): void {
+    this.#check();
+    const at = storageOf(storage);
+    if (this.#queue?.idle === false && this.#memory.isNear(at.block)) {
+      const { buffer, byteOffset, byteLength } = values;
+      if (this.#queue.stage(new Uint8Array(buffer, byteOffset, byteLength), at.offset)) return;
+    }
     this.#view(storage, dtype, values.length).set(values);
   }
 
   fillZero(storage: Storage): void {
-    this.#view(storage, "u32", storage.byteLength / 4).fill(0);
+    this.#check();
+    const at = storageOf(storage);
+    if (this.#queue && this.#memory.isNear(at.block)) this.#queue.fill(at.offset, at.byteLength);
+    else this.#view(storage, "u32", storage.byteLength / 4).fill(0);
   }
 
   async read(storage: Storage, dtype: Dtype, size: number): Promise<DataArray> {
+    if (this.#queue) return fromStorage(dtype, await this.readStored(storage, dtype, size));
     return fromStorage(dtype, this.#view(storage, dtype, size));
   }
 
   async readStored(storage: Storage, dtype: Dtype, size: number): Promise<StorageArray> {
+    this.#check();
+    if (this.#queue?.idle === false) return this.#readLater(this.#queue, storage, dtype, size);
+    this.#queue?.check();
     // slice() of a shared memory gives a copy in memory of its own.
     return this.#view(storage, dtype, size).slice();
+  }
+
+  /** What the storage holds once the queue has come here; later jobs may write to it meanwhile. */
+  async #readLater(
+    queue: ThreadQueue,
+    storage: Storage,
+    dtype: Dtype,
+    size: number,
+  ): Promise<StorageArray> {
+    const source = storageOf(storage);
+    const copy = this.#memory.isNear(source.block)
+      ? this.#memory.allocate(source.byteLength, new Set([source.block]))
+      : null;
+    if (copy === null) {
+      queue.drain();
+      queue.check();
+      return this.#view(storage, dtype, size).slice();
+    }
+    queue.copy(source.offset, copy.offset, source.byteLength);
+    try {
+      await queue.done();
+      return this.#memory.view(copy, dtype, size).slice();
+    } finally {
+      copy.release();
+    }
   }
 
   dispatch(
@@ -128,6 +188,7 @@ export class CpuDevice implements Device {
     params: KernelParams,
     constants: KernelParams,
   ): void {
+    this.#check();
     this.dispatches++;
     if (debugLevel() > 0) this.#executeTraced(kernel, tensors, params, constants);
     else this.#execute(kernel, tensors, params, constants);
@@ -143,9 +204,11 @@ export class CpuDevice implements Device {
     const details = debugLevel() >= 2 ? [] : null;
     const call = describeCall("cpu", kernel, tensors, params);
     this.#details = details;
+    this.#queue?.drain();
     const begun = performance.now();
     try {
       this.#execute(kernel, tensors, params, constants);
+      this.#queue?.drain();
     } finally {
       this.#details = null;
     }
@@ -162,19 +225,31 @@ export class CpuDevice implements Device {
     const bindings = [...Object.keys(kernel.inputs), ...Object.keys(kernel.outputs)];
     const usesDoubles = bindings.some((name) => tensors[name]?.dtype === "f64");
     if (kernel.wasm && this.#wasm && !usesDoubles) {
-      kernel.wasm.check?.(this.#arrays(bindings, tensors), params);
+      // What runs later is checked where it runs.
+      if (!this.#queue) kernel.wasm.check?.(this.#arrays(bindings, tensors), params);
       const call = { params, constants, tensors, threads: this.threads };
       for (const pass of passesOf(kernel.wasm, call)) this.#runPass(kernel, pass, call, tensors);
       return;
     }
     this.#details?.push("plain body, 1 thread");
+    if (this.#queue) {
+      const views = this.#laterArrays(bindings, tensors);
+      this.#queue.host(() => kernel.plain(views(), params, constants));
+      return;
+    }
     kernel.plain(this.#arrays(bindings, tensors), params, constants);
   }
 
-  async sync(): Promise<void> {}
+  async sync(): Promise<void> {
+    this.#check();
+    await this.#queue?.done();
+  }
 
   fence(): () => Promise<void> {
-    return () => this.sync();
+    this.#check();
+    const done = this.#queue?.done();
+    done?.catch(() => undefined); // Whoever waits is told.
+    return () => done ?? this.sync();
   }
 
   async warmUp(): Promise<void> {}
@@ -193,9 +268,17 @@ export class CpuDevice implements Device {
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
-    await this.#pool?.stop();
-    this.#pool = null;
+    const threads = this.#pool ?? this.#queue;
+    [this.#pool, this.#queue] = [null, null];
+    // A memory that a thread may still read is no memory for another device.
+    if ((await threads?.stop()) !== false) this.#memory.close();
+  }
+
+  /** @throws {DeviceError} once the device was closed: its memory may be another device's */
+  #check(): void {
+    if (this.#closed) throw new DeviceError("cpu: the device was closed. Open another one.");
   }
 
   #runPass(
@@ -217,7 +300,7 @@ export class CpuDevice implements Device {
         ...(run.params ?? []).map((name) => own[name]!),
         ...Object.keys(kernel.constants).map((name) => constants[name]!),
       ],
-      pool: touched >= WORTH_SHARING && units > 1 ? this.#pool : null,
+      threads: touched >= WORTH_SHARING && units > 1 ? this.threads : 1,
       scratchBytes: roundToCacheLines(threadBytes),
     };
     const blocks = new Set(bound.flatMap((x) => (x ? [storageOf(x.storage).block] : [])));
@@ -229,7 +312,8 @@ export class CpuDevice implements Device {
       this.#stream(call, bound, inputs.length, units);
       return;
     }
-    const scratchBytes = call.scratchBytes * (call.pool?.threads ?? 1);
+    // Nobody knows yet which thread will run what is queued.
+    const scratchBytes = call.scratchBytes * (this.#queue ? this.threads : call.threads);
     const scratch = scratchBytes > 0 ? this.allocate(scratchBytes) : null;
     if (scratch) blocks.add(scratch.block);
     this.#bringNear(blocks);
@@ -260,6 +344,7 @@ export class CpuDevice implements Device {
       bound.flatMap((x) => (x && !isStreamed(x) ? [storageOf(x.storage).block] : [])),
     );
     this.#bringNear(pinned);
+    this.#queue?.drain();
     const windows = bound.map((x) => {
       if (x === null || !isStreamed(x)) return null;
       const window = this.#allocate(byteLength(x.dtype, Math.min(WINDOW, units)), pinned);
@@ -282,6 +367,7 @@ export class CpuDevice implements Device {
         return storageOf(x.storage).offset + (x.size === units ? byteLength(x.dtype, first) : 0);
       });
       this.#run(call, addresses, count, 0);
+      this.#queue?.drain();
       for (let i = inputs; i < bound.length; i++) {
         const [x, window] = [bound[i], windows[i]];
         if (!x || !window) continue;
@@ -294,7 +380,7 @@ export class CpuDevice implements Device {
 
   /** @param scratch address of the threads' scratch memory, 0 for none */
   #run(
-    { name, selector, scalars, pool, scratchBytes }: FunctionCall,
+    { name, selector, scalars, threads, scratchBytes }: FunctionCall,
     addresses: readonly number[],
     units: number,
     scratch: number,
@@ -302,9 +388,11 @@ export class CpuDevice implements Device {
     const run = this.#wasm?.functions[name];
     invariant(run, () => `no WebAssembly function ${name}`);
     const args = [...selector, ...addresses, ...scalars];
-    if (pool) {
+    if (this.#queue || threads > 1) {
       const functionIndex = this.#functionIndex.get(name)!;
-      pool.run({ functionIndex, args, units, scratchBytes, scratch });
+      const job = { functionIndex, args, units, scratchBytes, scratch };
+      if (this.#queue) this.#queue.run(job, threads > 1);
+      else this.#pool!.run(job);
     } else if (scratch) run(...args, 0, units, scratch);
     else run(...args, 0, units);
   }
@@ -318,13 +406,26 @@ export class CpuDevice implements Device {
     return arrays;
   }
 
+  /** The same when a job has its turn: its storages are where they are now, released or not. */
+  #laterArrays(bindings: readonly string[], tensors: KernelTensors): () => KernelArrays {
+    const bound = bindings.map((name) => {
+      const x = tensors[name] ?? null;
+      return [name, x && { storage: storageOf(x.storage), dtype: x.dtype, size: x.size }] as const;
+    });
+    return () =>
+      Object.fromEntries(
+        bound.map(([name, x]) => [name, x && this.#memory.view(x.storage, x.dtype, x.size)]),
+      );
+  }
+
   #view(storage: Storage, dtype: Dtype, size: number): StorageArray {
+    this.#check();
+    this.#queue?.drain();
     return this.#memory.view(storageOf(storage), dtype, size);
   }
 
   /** @param bytes that were asked for */
   #outOfMemory(bytes: number): DeviceError {
-    if (this.#closed) return new DeviceError("cpu: the device was closed. Open another one.");
     const { eachBytes, totalBytes } = this.#limits;
     const held = this.#memory.bytes;
     const limit =
@@ -347,12 +448,12 @@ function passesOf(body: WasmBody, call: WasmCall): readonly WasmPass[] {
 
 /** A pass as the debug ladder tells it. */
 function passText(
-  { name, pool, scratchBytes }: FunctionCall,
+  { name, threads, scratchBytes }: FunctionCall,
   units: number,
   own: KernelParams,
 ): string {
   const scratch = scratchBytes > 0 ? { scratchBytes } : {};
-  return `wasm ${name}: ${formatValues({ threads: pool?.threads ?? 1, units, ...own, ...scratch })}`;
+  return `wasm ${name}: ${formatValues({ threads, units, ...own, ...scratch })}`;
 }
 
 function isElementwise(body: WasmBody | undefined): boolean {

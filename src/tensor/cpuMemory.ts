@@ -10,10 +10,8 @@ import { SLICE_ALIGNMENT, type Storage } from "./device.ts";
 import type { Dtype, StorageArray } from "./dtype.ts";
 import { storageView } from "./dtype.ts";
 import { invariant } from "./errors.ts";
+import { leaveMemory, PAGE, takeMemory } from "./memoryPool.ts";
 
-const PAGE = 65536;
-/** What a 32-bit WebAssembly memory can hold. */
-export const MOST_BYTES = 2 ** 32;
 /** Storages below this size stay near: moving them frees nothing worth the search. */
 const WORTH_MOVING = 4096;
 
@@ -47,10 +45,11 @@ class Bank {
   }
 
   #growTo(end: number): boolean {
+    // The memory may be larger than this device may use: another had it before.
+    if (end > this.#mostPages * PAGE) return false;
     const missing = Math.ceil((end - this.memory.buffer.byteLength) / PAGE);
     if (missing <= 0) return true;
     const pages = this.memory.buffer.byteLength / PAGE;
-    if (pages + missing > this.#mostPages) return false;
     // Grow by an eighth at least: growing is a system call, and a training step grows often at first.
     const step = Math.min(Math.max(missing, pages >> 3), this.#mostPages - pages);
     try {
@@ -112,12 +111,9 @@ export class CpuStorage implements Storage {
   }
 }
 
-/** Makes the memory that a CpuDevice and its kernels share. */
-export function createMemory(): WebAssembly.Memory {
-  return new WebAssembly.Memory({ initial: 16, maximum: MOST_BYTES / PAGE, shared: true });
-}
-
 export class CpuMemory {
+  /** Called before bytes move: whoever computes elsewhere must have done so. */
+  beforeMove: () => void = () => undefined;
   readonly #near: Bank;
   readonly #far: Bank[] = [];
   readonly #limits: MemoryLimits;
@@ -156,6 +152,11 @@ export class CpuMemory {
 
   resetPeak(): void {
     this.#peakBytes = this.#bytes;
+  }
+
+  /** Leaves all memories to the next device. Storages may still be released, and nothing else. */
+  close(): void {
+    for (const { memory } of [this.#near, ...this.#far.splice(0)]) leaveMemory(memory);
   }
 
   /** Address of bytes that never move; null when there are none. */
@@ -247,7 +248,7 @@ export class CpuMemory {
     for (let i = 0; ; i++) {
       const isNew = i === this.#far.length;
       // An address of 0 is a kernel's null.
-      if (isNew) this.#far.push(new Bank(createMemory(), 64, this.#limits.eachBytes));
+      if (isNew) this.#far.push(new Bank(takeMemory(), 64, this.#limits.eachBytes));
       const bank = this.#far[i]!;
       const offset = bank.allocator.allocate(block.byteLength);
       if (offset !== null) {
@@ -260,6 +261,7 @@ export class CpuMemory {
   }
 
   #move(block: Block, bank: Bank, offset: number): void {
+    this.beforeMove();
     const from = block.bank.bytes(block);
     new Uint8Array(bank.memory.buffer, offset, block.byteLength).set(from);
     block.bank.allocator.free(block.offset);

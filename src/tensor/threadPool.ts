@@ -6,18 +6,22 @@
 // whose core another process has taken delays its own chunk and no more, and one that wakes too late finds nothing.
 // Which units make a chunk depends on the job alone, so that results do not depend on who was fast.
 
-import { DeviceError, invariant } from "./errors.ts";
-import { isNode } from "./runtime.ts";
+import { invariant } from "./errors.ts";
+import { startWorker, type WorkerHandle } from "./workers.ts";
 
 /** Control block: int32 words, then the job's numbers as float64 (exact for every u32 and f32). */
 const UNCLAIMED = 0;
 const UNFINISHED = 1;
 const FAILED = 2;
 const READY = 3;
+/** In place of a count of unclaimed chunks: the workers are to end. */
+const STOP = -1;
+/** Ms that workers get to end by themselves; they need microseconds, on a busy machine as long as they wait for a core. */
+export const PATIENCE = 5000;
 const JOB_OFFSET = 64;
 /** Serial number, function index, units, units of a chunk, bytes of scratch of a thread, scratch address, count of arguments. */
 const HEADER = 7;
-const MAX_ARGUMENTS = 40;
+export const MAX_ARGUMENTS = 40;
 /** Bytes that the pool needs in the shared memory. */
 export const CONTROL_BYTES = JOB_OFFSET + 8 * (HEADER + MAX_ARGUMENTS);
 
@@ -26,7 +30,7 @@ export const CONTROL_BYTES = JOB_OFFSET + 8 * (HEADER + MAX_ARGUMENTS);
  * kernel, and more where the core has gone to sleep meanwhile. 0.3 ms bridge what a program does between two kernels, reading a result
  * or recording the next op, and the wait for another thread's last chunk.
  */
-const SPINS = 40_000;
+export const SPINS = 40_000;
 
 /** Chunks for each thread: enough that the last ones to finish wait little, few enough that claims cost nothing. */
 const CHUNKS_PER_THREAD = 8;
@@ -58,7 +62,7 @@ const workOff: WorkOff = (functions, words, job, thread) => {
   let run: ((...args: number[]) => void) | undefined;
   for (;;) {
     const left = Atomics.load(words, 0);
-    if (left === 0) return;
+    if (left <= 0) return;
     if (Atomics.compareExchange(words, 0, left, left - 1) !== left) continue;
     // The job stays as it is while a chunk that was claimed from it is unfinished.
     const [units, size, count] = [job[2]!, job[3]!, job[6]!];
@@ -92,22 +96,15 @@ const start = async ({ module, memory, control, names, thread }) => {
   for (;;) {
     for (let i = 0; i < ${SPINS} && Atomics.load(words, ${UNCLAIMED}) === 0; i++);
     Atomics.wait(words, ${UNCLAIMED}, 0);
+    if (Atomics.load(words, ${UNCLAIMED}) === ${STOP}) break;
     workOff(functions, words, job, thread);
   }
+  Atomics.sub(words, ${READY}, 1);
 };
 `;
 
-const nodeWorker = `${workerSource}\nstart(require("node:worker_threads").workerData);`;
-const webWorker = `${workerSource}\nonmessage = ({ data }) => start(data);`;
-
-interface WorkerHandle {
-  terminate(): unknown;
-  /** Rejects when the worker could not be started; never resolves. */
-  readonly failure: Promise<never>;
-}
-
 /** Whether this thread may park. The main thread of a page may not: it spins until the others have finished their chunks. */
-const mayPark = typeof window === "undefined";
+export const mayPark = typeof window === "undefined";
 
 export class ThreadPool {
   readonly threads: number;
@@ -146,7 +143,7 @@ export class ThreadPool {
     const job = new Float64Array(memory.buffer, control + JOB_OFFSET, HEADER + MAX_ARGUMENTS);
     const workers = await Promise.all(
       Array.from({ length: threads - 1 }, (_, i) =>
-        startWorker({ module, memory, control, names, thread: i + 1 }),
+        startWorker(workerSource, { module, memory, control, names, thread: i + 1 }),
       ),
     );
     const failures = workers.map(({ failure }) => failure);
@@ -179,36 +176,25 @@ export class ThreadPool {
     }
   }
 
-  async stop(): Promise<void> {
+  /**
+   * Ends the workers. They leave the memory by themselves first: a browser goes on with a worker for a while after it was told to
+   * end it, and it would take chunks of whoever has the memory next.
+   * @returns whether all of them have left the memory
+   */
+  async stop(): Promise<boolean> {
+    Atomics.store(this.#words, UNCLAIMED, STOP);
+    Atomics.notify(this.#words, UNCLAIMED);
+    const begun = performance.now();
+    const left = (): boolean => Atomics.load(this.#words, READY) === 0;
+    while (!left() && performance.now() - begun < PATIENCE)
+      await new Promise((resume) => setTimeout(resume, 1));
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    return left();
   }
 }
 
-/** Units of a chunk. */
-function chunkSize(units: number, threads: number): number {
+/** Units of a chunk of a job on so many threads. */
+export function chunkSize(units: number, threads: number): number {
   const size = Math.ceil(units / (threads * CHUNKS_PER_THREAD));
   return size < CHUNK_UNIT ? size : Math.ceil(size / CHUNK_UNIT) * CHUNK_UNIT;
-}
-
-/** A worker thread in Node, a Web Worker elsewhere; it does not keep the process alive. */
-async function startWorker(data: Readonly<Record<string, unknown>>): Promise<WorkerHandle> {
-  if (isNode) {
-    const { Worker } = await import("node:worker_threads");
-    const worker = new Worker(nodeWorker, { eval: true, workerData: data });
-    worker.unref();
-    return { terminate: () => worker.terminate(), failure: new Promise(() => {}) };
-  }
-  const url = URL.createObjectURL(new Blob([webWorker], { type: "text/javascript" }));
-  const worker = new Worker(url);
-  const failure = new Promise<never>((_, reject) => {
-    worker.onerror = ({ message }) =>
-      reject(
-        new DeviceError(
-          `openDevice: threads must be workers that this page may start, got ${message || "none"}. ` +
-            "Allow worker-src blob: in its Content-Security-Policy, or pass threads: 1.",
-        ),
-      );
-  });
-  worker.postMessage(data);
-  return { terminate: () => worker.terminate(), failure };
 }

@@ -8,7 +8,9 @@ import { keep, scope } from "../tensor/scope.ts";
 import { zeros, type Tensor } from "../tensor/tensor.ts";
 import { batches, type Collator, type TrainDataset } from "../data/batches.ts";
 import type { Batch } from "../data/collate.ts";
+import type { HalfDtype } from "../kernels/pointwise/roundTo.ts";
 import { modelLoss } from "./loss.ts";
+import { inEvaluation, inMode } from "./mode.ts";
 import { nextTurn } from "../tensor/nextTurn.ts";
 import type { Metrics } from "./speed.ts";
 import type { TrainableModel } from "./trainableModel.ts";
@@ -31,6 +33,8 @@ export interface EvaluationOptions {
   readonly batchSize: number;
   readonly collate: Collator;
   readonly labelSmoothing: number;
+  /** What products of the forward pass are rounded to; null for f32. */
+  readonly autocast: HalfDtype | null;
   /** null computes the loss alone, which takes the least time. */
   readonly predict: "generate" | "argmax" | null;
   /** With "generate": greatest length with the start token, and beams; undefined for the model's own. */
@@ -55,25 +59,34 @@ export interface Evaluation extends EvalPrediction {
  * @throws {ArgumentError} when the model cannot do what `predict` asks
  * @throws the signal's reason when it is raised
  */
-export async function evaluationLoop(
+export function evaluationLoop(
+  model: TrainableModel,
+  dataset: TrainDataset,
+  options: EvaluationOptions,
+): Promise<Evaluation> {
+  return inEvaluation(model, () => evaluateRows(model, dataset, options));
+}
+
+async function evaluateRows(
   model: TrainableModel,
   dataset: TrainDataset,
   options: EvaluationOptions,
 ): Promise<Evaluation> {
   const { batchSize, collate, labelSmoothing, predict, signal } = options;
-  const wasTraining = model.training;
+  const mode = { training: false, autocast: options.autocast };
   const sum = keep(zeros([1], { device: model.device }));
   const predictions: number[][] = [];
   const labelIds: number[][] = [];
   let samples = 0;
-  model.eval();
   try {
     for await (const batch of batches(dataset, { batchSize, collate })) {
       signal?.throwIfAborted();
       const rows = batch.inputIds.length;
       const likeliest = scope(() =>
         noGrad(() => {
-          const { loss, logits } = modelLoss(model, batch, labelSmoothing);
+          const { loss, logits } = inMode(model, mode, () =>
+            modelLoss(model, batch, labelSmoothing),
+          );
           addToSumInPlace(sum, loss, rows);
           return predict === "argmax" ? keep(argmaxForward(needed(logits))) : null;
         }),
@@ -88,7 +101,6 @@ export async function evaluationLoop(
     return { loss: (await sum.item()) / samples, samples, predictions, labelIds };
   } finally {
     sum.dispose();
-    if (wasTraining) model.train();
   }
 }
 

@@ -9,35 +9,21 @@ import { warn } from "../tensor/warnings.ts";
 
 type PrecisionArguments = Pick<TrainingArguments, "fp16" | "bf16">;
 
-/** What products are rounded to; null for f32. */
-export function autocastOf({ fp16, bf16 }: PrecisionArguments): HalfDtype | null {
-  if (fp16) return "f16";
-  return bf16 ? "bf16" : null;
-}
-
 /**
- * Runs `work` with the model in the precision that the arguments ask for, and puts it back.
+ * What products are rounded to; null for f32.
  * @throws {ArgumentError} for a model that has no mixed precision
  */
-export async function withPrecision<T>(
+export function autocastOf(
   model: TrainableModel,
-  args: PrecisionArguments,
-  work: () => Promise<T>,
-): Promise<T> {
-  const wanted = autocastOf(args);
+  { fp16, bf16 }: PrecisionArguments,
+): HalfDtype | null {
+  if (!fp16 && !bf16) return null;
   if (model.autocast === undefined) {
-    if (wanted === null) return work();
     throw new ArgumentError(
-      `${args.fp16 ? "fp16" : "bf16"}: needs a model with mixed precision, got one without. Set it to false.`,
+      `${fp16 ? "fp16" : "bf16"}: needs a model with mixed precision, got one without. Set it to false.`,
     );
   }
-  const before = model.autocast;
-  model.autocast = wanted;
-  try {
-    return await work();
-  } finally {
-    model.autocast = before;
-  }
+  return fp16 ? "f16" : "bf16";
 }
 
 /** @throws {ArgumentError} when fp16 is to train weights that are stored in 16 bits, which torch refuses too */

@@ -18,7 +18,8 @@ import { endWhenInterrupted, logEvaluateSave, type LastStep } from "./stepEnd.ts
 import { nextTurn } from "../tensor/nextTurn.ts";
 import { Pace } from "./pace.ts";
 import { planRun } from "./plan.ts";
-import { checkMasterWeights, LossScale } from "./precision.ts";
+import { inMode } from "./mode.ts";
+import { autocastOf, checkMasterWeights, LossScale } from "./precision.ts";
 import { checkpointToResume, keepOnly } from "./checkpoint/rotation.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
 import type { TrainerInterface } from "./trainerInterface.ts";
@@ -73,6 +74,7 @@ export async function trainLoop(
   };
   const countedWeights = countWithoutEmbeddings(model.parameters());
   checkMasterWeights(model, args);
+  const mode = { training: true, autocast: autocastOf(model, args) };
 
   // what every step changes and a checkpoint holds
   if (args.gradientCheckpointing) model.gradientCheckpointingEnable?.();
@@ -142,15 +144,16 @@ export async function trainLoop(
         const gradients = optimizer.zeroGrad();
         for (const [i, batch] of group.entries()) {
           signal?.throwIfAborted();
-          model.train();
           const factors = {
             labelSmoothing: args.labelSmoothingFactor,
             share: 1 / group.length,
             scale: lossScale?.scale ?? 1,
           };
-          lossGradients(model, batch, factors, gradients, (loss) =>
-            runningLoss.add(loss, state.globalStep),
-          );
+          inMode(model, mode, () => {
+            lossGradients(model, batch, factors, gradients, (loss) =>
+              runningLoss.add(loss, state.globalStep),
+            );
+          });
           state.totalFlos += trainingFlos(batch.inputIds, countedWeights);
           if (i < group.length - 1) await trainer.notify("onSubstepEnd");
           await nextTurn();

@@ -22,8 +22,10 @@ import {
   type TrainerCallback,
 } from "./callbacks.ts";
 import { lockOutputFolder } from "./checkpoint/outputLock.ts";
+import { checkedCollator } from "./checkedCollator.ts";
 import { evaluationLoop, type ComputeMetrics, type EvalPrediction } from "./evaluate.ts";
-import { withPrecision } from "./precision.ts";
+import { inTraining } from "./mode.ts";
+import { autocastOf } from "./precision.ts";
 import { reportersOf } from "./reporters.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
 import { TrainerState } from "./trainerState.ts";
@@ -75,7 +77,9 @@ export class Trainer {
     this.trainDataset = options.trainDataset;
     this.evalDataset = options.evalDataset;
     this.tokenizer = options.tokenizer;
-    this.collate = options.collator ?? defaultCollator(options.tokenizer?.padTokenId ?? 0);
+    this.collate = options.collator
+      ? checkedCollator(options.collator)
+      : defaultCollator(options.tokenizer?.padTokenId ?? 0);
     this.computeMetrics = options.computeMetrics;
     this.callbacks = new CallbackHandler([
       defaultFlow,
@@ -98,25 +102,26 @@ export class Trainer {
   }
 
   /**
-   * Trains the model in place; it is left in the mode (train or eval) that it was in.
-   * @throws {ArgumentError} without trainDataset, or for a stream without maxSteps
+   * Trains the model in place. Dropout and mixed precision are on in the run's own forward passes alone, so that the model can
+   * be evaluated and write meanwhile, and is left as it was.
+   * @throws {ArgumentError} without trainDataset, for a stream without maxSteps, or while another run trains the model
    * @throws {CheckpointError} when there is nothing to resume from, or a checkpoint cannot be written
    * @throws {CheckpointError} when another run writes to outputDir
    * @throws the reason of the signal that is raised; checkpoints written before stay
    */
   async train(options: TrainOptions = {}): Promise<TrainOutput> {
-    await this.#initialised;
-    const { outputDir, saveStrategy, reportTo } = this.args;
-    const writes = saveStrategy !== "no" || reportTo !== "none";
-    const unlock = writes && !options.isLocked ? await lockOutputFolder(outputDir) : null;
-    this.state = new TrainerState();
-    const wasTraining = this.model.training;
-    try {
-      return await withPrecision(this.model, this.args, () => trainLoop(this, options));
-    } finally {
-      if (!wasTraining) this.model.eval();
-      await unlock?.();
-    }
+    return inTraining(this.model, async () => {
+      await this.#initialised;
+      const { outputDir, saveStrategy, reportTo } = this.args;
+      const writes = saveStrategy !== "no" || reportTo !== "none";
+      const unlock = writes && !options.isLocked ? await lockOutputFolder(outputDir) : null;
+      this.state = new TrainerState();
+      try {
+        return await trainLoop(this, options);
+      } finally {
+        await unlock?.();
+      }
+    });
   }
 
   /**
@@ -170,17 +175,16 @@ export class Trainer {
     await this.#initialised;
     const batchSize = args.perDeviceEvalBatchSize;
     const started = performance.now();
-    const { loss, samples, predictions, labelIds } = await withPrecision(model, args, () =>
-      evaluationLoop(model, dataset, {
-        ...{ batchSize, collate, predict, signal },
-        labelSmoothing: args.labelSmoothingFactor,
-        generation: {
-          maxLength: args.generationMaxLength ?? undefined,
-          numBeams: args.generationNumBeams ?? undefined,
-        },
-        onBatch: () => this.notify("onPredictionStep"),
-      }),
-    );
+    const { loss, samples, predictions, labelIds } = await evaluationLoop(model, dataset, {
+      ...{ batchSize, collate, predict, signal },
+      autocast: autocastOf(model, args),
+      labelSmoothing: args.labelSmoothingFactor,
+      generation: {
+        maxLength: args.generationMaxLength ?? undefined,
+        numBeams: args.generationNumBeams ?? undefined,
+      },
+      onBatch: () => this.notify("onPredictionStep"),
+    });
     const own = predict && computeMetrics ? await computeMetrics({ predictions, labelIds }) : {};
     const seconds = (performance.now() - started) / 1000;
     const metrics = {

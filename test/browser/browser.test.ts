@@ -117,6 +117,33 @@ describe.skipIf(typeof browser === "string")(`pages (${version})`, () => {
       const answer = await run("/withoutBlobs", "page", "measure", "cpu", { threads: 2 });
       expect(answer).toEqual({ error: expect.stringMatching(/worker-src blob:/) });
     });
+
+    it("computes in the background, while the page goes on", async () => {
+      const options = { threads: 2, background: true };
+      const answer = await run<PageFigures>("/isolated", "page", "measure", "cpu", options);
+      expectFigures(resultOf(answer), 1e-5);
+      const plain = await run("/plain", "page", "measure", "cpu", { background: true });
+      expect(plain).toEqual({ error: expect.stringMatching(/background must be false on a page/) });
+    });
+
+    it.each([1, 2])(
+      "says so where the page forbids WebAssembly, with %d threads",
+      async (threads) => {
+        const answer = await run("/withoutWasm", "page", "measure", "cpu", { threads });
+        expect(answer).toEqual({
+          error: expect.stringMatching(/^DeviceError: .*Allow script-src 'wasm-unsafe-eval'/),
+        });
+      },
+    );
+
+    it("says so where the page requires Trusted Types, and runs there on one thread", async () => {
+      const refused = await run("/trustedTypes", "page", "measure", "cpu", { threads: 2 });
+      expect(refused).toEqual({
+        error: expect.stringMatching(/^DeviceError: .*requires Trusted Types: .*threads: 1/),
+      });
+      const one = await run<PageFigures>("/trustedTypes", "page", "measure", "cpu", { threads: 1 });
+      expectFigures(resultOf(one), 1e-5);
+    });
   });
 
   describe("webgpu", () => {

@@ -39,6 +39,12 @@ const PAGES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "/isolated": ISOLATED,
   "/plain": {},
   "/withoutBlobs": { ...ISOLATED, "Content-Security-Policy": "worker-src 'self'" },
+  "/withoutWasm": { ...ISOLATED, "Content-Security-Policy": "script-src 'self'" },
+  "/trustedTypes": {
+    ...ISOLATED,
+    "Content-Security-Policy":
+      "script-src 'self' 'wasm-unsafe-eval'; worker-src blob:; require-trusted-types-for 'script'",
+  },
 };
 const HTML =
   '<!doctype html><title>gradloom</title><script type="module" src="/bundle/page.js"></script>';

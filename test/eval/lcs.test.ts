@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { lcsLength, markLcs } from "../../src/eval/lcs.ts";
+import { lcsLength, markInRows, markInTable, markLcs } from "../../src/eval/lcs.ts";
 
 const sequence = fc.array(fc.nat(2), { maxLength: 8 }).map((numbers) => Int32Array.from(numbers));
 
@@ -61,5 +61,59 @@ describe("markLcs", () => {
   it("adds up candidates", () => {
     expect(marks([1, 2, 3], [1], [3])).toEqual([1, 0, 1]);
     expect(marks([1, 2], [2, 1], [2])).toEqual([1, 1]);
+  });
+});
+
+describe("rows of bits", () => {
+  const long = fc
+    .tuple(fc.array(fc.nat(999), { maxLength: 150 }), fc.integer({ min: 1, max: 40 }))
+    .map(([numbers, words]) => Int32Array.from(numbers, (number) => number % words));
+
+  /** Row by row, as it stands in textbooks. */
+  function textbook(a: Int32Array, b: Int32Array): number {
+    let row = new Array<number>(b.length + 1).fill(0);
+    for (const token of a) {
+      const next = [0];
+      b.forEach((other, j) =>
+        next.push(token === other ? row[j]! + 1 : Math.max(row[j + 1]!, next[j]!)),
+      );
+      row = next;
+    }
+    return row.at(-1)!;
+  }
+
+  it("give the lengths of the table", () => {
+    fc.assert(
+      fc.property(long, long, (a, b) => {
+        expect(lcsLength(a, b)).toBe(textbook(a, b));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("mark what the table marks", () => {
+    fc.assert(
+      fc.property(long, long, (reference, candidate) => {
+        const [inTable, inRows] = [0, 0].map(() => new Uint8Array(reference.length));
+        markInTable(reference, candidate, inTable!);
+        markInRows(reference, candidate, inRows!);
+        expect(inRows).toEqual(inTable);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("take far less than a table for long texts, whether their words repeat or not", () => {
+    for (const words of [1, 100, 20_000]) {
+      const text = (step: number): Int32Array =>
+        Int32Array.from({ length: 16_000 }, (_, i) => (i * step) % words);
+      const [a, b, marked] = [text(3), text(7), new Uint8Array(16_000)];
+      const before = process.cpuUsage();
+      const length = lcsLength(a, b);
+      markLcs(a, b, marked);
+      const { user, system } = process.cpuUsage(before);
+      expect(marked.reduce((sum, bit) => sum + bit)).toBe(length);
+      expect((user + system) / 1e6).toBeLessThan(1); // a table: 3 s and 256 MB
+    }
   });
 });

@@ -87,7 +87,8 @@ describe("planGeneration", () => {
       [{ maxLength: 1 }, "generate: maxLength must be an integer of at least 2, got 1"],
       [{ minNewTokens: -1 }, "generate: minNewTokens must be an integer of at least 0, got -1"],
       [{ minLength: NaN }, "generate: minLength must be an integer of at least 0, got NaN"],
-      [{ numBeams: 0 }, "generate: numBeams must be an integer of at least 1, got 0"],
+      [{ numBeams: 2 ** 31 }, "generate: numBeams must be an integer of 1 to 4096, got 2147483648"],
+      [{ numBeams: 0 }, "generate: numBeams must be an integer of 1 to 4096, got 0"],
       [
         { lengthPenalty: Infinity },
         "generate: lengthPenalty must be a finite number, got Infinity",
@@ -255,7 +256,7 @@ describe("generationDefaults", () => {
       generationDefaults({ source: "generation_config.json", raw: { num_beams: "4" } });
     expect(read).toThrowError(ConfigError);
     expect(read).toThrowError(
-      'generation_config.json: num_beams must be an integer of at least 1, got "4"',
+      'generation_config.json: num_beams must be an integer of 1 to 4096, got "4"',
     );
   });
 });

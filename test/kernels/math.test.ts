@@ -2,7 +2,7 @@
 // the last place (ulp) of the exact result.
 
 import { describe, expect, it } from "vitest";
-import { createMemory } from "../../src/tensor/cpuMemory.ts";
+import { createMemory } from "../../src/tensor/memoryPool.ts";
 import {
   bindWasm,
   compileWasm,

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { definedKernels } from "../../src/kernels/kernel.ts";
 import * as constants from "../../src/kernels/wasm/generated/constants.ts";
 import { bindWasm, compileRelaxed } from "../../src/kernels/wasm/load.ts";
-import { createMemory } from "../../src/tensor/cpuMemory.ts";
+import { createMemory } from "../../src/tensor/memoryPool.ts";
 import type { KernelDescription } from "../../src/tensor/device.ts";
 import { sourceFiles } from "../support/sources.ts";
 

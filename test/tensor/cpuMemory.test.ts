@@ -11,7 +11,7 @@ import { bindWasm, compileWasm, fastestVariant } from "../../src/kernels/wasm/lo
 import { T5Config } from "../../src/t5/config.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
 import { CpuDevice } from "../../src/tensor/cpuDevice.ts";
-import { createMemory } from "../../src/tensor/cpuMemory.ts";
+import { createMemory } from "../../src/tensor/memoryPool.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import type { DataArray } from "../../src/tensor/dtype.ts";
 import { DeviceError } from "../../src/tensor/errors.ts";

@@ -45,6 +45,34 @@ const sources = {
   wide: () => import("./generated/wide.ts"),
 };
 
+/** @throws {DeviceError} where the host has no WebAssembly at all */
+function needWebAssembly(): void {
+  if (typeof WebAssembly !== "undefined") return;
+  const cure = isNode
+    ? "Start Node without --jitless"
+    : "Take the site out of the browser's lockdown or strict mode";
+  throw new DeviceError(
+    `openDevice: the cpu device needs WebAssembly, got a host without. ${cure}.`,
+  );
+}
+
+/** What comes of compiling. @throws {DeviceError} where the host forbids it: these bytes compile wherever they may */
+async function orRefused<T>(compiled: Promise<T>): Promise<T> {
+  return compiled.catch((error: unknown) => {
+    throw error instanceof WebAssembly.CompileError ? refusal(error) : error;
+  });
+}
+
+function refusal(cause: WebAssembly.CompileError): DeviceError {
+  const cure = isNode
+    ? "Start Node without --disallow-code-generation-from-strings and other flags that forbid it"
+    : "Allow script-src 'wasm-unsafe-eval' in the page's Content-Security-Policy";
+  return new DeviceError(
+    `openDevice: the cpu device must be allowed to compile WebAssembly, got ${String(cause).slice(0, 300)}. ${cure}.`,
+    { cause },
+  );
+}
+
 async function bytesOf(variant: WasmVariant): Promise<Uint8Array<ArrayBuffer>> {
   const { wasmBase64 } = await sources[variant]();
   return Uint8Array.from(atob(wasmBase64), (char) => char.charCodeAt(0));
@@ -54,7 +82,7 @@ async function bytesOf(variant: WasmVariant): Promise<Uint8Array<ArrayBuffer>> {
 let wide: Promise<WebAssembly.Module | null> | null = null;
 
 function compileWide(): Promise<WebAssembly.Module | null> {
-  wide ??= bytesOf("wide").then((bytes) => compileInPairs(bytes, bindWasm));
+  wide ??= orRefused(bytesOf("wide").then((bytes) => compileInPairs(bytes, bindWasm)));
   return wide;
 }
 
@@ -74,6 +102,7 @@ export async function fastestVariant(): Promise<WasmVariant> {
  * @throws {DeviceError} for another name
  */
 export async function defaultVariant(): Promise<WasmVariant> {
+  needWebAssembly();
   const named = isNode ? process.env["GRADLOOM_WASM_VARIANT"] : undefined;
   if (named === undefined || named === "") return fastestVariant();
   const variant = WASM_VARIANTS.find((name) => name === named);
@@ -84,9 +113,14 @@ export async function defaultVariant(): Promise<WasmVariant> {
 
 /**
  * The kernels of one variant, compiled and bound to no memory yet: all threads use one module.
- * @throws {DeviceError} for a variant that this runtime does not have
+ * @throws {DeviceError} for a variant that this runtime does not have, or where the host forbids WebAssembly
  */
 export async function compileWasm(variant: WasmVariant): Promise<WebAssembly.Module> {
+  needWebAssembly();
+  return orRefused(compileVariant(variant));
+}
+
+async function compileVariant(variant: WasmVariant): Promise<WebAssembly.Module> {
   // What was asked for and no more: who chooses another build keeps V8 out of the flags of the fastest.
   const isHere = {
     simd: () => true,

@@ -4,7 +4,7 @@
 // and what comes out is used only if it multiplies matrices rightly and clearly faster than without the flag.
 
 import type { WasmKernels } from "../../tensor/cpuDevice.ts";
-import { createMemory } from "../../tensor/cpuMemory.ts";
+import { createMemory, leaveMemory } from "../../tensor/memoryPool.ts";
 import { F32, GEMM_SCRATCH } from "./generated/constants.ts";
 import { compileUnder, mayFlag, type Flags } from "./v8Flags.ts";
 
@@ -81,5 +81,6 @@ async function timeProduct(
     for (let k = 0; k < K; k++) sum += a[i * K + k]! * b[k * N + j]!;
     return value === sum;
   });
+  leaveMemory(memory);
   return { isRight, seconds };
 }

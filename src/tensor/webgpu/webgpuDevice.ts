@@ -56,6 +56,9 @@ export class WebGpuDevice implements Device {
   #warming: Set<Pipeline> | null = null;
   /** Set once the debug ladder was on. */
   #traces: Traces | null = null;
+  /** The GPU device holds it, so it would hold this object, and with it the GPU device, for good. */
+  readonly #onError = ({ error }: GPUUncapturedErrorEvent): void =>
+    this.#fail(new Error(`internal: webgpu: ${error.message}`));
 
   constructor(device: GPUDevice, adapter: AdapterFacts) {
     this.#device = device;
@@ -72,9 +75,7 @@ export class WebGpuDevice implements Device {
     this.#readback = new Readback(device);
     this.#absentRead = this.#pool.take(ABSENT_BYTES);
     this.#absentWrite = this.#pool.take(MOST_BINDINGS * ABSENT_BYTES);
-    device.addEventListener("uncapturederror", ({ error }) => {
-      fail(new Error(`internal: webgpu: ${error.message}`));
-    });
+    device.addEventListener("uncapturederror", this.#onError);
     void device.lost.then(({ message }) => {
       if (this.#closed) return;
       fail(
@@ -217,6 +218,7 @@ export class WebGpuDevice implements Device {
   async close(): Promise<void> {
     if (this.#traces && !this.#closed) await this.#printTraces(this.#traces);
     this.#closed = true;
+    this.#device.removeEventListener("uncapturederror", this.#onError);
     this.#device.destroy();
   }
 

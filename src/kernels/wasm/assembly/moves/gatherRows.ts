@@ -9,7 +9,7 @@ export const UNIT: usize = 16;
 /**
  * y[m] = x[ids[m]], widened to f32. Units [begin, end) are UNIT ids each.
  * @param type how x is stored: F32, also for other words of 32 bits, BF16 or F16 of elements.ts
- * @param rows of x; ids were checked against it
+ * @param rows of x; ids were checked against it, but for those of a call that was queued: one outside ends it by a trap
  */
 export function gatherRows(
   type: i32,
@@ -25,7 +25,9 @@ export function gatherRows(
   const row = cols << shiftOf(type);
   const stop = min(end * UNIT, count);
   for (let m = begin * UNIT; m < stop; m++) {
-    const from = x + <usize>load<u32>(ids + (m << 2)) * row;
+    const id = <usize>load<u32>(ids + (m << 2));
+    if (id >= rows) unreachable();
+    const from = x + id * row;
     const to = y + m * (cols << 2);
     if (type == F32) memory.copy(to, from, row);
     else if (type == BF16) widenRow(BF16, from, to, cols);
