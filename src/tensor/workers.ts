@@ -31,7 +31,8 @@ async function startInNode(
   data: Readonly<Record<string, unknown>>,
 ): Promise<WorkerHandle> {
   const { Worker } = await import("node:worker_threads");
-  const text = `const { parentPort, workerData } = require("node:worker_threads");
+  // Neither require nor import: which of them there is depends on the flags of the process (--input-type).
+  const text = `const { parentPort, workerData } = process.getBuiltinModule("node:worker_threads");
 const post = (message) => parentPort.postMessage(message);
 ${body}
 start(workerData).catch((error) => setImmediate(() => { throw error; }));`;
