@@ -9,14 +9,15 @@ const integer = (least: number): Rule => ({
 });
 
 /**
- * Most rows of an item. Each has a cache, and logits over the vocabulary: 4096 of them are half a gigabyte a step at 32,128
- * words. A file that asks for more is damaged, or means harm.
+ * Most beams, and most sequences, of an item. Each has a cache, and logits over the vocabulary: 4096 of them are half a gigabyte
+ * a step at 32,128 words. A file that asks for more is damaged, or means harm.
  */
-const MOST_ROWS = 4096;
-const rowCount = number(
-  `an integer of 1 to ${MOST_ROWS}`,
-  (value) => Number.isInteger(value) && value >= 1 && value <= MOST_ROWS,
-);
+const [MOST_BEAMS, MOST_SEQUENCES] = [4096, 16_384];
+const rowCount = (most: number): Rule =>
+  number(
+    `an integer of 1 to ${most}`,
+    (value) => Number.isInteger(value) && value >= 1 && value <= most,
+  );
 
 const positive = number("a finite number above 0", (value) => value > 0);
 const aboveZeroUpTo1 = number("a number in (0, 1]", (value) => value > 0 && value <= 1);
@@ -31,13 +32,13 @@ export const OPTION_RULES: Readonly<Record<OptionName, Rule>> = {
   maxLength: integer(2),
   minNewTokens: integer(0),
   minLength: integer(0),
-  numBeams: rowCount,
+  numBeams: rowCount(MOST_BEAMS),
   lengthPenalty: number("a finite number", Number.isFinite),
   earlyStopping: {
     must: 'true, false or "never"',
     holds: (value) => typeof value === "boolean" || value === "never",
   },
-  numReturnSequences: rowCount,
+  numReturnSequences: rowCount(MOST_SEQUENCES),
   doSample: flag,
   temperature: positive,
   topK: integer(0),
