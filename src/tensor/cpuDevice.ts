@@ -232,6 +232,11 @@ export class CpuDevice implements Device {
       return;
     }
     this.#details?.push("plain body, 1 thread");
+    if (this.#queue) {
+      const views = this.#laterArrays(bindings, tensors);
+      this.#queue.host(() => kernel.plain(views(), params, constants));
+      return;
+    }
     kernel.plain(this.#arrays(bindings, tensors), params, constants);
   }
 
@@ -399,6 +404,18 @@ export class CpuDevice implements Device {
       arrays[name] = x && this.#view(x.storage, x.dtype, x.size);
     }
     return arrays;
+  }
+
+  /** The same when a job has its turn: its storages are where they are now, released or not. */
+  #laterArrays(bindings: readonly string[], tensors: KernelTensors): () => KernelArrays {
+    const bound = bindings.map((name) => {
+      const x = tensors[name] ?? null;
+      return [name, x && { storage: storageOf(x.storage), dtype: x.dtype, size: x.size }] as const;
+    });
+    return () =>
+      Object.fromEntries(
+        bound.map(([name, x]) => [name, x && this.#memory.view(x.storage, x.dtype, x.size)]),
+      );
   }
 
   #view(storage: Storage, dtype: Dtype, size: number): StorageArray {

@@ -3,6 +3,9 @@
 // Whoever finishes the last chunk of a job starts the next. The calling thread never waits unless it asks to (`drain`), so a
 // program that trains answers requests meanwhile.
 //
+// A kernel without a WebAssembly body is a host job: when its turn comes, the calling thread runs it, at its next call or at the next
+// turn of its event loop, and the workers go on behind it. Such kernels are small.
+//
 // As on a GPU, memory that is freed when a job is recorded is given to later jobs at once: they run after it. What the host
 // writes goes through the ring, too (`stage`), and what it reads is copied in its turn.
 
@@ -23,6 +26,8 @@ const PUBLISHED = 6;
 const STOPPED = 7;
 /** 1 while the calling thread sleeps until a job is finished. */
 const AWAITED = 8;
+/** 1 while the job at hand waits for the calling thread. */
+const HOSTED = 9;
 const WORDS_BYTES = 64;
 
 /** Function index, units, units of a chunk, bytes of scratch of a thread, scratch address, count of arguments. */
@@ -30,10 +35,13 @@ const HEADER = 6;
 const SLOT = HEADER + MAX_ARGUMENTS;
 /** A power of two. A training step of flan-t5-small is some 3,000 jobs, and two are on their way. */
 const SLOTS = 8192;
-/** What the workers do without a function: arguments from, to, bytes; to, bytes; a number to post. */
+/** What is done without a function; arguments: from, to; to; a number to post; none. */
 const COPY = -1;
 const FILL = -2;
 const POST = -3;
+const HOST = -4;
+/** What a worker posts when a host job has its turn; other messages are tickets of who waits. */
+const HOST_TURN = -1;
 
 /** Two halves in turn: while one fills, the copies from the other are long done. */
 const HALF_BYTES = 2 ** 19;
@@ -79,6 +87,11 @@ const start = async ({ module, memory, control, names, thread }) => {
     const first = (Math.max(1, Math.ceil(units / size)) - left) * size;
     const last = Math.min(first + size, units);
     if (index === ${POST}) return post(args[0]);
+    if (index === ${HOST}) {
+      Atomics.store(words, ${HOSTED}, 1);
+      if (Atomics.load(words, ${AWAITED}) === 1) Atomics.notify(words, ${FINISHED});
+      return post(${HOST_TURN});
+    }
     if (index === ${FILL}) return new Uint8Array(memory.buffer).fill(0, args[0] + first, args[0] + last);
     if (index === ${COPY}) {
       return new Uint8Array(memory.buffer).copyWithin(args[1] + first, args[0] + first, args[0] + last);
@@ -98,12 +111,14 @@ const start = async ({ module, memory, control, names, thread }) => {
     if (Atomics.compareExchange(words, ${UNCLAIMED}, left, left - 1) !== left) continue;
     // The job at hand stays so while a chunk that was claimed from it is unfinished.
     const number = Atomics.load(words, ${FINISHED});
+    const isHosted = slots[(number & ${SLOTS - 1}) * ${SLOT}] === ${HOST};
     try {
       run(number, left);
     } catch {
       Atomics.compareExchange(words, ${FAILED}, 0, slots[(number & ${SLOTS - 1}) * ${SLOT}] + 1);
     }
-    if (Atomics.sub(words, ${UNFINISHED}, 1) === 1) next();
+    // The calling thread finishes its own, and may have done so by now.
+    if (!isHosted && Atomics.sub(words, ${UNFINISHED}, 1) === 1) next();
   }
   Atomics.sub(words, ${READY}, 1);
 };
@@ -136,6 +151,9 @@ export class ThreadQueue {
     { used: 0, until: 0 },
   ];
   #half = 0;
+  readonly #hostJobs = new Map<number, () => void>();
+  /** What the first host job that failed threw. */
+  #failure: Error | null = null;
   readonly #waiters = new Map<number, Waiter>();
   #tickets = 0;
   #stopped = false;
@@ -201,6 +219,12 @@ export class ThreadQueue {
     ]);
   }
 
+  /** Records work for the calling thread. @param work must not call this queue */
+  host(work: () => void): void {
+    this.#hostJobs.set(this.#recorded, work);
+    this.#record([HOST, 1, 1, 0, 0, 0]);
+  }
+
   fill(to: number, bytes: number): void {
     if (bytes === 0) return;
     this.#record([FILL, bytes, chunkSize(bytes, this.threads), 0, 0, 1, to]);
@@ -234,6 +258,7 @@ export class ThreadQueue {
     const words = this.#words;
     while (!this.idle) {
       this.#feed();
+      this.#assist();
       const finished = Atomics.load(words, FINISHED);
       if (this.#isDone(this.#recorded) || !mayPark) continue;
       Atomics.store(words, AWAITED, 1);
@@ -260,6 +285,7 @@ export class ThreadQueue {
 
   /** @throws {DeviceError} when a job has failed: what was computed since cannot be trusted */
   check(): void {
+    if (this.#failure) throw this.#failure;
     const failed = Atomics.load(this.#words, FAILED);
     if (failed === 0) return;
     throw new DeviceError(
@@ -272,6 +298,7 @@ export class ThreadQueue {
   async stop(): Promise<boolean> {
     this.#stopped = true;
     this.#backlog = [];
+    this.#hostJobs.clear();
     Atomics.store(this.#words, STOPPED, 1);
     const begun = performance.now();
     const left = (): boolean => Atomics.load(this.#words, READY) === 0;
@@ -290,7 +317,35 @@ export class ThreadQueue {
     return ((Atomics.load(this.#words, FINISHED) - number) | 0) >= 0;
   }
 
+  /** Runs the host job whose turn it is, if there is one. */
+  #assist(): void {
+    const words = this.#words;
+    while (Atomics.compareExchange(words, HOSTED, 1, 0) === 1) {
+      const number = Atomics.load(words, FINISHED);
+      try {
+        this.#hostJobs.get(number)?.();
+      } catch (error) {
+        this.#failure ??= error as Error;
+      }
+      this.#hostJobs.delete(number);
+      // Finished; the next one may have been published before, and RUNNING is still set.
+      const finished = (Atomics.add(words, FINISHED, 1) + 1) | 0;
+      if (Atomics.load(words, PUBLISHED) !== finished) this.#begin(finished);
+      else Atomics.store(words, RUNNING, 0); // nobody else publishes
+    }
+  }
+
+  /** Starts a published job. */
+  #begin(number: number): void {
+    const at = (number & (SLOTS - 1)) * SLOT;
+    const chunks = Math.max(1, Math.ceil(this.#slots[at + 1]! / this.#slots[at + 2]!));
+    Atomics.store(this.#words, UNFINISHED, chunks);
+    Atomics.store(this.#words, UNCLAIMED, chunks);
+    Atomics.notify(this.#words, UNCLAIMED, chunks);
+  }
+
   #record(slot: Slot): void {
+    this.#assist();
     this.#recorded = (this.#recorded + 1) | 0;
     if (this.#backlog.length > 0 || !this.#publish(slot)) {
       this.#backlog.push(slot);
@@ -307,10 +362,7 @@ export class ThreadQueue {
     Atomics.store(words, PUBLISHED, (number + 1) | 0);
     if (Atomics.compareExchange(words, RUNNING, 0, 1) !== 0) return true;
     // Nobody ran: all jobs before this one have. A worker that saw it too would have set RUNNING.
-    const chunks = Math.max(1, Math.ceil(slot[1]! / slot[2]!));
-    Atomics.store(words, UNFINISHED, chunks);
-    Atomics.store(words, UNCLAIMED, chunks);
-    Atomics.notify(words, UNCLAIMED, chunks);
+    this.#begin(number);
     return true;
   }
 
@@ -332,6 +384,11 @@ export class ThreadQueue {
   }
 
   #settle(ticket: number): void {
+    if (this.#stopped) return;
+    if (ticket === HOST_TURN) {
+      this.#assist();
+      return;
+    }
     this.#waiters.get(ticket)?.resolve();
     this.#waiters.delete(ticket);
     this.#hold();
