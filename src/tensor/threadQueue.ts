@@ -361,8 +361,10 @@ export class ThreadQueue {
     this.#slots.set(slot, (number & (SLOTS - 1)) * SLOT);
     Atomics.store(words, PUBLISHED, (number + 1) | 0);
     if (Atomics.compareExchange(words, RUNNING, 0, 1) !== 0) return true;
-    // Nobody ran: all jobs before this one have. A worker that saw it too would have set RUNNING.
-    this.#begin(number);
+    // Nobody runs. A worker that was about to stop may have left jobs before this one, or have run this one, too.
+    const finished = Atomics.load(words, FINISHED);
+    if (finished === Atomics.load(words, PUBLISHED)) Atomics.store(words, RUNNING, 0);
+    else this.#begin(finished);
     return true;
   }
 
