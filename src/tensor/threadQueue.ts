@@ -64,9 +64,11 @@ const start = async ({ module, memory, control, names, thread }) => {
     if (chunks > 1) Atomics.notify(words, ${UNCLAIMED}, chunks - 1);
   };
   const next = () => {
-    const finished = (Atomics.add(words, ${FINISHED}, 1) + 1) | 0;
+    Atomics.add(words, ${FINISHED}, 1);
     if (Atomics.load(words, ${AWAITED}) === 1) Atomics.notify(words, ${FINISHED});
     for (;;) {
+      // Whoever has set RUNNING reads it anew: others may have run jobs since this thread gave RUNNING up.
+      const finished = Atomics.load(words, ${FINISHED});
       if (Atomics.load(words, ${PUBLISHED}) !== finished) return begin(finished);
       Atomics.store(words, ${RUNNING}, 0);
       // Something may have been published just before, by a caller that still saw this thread running.
