@@ -116,6 +116,7 @@ export {
   type TrainOutput,
 } from "./train/trainer.ts";
 
+export { singleProcess, type ProcessGroup } from "./distributed/processGroup.ts";
 export { AdamW, type AdamWOptions } from "./optim/adamw.ts";
 export { clipGradNorm, type Clipped } from "./optim/clipGradNorm.ts";
 export type { Gradients } from "./optim/gradients.ts";

@@ -5,3 +5,6 @@ export * from "./browser.ts";
 // These read folders, so pages do without.
 export { loadDataset, streamDataset, type LoadDatasetOptions } from "./data/loadDataset.ts";
 export { preprocessCached, type CacheOptions } from "./data/tokenCache.ts";
+
+// Processes that train together find each other through MPI, which pages have not.
+export { openProcessGroup } from "./distributed/openProcessGroup.ts";

@@ -1,0 +1,121 @@
+// Runs a TypeScript file as several ranks under an installed MPI.
+
+import { spawn, spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+export interface MpiMake {
+  readonly name: string;
+  /** The command that starts `ranks` processes. */
+  launch(ranks: number): readonly string[];
+}
+
+const MAKES: readonly (MpiMake & { readonly command: string })[] = [
+  {
+    name: "Open MPI",
+    command: "mpirun.openmpi",
+    launch: (ranks) =>
+      "mpirun.openmpi --allow-run-as-root --oversubscribe --bind-to none -np"
+        .split(" ")
+        .concat(String(ranks)),
+  },
+  {
+    name: "MPICH",
+    command: "mpirun.mpich",
+    launch: (ranks) => ["mpirun.mpich", "-np", String(ranks)],
+  },
+];
+
+/** What is installed here, under Debian's names. */
+export const mpiMakes: readonly MpiMake[] = MAKES.filter(
+  ({ command }) => spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0,
+);
+
+/** Title of tests that need MPI, with the reason where they are skipped. */
+export function needsMpi(title: string): string {
+  return mpiMakes.length > 0 ? title : `${title} (skipped: neither Open MPI nor MPICH installed)`;
+}
+
+export interface RanksResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** What each rank printed as a line `RESULT {rank, ...}`, by rank. */
+  readonly results: readonly Readonly<Record<string, unknown>>[];
+}
+
+export interface RanksOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** After which all is killed, so that a hang fails the test and leaves no process behind. Default 100. */
+  readonly seconds?: number;
+  /** Sees each piece of output, and can send the launcher a signal. */
+  readonly onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
+}
+
+const runTypeScript = fileURLToPath(
+  new URL("../../scripts/example/runTypeScript.mjs", import.meta.url),
+);
+
+/** Runs test/distributed/`file` with `args` as `ranks` processes; 0 runs it without a launcher. */
+export function runRanks(
+  make: MpiMake | null,
+  ranks: number,
+  file: string,
+  args: readonly string[] = [],
+  { env = {}, seconds = 100, onOutput }: RanksOptions = {},
+): Promise<RanksResult> {
+  const script = fileURLToPath(new URL(`../distributed/${file}`, import.meta.url));
+  const [command, ...rest] = [
+    ...(make?.launch(ranks) ?? []),
+    ...[process.execPath, "--import", runTypeScript, script, ...args],
+  ];
+  return new Promise((resolve, reject) => {
+    const options = { env: { ...process.env, ...QUIET, ...env }, detached: true };
+    const child = spawn(command!, rest, options);
+    // The ranks are children of the launcher, or of its proxy: the whole session goes.
+    const timer = setTimeout(() => killSession(child.pid!), seconds * 1000);
+    let stdout = "";
+    let stderr = "";
+    const kill = (signal: NodeJS.Signals): void => void child.kill(signal);
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString();
+      onOutput?.(chunk.toString(), kill);
+    });
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    child.on("error", reject);
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      resolve({ code, stdout, stderr, results: resultsIn(stdout) });
+    });
+  });
+}
+
+/** Kills a process and everything below it, group by group. */
+function killSession(pid: number): void {
+  const { stdout } = spawnSync("ps", ["-eo", "pid=,ppid="], { encoding: "utf8" });
+  const pairs = stdout
+    .trim()
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/).map(Number) as [number, number]);
+  const doomed = [pid];
+  for (const parent of doomed) {
+    doomed.push(...pairs.filter(([, ppid]) => ppid === parent).map(([child]) => child));
+  }
+  for (const each of doomed) {
+    try {
+      process.kill(each, "SIGKILL");
+    } catch {
+      // gone already
+    }
+  }
+}
+
+/** Messages within a machine through shared memory alone: containers often forbid reading another process. */
+const QUIET = { OMPI_MCA_btl_vader_single_copy_mechanism: "none", OMPI_MCA_plm_rsh_agent: "false" };
+
+function resultsIn(stdout: string): Record<string, unknown>[] {
+  const found = stdout
+    .split("\n")
+    .filter((line) => line.startsWith("RESULT "))
+    .map((line) => JSON.parse(line.slice("RESULT ".length)) as Record<string, unknown>);
+  return found.sort((a, b) => Number(a.rank) - Number(b.rank));
+}
