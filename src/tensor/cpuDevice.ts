@@ -12,6 +12,7 @@ import type {
   KernelTensor,
   KernelTensors,
   MemoryStats,
+  PinnedArray,
   Storage,
 } from "./device.ts";
 import type { DataArray, Dtype, StorageArray } from "./dtype.ts";
@@ -120,6 +121,12 @@ export class CpuDevice implements Device {
   async readStored(storage: Storage, dtype: Dtype, size: number): Promise<StorageArray> {
     // slice() of a shared memory gives a copy in memory of its own.
     return this.#view(storage, dtype, size).slice();
+  }
+
+  pin(storage: Storage, dtype: Dtype, size: number): PinnedArray {
+    const { block } = storageOf(storage);
+    block.pins++;
+    return { array: this.#view(storage, dtype, size), release: () => void block.pins-- };
   }
 
   dispatch(

@@ -6,6 +6,7 @@ import { deleteLeftovers } from "./checkpoint/atomicFolder.ts";
 import { bestModelMetric, isBetter } from "./callbacks.ts";
 import { saveCheckpoint, type CheckpointParts } from "./checkpoint/checkpoint.ts";
 import { checkpointName, listCheckpoints, rotateCheckpoints } from "./checkpoint/rotation.ts";
+import type { RunningLoss } from "./runningLoss.ts";
 import type { Metrics } from "./speed.ts";
 import type { TrainerInterface } from "./trainerInterface.ts";
 
@@ -19,7 +20,7 @@ export interface LastStep {
 /** Does what the callbacks asked for. */
 export async function logEvaluateSave(
   trainer: TrainerInterface,
-  parts: CheckpointParts,
+  parts: CheckpointParts & { readonly runningLoss: RunningLoss },
   last: LastStep,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -61,9 +62,18 @@ function updateBestMetric({ args, state }: TrainerInterface, metrics: Metrics): 
 }
 
 async function save(trainer: TrainerInterface, parts: CheckpointParts): Promise<void> {
-  const { args, state, tokenizer } = trainer;
+  const { args, state, tokenizer, group } = trainer;
   const { join } = await import("node:path");
   const pathOf = (step: number): string => join(args.outputDir, checkpointName(step));
+  // All ranks take part in the sums; the files are rank 0's, for which the others wait.
+  const loss = await parts.runningLoss.state();
+  const runningLoss = { state: () => Promise.resolve(loss), restore: () => undefined };
+  if (group.rank > 0) {
+    [state.bestModelCheckpoint] = (await group.gather(state.bestModelCheckpoint)) as [
+      string | null,
+    ];
+    return;
+  }
   const existing = await listCheckpoints(args.outputDir);
   const { bestGlobalStep } = state;
   if (bestGlobalStep !== null) {
@@ -72,9 +82,11 @@ async function save(trainer: TrainerInterface, parts: CheckpointParts): Promise<
       state.bestModelCheckpoint = pathOf(bestGlobalStep);
     }
   }
-  await saveCheckpoint(pathOf(state.globalStep), parts, tokenizer?.savePretrained?.bind(tokenizer));
+  const writeTokenizer = tokenizer?.savePretrained?.bind(tokenizer);
+  await saveCheckpoint(pathOf(state.globalStep), { ...parts, runningLoss }, writeTokenizer);
   await deleteLeftovers(args.outputDir);
   if (args.saveTotalLimit !== null) {
     await rotateCheckpoints(args.outputDir, args.saveTotalLimit, state.bestModelCheckpoint);
   }
+  await group.gather(state.bestModelCheckpoint);
 }

@@ -2,15 +2,17 @@
 // (docs/guide/hugging-face-semantics.md 3.4 to 3.7).
 
 import { ArgumentError, DatasetError } from "../tensor/errors.ts";
-import { Generator } from "../tensor/philox.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { GradientReduction } from "../distributed/gradientReduction.ts";
+import { rankGenerator } from "../distributed/rankGenerator.ts";
+import { checkSameWeights, STEPS_BETWEEN_CHECKS } from "../distributed/weightCheck.ts";
 import { AdamW } from "../optim/adamw.ts";
 import type { Gradients } from "../optim/gradients.ts";
 import { scheduleFactor } from "../optim/schedule.ts";
 import { warmupSteps } from "./arguments/arguments.ts";
-import { batches, groups, rowCount } from "../data/batches.ts";
+import { groups, rowCount } from "../data/batches.ts";
+import { agree, FlosCounter, type Interruptions } from "./agreement.ts";
 import { loadCheckpoint, loadWeights } from "./checkpoint/checkpoint.ts";
-import { epochOrder } from "../data/dataOrder.ts";
 import { countWithoutEmbeddings, trainingFlos } from "./flos.ts";
 import { RunningLoss } from "./runningLoss.ts";
 import { lossGradients } from "./loss.ts";
@@ -19,16 +21,15 @@ import { nextTurn } from "../tensor/nextTurn.ts";
 import { Pace } from "./pace.ts";
 import { planRun } from "./plan.ts";
 import { checkMasterWeights, LossScale } from "./precision.ts";
+import { trainingBatches } from "./rankData.ts";
 import { checkpointIn, checkpointToResume, keepOnly } from "./checkpoint/rotation.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
 import type { TrainerInterface } from "./trainerInterface.ts";
 
 /** How `Trainer.train` begins and ends. */
-export interface TrainOptions {
+export interface TrainOptions extends Interruptions {
   /** A checkpoint folder, or true for the newest one in outputDir. */
   readonly resumeFromCheckpoint?: string | boolean | undefined;
-  /** Ends training between two batches; `train` then throws its reason. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** What `Trainer.train` did. */
@@ -47,7 +48,7 @@ export async function trainLoop(
   trainer: TrainerInterface,
   options: TrainOptions,
 ): Promise<TrainOutput> {
-  const { model, args, state, callbacks, trainDataset } = trainer;
+  const { model, args, state, callbacks, trainDataset, group } = trainer;
   const { control } = callbacks;
   const { signal } = options;
   const started = performance.now();
@@ -57,7 +58,7 @@ export async function trainLoop(
     throw new ArgumentError("train: needs trainDataset, got none. Pass it to the Trainer.");
   }
   const rows = rowCount("trainDataset", trainDataset);
-  const plan = planRun(args, rows);
+  const plan = planRun(args, rows, group.size);
   const schedule = {
     type: args.lrSchedulerType,
     warmupSteps: warmupSteps(args, plan.maxSteps),
@@ -68,13 +69,15 @@ export async function trainLoop(
 
   // what every step changes and a checkpoint holds
   if (args.gradientCheckpointing) model.gradientCheckpointingEnable?.();
-  model.random = new Generator(args.seed);
+  model.random = rankGenerator(args.seed, group.rank);
   const optimizer = new AdamW(model.parameters(), {
     betas: [args.adamBeta1, args.adamBeta2],
     eps: args.adamEpsilon,
     weightDecay: args.weightDecay,
   });
-  const runningLoss = new RunningLoss(model.device, args.loggingNanInfFilter);
+  const reduction = new GradientReduction(group, model.parameters());
+  const runningLoss = new RunningLoss(model.device, args.loggingNanInfFilter, group);
+  const flos = new FlosCounter();
   const lossScale = args.fp16 ? new LossScale() : null;
   const parts = { model, args, state, callbacks, optimizer, runningLoss, lossScale };
   const last: LastStep = { learningRate: 0, gradientNorm: null };
@@ -82,8 +85,12 @@ export async function trainLoop(
 
   try {
     // where a checkpoint stopped: whole epochs are done, of the next one the first steps
-    const checkpoint = await checkpointToResume(args.outputDir, options.resumeFromCheckpoint);
-    if (checkpoint !== null) await loadCheckpoint(checkpoint, parts);
+    const { resumeFromCheckpoint } = options;
+    const newest =
+      group.rank === 0 && (await checkpointToResume(args.outputDir, resumeFromCheckpoint));
+    const [checkpoint] = await group.gather(newest || null);
+    if (checkpoint) await loadCheckpoint(checkpoint, parts, group.rank);
+    await checkSameWeights(group, model.parameters(), state.globalStep);
     const firstEpoch = rows === null ? 0 : Math.floor(state.globalStep / plan.stepsPerEpoch);
     let stepsToSkip = state.globalStep - firstEpoch * (rows === null ? 0 : plan.stepsPerEpoch);
     state.epoch ??= 0;
@@ -101,42 +108,39 @@ export async function trainLoop(
     for (let epoch = firstEpoch; epoch < epochs; epoch++) {
       await trainer.notify("onEpochBegin");
       let batchesSeen = rows === null ? 0 : stepsToSkip * args.gradientAccumulationSteps;
-      const source = batches(trainDataset, {
-        batchSize: args.perDeviceTrainBatchSize,
-        collate: trainer.collate,
-        dropLast: args.dataloaderDropLast,
-        skip: batchesSeen,
-        ...(rows === null ? {} : { order: epochOrder(rows, args.dataSeed ?? args.seed, epoch) }),
-      });
+      const place = { epoch, skip: batchesSeen };
+      const source = trainingBatches(trainDataset, args, group, trainer.collate, place);
       if (rows !== null) stepsToSkip = 0;
 
       let isEmpty = true;
-      for await (const group of groups(source, args.gradientAccumulationSteps)) {
+      for await (const own of groups(source, args.gradientAccumulationSteps)) {
         isEmpty = false;
-        batchesSeen += group.length;
+        batchesSeen += own.length;
         if (stepsToSkip > 0) {
           stepsToSkip--; // a stream can only be read past
           continue;
         }
         await trainer.notify("onStepBegin");
 
-        // gradients of the mean over the batches that are really there
-        const gradients = optimizer.zeroGrad();
-        for (const [i, batch] of group.entries()) {
-          signal?.throwIfAborted();
+        // gradients of the mean over the batches that are really there, on all ranks
+        const gradients = reduction.zeroGrad(optimizer);
+        for (const [i, batch] of own.entries()) {
+          if (group.size === 1) signal?.throwIfAborted(); // several stop together, after the update
           model.train();
           const factors = {
             labelSmoothing: args.labelSmoothingFactor,
-            share: 1 / group.length,
+            share: 1 / (own.length * group.size),
             scale: lossScale?.scale ?? 1,
           };
-          lossGradients(model, batch, factors, gradients, (loss) =>
-            runningLoss.add(loss, state.globalStep),
-          );
-          state.totalFlos += trainingFlos(batch.inputIds, countedWeights);
-          if (i < group.length - 1) await trainer.notify("onSubstepEnd");
+          const isLast = i === own.length - 1;
+          const watch = isLast ? reduction.watch(gradients) : null;
+          const add = (loss: Tensor): void => runningLoss.add(loss, state.globalStep);
+          lossGradients(model, batch, factors, gradients, add, watch);
+          flos.pending += trainingFlos(batch.inputIds, countedWeights);
+          if (!isLast) await trainer.notify("onSubstepEnd");
           await nextTurn();
         }
+        await reduction.finish(gradients);
 
         // clip and update; the norm stays on the device until it is logged
         await trainer.notify("onPreOptimizerStep");
@@ -157,14 +161,21 @@ export async function trainLoop(
         state.globalStep++;
         state.epoch = epoch + batchesSeen / plan.batchesPerEpoch;
         await trainer.notify("onStepEnd");
+        await agree(group, control, state, flos, options);
+        if (state.globalStep % STEPS_BETWEEN_CHECKS === 0 || control.shouldSave) {
+          await checkSameWeights(group, model.parameters(), state.globalStep);
+        }
         await logEvaluateSave(trainer, parts, last, signal);
+        await agree(group, control, state, flos, options);
         if (control.shouldEpochStop || control.shouldTrainingStop) break;
       }
       if (isEmpty && rows === null) {
         throw new DatasetError("trainDataset: every pass must give at least one example, got none");
       }
       await trainer.notify("onEpochEnd");
+      await agree(group, control, state, flos, options);
       await logEvaluateSave(trainer, parts, last, signal);
+      await agree(group, control, state, flos, options);
       if (control.shouldTrainingStop) break;
     }
 
@@ -173,12 +184,15 @@ export async function trainLoop(
     if (args.loadBestModelAtEnd && best !== null) await loadWeights(best, model);
     const trainingLoss = await runningLoss.mean(state.globalStep);
     const seconds = (performance.now() - started) / 1000;
+    const [speed] = await group.gather(speedMetrics("train", seconds, plan.samples, plan.maxSteps));
     const metrics = await trainer.log({
-      ...speedMetrics("train", seconds, plan.samples, plan.maxSteps),
+      ...speed,
       total_flos: state.totalFlos,
       train_loss: trainingLoss,
     });
-    if (args.saveTotalLimit === 1 && best !== null) await keepOnly(args.outputDir, best);
+    if (args.saveTotalLimit === 1 && best !== null && group.rank === 0) {
+      await keepOnly(args.outputDir, best);
+    }
     await trainer.notify("onTrainEnd");
     return {
       globalStep: state.globalStep,

@@ -22,6 +22,7 @@ import {
   type TrainerCallback,
 } from "./callbacks.ts";
 import { evaluationLoop, type ComputeMetrics, type EvalPrediction } from "./evaluate.ts";
+import { singleProcess, type ProcessGroup } from "../distributed/processGroup.ts";
 import { withPrecision } from "./precision.ts";
 import { reportersOf } from "./reporters.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
@@ -46,6 +47,11 @@ export interface TrainerOptions {
   readonly computeMetrics?: ComputeMetrics;
   /** Rows to batches; pads rows whose lengths differ when left out. */
   readonly collator?: Collator;
+  /**
+   * Processes that train the model together, from `openProcessGroup`; batch sizes are each one's own. Default: this process
+   * alone. An error in one of several ends them all.
+   */
+  readonly processGroup?: ProcessGroup;
 }
 
 /**
@@ -62,6 +68,8 @@ export class Trainer {
   readonly computeMetrics: ComputeMetrics | undefined;
   /** @internal Pass callbacks to the constructor. */
   readonly callbacks: CallbackHandler;
+  /** The processes that train together; one unless `processGroup` was given. */
+  readonly group: ProcessGroup;
   /** Of the run so far; `train` begins it anew. */
   state = new TrainerState();
   /** The end of onInitEnd, whose callbacks may be asynchronous. */
@@ -76,10 +84,12 @@ export class Trainer {
     this.tokenizer = options.tokenizer;
     this.collate = options.collator ?? defaultCollator(options.tokenizer?.padTokenId ?? 0);
     this.computeMetrics = options.computeMetrics;
+    this.group = options.processGroup ?? singleProcess;
+    this.state = this.#freshState();
     this.callbacks = new CallbackHandler([
       defaultFlow,
       ...(options.callbacks ?? []),
-      ...reportersOf(this.args),
+      ...(this.group.rank === 0 ? reportersOf(this.args) : []),
     ]);
     if (this.args.gradientCheckpointing && !this.model.gradientCheckpointingEnable) {
       throw new ArgumentError(
@@ -104,10 +114,11 @@ export class Trainer {
    */
   async train(options: TrainOptions = {}): Promise<TrainOutput> {
     await this.#initialised;
-    this.state = new TrainerState();
+    this.state = this.#freshState();
     const wasTraining = this.model.training;
     try {
-      return await withPrecision(this.model, this.args, () => trainLoop(this, options));
+      const train = () => withPrecision(this.model, this.args, () => trainLoop(this, options));
+      return await endingAll(this.group, train);
     } finally {
       if (!wasTraining) this.model.eval();
     }
@@ -164,31 +175,44 @@ export class Trainer {
     await this.#initialised;
     const batchSize = args.perDeviceEvalBatchSize;
     const started = performance.now();
-    const { loss, samples, predictions, labelIds } = await withPrecision(model, args, () =>
+    const { group } = this;
+    const evaluate = () =>
       evaluationLoop(model, dataset, {
-        ...{ batchSize, collate, predict, signal },
+        ...{ batchSize, collate, predict, signal, group },
         labelSmoothing: args.labelSmoothingFactor,
         generation: {
           maxLength: args.generationMaxLength ?? undefined,
           numBeams: args.generationNumBeams ?? undefined,
         },
         onBatch: () => this.notify("onPredictionStep"),
-      }),
-    );
-    const own = predict && computeMetrics ? await computeMetrics({ predictions, labelIds }) : {};
-    const seconds = (performance.now() - started) / 1000;
-    const metrics = {
-      [`${prefix}_loss`]: loss,
-      ...withPrefix(prefix, own),
-      ...speedMetrics(prefix, seconds, samples, batchCount(samples, batchSize)!),
-    };
-    return { predictions, labelIds, metrics };
+      });
+    return endingAll(group, async () => {
+      const evaluation = await withPrecision(model, args, evaluate);
+      const { loss, samples, predictions, labelIds } = evaluation;
+      const isAsked = predict && computeMetrics && group.rank === 0;
+      const own = isAsked ? await computeMetrics({ predictions, labelIds }) : {};
+      const seconds = (performance.now() - started) / 1000;
+      const [metrics] = await group.gather({
+        [`${prefix}_loss`]: loss,
+        ...withPrefix(prefix, own),
+        ...speedMetrics(prefix, seconds, samples, batchCount(samples, batchSize * group.size)!),
+      });
+      return { predictions, labelIds, metrics: metrics! };
+    });
   }
 
-  /** Writes the model's files, and the tokenizer's where there is one. Default outputDir. */
+  #freshState(): TrainerState {
+    const state = new TrainerState();
+    state.isWorldProcessZero = state.isLocalProcessZero = this.group.rank === 0;
+    return state;
+  }
+
+  /** Writes the model's files, and the tokenizer's where there is one; of several processes rank 0 does. Default outputDir. */
   async saveModel(folder: string = this.args.outputDir): Promise<void> {
+    if (this.group.rank > 0) return this.group.barrier();
     await this.model.savePretrained(folder);
     await this.tokenizer?.savePretrained?.(folder);
+    await this.group.barrier();
   }
 
   /** @internal Adds a record to the log history and tells the callbacks. @returns the record without its step */
@@ -211,6 +235,17 @@ export class Trainer {
     this.state.loggingSteps = absoluteSteps(loggingSteps, maxSteps);
     this.state.saveSteps = absoluteSteps(saveSteps, maxSteps);
     if (evalSteps !== null) this.state.evalSteps = absoluteSteps(evalSteps, maxSteps);
+  }
+}
+
+/** Runs what all ranks do together. An error ends them all, for they would wait for this one; being interrupted is agreed upon. */
+async function endingAll<T>(group: ProcessGroup, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const isAgreed = error instanceof Error && error.name === "AbortError";
+    if (group.size > 1 && !isAgreed) group.abort(error);
+    throw error;
   }
 }
 

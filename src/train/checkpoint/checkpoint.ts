@@ -12,7 +12,7 @@
 
 import { toSnakeCase } from "../../fields/names.ts";
 import { CheckpointError } from "../../tensor/errors.ts";
-import { Generator } from "../../tensor/philox.ts";
+import { rankGenerator } from "../../distributed/rankGenerator.ts";
 import type { AdamW } from "../../optim/adamw.ts";
 import type { TrainingArguments } from "../arguments/arguments.ts";
 import { writeFolderAtomically } from "./atomicFolder.ts";
@@ -31,7 +31,7 @@ export interface CheckpointParts {
   readonly state: TrainerState;
   readonly callbacks: CallbackHandler;
   readonly optimizer: AdamW;
-  readonly runningLoss: RunningLoss;
+  readonly runningLoss: Pick<RunningLoss, "state" | "restore">;
   /** With fp16. */
   readonly lossScale: LossScale | null;
 }
@@ -72,9 +72,14 @@ export async function saveCheckpoint(
 
 /**
  * Puts model, optimizer, state and random numbers back to where a checkpoint was written.
+ * @param rank whose dropout masks to go on with: a checkpoint holds rank 0's place, and all are at the same
  * @throws {CheckpointError} for a file that is missing, damaged, or of another model
  */
-export async function loadCheckpoint(folder: string, parts: CheckpointParts): Promise<void> {
+export async function loadCheckpoint(
+  folder: string,
+  parts: CheckpointParts,
+  rank = 0,
+): Promise<void> {
   const { model, state, callbacks, optimizer, runningLoss, lossScale } = parts;
   // All small files first, so that a folder that is no checkpoint changes nothing.
   const stateText = await readText(folder, "trainer_state.json");
@@ -88,7 +93,7 @@ export async function loadCheckpoint(folder: string, parts: CheckpointParts): Pr
   Object.assign(state, restored);
   callbacks.importState(state.statefulCallbacks);
   optimizer.steps = scheduler.last_epoch!;
-  model.random = new Generator(dropout.seed!, dropout.offset!);
+  model.random = rankGenerator(dropout.seed!, rank, dropout.offset!);
   if (scaler !== null) {
     lossScale!.restore({
       scale: scaler.scale!,

@@ -1,0 +1,12 @@
+// One rank of a training run; trainTogether.test.ts says what it trains.
+
+import { openProcessGroup } from "../../src/distributed/openProcessGroup.ts";
+import { trainOnce, type TrainCase } from "./trainCase.ts";
+
+const group = await openProcessGroup("auto");
+const given = JSON.parse(process.argv[2]!) as TrainCase;
+const stop = new AbortController();
+process.on("SIGTERM", () => stop.abort());
+const result = await trainOnce(given, group, stop.signal);
+process.stdout.write(`RESULT ${JSON.stringify({ rank: group.rank, ...result })}\n`);
+await group.close();
