@@ -25,6 +25,13 @@ export const deviceOption = (): Option =>
 export const jsonOption = (): Option =>
   new Option("--json", "print one JSON object on stdout and nothing else there").default(false);
 
+/** An AbortSignal that SIGTERM raises, with which Slurm and Kubernetes announce that a job's time is over. */
+export function terminationSignal(): AbortSignal {
+  const controller = new AbortController();
+  process.once("SIGTERM", () => controller.abort());
+  return controller.signal;
+}
+
 /** An AbortSignal that Ctrl-C raises; a second Ctrl-C ends the process at once. */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();

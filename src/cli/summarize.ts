@@ -11,7 +11,15 @@ import { EXAMPLE_MODEL } from "./example.ts";
 import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
 import { adapterOption, loadForGeneration } from "./lora.ts";
 import { deviceOption, interruptSignal, jsonOption, wholeNumber } from "./options.ts";
+import type { ProcessGroup } from "../distributed/processGroup.ts";
 import { Output } from "./output.ts";
+import {
+  deviceOptionsOf,
+  gatherShares,
+  rankZeroFirst,
+  shareOf,
+  withProcessGroup,
+} from "./processGroup.ts";
 
 interface SummarizeOptions {
   readonly model: string;
@@ -41,14 +49,31 @@ export function summarizeCommand(): Command {
 
 async function summarize(files: readonly string[], options: SummarizeOptions): Promise<void> {
   const output = new Output(options.json);
+  await withProcessGroup(output, (group) => summarizeIn(group, files, options, output));
+}
+
+async function summarizeIn(
+  group: ProcessGroup,
+  files: readonly string[],
+  options: SummarizeOptions,
+  output: Output,
+): Promise<void> {
+  if (group.size > 1 && files.length === 0) {
+    throw new DatasetError(
+      `summarize: ${group.size} processes must be given files, got stdin, which only one of them has. Name the files.`,
+    );
+  }
   const dialogues = await readDialogues(files);
   const signal = interruptSignal();
-  const folder = await fetchModel(options.model, { revision: options.revision, signal });
-  const device = await openDevice(options.device);
+  const { revision } = options;
+  const folder = await rankZeroFirst(group, () => fetchModel(options.model, { revision, signal }));
+  const device = await openDevice(options.device, deviceOptionsOf(options.device, undefined));
   const tokenizer = await Tokenizer.fromPretrained(folder);
   const model = await loadForGeneration(folder, { device, adapter: options.adapter });
-  const summaries: { source: string; summary: string }[] = [];
-  for (const { source, dialogue } of dialogues) {
+  const own: { source: string; summary: string }[] = [];
+  const show = ({ source, summary }: { source: string; summary: string }): void =>
+    output.print(dialogues.length > 1 ? `${source}: ${summary}` : summary);
+  for (const { source, dialogue } of shareOf(dialogues, 1, group)) {
     const prompt = fillTemplate(options.template, { dialogue });
     const { inputIds, attentionMask } = tokenizer.encode(prompt);
     const { maxNewTokens, numBeams } = options;
@@ -57,9 +82,11 @@ async function summarize(files: readonly string[], options: SummarizeOptions): P
       { maxNewTokens, numBeams, signal },
     );
     const summary = tokenizer.decode(ids[0]!, { skipSpecialTokens: true });
-    summaries.push({ source, summary });
-    output.print(dialogues.length > 1 ? `${source}: ${summary}` : summary);
+    own.push({ source, summary });
+    if (group.size === 1) show(own.at(-1)!);
   }
+  const summaries = await gatherShares(own, 1, group);
+  if (group.size > 1) for (const each of summaries) show(each);
   output.result({ model: options.model, summaries });
   await device.close();
 }

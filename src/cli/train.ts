@@ -9,8 +9,16 @@ import { cacheOption, columnOptions, DATASET_HELP } from "./datasetOptions.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import { MODEL_HELP, revisionOption } from "./hub.ts";
 import { loraConfigOf, loraOptions, type LoraFlags } from "./lora.ts";
-import { deviceOption, interruptSignal, jsonOption, number, wholeNumber } from "./options.ts";
+import {
+  deviceOption,
+  interruptSignal,
+  jsonOption,
+  number,
+  terminationSignal,
+  wholeNumber,
+} from "./options.ts";
 import { Output } from "./output.ts";
+import { withProcessGroup } from "./processGroup.ts";
 import { argumentOptions, argumentsOf } from "./train/argumentFlags.ts";
 import { runTraining } from "./train/run.ts";
 import type { TrainSettings } from "./train/settings.ts";
@@ -124,7 +132,10 @@ function group(heading: string, options: readonly Option[]): Option[] {
 
 async function train(flags: OwnFlags): Promise<void> {
   const output = new Output(flags.json);
-  output.result(await runTraining(settingsOf(flags), output, interruptSignal()));
+  const signals = { signal: interruptSignal(), stopSignal: terminationSignal() };
+  await withProcessGroup(output, async (group) => {
+    output.result(await runTraining(settingsOf(flags), output, signals, group));
+  });
 }
 
 function settingsOf(flags: OwnFlags): TrainSettings {

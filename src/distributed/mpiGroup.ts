@@ -84,6 +84,7 @@ export class MpiGroup implements ProcessGroup {
   }
 
   abort(error: unknown): never {
+    if (this.#closed) throw error;
     const message = error instanceof Error ? error.message : String(error);
     writeNow(`rank ${this.rank} of ${this.size}: ${message}\n`);
     this.#mpi.abort(1);

@@ -33,7 +33,7 @@ export interface ProcessGroup {
   gather<T>(value: T): Promise<T[]>;
   /** Returns once all have come here. */
   barrier(): Promise<void>;
-  /** Ends all processes of the group at once; the message goes to stderr with this rank's number. Does not return. */
+  /** Ends all processes of the group at once, the message on stderr with this rank's number. After `close` it throws the error. */
   abort(error: unknown): never;
   /** Leaves the group; every rank must, before it ends. Safe to repeat. */
   close(): Promise<void>;

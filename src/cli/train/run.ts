@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { rouge } from "../../eval/rouge.ts";
+import type { ProcessGroup } from "../../distributed/processGroup.ts";
 import { renderTrainingReport } from "../report/trainingPage.ts";
 import { openDevice } from "../../kernels/openDevice.ts";
 import { addLora } from "../../t5/lora/adapter.ts";
@@ -24,6 +25,7 @@ import { fetchModel } from "../hub.ts";
 import { parameterLines } from "../lora.ts";
 import type { Output } from "../output.ts";
 import { makeOutputFolder, writeReport } from "../outputFolder.ts";
+import { deviceOptionsOf, rankZeroFirst, shareOf } from "../processGroup.ts";
 import { clearBar, startProgress } from "../progress.ts";
 import { summarizeRows } from "../summaries.ts";
 import { trainingProgress } from "./progressBar.ts";
@@ -40,7 +42,8 @@ import type { TrainSettings } from "./settings.ts";
 export async function runTraining(
   settings: TrainSettings,
   output: Output,
-  signal: AbortSignal,
+  { signal, stopSignal }: { readonly signal: AbortSignal; readonly stopSignal: AbortSignal },
+  group: ProcessGroup,
 ): Promise<TrainResult> {
   const started = performance.now();
   const args = trainingArguments({ ...settings.arguments, disableTqdm: true });
@@ -48,10 +51,12 @@ export async function runTraining(
 
   // data and model
   const columns = columnsOf(settings);
-  const rows = await loadRows(settings, args, signal);
+  const rows = await rankZeroFirst(group, () => loadRows(settings, args, signal));
   const { threads } = settings;
-  const device = await openDevice(settings.device, threads === undefined ? {} : { threads });
-  const modelFolder = await fetchModel(settings.model, { revision: settings.revision, signal });
+  const device = await openDevice(settings.device, deviceOptionsOf(settings.device, threads));
+  const { revision } = settings;
+  const fetch = () => fetchModel(settings.model, { revision, signal });
+  const modelFolder = await rankZeroFirst(group, fetch);
   const tokenizer = await Tokenizer.fromPretrained(modelFolder);
   const model = await T5ForConditionalGeneration.fromPretrained(modelFolder, {
     device,
@@ -60,23 +65,24 @@ export async function runTraining(
   });
   if (settings.revision === undefined) model.nameOrPath = settings.model; // for others than this machine
   checkVocabulary(tokenizer, model.config);
-  await makeOutputFolder(args.outputDir);
+  await rankZeroFirst(group, () => makeOutputFolder(args.outputDir));
   if (settings.lora) addLora(model, settings.lora, { seed: args.seed });
   const parameters = model.numParameters();
   const trainableParameters = model.numParameters({ trainableOnly: true });
   for (const line of parameterLines(trainableParameters, parameters)) output.print(line);
-  const tokenized = await tokenize(rows, tokenizer, settings, signal);
+  const tokenized = await rankZeroFirst(group, () => tokenize(rows, tokenizer, settings, signal));
   const summarize = (which: readonly Row[], onProgress?: (done: number) => void) =>
     summarizeRows(model, tokenizer, which, {
       batchSize: args.perDeviceEvalBatchSize,
       columns,
       generation: { maxNewTokens: settings.maxNewTokens },
-      signal,
+      ...{ signal, group },
       ...(onProgress ? { onProgress } : {}),
     });
 
   // training
-  const progress = trainingProgress(settings.arguments.disableTqdm !== true);
+  const isShown = settings.arguments.disableTqdm !== true && group.rank === 0;
+  const progress = trainingProgress(isShown);
   const sampleRows = rows.validation.slice(0, settings.sampleRows);
   const samples = sampleRecorder(() => summarize(sampleRows));
   const trainer = new Trainer({
@@ -86,6 +92,7 @@ export async function runTraining(
     ...(tokenized.validation.length > 0 ? { evalDataset: tokenized.validation } : {}),
     ...(args.predictWithGenerate ? { computeMetrics: rougeMetrics(tokenizer) } : {}),
     tokenizer,
+    processGroup: group,
     callbacks: [
       progress.callback,
       logTable(output),
@@ -95,11 +102,16 @@ export async function runTraining(
   });
   const { resumeFromCheckpoint } = settings;
   const training = await trainer
-    .train({ resumeFromCheckpoint, signal })
+    .train({ resumeFromCheckpoint, signal, stopSignal })
     .finally(() => progress.stop());
+  if ((await group.gather(stopSignal.aborted)).includes(true)) {
+    await group.close(); // in order: all ranks have agreed to stop here
+    throw stopped(trainer.state.globalStep);
+  }
 
   // ROUGE of the model that training ended with: the best one with --load-best-model-at-end
-  const scoring = startProgress("summaries of test rows", rows.test.length);
+  const scored = shareOf(rows.test, args.perDeviceEvalBatchSize, group).length;
+  const scoring = startProgress("summaries of test rows", scored, { quiet: group.rank > 0 });
   const predictions = await summarize(rows.test, (done) => scoring.update(done));
   scoring.stop();
   const references = rows.test.map((row) => targetText(row, columns));
@@ -129,13 +141,18 @@ export async function runTraining(
     throughput: progress.throughput,
     ...{ columns, sampleRows, samples: samples.records },
   });
-  await writeReport(args.outputDir, renderTrainingReport(page));
+  if (group.rank === 0) await writeReport(args.outputDir, renderTrainingReport(page));
   if (bestModelCheckpoint !== null) output.print(`best model: ${bestModelCheckpoint}`);
   output.print(`report: ${result.report}`);
   output.print(`done in ${result.seconds.toFixed(1)} s`);
   model.dispose();
   await device.close();
   return result;
+}
+
+/** What ends the command when SIGTERM has ended training, by way of a checkpoint. */
+function stopped(step: number): Error {
+  return new DOMException(`stopped by SIGTERM after step ${step}`, "AbortError");
 }
 
 /** Said before training rather than after the first evaluation. */
