@@ -1,6 +1,7 @@
 // One rank of collectives.test.ts: calls every collective and prints what it got.
 
 import { openProcessGroup } from "../../src/distributed/openProcessGroup.ts";
+import { report } from "./report.ts";
 
 const group = await openProcessGroup("auto");
 const { rank, size } = group;
@@ -40,13 +41,11 @@ await group.broadcast(words, 1);
 
 const gathered = await group.gather({ rank, text: "x".repeat(rank), loss: rank === 0 ? NaN : 1 });
 await group.barrier();
-process.stdout.write(
-  `RESULT ${JSON.stringify({
-    ...{ rank, size, description: group.description },
-    ...{ sum: [inPlace[0], inPlace[99_999]], most: [...most], own: [...own], all: [...all] },
-    ...{ to: [...to], words: [...words] },
-    gathered: gathered.map(({ rank, text, loss }) => [rank, text.length, String(loss)]),
-  })}\n`,
-);
+report(rank, {
+  ...{ size, description: group.description },
+  ...{ sum: [inPlace[0], inPlace[99_999]], most: [...most], own: [...own], all: [...all] },
+  ...{ to: [...to], words: [...words] },
+  gathered: gathered.map(({ rank, text, loss }) => [rank, text.length, String(loss)]),
+});
 await group.close();
 await group.close();
