@@ -15,7 +15,7 @@ import { DistributedError } from "../tensor/errors.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { startSum, type WireDtype } from "./wire.ts";
-import type { ProcessGroup, Request } from "./processGroup.ts";
+import type { ProcessGroup, GroupRequest } from "./processGroup.ts";
 
 /** PyTorch's bucket_cap_mb: large enough for the network's bandwidth, small enough that the first is soon full. */
 export const BUCKET_BYTES = 25 * 2 ** 20;
@@ -36,7 +36,7 @@ interface Bucket {
 }
 
 interface InFlight {
-  readonly request: Request;
+  readonly request: GroupRequest;
   readonly pinned: PinnedArray;
 }
 

@@ -8,12 +8,12 @@ import type { Launch } from "./launcher.ts";
 import { loadMpi, type Abi, type AbiName, type Handle, type ReduceOp } from "./mpiLibrary.ts";
 
 /** A collective on its way. Its buffers must stay where they are until `test` has said true. */
-export interface Request {
+export interface GroupRequest {
   /** Lets MPI work on it. @returns whether it is done */
   test(): boolean;
 }
 
-export type Buffer = Float32Array | Float64Array | Uint32Array | Uint16Array | Uint8Array;
+export type GroupBuffer = Float32Array | Float64Array | Uint32Array | Uint16Array | Uint8Array;
 /** MPI_THREAD_FUNNELED: threads exist, and the main one makes all calls. */
 const THREAD_FUNNELED = 1;
 
@@ -87,13 +87,13 @@ export class Mpi {
   }
 
   /** x <- sum or maximum of all ranks' x. */
-  allreduce(x: Buffer, op: ReduceOp): Request {
+  allreduce(x: GroupBuffer, op: ReduceOp): GroupRequest {
     const { inPlace, ops, world } = this.#abi;
     return this.#start("MPI_Iallreduce", inPlace, x, x.length, this.#type(x), ops[op], world);
   }
 
   /** own <- this rank's part of the sum of all ranks' x, which has `size` parts of own's length. */
-  reduceScatter(x: Buffer, own: Buffer): Request {
+  reduceScatter(x: GroupBuffer, own: GroupBuffer): GroupRequest {
     const { ops, world } = this.#abi;
     const count = own.length;
     return this.#start(
@@ -103,14 +103,19 @@ export class Mpi {
   }
 
   /** Fills all but this rank's part of x, in which that lies already, with the other ranks' parts. */
-  allgather(x: Buffer): Request {
+  allgather(x: GroupBuffer): GroupRequest {
     const { inPlace, world, types } = this.#abi;
     const bytes = x.byteLength / this.size;
     return this.#start("MPI_Iallgather", inPlace, 0, types.byte, x, bytes, types.byte, world);
   }
 
   /** all <- every rank's own, which may differ in length, behind one another. */
-  allgatherv(own: Uint8Array, all: Uint8Array, lengths: Int32Array, begins: Int32Array): Request {
+  allgatherv(
+    own: Uint8Array,
+    all: Uint8Array,
+    lengths: Int32Array,
+    begins: Int32Array,
+  ): GroupRequest {
     const { world, types } = this.#abi;
     const { byte } = types;
     return this.#start(
@@ -120,19 +125,19 @@ export class Mpi {
   }
 
   /** Part i of `to` <- this rank's part of rank i's `from`; bytes, as they are. */
-  alltoall(from: Buffer, to: Buffer): Request {
+  alltoall(from: GroupBuffer, to: GroupBuffer): GroupRequest {
     const { world, types } = this.#abi;
     const bytes = from.byteLength / this.size;
     return this.#start("MPI_Ialltoall", from, bytes, types.byte, to, bytes, types.byte, world);
   }
 
   /** x <- rank root's x. */
-  broadcast(x: Buffer, root: number): Request {
+  broadcast(x: GroupBuffer, root: number): GroupRequest {
     const { world, types } = this.#abi;
     return this.#start("MPI_Ibcast", x, x.byteLength, types.byte, root, world);
   }
 
-  barrier(): Request {
+  barrier(): GroupRequest {
     return this.#start("MPI_Ibarrier", this.#abi.world);
   }
 
@@ -147,7 +152,7 @@ export class Mpi {
     this.#check("MPI_Finalize");
   }
 
-  #type(x: Buffer): Handle {
+  #type(x: GroupBuffer): Handle {
     if (x instanceof Float32Array) return this.#abi.types.f32;
     if (x instanceof Float64Array) return this.#abi.types.f64;
     return this.#abi.types.byte;
@@ -159,7 +164,7 @@ export class Mpi {
     return result[0]!;
   }
 
-  #start(name: keyof typeof SIGNATURES, ...args: unknown[]): Request {
+  #start(name: keyof typeof SIGNATURES, ...args: unknown[]): GroupRequest {
     const request = fixed(8);
     this.#check(name, ...args, request);
     const done = new Int32Array(new ArrayBuffer(4));

@@ -2,7 +2,7 @@
 
 import { nextTurn } from "../tensor/nextTurn.ts";
 import { DistributedError } from "../tensor/errors.ts";
-import type { Mpi, Buffer, Request } from "./mpi.ts";
+import type { Mpi, GroupBuffer, GroupRequest } from "./mpi.ts";
 import type { ProcessGroup } from "./processGroup.ts";
 
 /** Tests in a row before JavaScript's own events get their turn, and signals are seen. */
@@ -29,23 +29,23 @@ export class MpiGroup implements ProcessGroup {
     this.description = mpi.description;
   }
 
-  startAllreduce(x: Buffer, op: "sum" | "max" = "sum"): Request {
+  startAllreduce(x: GroupBuffer, op: "sum" | "max" = "sum"): GroupRequest {
     return this.#mpi.allreduce(x, op);
   }
 
-  startReduceScatter(x: Buffer, own: Buffer): Request {
+  startReduceScatter(x: GroupBuffer, own: GroupBuffer): GroupRequest {
     return this.#mpi.reduceScatter(x, own);
   }
 
-  startAllgather(x: Buffer): Request {
+  startAllgather(x: GroupBuffer): GroupRequest {
     return this.#mpi.allgather(x);
   }
 
-  startAlltoall(from: Buffer, to: Buffer): Request {
+  startAlltoall(from: GroupBuffer, to: GroupBuffer): GroupRequest {
     return this.#mpi.alltoall(from, to);
   }
 
-  async wait(request: Request, what: string): Promise<void> {
+  async wait(request: GroupRequest, what: string): Promise<void> {
     const begun = performance.now();
     for (;;) {
       for (let i = 0; i < TESTS_A_TURN; i++) if (request.test()) return;
@@ -60,7 +60,7 @@ export class MpiGroup implements ProcessGroup {
     return this.wait(this.#mpi.allreduce(x, op), "allreduce");
   }
 
-  broadcast(x: Buffer, root = 0): Promise<void> {
+  broadcast(x: GroupBuffer, root = 0): Promise<void> {
     return this.wait(this.#mpi.broadcast(x, root), "broadcast");
   }
 

@@ -1,8 +1,8 @@
 // A group of processes that train one model together: what the Trainer asks of it, and the group of one, which does nothing.
 
-import type { Buffer, Request } from "./mpi.ts";
+import type { GroupBuffer, GroupRequest } from "./mpi.ts";
 
-export type { Buffer, Request };
+export type { GroupBuffer, GroupRequest };
 
 /**
  * Processes that train one model together, of which this one is number `rank`. Methods that return a promise are
@@ -16,19 +16,19 @@ export interface ProcessGroup {
   /** What carries the messages, for people. */
   readonly description: string;
   /** @internal x <- sum or maximum over the ranks; x must stay in place until the request is done. */
-  startAllreduce(x: Buffer, op?: "sum" | "max"): Request;
+  startAllreduce(x: GroupBuffer, op?: "sum" | "max"): GroupRequest;
   /** @internal own <- this rank's part of the sum of x. */
-  startReduceScatter(x: Buffer, own: Buffer): Request;
+  startReduceScatter(x: GroupBuffer, own: GroupBuffer): GroupRequest;
   /** @internal Fills the other ranks' parts of x. */
-  startAllgather(x: Buffer): Request;
+  startAllgather(x: GroupBuffer): GroupRequest;
   /** @internal Part i of `to` <- this rank's part of rank i's `from`. */
-  startAlltoall(from: Buffer, to: Buffer): Request;
+  startAlltoall(from: GroupBuffer, to: GroupBuffer): GroupRequest;
   /** @internal Waits for a request, answering signals meanwhile. @throws {DistributedError} after the group's patience */
-  wait(request: Request, what: string): Promise<void>;
+  wait(request: GroupRequest, what: string): Promise<void>;
   /** x <- sum, or maximum, of all ranks' x, element by element. */
   allreduce(x: Float32Array | Float64Array, op?: "sum" | "max"): Promise<void>;
   /** x <- the x of rank `root`, byte by byte. */
-  broadcast(x: Buffer, root?: number): Promise<void>;
+  broadcast(x: GroupBuffer, root?: number): Promise<void>;
   /** Every rank's value, in the order of ranks; anything that JSON holds, and NaN and infinities. */
   gather<T>(value: T): Promise<T[]>;
   /** Returns once all have come here. */
@@ -39,7 +39,7 @@ export interface ProcessGroup {
   close(): Promise<void>;
 }
 
-const DONE: Request = { test: () => true };
+const DONE: GroupRequest = { test: () => true };
 
 /** A group of this process alone: every collective is done already. */
 export const singleProcess: ProcessGroup = {

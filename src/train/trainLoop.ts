@@ -75,7 +75,9 @@ export async function trainLoop(
     eps: args.adamEpsilon,
     weightDecay: args.weightDecay,
   });
-  const reduction = new GradientReduction(group, model.parameters());
+  const reduction = new GradientReduction(group, model.parameters(), {
+    wire: trainer.gradientWire,
+  });
   const runningLoss = new RunningLoss(model.device, args.loggingNanInfFilter, group);
   const flos = new FlosCounter();
   const lossScale = args.fp16 ? new LossScale() : null;

@@ -28,6 +28,7 @@ export interface TrainCase {
   /** On a rank: changes a weight after the step, or throws, or prints each step and takes its time. */
   readonly mischief?: { readonly rank: number; readonly step: number; readonly what: string };
   readonly slow?: number;
+  readonly wire?: "f32" | "bf16";
   readonly evaluates?: boolean;
 }
 
@@ -85,6 +86,7 @@ export async function trainOnce(
       : {}),
     callbacks: [mischief(given, group)],
     processGroup: group,
+    ...(given.wire ? { gradientWire: given.wire } : {}),
   });
   const output = await trainer.train({ resumeFromCheckpoint: given.resume, stopSignal });
   const weights: number[] = [];

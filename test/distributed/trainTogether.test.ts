@@ -96,6 +96,16 @@ describe.skipIf(mpiMakes.length === 0)(needsMpi("ranks"), () => {
     expect(off(a!.weights, one.weights)).toBeGreaterThan(1e-3);
   });
 
+  it("send gradients in bf16 within its rounding, and keep the same weights", async () => {
+    const one = await trainOnce(accumulating(short, 2), singleProcess);
+    const { results, stderr } = await run({ ...short, wire: "bf16" });
+    const [a, b] = results as unknown as TrainResult[];
+    expect(a?.weights, stderr).toEqual(b?.weights);
+    // Rounded once on each rank and once as a sum: 2^-8 in all.
+    expect(off(a!.norms.slice(0, 1), one.norms.slice(0, 1))).toBeLessThan(2 ** -8);
+    expect(off(a!.norms, one.norms)).toBeGreaterThan(1e-6);
+  });
+
   it("stop where rank 0 says, and there alone", async () => {
     const stop = (rank: number) => run({ ...short, mischief: { rank, step: 2, what: "stop" } });
     expect((await stop(0)).results.map(({ steps }) => steps)).toEqual([2, 2]);
