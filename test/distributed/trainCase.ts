@@ -127,6 +127,7 @@ function mischief({ mischief: wanted, slow }: TrainCase, { rank }: ProcessGroup)
       if (slow) await new Promise((resolve) => setTimeout(resolve, slow));
       if (wanted?.rank !== rank || wanted.step !== state.globalStep) return;
       if (wanted.what === "throw") throw new Error("the GPU was lost");
+      if (wanted.what === "kill") process.kill(process.pid, "SIGKILL");
       if (wanted.what === "stop") control.shouldTrainingStop = true;
       if (wanted.what === "weights") {
         const x = [...model.parameters().values()][0]!;
