@@ -13,6 +13,7 @@ export interface GroupRequest {
   test(): boolean;
 }
 
+/** What travels between processes: a typed array, in place. */
 export type GroupBuffer = Float32Array | Float64Array | Uint32Array | Uint16Array | Uint8Array;
 /** MPI_THREAD_FUNNELED: threads exist, and the main one makes all calls. */
 const THREAD_FUNNELED = 1;
