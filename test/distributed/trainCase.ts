@@ -39,7 +39,8 @@ export interface TrainResult {
   readonly weights: readonly number[];
   readonly metrics: Readonly<Record<string, number>>;
   readonly steps: number;
-  readonly draws: number;
+  /** Where dropout masks are drawn. */
+  readonly random: { readonly seed: number; readonly offset: number };
 }
 
 export function tinyExamples(count: number, seed = 5): Example[] {
@@ -100,7 +101,7 @@ export async function trainOnce(
     weights,
     metrics: output.metrics,
     steps: output.globalStep,
-    draws: model.random.offset,
+    random: { seed: model.random.seed, offset: model.random.offset },
   };
   model.dispose();
   await device.close();
