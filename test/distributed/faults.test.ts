@@ -21,7 +21,8 @@ describe.skipIf(mpiMakes.length === 0)(needsMpi("a run of two ranks"), () => {
   const resumesLike = async (make: (typeof mpiMakes)[number], name: string): Promise<void> => {
     const [whole] = (await runRanks(make, 2, "trainRank.ts", [given("whole")])).results;
     const again = await runRanks(make, 2, "trainRank.ts", [given(name, { resume: true })]);
-    const [resumed] = again.results as unknown as TrainResult[];
+    const [resumed, other] = again.results as unknown as TrainResult[];
+    expect(other?.isWorldProcessZero, again.stderr).toBe(false);
     expect(resumed?.losses, again.stderr).toEqual(whole!.losses);
     expect(resumed?.weights).toEqual(whole!.weights);
   };

@@ -39,6 +39,7 @@ export interface TrainResult {
   readonly weights: readonly number[];
   readonly metrics: Readonly<Record<string, number>>;
   readonly steps: number;
+  readonly isWorldProcessZero: boolean;
   /** Where dropout masks are drawn. */
   readonly random: { readonly seed: number; readonly offset: number };
 }
@@ -101,6 +102,7 @@ export async function trainOnce(
     weights,
     metrics: output.metrics,
     steps: output.globalStep,
+    isWorldProcessZero: trainer.state.isWorldProcessZero,
     random: { seed: model.random.seed, offset: model.random.offset },
   };
   model.dispose();

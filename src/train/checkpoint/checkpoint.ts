@@ -90,7 +90,8 @@ export async function loadCheckpoint(
   const scaler = lossScale && (await readNumbers(folder, "scaler.json", SCALER_KEYS));
   await readTensors(`${folder}/optimizer.safetensors`, optimizer.state());
   await loadWeights(folder, model);
-  Object.assign(state, restored);
+  const isFirst = rank === 0; // which the file says, for it is rank 0's
+  Object.assign(state, restored, { isWorldProcessZero: isFirst, isLocalProcessZero: isFirst });
   callbacks.importState(state.statefulCallbacks);
   optimizer.steps = scheduler.last_epoch!;
   model.random = rankGenerator(dropout.seed!, rank, dropout.offset!);
