@@ -52,6 +52,10 @@ for (let i = 0; i <= settings.steps; i++) {
   waits.push((reduction.waited - waited) / 1000);
 }
 const median = (x: readonly number[]): number => [...x].sort((a, b) => a - b)[x.length >> 1]!;
-const all = await group.gather({ step: median(seconds), wait: median(waits), bytes: reduction.bytes });
+const all = await group.gather({
+  step: median(seconds),
+  wait: median(waits),
+  bytes: reduction.bytes,
+});
 if (group.rank === 0) console.log(JSON.stringify({ ...settings, ranks: group.size, all }));
 await group.close();
