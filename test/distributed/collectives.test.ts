@@ -1,10 +1,12 @@
 // Every collective over installed libraries of MPI, on memory as tensors have it.
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { launchOf, threadsOfRank } from "../../src/distributed/launcher.ts";
 import { openProcessGroup } from "../../src/distributed/openProcessGroup.ts";
 import { singleProcess } from "../../src/distributed/processGroup.ts";
 import { mpiMakes, needsMpi, runRanks } from "../support/mpi.ts";
+
+vi.setConfig({ testTimeout: 400_000 }); // several processes on a machine that may be busy
 
 describe.skipIf(mpiMakes.length === 0)(needsMpi("collectives"), () => {
   it.each(mpiMakes)("of 3 ranks under $name", async (make) => {

@@ -3,9 +3,11 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { mpiMakes, needsMpi, runRanks } from "../support/mpi.ts";
 import type { TrainCase, TrainResult } from "./trainCase.ts";
+
+vi.setConfig({ testTimeout: 400_000 }); // several processes on a machine that may be busy
 
 describe.skipIf(mpiMakes.length === 0)(needsMpi("a run of two ranks"), () => {
   let folder: string;

@@ -1,10 +1,12 @@
 // Several ranks train to what one process does that accumulates as many batches.
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { singleProcess } from "../../src/distributed/processGroup.ts";
 import { mpiMakes, needsMpi, runRanks } from "../support/mpi.ts";
 import { hasShared } from "../support/shared.ts";
 import { trainOnce, type TrainCase, type TrainResult } from "./trainCase.ts";
+
+vi.setConfig({ testTimeout: 400_000 }); // several processes on a machine that may be busy
 
 /** Largest relative difference, of the values' own scale. */
 function off(actual: readonly number[], expected: readonly number[]): number {

@@ -17,7 +17,8 @@ const MAKES: readonly (MpiMake & { readonly command: string })[] = [
     name: "Open MPI",
     command: "mpirun.openmpi",
     launch: (ranks) =>
-      "mpirun.openmpi --allow-run-as-root --oversubscribe --bind-to none -np"
+      // After its SIGTERM mpirun would kill the ranks within a second.
+      "mpirun.openmpi --allow-run-as-root --oversubscribe --bind-to none --mca odls_base_sigkill_timeout 100 -np"
         .split(" ")
         .concat(String(ranks)),
   },
@@ -48,7 +49,7 @@ export interface RanksResult {
 
 export interface RanksOptions {
   readonly env?: Readonly<Record<string, string>>;
-  /** After which all is killed, so that a hang fails the test and leaves no process behind. Default 100. */
+  /** After which all is killed, so that a hang fails the test and leaves no process behind. Default 200. */
   readonly seconds?: number;
   /** Sees each piece of output, and can send the launcher a signal. */
   readonly onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
@@ -83,7 +84,7 @@ export async function runRanks(
   ranks: number,
   file: string,
   args: readonly string[] = [],
-  { env = {}, seconds = 100, onOutput }: RanksOptions = {},
+  { env = {}, seconds = 200, onOutput }: RanksOptions = {},
 ): Promise<RanksResult> {
   const script = await bundled(file);
   const [command, ...rest] = [
