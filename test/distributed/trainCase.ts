@@ -126,7 +126,7 @@ function lengths(
 function mischief({ mischief: wanted, slow }: TrainCase, { rank }: ProcessGroup): TrainerCallback {
   return {
     async onStepEnd(_args, state, control, { model }) {
-      if (rank === 0 && slow) process.stdout.write(`step ${state.globalStep} done\n`);
+      if (slow) process.stdout.write(`step ${state.globalStep} of process ${process.pid}\n`);
       if (slow) await new Promise((resolve) => setTimeout(resolve, slow));
       if (wanted?.rank !== rank || wanted.step !== state.globalStep) return;
       if (wanted.what === "throw") throw new Error("the GPU was lost");

@@ -17,8 +17,7 @@ const MAKES: readonly (MpiMake & { readonly command: string })[] = [
     name: "Open MPI",
     command: "mpirun.openmpi",
     launch: (ranks) =>
-      // After its SIGTERM mpirun would kill the ranks within a second.
-      "mpirun.openmpi --allow-run-as-root --oversubscribe --bind-to none --mca odls_base_sigkill_timeout 100 -np"
+      "mpirun.openmpi --allow-run-as-root --oversubscribe --bind-to none -np"
         .split(" ")
         .concat(String(ranks)),
   },
@@ -51,8 +50,8 @@ export interface RanksOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** After which all is killed, so that a hang fails the test and leaves no process behind. Default 200. */
   readonly seconds?: number;
-  /** Sees each piece of output, and can send the launcher a signal. */
-  readonly onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
+  /** Sees all output so far, at each new piece of it. */
+  readonly onOutput?: (stdout: string) => void;
 }
 
 const bundles = new Map<string, Promise<string>>();
@@ -100,10 +99,9 @@ export async function runRanks(
     const timer = setTimeout(() => killSession(child.pid!), seconds * 1000);
     let stdout = "";
     let stderr = "";
-    const kill = (signal: NodeJS.Signals): void => void child.kill(signal);
     child.stdout.on("data", (chunk: Buffer) => {
       stdout += chunk.toString();
-      onOutput?.(chunk.toString(), kill);
+      onOutput?.(stdout);
     });
     child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
     child.on("error", reject);
