@@ -12,6 +12,7 @@ import type {
   KernelTensor,
   KernelTensors,
   MemoryStats,
+  PinnedArray,
   Storage,
 } from "./device.ts";
 import type { DataArray, Dtype, StorageArray } from "./dtype.ts";
@@ -155,6 +156,12 @@ export class CpuDevice implements Device {
     this.#queue?.check();
     // slice() of a shared memory gives a copy in memory of its own.
     return this.#view(storage, dtype, size).slice();
+  }
+
+  pin(storage: Storage, dtype: Dtype, size: number): PinnedArray {
+    const { block } = storageOf(storage);
+    block.pins++;
+    return { array: this.#view(storage, dtype, size), release: () => void block.pins-- };
   }
 
   /** What the storage holds once the queue has come here; later jobs may write to it meanwhile. */
