@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isFull } from "./full.ts";
 
 export interface MpiMake {
   readonly name: string;
@@ -32,6 +33,11 @@ const MAKES: readonly (MpiMake & { readonly command: string })[] = [
 export const mpiMakes: readonly MpiMake[] = MAKES.filter(
   ({ command }) => spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0,
 );
+
+/** The makes that a test is run under: all in a full run, else one, so that tests take turns by their numbers. */
+export function makesOf(number: number): readonly MpiMake[] {
+  return isFull ? mpiMakes : mpiMakes.slice(number % mpiMakes.length).slice(0, 1);
+}
 
 /** Title of tests that need MPI, with the reason where they are skipped. */
 export function needsMpi(title: string): string {
