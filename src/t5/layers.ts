@@ -56,12 +56,13 @@ export function linear(context: Context, { weight, lora }: Linear, x: Tensor): T
  * backward their gradients, as torch.autocast does; sums stay f32 (docs/guide/precision.md).
  */
 export function applyWeight({ autocast }: Context, weight: Tensor, x: Tensor): Tensor {
-  if (autocast === null) return matmul(x, weight, { transposeB: true });
+  // A weight of 16 bits says that 16 bits will do for products: a GPU's matrix units round x to 11 of them.
+  const options = { transposeB: true, roundToF16: autocast !== null || isHalf(weight.dtype) };
+  if (autocast === null) return matmul(x, weight, options);
   return scope(() => {
     const stored = weight.dtype === autocast;
     const narrow = stored ? weight : cast(roundTo(asFloat(weight), autocast), autocast);
-    // Operands that are f16 numbers already lose nothing on a GPU's matrix units.
-    const options = { transposeB: true, roundToF16: autocast === "f16" };
+    // Operands that are 16-bit numbers already lose nothing there.
     return roundTo(matmul(roundTo(x, autocast), narrow, options), autocast);
   });
 }
