@@ -103,7 +103,7 @@ export function selfAttention(
   return scope(() => {
     const normed = norm(context, x, w.norm);
     const { k, v } = projectKeysValues(context, w, normed);
-    const heads = attend(context, linear(context, w.q, normed), { k, v }, inputs);
+    const heads = attend(context, w, linear(context, w.q, normed), { k, v }, inputs);
     return addResidual(context, x, linear(context, w.o, heads));
   });
 }
@@ -118,7 +118,7 @@ export function crossAttention(
 ): Tensor {
   return scope(() => {
     const q = linear(context, w.q, norm(context, x, w.norm));
-    const heads = attend(context, q, projectKeysValues(context, w, encoded), { mask });
+    const heads = attend(context, w, q, projectKeysValues(context, w, encoded), { mask });
     return addResidual(context, x, linear(context, w.o, heads));
   });
 }
@@ -133,6 +133,7 @@ export function projectKeysValues(
 
 function attend(
   context: Context,
+  w: AttentionWeights,
   q: Tensor,
   { k, v }: KeysValues,
   inputs: AttentionInputs,
@@ -141,6 +142,7 @@ function attend(
   const heads = attention(q, k, v, {
     heads: config.numHeads,
     causal: inputs.causal ?? false,
+    roundToF16: autocast !== null || isHalf(w.q.weight.dtype),
     ...(inputs.bias ? { bias: inputs.bias } : {}),
     ...(inputs.mask ? { mask: inputs.mask } : {}),
     ...(random && config.dropoutRate > 0
