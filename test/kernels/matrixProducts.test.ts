@@ -191,4 +191,40 @@ describe.runIf(hasUnits)(title("products on f16 units"), () => {
   it(`are within the bound of f64, ${PRODUCTS} of them`, { timeout: 3_600_000 }, () =>
     fc.assert(fc.asyncProperty(product, check), { numRuns: PRODUCTS, seed: 20261129 }),
   );
+
+  it.each([false, true])(
+    "give what is not finite where an operand is not, and leave the other rows alone (roundToF16 %s)",
+    async (roundToF16) => {
+      const [m, n, k] = [40, 36, 64];
+      const next = uniform(7);
+      const [a, b] = [m * k, n * k].map((size) => Array.from({ length: size }, () => next() + 0.5));
+      a![3 * k + 5] = Infinity;
+      a![7 * k + 9] = NaN;
+      b![11 * k + 13] = -Infinity;
+      const memory = new Scope();
+      try {
+        const out = memory.run(() => {
+          const result = tensor(new Float32Array(m * n), [m, n], { device: gpu });
+          const [left, right] = [
+            tensor(a!, [m, k], { device: gpu }),
+            tensor(b!, [n, k], { device: gpu }),
+          ];
+          matmulForwardInto(left, right, result, { transposeB: true, roundToF16 });
+          return result;
+        });
+        const c = (await out.data()) as Float32Array;
+        for (let i = 0; i < m; i++) {
+          for (let j = 0; j < n; j++) {
+            const reached = i === 3 || i === 7 || j === 11;
+            expect(Number.isFinite(c[i * n + j]!), `[${i}, ${j}]`).toBe(!reached);
+          }
+        }
+        expect(c[3 * n]).toBe(Infinity);
+        expect(c[7 * n]).toBeNaN();
+        expect(c[11]).toBe(-Infinity);
+      } finally {
+        memory.dispose();
+      }
+    },
+  );
 });
