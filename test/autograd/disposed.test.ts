@@ -63,7 +63,17 @@ const calls: Record<string, [count: number, (...x: Tensor[]) => unknown]> = {
 };
 for (const name of ["add", "sub", "mul", "div"] as const)
   calls[name] = [2, (x, y) => autograd[name](x!, y!)];
-for (const name of ["neg", "exp", "log", "sqrt", "tanh", "relu", "gelu", "geluErf", "silu"] as const)
+for (const name of [
+  "neg",
+  "exp",
+  "log",
+  "sqrt",
+  "tanh",
+  "relu",
+  "gelu",
+  "geluErf",
+  "silu",
+] as const)
   calls[name] = [1, (x) => autograd[name](x!)];
 for (const name of ["addScalar", "mulScalar"] as const)
   calls[name] = [1, (x) => autograd[name](x!, 2)];
