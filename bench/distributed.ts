@@ -14,7 +14,7 @@ import { lossGradients } from "../src/train/loss.ts";
 
 const settings = {
   ...{ overlap: true, wire: "f32" as const, lora: false, batch: 4, source: 128, target: 32 },
-  ...{ steps: 5, bucketMiB: 25 },
+  ...{ steps: 5, bucketMiB: 8 },
   ...(JSON.parse(process.env["GRADLOOM_BENCH"] ?? "{}") as object),
 };
 const group = await openProcessGroup("auto");

@@ -14,30 +14,35 @@ import { byteLength } from "../tensor/dtype.ts";
 import { DistributedError } from "../tensor/errors.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { startSum, type WireDtype } from "./wire.ts";
+import type { Shard } from "./shard.ts";
+import { ShardedAdamW } from "./shardedAdamW.ts";
+import { startScatteredSum, startSum, type WireDtype } from "./wire.ts";
 import type { ProcessGroup, GroupRequest } from "./processGroup.ts";
 
-/** PyTorch's bucket_cap_mb: large enough for the network's bandwidth, small enough that the first is soon full. */
-export const BUCKET_BYTES = 25 * 2 ** 20;
+/** Large enough for the network's bandwidth, small enough that the first is soon full; docs/internals/measurements/distributed.md. */
+export const BUCKET_BYTES = 8 * 2 ** 20;
 
 export interface ReductionOptions {
-  /** Most bytes of a bucket that holds more than one gradient. Default 25 MiB. */
+  /** Most bytes of a bucket that holds more than one gradient. Default 8 MiB. */
   readonly bucketBytes?: number;
   /** false begins when backward is over, to measure what overlapping saves. Default true. */
   readonly overlap?: boolean;
   /** What travels. Default "f32". */
   readonly wire?: WireDtype;
+  /** Packs in which gradients lie and of which each rank gets the sums of its own part alone. Default: none, every rank gets all. */
+  readonly shards?: readonly Shard[];
 }
 
 interface Bucket {
   readonly pack: Pack;
+  readonly shard: Shard | null;
   /** Parameters whose gradients are not complete yet. */
   missing: Set<Tensor>;
 }
 
 interface InFlight {
   readonly request: GroupRequest;
-  readonly pinned: PinnedArray;
+  readonly pinned: readonly PinnedArray[];
 }
 
 export class GradientReduction {
@@ -45,6 +50,7 @@ export class GradientReduction {
   readonly #overlap: boolean;
   readonly #wire: WireDtype;
   readonly #buckets: readonly Bucket[];
+  readonly #shards: readonly Shard[];
   readonly #bucketOf = new Map<Tensor, Bucket>();
   #launched = 0;
   #inFlight: InFlight[] = [];
@@ -60,7 +66,12 @@ export class GradientReduction {
   constructor(
     group: ProcessGroup,
     parameters: ReadonlyMap<string, Tensor>,
-    { bucketBytes = BUCKET_BYTES, overlap = true, wire = "f32" }: ReductionOptions = {},
+    {
+      bucketBytes = BUCKET_BYTES,
+      overlap = true,
+      wire = "f32",
+      shards = [],
+    }: ReductionOptions = {},
   ) {
     this.#group = group;
     this.#overlap = overlap;
@@ -68,16 +79,21 @@ export class GradientReduction {
     const trained = [...parameters].filter(([, { requiresGrad }]) => requiresGrad);
     if (group.size > 1) checkDtypes(trained);
     const isHost = trained[0]?.[1].device.kind === "cpu";
-    const packs =
-      group.size > 1 && isHost ? planPacks(new Map(trained.reverse()), bucketBytes) : [];
-    this.#buckets = packs.map((pack) => ({ pack, missing: new Set() }));
+    this.#shards = shards;
+    const parts: readonly { pack: Pack; shard: Shard | null }[] =
+      shards.length > 0
+        ? shards.map((shard) => ({ pack: shard.pack, shard }))
+        : planPacks(new Map(trained.reverse()), bucketBytes).map((pack) => ({ pack, shard: null }));
+    this.#buckets =
+      group.size > 1 && isHost ? parts.map((part) => ({ ...part, missing: new Set() })) : [];
     for (const bucket of this.#buckets) {
       for (const { tensor } of bucket.pack.entries) this.#bucketOf.set(tensor, bucket);
     }
   }
 
   /** Gradients of zero, in buckets. */
-  zeroGrad(optimizer: AdamW): Gradients {
+  zeroGrad(optimizer: AdamW | ShardedAdamW): Gradients {
+    if (optimizer instanceof ShardedAdamW) return optimizer.zeroGradIn();
     return optimizer.zeroGradIn(this.#buckets.map(({ pack }) => pack));
   }
 
@@ -104,14 +120,17 @@ export class GradientReduction {
   async finish(gradients: Gradients): Promise<void> {
     if (this.#group.size === 1) return;
     const begun = performance.now();
-    if (this.#buckets.length === 0) await this.#sumStaged(gradients);
+    if (this.#buckets.length === 0) {
+      if (this.#shards.length > 0) await this.#scatterStaged(gradients);
+      else await this.#sumStaged(gradients);
+    }
     for (const { tensor } of this.#buckets.slice(this.#launched).flatMap((b) => b.pack.entries)) {
       gradients.settle(tensor);
     }
     while (this.#launched < this.#buckets.length) this.#launch(gradients);
     for (const { request, pinned } of this.#inFlight) {
       await this.#group.wait(request, "sum of the gradients");
-      pinned.release();
+      for (const each of pinned) each.release();
     }
     this.#inFlight = [];
     this.#launched = 0;
@@ -120,9 +139,15 @@ export class GradientReduction {
 
   #launch(gradients: Gradients): void {
     if (this.#launched === 0) this.bytes = 0;
-    const whole = gradients.wholeOf(this.#buckets[this.#launched++]!.pack)!;
-    const pinned = whole.device.pin(whole.storage, "f32", whole.size)!;
-    const request = startSum(this.#group, pinned.array as Float32Array, this.#wire);
+    const { pack, shard } = this.#buckets[this.#launched++]!;
+    const whole = gradients.wholeOf(pack)!;
+    const pinned = [whole, ...(shard ? [shard.gradient] : [])].map(({ device, storage, size }) =>
+      device.pin(storage, "f32", size)!,
+    );
+    const [all, own] = pinned.map(({ array }) => array as Float32Array);
+    const request = own
+      ? startScatteredSum(this.#group, all!, own, this.#wire)
+      : startSum(this.#group, all!, this.#wire);
     this.bytes += whole.size * (this.#wire === "f32" ? 4 : 2);
     this.#inFlight.push({ request, pinned });
   }
@@ -131,15 +156,28 @@ export class GradientReduction {
   #progress(): void {
     const [oldest] = this.#inFlight;
     if (oldest === undefined || !oldest.request.test()) return;
-    oldest.pinned.release();
+    for (const each of oldest.pinned) each.release();
     this.#inFlight.shift();
+  }
+
+  /** The same with every rank's own part alone, pack by pack. */
+  async #scatterStaged(gradients: Gradients): Promise<void> {
+    this.bytes = 0;
+    for (const { pack, gradient } of this.#shards) {
+      for (const { tensor } of pack.entries) gradients.settle(tensor);
+      const { device, storage, size } = gradients.wholeOf(pack)!;
+      const all = (await device.readStored(storage, "f32", size)) as Float32Array;
+      const own = new Float32Array(gradient.size);
+      const request = startScatteredSum(this.#group, all, own, this.#wire);
+      this.bytes += size * (this.#wire === "f32" ? 4 : 2);
+      await this.#group.wait(request, "sum of the gradients");
+      device.write(gradient.storage, "f32", own);
+    }
   }
 
   /** Where the host cannot see the device's memory. One part is read while the one before is summed. */
   async #sumStaged(gradients: Gradients): Promise<void> {
-    const ranges = scope(() =>
-      gradients.ranges().map(({ device, storage, size }) => ({ device, storage, size })),
-    );
+    const ranges = scope(() => gradients.ranges());
     this.bytes = 0;
     let last: Promise<void> = Promise.resolve();
     for (const { device, storage, size } of ranges) {
@@ -158,6 +196,7 @@ export class GradientReduction {
       }
     }
     await last;
+    for (const range of ranges) range.dispose();
   }
 }
 

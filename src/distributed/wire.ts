@@ -23,6 +23,28 @@ export function startSum(group: ProcessGroup, x: Float32Array, wire: WireDtype):
   return wire === "f32" || group.size === 1 ? group.startAllreduce(x) : new Bf16Sum(group, x);
 }
 
+/** own <- this rank's part of the sum of all ranks' x, which has as many parts of own's length as there are ranks. */
+export function startScatteredSum(
+  group: ProcessGroup,
+  x: Float32Array,
+  own: Float32Array,
+  wire: WireDtype,
+): GroupRequest {
+  if (wire === "f32" || group.size === 1) return group.startReduceScatter(x, own);
+  const sent = new Uint16Array(x.length);
+  roundInto(sent, x);
+  const received = new Uint16Array(x.length);
+  const request = group.startAlltoall(sent, received);
+  let isDone = false;
+  return {
+    test: () => {
+      if (isDone || !request.test()) return isDone;
+      own.set(sumOfParts(received, own.length));
+      return (isDone = true);
+    },
+  };
+}
+
 class Bf16Sum implements GroupRequest {
   readonly #group: ProcessGroup;
   readonly #x: Float32Array;
@@ -48,7 +70,8 @@ class Bf16Sum implements GroupRequest {
     if (!this.#request.test()) return false;
     if (this.#state === "scattering") {
       const own = this.#part * this.#group.rank;
-      roundInto(this.#sums.subarray(own, own + this.#part), this.#sumOfParts());
+      const sum = sumOfParts(this.#received, this.#part);
+      roundInto(this.#sums.subarray(own, own + this.#part), sum);
       this.#request = this.#group.startAllgather(this.#sums);
       this.#state = "gathering";
       return false;
@@ -57,14 +80,15 @@ class Bf16Sum implements GroupRequest {
     this.#state = "done";
     return true;
   }
+}
 
-  #sumOfParts(): Float32Array {
-    const sum = new Float32Array(this.#part);
-    for (let begin = 0; begin < this.#received.length; begin += this.#part) {
-      for (let i = 0; i < this.#part; i++) sum[i]! += bfloat16ToFloat32(this.#received[begin + i]!);
-    }
-    return sum;
+/** Sum in f32 of parts in bf16 that lie behind one another, in their order. */
+function sumOfParts(parts: Uint16Array, length: number): Float32Array {
+  const sum = new Float32Array(length);
+  for (let begin = 0; begin < parts.length; begin += length) {
+    for (let i = 0; i < length; i++) sum[i]! += bfloat16ToFloat32(parts[begin + i]!);
   }
+  return sum;
 }
 
 function roundInto(words: Uint16Array, values: Float32Array): void {

@@ -77,8 +77,7 @@ export class AdamW {
     parameters: readonly Tensor[] | ReadonlyMap<string, Tensor>,
     options: AdamWOptions = {},
   ) {
-    const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 1e-2 } = options;
-    checkOptions({ lr, betas, eps, weightDecay });
+    const { lr, betas, eps, weightDecay } = checkedOptions(options);
     this.lr = lr;
     this.#betas = betas;
     this.#eps = eps;
@@ -197,7 +196,8 @@ function rangesIn(gradients: Gradients | ReadonlyMap<Tensor, Tensor>, pack: Pack
   return gradients instanceof Gradients ? gradients.rangesIn(pack) : [];
 }
 
-function checkedParameters(
+/** @internal */
+export function checkedParameters(
   parameters: readonly Tensor[] | ReadonlyMap<string, Tensor>,
 ): Map<string, Tensor> {
   const checked = new Map<string, Tensor>();
@@ -219,7 +219,9 @@ function checkedParameters(
   return checked;
 }
 
-function checkOptions({ lr, betas, eps, weightDecay }: Required<AdamWOptions>): void {
+/** @internal With defaults. @throws {ArgumentError} */
+export function checkedOptions(options: AdamWOptions): Required<AdamWOptions> {
+  const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 1e-2 } = options;
   for (const [name, value] of Object.entries({ lr, eps, weightDecay })) {
     if (!(value >= 0)) throw new ArgumentError(`AdamW: ${name} must be >= 0, got ${value}`);
   }
@@ -228,4 +230,5 @@ function checkOptions({ lr, betas, eps, weightDecay }: Required<AdamWOptions>): 
       throw new ArgumentError(`AdamW: betas must be in [0, 1), got ${betas.join(", ")}`);
     }
   }
+  return { lr, betas, eps, weightDecay };
 }

@@ -114,6 +114,7 @@ async function writeCheckpoint(
   const loss = await parts.runningLoss.state();
   const runningLoss = { state: () => Promise.resolve(loss), restore: () => undefined };
   if (group.rank > 0) {
+    await parts.optimizer.shareState?.();
     [state.bestModelCheckpoint] = (await group.gather(state.bestModelCheckpoint)) as [
       string | null,
     ];
@@ -134,6 +135,7 @@ async function writeCheckpoint(
     writeTokenizer,
     saveOnlyModel,
   );
+  await parts.optimizer.shareState?.();
   await deleteLeftovers(args.outputDir);
   if (args.saveTotalLimit !== null) {
     await rotateCheckpoints(args.outputDir, args.saveTotalLimit, state.bestModelCheckpoint);

@@ -3,11 +3,8 @@
 
 import { ArgumentError, DatasetError } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { GradientReduction } from "../distributed/gradientReduction.ts";
 import { rankGenerator } from "../distributed/rankGenerator.ts";
 import { checkSameWeights, STEPS_BETWEEN_CHECKS } from "../distributed/weightCheck.ts";
-import { AdamW } from "../optim/adamw.ts";
-import type { Gradients } from "../optim/gradients.ts";
 import { scheduleFactor } from "../optim/schedule.ts";
 import { warmupSteps } from "./arguments/arguments.ts";
 import { groups, rowCount } from "../data/batches.ts";
@@ -26,6 +23,7 @@ import { checkpointToResume, keepOnly } from "./checkpoint/rotation.ts";
 import { trainingBatches } from "./rankData.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
 import type { TrainerInterface } from "./trainerInterface.ts";
+import { Updates } from "./updates.ts";
 import { WeightCheck } from "./weightCheck.ts";
 
 /** How `Trainer.train` begins and ends. */
@@ -75,14 +73,8 @@ export async function trainLoop(
   // what every step changes and a checkpoint holds
   if (args.gradientCheckpointing) model.gradientCheckpointingEnable?.();
   model.random = rankGenerator(args.seed, group.rank);
-  const optimizer = new AdamW(model.parameters(), {
-    betas: [args.adamBeta1, args.adamBeta2],
-    eps: args.adamEpsilon,
-    weightDecay: args.weightDecay,
-  });
-  const reduction = new GradientReduction(group, model.parameters(), {
-    wire: trainer.gradientWire,
-  });
+  const updates = new Updates(trainer);
+  const { optimizer } = updates;
   const runningLoss = new RunningLoss(model.device, args.loggingNanInfFilter, group);
   const agreement = new Agreement(group, options);
   const lossScale = args.fp16 ? new LossScale() : null;
@@ -141,7 +133,7 @@ export async function trainLoop(
         await trainer.notify("onStepBegin");
 
         // gradients of the mean over the batches that are really there, on all ranks
-        const gradients = reduction.zeroGrad(optimizer);
+        const gradients = updates.zeroGrad();
         for (const [i, batch] of own.entries()) {
           if (group.size === 1) signal?.throwIfAborted(); // several stop together, after the update
           const factors = {
@@ -150,7 +142,7 @@ export async function trainLoop(
             scale: lossScale?.scale ?? 1,
           };
           const isLast = i === own.length - 1;
-          const watch = isLast ? reduction.watch(gradients) : null;
+          const watch = isLast ? updates.watch(gradients) : null;
           const add = (loss: Tensor): void => runningLoss.add(loss, state.globalStep);
           inMode(model, mode, () => {
             lossGradients(model, batch, factors, gradients, add, watch);
@@ -159,18 +151,18 @@ export async function trainLoop(
           if (!isLast) await trainer.notify("onSubstepEnd");
           await nextTurn();
         }
-        await reduction.finish(gradients);
+        await updates.finish(gradients);
 
         // clip and update; the norm stays on the device until it is logged
         await trainer.notify("onPreOptimizerStep");
         const learningRate = args.learningRate * scheduleFactor(schedule, optimizer.steps);
         last.learningRate = learningRate;
         last.gradientNorm?.dispose();
-        const norm = clip(gradients, args.maxGradNorm, lossScale);
+        const norm = await updates.clip(gradients, lossScale);
         last.gradientNorm = norm;
         // With a loss scale the norm tells whether to leave the update out, schedule included.
         const overflowed = lossScale !== null && !Number.isFinite(await norm?.item());
-        if (!overflowed) optimizer.step(gradients, learningRate);
+        if (!overflowed) await updates.step(gradients, learningRate);
         lossScale?.update(overflowed);
         gradients.dispose();
         await trainer.notify("onOptimizerStep");
@@ -231,19 +223,4 @@ export async function trainLoop(
     runningLoss.dispose();
     last.gradientNorm?.dispose();
   }
-}
-
-/**
- * Clips, and takes back the loss scale in the same factor, which costs no pass over the gradients and rounds nothing:
- * it is a power of two.
- * @returns the norm; null when neither is wanted
- */
-function clip(
-  gradients: Gradients,
-  maxGradNorm: number,
-  lossScale: LossScale | null,
-): Tensor | null {
-  if (gradients.size === 0 || (maxGradNorm === 0 && lossScale === null)) return null;
-  const limit = maxGradNorm > 0 ? maxGradNorm : Infinity;
-  return gradients.clip(limit, 1 / (lossScale?.scale ?? 1)).norm;
 }

@@ -61,6 +61,11 @@ export interface TrainerOptions {
    * the ranks' magnitudes. Default "f32".
    */
   readonly gradientWire?: WireDtype;
+  /**
+   * 1 deals the optimizer's moments out over the processes of a group (ZeRO-1, Rajbhandari et al. 2020): each keeps 1/n of them.
+   * Weights and figures are those of 0, to rounding, and so are checkpoints. Default 0: each keeps all.
+   */
+  readonly zeroStage?: 0 | 1;
 }
 
 /**
@@ -80,6 +85,7 @@ export class Trainer {
   /** The processes that train together; one unless `processGroup` was given. */
   readonly group: ProcessGroup;
   readonly gradientWire: WireDtype;
+  readonly zeroStage: 0 | 1;
   /** Of the run so far; `train` begins it anew. */
   state = new TrainerState();
   /** The end of onInitEnd, whose callbacks may be asynchronous. */
@@ -98,6 +104,7 @@ export class Trainer {
     this.computeMetrics = options.computeMetrics;
     this.group = options.processGroup ?? singleProcess;
     this.gradientWire = checkedWire(options.gradientWire ?? "f32");
+    this.zeroStage = checkedStage(options.zeroStage ?? 0);
     this.state = this.#freshState();
     this.callbacks = new CallbackHandler([
       defaultFlow,
@@ -257,6 +264,13 @@ export class Trainer {
     this.state.saveSteps = absoluteSteps(saveSteps, maxSteps);
     if (evalSteps !== null) this.state.evalSteps = absoluteSteps(evalSteps, maxSteps);
   }
+}
+
+function checkedStage(stage: 0 | 1): 0 | 1 {
+  if (stage === 0 || stage === 1) return stage;
+  throw new ArgumentError(
+    `zeroStage: must be 0 or 1, got ${JSON.stringify(stage)}. Gradients and weights (stages 2 and 3) are not dealt out here.`,
+  );
 }
 
 /** Runs what all ranks do together. An error ends them all, for they would wait for this one; being interrupted is agreed upon. */

@@ -33,6 +33,7 @@ export interface TrainerInterface {
   readonly state: TrainerState;
   readonly group: ProcessGroup;
   readonly gradientWire: WireDtype;
+  readonly zeroStage: 0 | 1;
   evaluate(dataset: TrainDataset | undefined, options: EvaluateOptions): Promise<Metrics>;
   log(record: Metrics): Promise<Metrics>;
   notify(event: CallbackEvent, info?: Omit<CallbackInfo, "model">): Promise<void>;

@@ -4,8 +4,11 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { singleProcess } from "../../src/distributed/processGroup.ts";
+import { isFull } from "../support/full.ts";
+import { uniform } from "../support/random.ts";
 import { makesOf, mpiMakes, needsMpi, runRanks } from "../support/mpi.ts";
-import type { TrainCase, TrainResult } from "./trainCase.ts";
+import { off, trainOnce, type TrainCase, type TrainResult } from "./trainCase.ts";
 
 vi.setConfig({ testTimeout: 400_000 }); // several processes on a machine that may be busy
 
@@ -40,6 +43,45 @@ describe.skipIf(mpiMakes.length === 0)(needsMpi("a run of two ranks"), () => {
       "checkpoint-4",
     ]);
     await resumesLike(make, "killed");
+  });
+
+  it.runIf(isFull).each(mpiMakes)("outlives ten deaths at random under $name", async (make) => {
+    const next = uniform(make.name.length);
+    for (let round = 0; round < 10; round++) {
+      const [rank, step] = [Math.floor(2 * next()), 3 + Math.floor(5 * next())];
+      const name = `killed ${round}`;
+      // Between two steps, or milliseconds later: while gradients are summed or a checkpoint is written.
+      const what = next() < 0.5 ? "kill" : "kill soon";
+      const run = [
+        given(name, { mischief: { rank, step, what }, zeroStage: round % 2 === 0 ? 0 : 1 }),
+      ];
+      const { code } = await runRanks(make, 2, "trainRank.ts", run);
+      expect(code, `rank ${rank} at step ${step}`).not.toBe(0);
+      await resumesLike(make, name);
+    }
+  });
+
+  it("goes on as one process, and from one, with the moments dealt out and without", async () => {
+    const make = makesOf(0)[0]!;
+    const exact = { dropout: 0 };
+    const stopped = { mischief: { rank: 0, step: 4, what: "stop" } };
+    const alone = (name: string, more: Partial<TrainCase>) => {
+      const { args, ...rest } = JSON.parse(given(name, { ...exact, ...more })) as TrainCase;
+      return { ...rest, args: { ...args, gradientAccumulationSteps: 2 } };
+    };
+    const whole = await trainOnce(alone("whole", {}), singleProcess);
+
+    await runRanks(make, 2, "trainRank.ts", [given("a", { ...exact, ...stopped, zeroStage: 1 })]);
+    const joined = await trainOnce(alone("a", { resume: true }), singleProcess);
+    await trainOnce(alone("b", stopped), singleProcess);
+    const again = [given("b", { ...exact, resume: true, zeroStage: 1 })];
+    const { results, stderr } = await runRanks(make, 2, "trainRank.ts", again);
+    expect(results, stderr).toHaveLength(2);
+    for (const result of [joined, ...(results as unknown as TrainResult[])]) {
+      expect(result.steps).toBe(8);
+      expect(off(result.losses, whole.losses)).toBeLessThan(1e-6);
+      expect(off(result.weights, whole.weights)).toBeLessThan(1e-6);
+    }
   });
 
   it.each(makesOf(1))("saves and ends at SIGTERM under $name", async (make) => {

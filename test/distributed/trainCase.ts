@@ -2,6 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { openDevice } from "../../src/kernels/openDevice.ts";
+import { openWebGpu } from "../../src/tensor/webgpu/open.ts";
 import { T5Config } from "../../src/t5/config.ts";
 import { addLora } from "../../src/t5/lora/adapter.ts";
 import { LoraConfig } from "../../src/t5/lora/config.ts";
@@ -29,6 +30,9 @@ export interface TrainCase {
   readonly mischief?: { readonly rank: number; readonly step: number; readonly what: string };
   readonly slow?: number;
   readonly wire?: "f32" | "bf16";
+  readonly zeroStage?: 0 | 1;
+  /** Where tensors live; default the cpu device with one thread. */
+  readonly device?: "webgpu";
   readonly evaluates?: boolean;
 }
 
@@ -42,6 +46,13 @@ export interface TrainResult {
   readonly isWorldProcessZero: boolean;
   /** Where dropout masks are drawn. */
   readonly random: { readonly seed: number; readonly offset: number };
+}
+
+/** Largest difference, as a share of the largest value. */
+export function off(actual: readonly number[], expected: readonly number[]): number {
+  if (actual.length !== expected.length) return Infinity;
+  const scale = Math.max(...expected.map(Math.abs));
+  return Math.max(...actual.map((x, i) => Math.abs(x - expected[i]!))) / scale;
 }
 
 export function tinyExamples(count: number, seed = 5): Example[] {
@@ -67,7 +78,7 @@ export async function trainOnce(
   group: ProcessGroup,
   interruptSignal?: AbortSignal,
 ): Promise<TrainResult> {
-  const device = await openDevice("cpu", { threads: 1 });
+  const device = given.device ? await openWebGpu() : await openDevice("cpu", { threads: 1 });
   const config = T5Config.fromJSON({ ...tinyConfig.toJSON(), dropout_rate: given.dropout ?? 0 });
   const model = given.golden
     ? await T5ForConditionalGeneration.fromPretrained(shared("golden", given.golden, "initial"), {
@@ -89,6 +100,7 @@ export async function trainOnce(
     callbacks: [mischief(given, group)],
     processGroup: group,
     ...(given.wire ? { gradientWire: given.wire } : {}),
+    ...(given.zeroStage ? { zeroStage: given.zeroStage } : {}),
   });
   const training = trainer.train({ resumeFromCheckpoint: given.resume, interruptSignal });
   const output = await training.catch((error: unknown) => {
@@ -134,6 +146,7 @@ function mischief({ mischief: wanted, slow }: TrainCase, { rank }: ProcessGroup)
       if (slow) await new Promise((resolve) => setTimeout(resolve, slow));
       if (wanted?.rank !== rank || wanted.step !== state.globalStep) return;
       if (wanted.what === "throw") throw new Error("the GPU was lost");
+      if (wanted.what === "kill soon") setTimeout(() => process.kill(process.pid, "SIGKILL"), 3);
       if (wanted.what === "kill") process.kill(process.pid, "SIGKILL");
       if (wanted.what === "stop") control.shouldTrainingStop = true;
       if (wanted.what === "weights") {

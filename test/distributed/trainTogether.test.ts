@@ -5,16 +5,9 @@ import { singleProcess } from "../../src/distributed/processGroup.ts";
 import { isFull } from "../support/full.ts";
 import { makesOf, mpiMakes, needsMpi, runRanks, type MpiMake } from "../support/mpi.ts";
 import { hasShared } from "../support/shared.ts";
-import { trainOnce, type TrainCase, type TrainResult } from "./trainCase.ts";
+import { off, trainOnce, type TrainCase, type TrainResult } from "./trainCase.ts";
 
 vi.setConfig({ testTimeout: 400_000 }); // several processes on a machine that may be busy
-
-/** Largest relative difference, of the values' own scale. */
-function off(actual: readonly number[], expected: readonly number[]): number {
-  expect(actual).toHaveLength(expected.length);
-  const scale = Math.max(...expected.map(Math.abs));
-  return Math.max(...actual.map((x, i) => Math.abs(x - expected[i]!))) / scale;
-}
 
 const tiny: TrainCase = {
   rows: 48,
@@ -83,6 +76,23 @@ describe.skipIf(mpiMakes.length === 0)(needsMpi("ranks equal one process"), () =
       { ...tiny, lora: true },
       accumulating({ ...tiny, lora: true }, 2),
     );
+  });
+
+  it.each(isFull ? [2, 4] : [2])("with the moments dealt out over %i ranks", async (ranks) => {
+    const alone = accumulating(tiny, ranks);
+    await expectEqual(makesOf(0), ranks, { ...tiny, zeroStage: 1 }, alone);
+    if (!isFull) return;
+    await expectEqual(
+      mpiMakes,
+      ranks,
+      { ...tiny, zeroStage: 1, lora: true },
+      { ...alone, lora: true },
+    );
+  });
+
+  it.runIf(isFull).each([0, 1] as const)("on webgpu, at ZeRO stage %i", async (zeroStage) => {
+    const given: TrainCase = { ...tiny, device: "webgpu", args: { ...tiny.args, maxSteps: 4 } };
+    await expectEqual(makesOf(0), 2, { ...given, zeroStage }, accumulating(given, 2));
   });
 
   it.skipIf(!hasShared).each(isFull ? [2, 4] : [2])(

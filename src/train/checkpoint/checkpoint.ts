@@ -13,7 +13,6 @@
 import { toSnakeCase } from "../../fields/names.ts";
 import { rankGenerator } from "../../distributed/rankGenerator.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import type { AdamW } from "../../optim/adamw.ts";
 import type { TrainingArguments } from "../arguments/arguments.ts";
 import { writeFolderAtomically } from "./atomicFolder.ts";
 import type { CallbackHandler } from "../callbacks.ts";
@@ -23,8 +22,16 @@ import { sortedJson } from "../sortedJson.ts";
 import type { TrainerState } from "../trainerState.ts";
 import { checkpointIn } from "./rotation.ts";
 import { readStateFiles } from "./stateFiles.ts";
-import { checkTensors, readTensors, writeTensors } from "./tensorFiles.ts";
+import { checkTensors, readTensors, writeTensors, type Stored } from "./tensorFiles.ts";
 import type { TrainableModel } from "../trainableModel.ts";
+
+/** An optimizer as a checkpoint sees it. */
+export interface StoredOptimizer {
+  steps: number;
+  state(): ReadonlyMap<string, Stored>;
+  /** Of several processes that each keep a part: rank 0 calls it when it has read the state, the others to answer until then. */
+  shareState?(): Promise<void>;
+}
 
 /** What a checkpoint holds, besides files of the tokenizer. */
 export interface CheckpointParts {
@@ -32,7 +39,7 @@ export interface CheckpointParts {
   readonly args: TrainingArguments;
   readonly state: TrainerState;
   readonly callbacks: CallbackHandler;
-  readonly optimizer: AdamW;
+  readonly optimizer: StoredOptimizer;
   readonly runningLoss: Pick<RunningLoss, "state" | "restore">;
   /** With fp16. */
   readonly lossScale: LossScale | null;

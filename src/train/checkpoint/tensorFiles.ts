@@ -1,6 +1,6 @@
 // Named tensors to a safetensors file and back, bit for bit, one at a time.
 
-import { dtypes } from "../../tensor/dtype.ts";
+import { dtypes, type Dtype, type StorageArray } from "../../tensor/dtype.ts";
 import { CheckpointError, invariant } from "../../tensor/errors.ts";
 import {
   openSafetensors,
@@ -11,23 +11,38 @@ import {
 import { formatShape, sameShape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 
+/** What is stored: a tensor, or one that lies in parts in several places. */
+export type Stored = Tensor | StoredParts;
+
+/** Elements as they are stored, read whole and written whole. */
+export interface StoredParts {
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  read(): Promise<StorageArray>;
+  write(all: StorageArray): void;
+}
+
 type FileArray = Float32Array | Float64Array | Uint16Array | Int32Array | Uint32Array;
 
-function fileDtype(x: Tensor): SafetensorsInput["dtype"] {
+function fileDtype(x: Stored): SafetensorsInput["dtype"] {
   const { safetensors } = dtypes[x.dtype];
   invariant(safetensors, () => `no ${x.dtype} tensors in checkpoints`);
   return safetensors;
 }
 
+function readStored(x: Stored): Promise<FileArray> {
+  return "device" in x ? x.device.readStored(x.storage, x.dtype, x.size) : x.read();
+}
+
 /** @throws {GradloomError} when the file cannot be written */
 export async function writeTensors(
   path: string,
-  tensors: ReadonlyMap<string, Tensor>,
+  tensors: ReadonlyMap<string, Stored>,
 ): Promise<void> {
   const inputs = new Map<string, SafetensorsInput>();
   for (const [name, x] of tensors) {
     // Read when its turn comes, so that one copy at a time is in memory.
-    const data = (): Promise<FileArray> => x.device.readStored(x.storage, x.dtype, x.size);
+    const data = (): Promise<FileArray> => readStored(x);
     inputs.set(name, { dtype: fileDtype(x), shape: x.shape, data });
   }
   await writeSafetensors(path, inputs, { format: "pt" });
@@ -40,12 +55,13 @@ export async function writeTensors(
  */
 export async function readTensors(
   path: string,
-  tensors: ReadonlyMap<string, Tensor>,
+  tensors: ReadonlyMap<string, Stored>,
 ): Promise<void> {
   await withFitting(path, tensors, async (file) => {
     for (const [name, x] of tensors) {
       const { data } = await file.read(name);
-      x.device.write(x.storage, x.dtype, data as FileArray);
+      if ("device" in x) x.device.write(x.storage, x.dtype, data as FileArray);
+      else x.write(data as FileArray);
     }
   });
 }
@@ -53,14 +69,14 @@ export async function readTensors(
 /** Whether `readTensors` would succeed, from the file's header alone. @throws as readTensors */
 export async function checkTensors(
   path: string,
-  tensors: ReadonlyMap<string, Tensor>,
+  tensors: ReadonlyMap<string, Stored>,
 ): Promise<void> {
   await withFitting(path, tensors, () => Promise.resolve());
 }
 
 async function withFitting(
   path: string,
-  tensors: ReadonlyMap<string, Tensor>,
+  tensors: ReadonlyMap<string, Stored>,
   work: (file: SafetensorsFile) => Promise<void>,
 ): Promise<void> {
   const file = await openSafetensors(path);
