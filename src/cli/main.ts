@@ -13,7 +13,7 @@ import { summarizeCommand } from "./summarize.ts";
 import { removeStandingLines } from "./terminal/bottomLine.ts";
 import { interruptedCode, leave, listenForSignals } from "./terminal/interruption.ts";
 import { guardOutput } from "./terminal/guardOutput.ts";
-import { printable, printableMessage } from "./terminal/printable.ts";
+import { printable, printableMessage } from "../tensor/printable.ts";
 import { trainCommand } from "./train.ts";
 
 const USAGE_ERROR = 2;

@@ -9,7 +9,7 @@ import { delimiterOf, formatOf, isReadable, type Format } from "./files/dataForm
 import { packingOf, unpacked, type Bytes } from "./files/packing.ts";
 import { zipMembers } from "./files/zipMembers.ts";
 import { jsonRows } from "./jsonLines.ts";
-import { parquetRows } from "./parquet.ts";
+import { parquetRows } from "./parquet/parquet.ts";
 import type { RowRules } from "./rowChecks.ts";
 import type { DataFile } from "./splits/findSplits.ts";
 import { readError, textPieces } from "./textFile.ts";

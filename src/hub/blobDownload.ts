@@ -8,8 +8,9 @@ import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HubError } from "../tensor/errors.ts";
 import type { HubClient, RemoteFile } from "./client.ts";
+import { PROGRESS } from "./watch.ts";
 
-/** Attempts in a row that may bring no byte. */
+/** Attempts in a row that may bring no progress. */
 const ATTEMPTS = 5;
 /** Milliseconds before the second attempt; doubles for each one after it. */
 const FIRST_PAUSE = 250;
@@ -139,7 +140,7 @@ async function fill(handle: FileHandle, begin: number, download: BlobDownload): 
         if (error instanceof HubError && error.failure === "corrupt") await refuse(path, error);
         throw error;
       }
-      failures = done > before ? 0 : failures + 1;
+      failures = done - before >= PROGRESS ? 0 : failures + 1;
       if (failures >= ATTEMPTS) throw cutError(download, done, error);
       await sleep(FIRST_PAUSE * 2 ** failures, undefined, signal ? { signal } : {});
     }
@@ -187,7 +188,7 @@ function sizeError({ client, file }: BlobDownload, got: string): HubError {
 function cutError({ client, file }: BlobDownload, done: number, cause: HubError): HubError {
   return new HubError(
     "unreachable",
-    `${client.repository.name}: ${file.path} must arrive whole, got ${done} of ${file.size} bytes, then ${ATTEMPTS} attempts that brought none (${cause.message}) ` +
+    `${client.repository.name}: ${file.path} must arrive whole, got ${done} of ${file.size} bytes, then ${ATTEMPTS} attempts that brought fewer than ${PROGRESS} more (${cause.message}) ` +
       "Run this again to go on from there.",
     { cause },
   );

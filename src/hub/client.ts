@@ -1,10 +1,12 @@
 // Questions to the Hub, through @huggingface/hub: the commit of a revision, the files of a commit, the bytes of a file.
 
 import { HubError } from "../tensor/errors.ts";
+import { Answers } from "./apiAnswer.ts";
 import { findToken, type HubEnvironment } from "./environment.ts";
 import type { HubOptions } from "./options.ts";
 import { isCommitHash, isSafePath, type Repository } from "./repository.ts";
 import { statusError, unreachableError, type Request } from "./statusError.ts";
+import { Watch } from "./watch.ts";
 
 export interface RemoteFile {
   /** In the repository, with slashes. */
@@ -15,6 +17,9 @@ export interface RemoteFile {
   readonly etag: string;
   readonly isLarge: boolean;
 }
+
+/** Hashes of git, or of SHA-256. */
+const BLOB_NAME = /^[0-9a-f]{40,64}$/;
 
 export class HubClient {
   readonly endpoint: string;
@@ -56,30 +61,30 @@ export class HubClient {
     if (isCommitHash(this.#revision)) return this.#revision;
     const { datasetInfo, modelInfo } = await import("@huggingface/hub");
     const { name, type } = this.repository;
-    const question = { ...this.#ask(), name, revision: this.#revision };
-    const { sha } =
+    const { answers, ...ask } = this.#ask(false);
+    const question = { ...ask, name, revision: this.#revision };
+    const { sha } = (await answers.take<object>(() =>
       type === "model"
-        ? await modelInfo({ ...question, additionalFields: ["sha"] })
-        : await datasetInfo({ ...question, additionalFields: ["sha"] });
-    if (isCommitHash(sha)) return sha;
-    throw new HubError(
-      "corrupt",
-      `${name}: ${this.endpoint} must name the commit of ${this.#revision}, got ${JSON.stringify(sha)}. Is HF_ENDPOINT a Hub?`,
-    );
+        ? modelInfo({ ...question, additionalFields: ["sha"] })
+        : datasetInfo({ ...question, additionalFields: ["sha"] }),
+    )) as { readonly sha?: unknown };
+    if (typeof sha === "string" && isCommitHash(sha)) return sha;
+    throw answers.wrong(`the commit of ${this.#revision}`, sha);
   }
 
   /** Every file of a commit. */
   async files(commit: string): Promise<RemoteFile[]> {
     const { listFiles } = await import("@huggingface/hub");
-    const question = { ...this.#ask(), repo: this.repository, revision: commit, recursive: true };
-    const files: RemoteFile[] = [];
-    for await (const { type, path, size, oid, lfs } of listFiles(question)) {
-      const etag = lfs?.oid ?? oid;
-      // A name that leads out of the cache's folder, or none for its blob: not a file that could be kept.
-      if (type !== "file" || !isSafePath(path) || !/^[0-9a-f]{40,64}$/.test(etag ?? "")) continue;
-      files.push({ path, size: lfs?.size ?? size, etag: etag!, isLarge: lfs !== undefined });
-    }
-    return files;
+    const { answers, ...ask } = this.#ask(true);
+    const question = { ...ask, repo: this.repository, revision: commit, recursive: true };
+    return answers.take(async () => {
+      const files: RemoteFile[] = [];
+      for await (const entry of listFiles(question)) {
+        const file = remoteFile(entry as unknown as Entry, answers);
+        if (file !== undefined) files.push(file);
+      }
+      return files;
+    });
   }
 
   /** The bytes of a file from `begin` on; ends with an error when none come for too long. */
@@ -117,7 +122,7 @@ export class HubClient {
         fetch: fetchPart,
       });
       for await (const chunk of chunks(blob!.slice(begin))) {
-        watch.touch();
+        watch.touch(chunk.length);
         if (skip < chunk.length) yield chunk.subarray(skip);
         skip = Math.max(0, skip - chunk.length);
       }
@@ -131,14 +136,22 @@ export class HubClient {
   }
 
   /** What every call of the library takes: the endpoint, and our fetch. */
-  #ask() {
+  #ask(isList: boolean) {
     const request = this.#request();
-    const ask: typeof fetch = (url, init) => {
+    const answers = new Answers(request, isList);
+    const ask: typeof fetch = async (url, init) => {
       const late = AbortSignal.timeout(this.#answerTimeout);
       const signal = this.#signal ? AbortSignal.any([late, this.#signal]) : late;
-      return this.#fetch(url, init, request, signal);
+      const address = addressOf(url);
+      answers.checkPage(address);
+      try {
+        return await answers.read(await this.#fetch(address, init, request, signal));
+      } catch (error) {
+        this.#signal?.throwIfAborted();
+        throw error;
+      }
     };
-    return { hubUrl: this.endpoint, fetch: ask };
+    return { hubUrl: this.endpoint, fetch: ask, answers };
   }
 
   #request(file?: string): Request {
@@ -162,7 +175,7 @@ export class HubClient {
     signal: AbortSignal,
   ): Promise<Response> {
     const headers = new Headers(init?.headers);
-    const address = new URL(url instanceof globalThis.Request ? url.url : url);
+    const address = addressOf(url);
     if (this.#token !== undefined && address.origin === new URL(this.endpoint).origin) {
       headers.set("authorization", `Bearer ${this.#token}`);
     }
@@ -179,6 +192,26 @@ export class HubClient {
   }
 }
 
+/** An entry of a list of files, of which nothing is believed. */
+type Entry = Readonly<Record<string, unknown>>;
+
+/** Undefined for what is no file that could be kept: a folder, a name that leads out of the cache, none for its blob. */
+function remoteFile({ type, path, oid, size, lfs }: Entry, answers: Answers) {
+  if (type !== "file") return undefined;
+  if (typeof path !== "string") throw answers.wrong("the path of a file", path);
+  const large = typeof lfs === "object" && lfs !== null ? (lfs as Entry) : undefined;
+  const bytes = large?.["size"] ?? size;
+  if (typeof bytes !== "number" || !Number.isSafeInteger(bytes) || bytes < 0)
+    throw answers.wrong("the size of a file", bytes);
+  const etag = large?.["oid"] ?? oid;
+  if (!isSafePath(path) || typeof etag !== "string" || !BLOB_NAME.test(etag)) return undefined;
+  return { path, size: bytes, etag, isLarge: large !== undefined };
+}
+
+function addressOf(url: string | URL | globalThis.Request): URL {
+  return new URL(url instanceof globalThis.Request ? url.url : url);
+}
+
 /** The DOM's types know no `for await` over a stream. */
 async function* chunks(blob: Blob): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = blob.stream().getReader();
@@ -190,36 +223,5 @@ async function* chunks(blob: Blob): AsyncGenerator<Uint8Array, void, undefined> 
     }
   } finally {
     await reader.cancel().catch(() => undefined); // it is closed already when it failed
-  }
-}
-
-/** Aborts when the caller does, or when nothing was touched for `limit` milliseconds. */
-class Watch {
-  readonly signal: AbortSignal;
-  readonly #controller = new AbortController();
-  readonly #limit: number;
-  #timer: NodeJS.Timeout;
-
-  constructor(limit: number, other: AbortSignal | undefined) {
-    this.#limit = limit;
-    this.signal = other
-      ? AbortSignal.any([other, this.#controller.signal])
-      : this.#controller.signal;
-    this.#timer = this.#start();
-  }
-
-  touch(): void {
-    clearTimeout(this.#timer);
-    this.#timer = this.#start();
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
-    this.#controller.abort();
-  }
-
-  #start(): NodeJS.Timeout {
-    const late = new DOMException("nothing came in time", "TimeoutError");
-    return setTimeout(() => this.#controller.abort(late), this.#limit);
   }
 }

@@ -14,7 +14,7 @@ export interface Request {
 }
 
 /** `google/flan-t5-base` or `google/flan-t5-base: model.safetensors`. */
-function subject({ repository, file }: Request): string {
+export function subject({ repository, file }: Request): string {
   return file === undefined ? repository.name : `${repository.name}: ${file}`;
 }
 

@@ -1,10 +1,19 @@
 // Every mistake a caller can make has a class here. Messages read
 // `<op>: <what must hold>, got <actual>. <cure>`, so that the one line the command prints is enough.
 
-/** Base of all errors that a caller can cause; the command line prints its message and nothing else. */
+import { printableMessage } from "./printable.ts";
+
+/**
+ * Base of all errors that a caller can cause; the command line prints its message and nothing else. Messages quote files
+ * and servers: control characters in them are made visible, and what is far too long is cut.
+ */
 export class GradloomError extends Error {
   // Written out, for a bundler that minifies gives classes other names.
   override readonly name: string = "GradloomError";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(printableMessage(message), options);
+  }
 }
 
 /** Shapes, axes or sizes that do not fit an operation. */

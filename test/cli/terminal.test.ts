@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import xterm from "@xterm/headless";
 import { describe, expect, it } from "vitest";
 import { removeStandingLines } from "../../src/cli/terminal/bottomLine.ts";
-import { printable, printableMessage } from "../../src/cli/terminal/printable.ts";
+import { printable, printableMessage } from "../../src/tensor/printable.ts";
 import { barLine, startProgress, type BarState } from "../../src/cli/terminal/progress.ts";
 import { resumeCommand } from "../../src/cli/train/runNotes.ts";
 import { temporaryFolder } from "../support/folder.ts";

@@ -110,6 +110,27 @@ describe("the cache of tokens", () => {
     }
   });
 
+  it("notices one bit of its ids, of their lengths and of what they are", async () => {
+    await work();
+    const [name] = await entries();
+    const whole = await readFile(join(cacheDir, name!));
+    const begin = 8 + Number(whole.readBigUInt64LE(0));
+    const places = Array.from(
+      { length: 12 },
+      (_, i) => begin + 37 + i * ((whole.length - begin) >> 4),
+    );
+    for (const place of [...places, whole.indexOf('"I32"') + 1]) {
+      const flipped = Buffer.from(whole);
+      flipped[place]! ^= place < begin ? 0x0f : 1 << (place & 7); // I32 becomes F32
+      await writeFile(join(cacheDir, name!), flipped);
+      expect(await work(), `byte ${place}`).toBe(WHOLE);
+    }
+    await work({}, rows.slice(0, 1));
+    const other = (await entries()).find((each) => each !== name)!;
+    await writeFile(join(cacheDir, other), whole); // of other rows
+    expect(await work({}, rows.slice(0, 1))).toBe(2);
+  });
+
   it("goes on without where it cannot write, and says so", async () => {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
     await writeFile(cacheDir, "a file");

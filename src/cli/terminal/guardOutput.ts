@@ -3,7 +3,7 @@
 import { formatWithOptions } from "node:util";
 import { removeStandingLines } from "./bottomLine.ts";
 import { leave } from "./interruption.ts";
-import { printable } from "./printable.ts";
+import { printable } from "../../tensor/printable.ts";
 
 /** Whether the command does more than print, so that it is worth its while without a reader. */
 let isWorthWithoutReader = false;

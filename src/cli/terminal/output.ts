@@ -1,7 +1,7 @@
 // Where the commands write: results to stdout (nothing but one JSON object with --json), the rest to stderr.
 
 import Table from "cli-table3";
-import { printable } from "./printable.ts";
+import { printable } from "../../tensor/printable.ts";
 
 /** Cells of one line need no rule between them. */
 const WITHOUT_LINES_BETWEEN_ROWS = { mid: "", "left-mid": "", "mid-mid": "", "right-mid": "" };

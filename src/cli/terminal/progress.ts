@@ -1,7 +1,7 @@
 // Progress of long work, on stderr: a bar on a terminal, lines elsewhere. stdout belongs to results.
 
 import { standingLine } from "./bottomLine.ts";
-import { printable } from "./printable.ts";
+import { printable } from "../../tensor/printable.ts";
 
 export interface Progress {
   /** @param done how much of the total is finished @param detail a few words behind the bar */

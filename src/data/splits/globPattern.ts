@@ -1,6 +1,7 @@
 // Glob patterns as fsspec reads them, which `datasets` resolves names of files with: *, ?, [abc], [!a-z] inside a folder,
 // ** as a whole part of a path for any number of folders; no braces and no !(...), which npm's glob libraries add.
 
+import { LinearExpression } from "../../model/expressions/linearExpression.ts";
 import { DatasetError } from "../../tensor/errors.ts";
 
 /** Whether a pattern is more than a name. */
@@ -15,8 +16,20 @@ export function hasMagic(pattern: string): boolean {
  * @throws {DatasetError} for ** beside other characters
  */
 export function glob(names: readonly string[], pattern: string, ignoresCase = false): string[] {
-  const expression = new RegExp(`^${translate(pattern)}$`, ignoresCase ? "isu" : "su");
+  const expression = compile(`(?${ignoresCase ? "is" : "s"})${translate(pattern)}\\Z`, pattern);
   return names.filter((name) => expression.test(name) && isAskedFor(name, pattern)).sort();
+}
+
+/** In linear time: the patterns are those of a repository's README. */
+function compile(source: string, pattern: string): LinearExpression {
+  try {
+    return new LinearExpression(source);
+  } catch (error) {
+    throw new DatasetError(
+      `data_files: must be a pattern of files that can be read, got ${JSON.stringify(pattern)} (${(error as Error).message}). Correct the pattern.`,
+      { cause: error },
+    );
+  }
 }
 
 /** As datasets' _is_inside_unrequested_special_dir and _is_unrequested_hidden_file_or_is_inside_unrequested_hidden_dir. */
@@ -50,7 +63,7 @@ function translatePart(part: string): string {
   return part.replace(PIECE, (piece, not: string | undefined, set: string | undefined) => {
     if (piece.startsWith("*")) return "[^/]*";
     if (piece === "?") return "[^/]";
-    if (set === undefined) return piece.replace(/[\\^$.*+?()[\]{}|/]/gu, "\\$&");
+    if (set === undefined) return piece.replace(/[\\^$.*+?()[\]{}|]/gu, "\\$&");
     if (set === "") return not === "!" ? "[^/]" : "(?!)";
     // In a set only - means something: a range, except at its ends.
     return `(?!/)[${not === "!" ? "^" : ""}${set.replace(/[\\\]^[]/gu, "\\$&").replace(/^-|-$/gu, "\\-")}]`;

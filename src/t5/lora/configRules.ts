@@ -158,14 +158,19 @@ export function checkOptions(options: LoraOptions, wrong: WrongField): void {
 /** Every expression is read once here, so that whoever uses it later needs no error of his own. */
 function checkExpressions(options: LoraOptions, wrong: WrongField): void {
   const { targetModules, excludeModules, layersPattern, modulesToSave } = options;
-  const check = (field: LoraField, given: unknown, read: (text: string) => RegExp): void => {
+  const check = (field: LoraField, given: unknown, read: (text: string) => unknown): void => {
     const texts = typeof given === "string" ? [given] : given instanceof Array ? given : [];
     for (const text of texts as readonly string[]) {
       try {
         read(text);
       } catch (cause) {
         const must = `a regular expression that can be read (${(cause as Error).message})`;
-        throw wrong(field, must, text, "Write it with what Python and JavaScript have in common.");
+        throw wrong(
+          field,
+          must,
+          text,
+          "Write it with groups, classes, repetitions and look-arounds.",
+        );
       }
     }
   };

@@ -1,6 +1,7 @@
 // peft's rules for which module a name in adapter_config.json means (check_target_module_exists, get_pattern_key and
 // _set_trainable of peft 0.21): module paths as "encoder.block.0.layer.0.SelfAttention.q", expressions as Python's.
 
+import type { LinearExpression } from "../../model/expressions/linearExpression.ts";
 import { pythonFullMatch, pythonMatch } from "./pythonExpression.ts";
 
 /** The output projection, which "all-linear" leaves out as peft does. */
@@ -33,7 +34,7 @@ export function blockIndex(
       ? [pythonMatch(".*?\\.[^.]*\\.(?P<idx>\\d+)\\.")]
       : [patterns].flat().map(behindPattern);
   const found = expressions.map((each) => each.exec(module)).find((match) => match !== null);
-  const index = found?.groups?.["idx"];
+  const index = found?.groups["idx"];
   return index === undefined ? null : Number(index);
 }
 
@@ -61,17 +62,17 @@ export function isSaved(module: string, name: string): boolean {
   );
 }
 
-/** @throws {SyntaxError} for an expression that JavaScript does not read as Python does */
-export function behindPattern(pattern: string): RegExp {
+/** @throws {SyntaxError} for an expression that cannot be read */
+export function behindPattern(pattern: string): LinearExpression {
   return pythonMatch(`(?:^|.*?\\.)${pattern}\\.(?P<idx>\\d+)\\.`);
 }
 
 /** @throws {SyntaxError} as `behindPattern` */
-export function endOfPath(key: string): RegExp {
+export function endOfPath(key: string): LinearExpression {
   return pythonMatch(`(.*\\.)?(${key})$`);
 }
 
 /** @throws {SyntaxError} as `behindPattern` */
-export function savedModule(name: string): RegExp {
+export function savedModule(name: string): LinearExpression {
   return pythonMatch(`(^|.*\\.)${name}($|\\..*)`);
 }

@@ -153,12 +153,12 @@ describe("what an adapter_config.json says", () => {
   });
 
   it.each([
-    [{ target_modules: ".*\\.(?>q)" }, "target_modules", "(?> is not in both languages"],
-    [{ exclude_modules: "(a)\\1" }, "exclude_modules", "\\1 is not in both languages"],
-    [{ rank_pattern: { "a++": 4 } }, "rank_pattern", "++ is not in both languages"],
-    [{ alpha_pattern: { "(?i)q": 4 } }, "alpha_pattern", "(?i is not in both languages"],
+    [{ target_modules: ".*\\.(?>q)" }, "target_modules", "(?> is not read here"],
+    [{ exclude_modules: "(a)\\1" }, "exclude_modules", "\\1 is not read here"],
+    [{ rank_pattern: { "a++": 4 } }, "rank_pattern", "++ is not read here"],
+    [{ alpha_pattern: { "(?i)q": 4 } }, "alpha_pattern", "(?i is not read here"],
     [{ modules_to_save: ["lm_head", "["] }, "modules_to_save", "[ without ]"],
-    [{ layers_to_transform: 1, layers_pattern: ["\\N"] }, "layers_pattern", "\\N is not in both"],
+    [{ layers_to_transform: 1, layers_pattern: ["\\N"] }, "layers_pattern", "\\N is not read here"],
   ])("cannot be read: %j", (object, key, reason) => {
     expect(() => read(object)).toThrow(
       `a.json: ${key} must be a regular expression that can be read (${reason}`,

@@ -1,5 +1,5 @@
-// Text of files, models and servers for a terminal: nothing in it moves the cursor, changes colours or the title, or
-// turns the direction of writing. JSON and files get the text as it is.
+// Text of files, models and servers for a terminal or a log: nothing in it moves the cursor, changes colours or the title,
+// or turns the direction of writing. JSON and files get the text as it is.
 
 /** C0 but tab and newline, DEL, C1, and the marks that turn or embed the direction of writing. */
 const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
@@ -15,12 +15,12 @@ export function printable(text: string): string {
 }
 
 /** Longest value that a message quotes, and longest message. */
-const [QUOTED_LIMIT, MESSAGE_LIMIT] = [200, 2000];
+const [QUOTED_LIMIT, MESSAGE_LIMIT] = [200, 1400];
 const QUOTED = /"((?:[^"\\]|\\.)*)"/gs;
 /** What of a message is looked at. */
 const READ_LIMIT = 20_000;
 
-/** The message of an error on a terminal: printable, long values and what is far too long cut. */
+/** The message of an error: printable, long values and what is far too long cut. */
 export function printableMessage(message: string): string {
   const shortened = message
     .slice(0, READ_LIMIT)
