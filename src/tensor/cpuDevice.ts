@@ -14,6 +14,7 @@ import type {
   MemoryStats,
   Storage,
 } from "./device.ts";
+import { asyncDisposeSymbol } from "./disposal.ts";
 import type { DataArray, Dtype, StorageArray } from "./dtype.ts";
 import { byteLength, fromStorage } from "./dtype.ts";
 import { DeviceError, invariant } from "./errors.ts";
@@ -149,6 +150,11 @@ export class CpuDevice implements Device {
     return fromStorage(dtype, this.#view(storage, dtype, size));
   }
 
+  peek(storage: Storage, dtype: Dtype, size: number): StorageArray | null {
+    if (this.#closed || this.#queue?.idle === false) return null;
+    return this.#memory.view(storageOf(storage), dtype, size);
+  }
+
   async readStored(storage: Storage, dtype: Dtype, size: number): Promise<StorageArray> {
     this.#check();
     if (this.#queue?.idle === false) return this.#readLater(this.#queue, storage, dtype, size);
@@ -274,6 +280,10 @@ export class CpuDevice implements Device {
     [this.#pool, this.#queue] = [null, null];
     // A memory that a thread may still read is no memory for another device.
     if ((await threads?.stop()) !== false) this.#memory.close();
+  }
+
+  [asyncDisposeSymbol](): Promise<void> {
+    return this.close();
   }
 
   /** @throws {DeviceError} once the device was closed: its memory may be another device's */

@@ -50,6 +50,8 @@ export const train = (trainer: Trainer) => trainer.train();
 export const state = (trainer: Trainer) => trainer.state;
 export const shape = (x: Tensor) => x.shape;
 export const data = (x: Tensor) => x.data();
+export const total = async (x: Tensor) => (await x.data()).reduce((sum, value) => sum + value, 0);
+export const corner = async (x: Tensor) => (await x.array<number[][]>())[0]?.[0];
 export const scored = (model: T5ForConditionalGeneration, inputIds: number[][]) =>
   model.generate({ inputIds }, { returnDictInGenerate: true });
 

@@ -28,6 +28,8 @@ export function emitDeclarations(): Map<string, string> {
   });
   const files = new Map([
     [`${PACKAGE}/package.json`, readFileSync(absolutePath("package.json"), "utf8")],
+    // Without a package of its own a program here would be part of this repository, whose name leads to the last build.
+    [`${HOME}/package.json`, '{ "name": "consumer" }'],
   ]);
   program.emit(undefined, (file, text) => files.set(file, text));
   return files;
