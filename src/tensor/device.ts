@@ -12,6 +12,7 @@ import type { ScalarType, WgslBody } from "./wgsl.ts";
  * gradient checks, the same for all `float` bindings of a call. A trailing `?` marks a binding that may be null.
  */
 export type BindingType = "float" | Exclude<Dtype, "f64" | "bool">;
+/** How a kernel declares a binding; a trailing `?` marks one that may be null. */
 export type BindingDeclaration = BindingType | `${BindingType}?`;
 
 export type KernelParams = Readonly<Record<string, number>>;

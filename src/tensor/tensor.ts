@@ -140,7 +140,10 @@ export class Tensor {
   }
 }
 
-/** @internal An uninitialised tensor: every element must be written before it is read. */
+/**
+ * An uninitialised tensor, for a kernel to write: every element must be written before it is read.
+ * @throws {DtypeError} for f64 on webgpu
+ */
 export function empty(device: Device, shape: Shape, dtype: Dtype): Tensor {
   checkShape("tensor", shape);
   if (dtype === "f64" && device.kind === "webgpu") {

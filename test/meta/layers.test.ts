@@ -9,7 +9,7 @@ const LAYERS = [
   ["fields", "tensor"],
   ["kernels"],
   ["autograd"],
-  ["optim"],
+  ["optim", "testing"],
   ["hub", "generation", "eval"],
   ["model"],
   ["t5"],
