@@ -75,6 +75,12 @@ export interface MemoryStats {
   peakBytes: number;
 }
 
+/** Elements of a storage that does not move, until `release`. */
+export interface PinnedArray {
+  readonly array: StorageArray;
+  release(): void;
+}
+
 /**
  * A place where tensors live and kernels run; `openDevice` gives one. Operations run on the device of their inputs,
  * which must be the same for all. Close it when done.
@@ -110,6 +116,11 @@ export interface Device {
   peek(storage: Storage, dtype: Dtype, size: number): StorageArray | null;
   /** @internal The same in stored form: 16-bit floats as raw words. */
   readStored(storage: Storage, dtype: Dtype, size: number): Promise<StorageArray>;
+  /**
+   * @internal The elements where they lie, for others than kernels to read and write; they stay there until `release`. Null where
+   * the host cannot see them.
+   */
+  pin(storage: Storage, dtype: Dtype, size: number): PinnedArray | null;
   /** @internal */
   dispatch(
     kernel: KernelDescription,

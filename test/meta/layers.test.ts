@@ -10,6 +10,7 @@ const LAYERS = [
   ["kernels"],
   ["autograd"],
   ["optim", "testing"],
+  ["distributed"],
   ["hub", "generation", "eval"],
   ["model"],
   ["t5"],

@@ -120,6 +120,10 @@ export class WebGpuDevice implements Device {
     return null;
   }
 
+  pin(): null {
+    return null; // a GPU's memory is not the host's
+  }
+
   async readStored(storage: Storage, dtype: Dtype, size: number): Promise<StorageArray> {
     this.#check();
     const bytes = byteLength(dtype, size);
