@@ -6,7 +6,7 @@ export { openDevice, type DeviceKind, type DeviceOptions } from "./kernels/openD
 export type { WasmVariant } from "./kernels/wasm/load.ts";
 export { debugLevel, setDebug, type DebugLevel, type DebugOptions } from "./tensor/debug.ts";
 export type { Device, MemoryStats } from "./tensor/device.ts";
-export type { DataArray, Dtype, FloatArray } from "./tensor/dtype.ts";
+export type { DataArray, Dtype, FloatArray, Reducible } from "./tensor/dtype.ts";
 export * from "./tensor/errors.ts";
 export { Generator, type RandomStream } from "./tensor/philox.ts";
 export { setWarningHandler, type WarningHandler } from "./tensor/warnings.ts";
@@ -24,15 +24,9 @@ export {
 } from "./tensor/safetensors.ts";
 export { keep, scope, Scope, type Owned, type Synchronous } from "./tensor/scope.ts";
 export type { Shape } from "./tensor/shape.ts";
-export {
-  full,
-  Tensor,
-  tensor,
-  zeros,
-  type NestedNumbers,
-  type TensorData,
-  type TensorOptions,
-} from "./tensor/tensor.ts";
+export { arange, ones, rand, randn, type RandomOptions } from "./tensor/creation.ts";
+export type { NestedNumbers, TensorData } from "./tensor/nested.ts";
+export { full, Tensor, tensor, zeros, type TensorOptions } from "./tensor/tensor.ts";
 
 export * from "./autograd/index.ts";
 export { argmaxForward as argmax, topkForward as topk } from "./kernels/rows/argmax.ts";

@@ -108,20 +108,35 @@ function differentiable(device: Device, seed: number): void {
   const [rows, cols] = [size(40), size(70)];
   const x = (more: number) => leaf(device, [rows, cols], seed + 10 * more);
   const positive = () => autograd.addScalar(autograd.mul(x(5), x(5)), 0.5);
-  const { add, sub, mul, div, addScalar, mulScalar, gelu, geluErf, silu, relu, tanh, exp } =
-    autograd;
+  const {
+    add,
+    sub,
+    mul,
+    div,
+    addScalar,
+    mulScalar,
+    gelu,
+    geluErf,
+    sigmoid,
+    silu,
+    relu,
+    tanh,
+    exp,
+  } = autograd;
   const results = [
     ...[add, sub, mul].map((op) => op(x(1), x(2))),
     ...[add, sub, mul].map((op) => op(x(1), leaf(device, [cols], 3))),
     div(x(1), autograd.addScalar(leaf(device, [cols], 3), 2)),
     autograd.gatherRows(x(1), tensor([rows - 1, 0, 0], [3], { device, dtype: "i32" })),
     div(x(1), positive()),
-    ...[gelu, geluErf, silu, relu, tanh, exp].map((op) => op(x(1))),
+    ...[gelu, geluErf, sigmoid, silu, relu, tanh, exp].map((op) => op(x(1))),
     ...[autograd.log, autograd.sqrt].map((op) => op(positive())),
     ...[addScalar(x(1), 0.3), mulScalar(x(1), 0.3)],
     ...[autograd.softmax(x(1)), autograd.logSoftmax(x(1))],
     ...[autograd.sum(x(1)), autograd.sum(x(1), [0]), autograd.mean(x(1), [1])],
     autograd.rmsNorm(x(1), leaf(device, [cols], 4)),
+    autograd.layerNorm(x(1), leaf(device, [cols], 4), leaf(device, [cols], 5)),
+    autograd.mseLoss(x(1), x(2)),
     ...HALFS.map((half) => autograd.rmsNorm(x(1), numbers(device, [cols], 4, half))),
     autograd.gatedGelu(x(1), x(2)),
     autograd.dropout(x(1), 0.3, { seed, offset: 1 }),

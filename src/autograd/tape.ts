@@ -16,6 +16,7 @@ import { valueChecks } from "./valueChecks.ts";
 /** Tensors (or null) by name; what a backward rule reads again. */
 export type Saved = Readonly<Record<string, Tensor | null>>;
 
+/** An op that was called, as `record` puts it on the tape. */
 export interface Recording<S extends Saved> {
   /** Public name of the op, for messages and for drawings of the tape. */
   readonly name: string;

@@ -11,31 +11,41 @@ import type {
   ScalarType,
 } from "../tensor/device.ts";
 import { dtypes, type Dtype, type FloatArray, type StorageArrayOf } from "../tensor/dtype.ts";
-import { DeviceError, DtypeError, invariant } from "../tensor/errors.ts";
+import { DeviceError, DtypeError, KernelError } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { WasmBody, WasmSingle } from "../tensor/wasm.ts";
 import { MAX_STORAGE_BINDINGS, type WgslBody } from "../tensor/wgsl.ts";
 
-type Bindings = Readonly<Record<string, BindingDeclaration>>;
-type Scalars = Readonly<Record<string, ScalarType>>;
+/** Bindings of a kernel by name, as they are declared. */
+export type Bindings = Readonly<Record<string, BindingDeclaration>>;
+/** Params or constants of a kernel by name, as they are declared. */
+export type ScalarParams = Readonly<Record<string, ScalarType>>;
 
-type ArrayOf<B extends BindingDeclaration> = B extends `${infer T}?`
-  ? ArrayOf<T & BindingDeclaration> | null
+/** What the plain body sees of a binding: an array, null for one that may be left out and is. */
+export type BindingArray<B extends BindingDeclaration> = B extends `${infer T}?`
+  ? BindingArray<T & BindingDeclaration> | null
   : B extends "float"
     ? FloatArray
     : B extends Dtype
       ? StorageArrayOf<B>
       : never;
-type TensorOf<B extends BindingDeclaration> = B extends `${string}?` ? Tensor | null : Tensor;
-type Arrays<B extends Bindings> = { readonly [K in keyof B]: ArrayOf<B[K]> };
-type Tensors<B extends Bindings> = { readonly [K in keyof B]: TensorOf<B[K]> };
-type Values<S extends Scalars> = { readonly [K in keyof S]: number };
+/** What `launch` takes for a binding. */
+export type BindingTensor<B extends BindingDeclaration> = B extends `${string}?`
+  ? Tensor | null
+  : Tensor;
+/** What the plain body is given, by name. */
+export type BindingArrays<B extends Bindings> = { readonly [K in keyof B]: BindingArray<B[K]> };
+/** What `launch` is given, by name. */
+export type BindingTensors<B extends Bindings> = { readonly [K in keyof B]: BindingTensor<B[K]> };
+/** Values of params or constants, by name. */
+export type ScalarValues<S extends ScalarParams> = { readonly [K in keyof S]: number };
 
+/** What `defineKernel` is told. */
 export interface KernelDeclaration<
   I extends Bindings,
   O extends Bindings,
-  P extends Scalars,
-  C extends Scalars,
+  P extends ScalarParams,
+  C extends ScalarParams,
 > {
   readonly name: string;
   /** Read-only bindings, in binding order. */
@@ -55,21 +65,27 @@ export interface KernelDeclaration<
    * Floating-point operations of a call, where arithmetic bounds it: the debug ladder gives GFLOP/s for it, GB/s otherwise.
    * @param tensors by binding name; null where an optional binding got none
    */
-  flops?(params: NoInfer<Values<P>>, tensors: Readonly<Record<string, unknown>>): number;
+  flops?(params: NoInfer<ScalarValues<P>>, tensors: Readonly<Record<string, unknown>>): number;
   /** The body on the GPU; bindings, params and constants are declared for it (docs/internals/webgpu.md). */
-  readonly wgsl?: WgslBody<NoInfer<Values<P>>, NoInfer<Values<C>>>;
-  /** The body on the cpu device for all but f64: SIMD functions, compiled (src/tensor/wasm.ts). */
-  readonly wasm?: WasmBody<NoInfer<Values<P>>, NoInfer<Values<C>>>;
+  readonly wgsl?: WgslBody<NoInfer<ScalarValues<P>>, NoInfer<ScalarValues<C>>>;
+  /** @internal The body on the cpu device for all but f64: SIMD functions, compiled (src/tensor/wasm.ts). */
+  readonly wasm?: WasmBody<NoInfer<ScalarValues<P>>, NoInfer<ScalarValues<C>>>;
   /** Plain loops over the bindings' elements: the oracle, the f64 path, and the body without WebAssembly. */
-  plain(arrays: Arrays<I> & Arrays<O>, params: Values<P>, constants: Values<C>): void;
+  plain(
+    arrays: BindingArrays<I> & BindingArrays<O>,
+    params: ScalarValues<P>,
+    constants: ScalarValues<C>,
+  ): void;
 }
 
+/** A kernel that `launch` runs; `defineKernel` makes it. */
 export interface Kernel<
   I extends Bindings,
   O extends Bindings,
-  P extends Scalars,
-  C extends Scalars,
+  P extends ScalarParams,
+  C extends ScalarParams,
 > {
+  /** @internal */
   readonly description: KernelDescription;
   readonly declaration: KernelDeclaration<I, O, P, C>;
 }
@@ -83,22 +99,28 @@ export function definedKernels(): ReadonlyMap<string, KernelDescription> {
 
 /**
  * Declares a kernel.
- * @throws {Error} with more than 8 storage bindings of a WGSL body that is no plan, or a name used before
+ * @param declaration `name` is this kernel's alone, among the library's own, too
+ * @throws {KernelError} with more than 8 storage bindings of a WGSL body that is no plan, or a name used before
  */
 export function defineKernel<
   const I extends Bindings,
   const O extends Bindings,
-  const P extends Scalars,
-  const C extends Scalars = Record<never, never>,
+  const P extends ScalarParams,
+  const C extends ScalarParams = Record<never, never>,
 >(declaration: KernelDeclaration<I, O, P, C>): Kernel<I, O, P, C> {
   const { name, inputs, outputs } = declaration;
   const flops = declaration.flops?.bind(declaration);
   const storage = Object.keys(inputs).length + Object.keys(outputs).length;
-  invariant(
-    declaration.wgsl === undefined || "plan" in declaration.wgsl || storage <= MAX_STORAGE_BINDINGS,
-    () => `kernel ${name}: at most ${MAX_STORAGE_BINDINGS} storage bindings, got ${storage}`,
-  );
-  invariant(!defined.has(name), () => `kernel ${name} is defined twice`);
+  const { wgsl } = declaration;
+  if (wgsl !== undefined && !("plan" in wgsl) && storage > MAX_STORAGE_BINDINGS) {
+    throw new KernelError(
+      name,
+      `a WGSL body must have at most ${MAX_STORAGE_BINDINGS} inputs and outputs, got ${storage}. Split the kernel, or plan passes.`,
+    );
+  }
+  if (defined.has(name)) {
+    throw new KernelError(name, "must be defined once, got the name twice. Choose another name.");
+  }
   const description: KernelDescription = {
     name,
     inputs,
@@ -106,14 +128,14 @@ export function defineKernel<
     params: declaration.params,
     constants: declaration.constants ?? {},
     varying: declaration.varying ?? [],
-    ...(flops ? { flops: (params, tensors) => flops(params as Values<P>, tensors) } : {}),
+    ...(flops ? { flops: (params, tensors) => flops(params as ScalarValues<P>, tensors) } : {}),
     ...(declaration.wgsl ? { wgsl: declaration.wgsl } : {}),
     ...(declaration.wasm ? { wasm: declaration.wasm } : {}),
     plain(arrays: KernelArrays, params: KernelParams, constants: KernelParams) {
       declaration.plain(
-        arrays as Arrays<I> & Arrays<O>,
-        params as Values<P>,
-        constants as Values<C>,
+        arrays as BindingArrays<I> & BindingArrays<O>,
+        params as ScalarValues<P>,
+        constants as ScalarValues<C>,
       );
     },
   };
@@ -134,17 +156,18 @@ export function elementwiseWasm(name: string, selector?: number): WasmSingle {
  * Runs a kernel on the device of its tensors.
  * @throws {DtypeError} when a tensor's dtype is not its binding's, or `float` bindings differ
  * @throws {DeviceError} when tensors are on two devices
+ * @throws {KernelError} without a tensor for a binding
  */
 export function launch<
   I extends Bindings,
   O extends Bindings,
-  P extends Scalars,
-  C extends Scalars,
+  P extends ScalarParams,
+  C extends ScalarParams,
 >(
   kernel: Kernel<I, O, P, C>,
-  tensors: Tensors<I> & Tensors<O>,
-  params: Values<P>,
-  ...constants: [keyof C] extends [never] ? [] : [Values<C>]
+  tensors: BindingTensors<I> & BindingTensors<O>,
+  params: ScalarValues<P>,
+  ...constants: [keyof C] extends [never] ? [] : [ScalarValues<C>]
 ): void {
   const { description } = kernel;
   const bound = tensors as KernelTensors;
@@ -159,8 +182,8 @@ function checkBindings(kernel: KernelDescription, tensors: KernelTensors): Devic
     for (const [name, declared] of Object.entries(bindings)) {
       const x = tensors[name] ?? null;
       if (x === null) {
-        invariant(declared.endsWith("?"), () => `kernel ${kernel.name}: ${name} is missing`);
-        continue;
+        if (declared.endsWith("?")) continue;
+        throw new KernelError(kernel.name, `${name} must be a tensor, got none`);
       }
       device ??= x.device;
       if (x.device !== device) {
@@ -173,7 +196,7 @@ function checkBindings(kernel: KernelDescription, tensors: KernelTensors): Devic
       checkDtype(kernel.name, name, x.dtype, type, float);
     }
   }
-  invariant(device, () => `kernel ${kernel.name} has no tensors`);
+  if (device === null) throw new KernelError(kernel.name, "must be given a tensor, got none");
   return device;
 }
 

@@ -24,6 +24,7 @@ import type {
   PinnedArray,
   Storage,
 } from "./device.ts";
+import { asyncDisposeSymbol } from "./disposal.ts";
 import type { DataArray, Dtype, StorageArray } from "./dtype.ts";
 import { fromStorage } from "./dtype.ts";
 import { DeviceError, invariant } from "./errors.ts";
@@ -143,6 +144,11 @@ export class CpuDevice implements Device {
   async read(storage: Storage, dtype: Dtype, size: number): Promise<DataArray> {
     if (this.#queue) return fromStorage(dtype, await this.readStored(storage, dtype, size));
     return fromStorage(dtype, this.#view(storage, dtype, size));
+  }
+
+  peek(storage: Storage, dtype: Dtype, size: number): StorageArray | null {
+    if (this.#closed || this.#queue?.idle === false) return null;
+    return this.#memory.view(storageOf(storage), dtype, size);
   }
 
   async readStored(storage: Storage, dtype: Dtype, size: number): Promise<StorageArray> {
@@ -276,6 +282,10 @@ export class CpuDevice implements Device {
     [this.#pool, this.#queue] = [null, null];
     // A memory that a thread may still read is no memory for another device.
     if ((await threads?.stop()) !== false) this.#memory.close();
+  }
+
+  [asyncDisposeSymbol](): Promise<void> {
+    return this.close();
   }
 
   /** @throws {DeviceError} once the device was closed: its memory may be another device's */

@@ -1,6 +1,7 @@
 // What a device is to the rest of the engine: something that holds bytes and runs kernels.
 // It knows kernels only by this description, so that no op is named in this folder.
 
+import type { asyncDisposeSymbol } from "./disposal.ts";
 import type { Dtype, StorageArray, DataArray, FloatArray } from "./dtype.ts";
 import type { Shape } from "./shape.ts";
 import type { WasmBody } from "./wasm.ts";
@@ -11,6 +12,7 @@ import type { ScalarType, WgslBody } from "./wgsl.ts";
  * gradient checks, the same for all `float` bindings of a call. A trailing `?` marks a binding that may be null.
  */
 export type BindingType = "float" | Exclude<Dtype, "f64" | "bool">;
+/** How a kernel declares a binding; a trailing `?` marks one that may be null. */
 export type BindingDeclaration = BindingType | `${BindingType}?`;
 
 export type KernelParams = Readonly<Record<string, number>>;
@@ -107,6 +109,11 @@ export interface Device {
   fillZero(storage: Storage): void;
   /** @internal A copy of the elements, once all work recorded before has finished. */
   read(storage: Storage, dtype: Dtype, size: number): Promise<DataArray>;
+  /**
+   * @internal The elements in stored form as they lie now, for printing: a view that no later work changes before the caller
+   * gives control back. Null where reading them would take a wait.
+   */
+  peek(storage: Storage, dtype: Dtype, size: number): StorageArray | null;
   /** @internal The same in stored form: 16-bit floats as raw words. */
   readStored(storage: Storage, dtype: Dtype, size: number): Promise<StorageArray>;
   /**
@@ -136,6 +143,8 @@ export interface Device {
   resetPeak(): void;
   /** Gives the device's memory and threads back; its tensors cannot be used afterwards. */
   close(): Promise<void>;
+  /** `close`, for `await using device = await openDevice(...)`. */
+  [asyncDisposeSymbol](): Promise<void>;
 }
 
 export type { FloatArray, ScalarType };

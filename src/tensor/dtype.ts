@@ -16,8 +16,13 @@ export type Dtype = "f32" | "f64" | "f16" | "bf16" | "i32" | "u32" | "bool";
 export type FloatArray = Float32Array | Float64Array;
 /** What a tensor's storage looks like on the CPU. */
 export type StorageArray = FloatArray | Uint16Array | Int32Array | Uint32Array;
+/** `reduce` over numbers: TypeScript calls no method of a union whose members overload it, as typed arrays do this one. */
+export interface Reducible {
+  /** Combines the elements from left to right, beginning with `start`, or with the first one without it. */
+  reduce(combine: (sum: number, value: number, index: number) => number, start?: number): number;
+}
 /** What `tensor.data()` returns. 16-bit floats come back as Float32Array, bool as Uint8Array. */
-export type DataArray = FloatArray | Int32Array | Uint32Array | Uint8Array;
+export type DataArray = (FloatArray | Int32Array | Uint32Array | Uint8Array) & Reducible;
 
 type StorageConstructor = {
   readonly prototype: StorageArray;

@@ -1,6 +1,8 @@
 // Scopes free what was made inside them and is not needed outside. Model code never names a
 // lifetime: it runs in a scope, and what it returns lives on in the scope around it.
 
+import { disposeSymbol } from "./disposal.ts";
+
 /** What scopes own: tensors. */
 export interface Owned {
   /** @internal The scope that frees it, if any. */
@@ -37,6 +39,11 @@ export class Scope {
   dispose(): void {
     for (const owned of [...this.#owned]) owned.dispose();
     this.#owned.clear();
+  }
+
+  /** `dispose`, for `using memory = new Scope()`. */
+  [disposeSymbol](): void {
+    this.dispose();
   }
 
   /** @internal */

@@ -1,9 +1,12 @@
 // Tensor: shape, dtype, device and a reference to storage. Operations are functions, in src/autograd.
 
+import { disposeSymbol } from "./disposal.ts";
 import type { DataArray, Dtype } from "./dtype.ts";
 import { byteLength, isFloat, toStorage } from "./dtype.ts";
 import type { Device, Storage } from "./device.ts";
 import { DeviceError, DisposedError, DtypeError, ShapeError } from "./errors.ts";
+import { flatten, nest, nestedShape, type NestedNumbers, type TensorData } from "./nested.ts";
+import { printElements } from "./printing.ts";
 import { adopt, type Scope } from "./scope.ts";
 import type { Shape } from "./shape.ts";
 import { checkShape, formatShape, inferShape, sizeOf } from "./shape.ts";
@@ -59,13 +62,16 @@ export class Tensor {
   }
 
   /**
-   * Dtype, shape and device: `Tensor f32 [2, 3] on cpu`, with `, requires grad` and `, disposed` where that is so.
-   * Elements are not shown, for reading them takes an `await`: print `await x.data()`.
+   * Dtype, shape and device: `Tensor f32 [2, 3] on cpu`, with `, requires grad` and `, disposed` where that is so. Below
+   * it the elements as NumPy prints them, of large tensors the first and last ones, where they can be read without waiting:
+   * not on webgpu, nor while a background device computes. There print `await x.array()`.
    */
   toString(): string {
     const grad = this.requiresGrad ? ", requires grad" : "";
     const end = this.disposed ? ", disposed" : "";
-    return `Tensor ${this.dtype} ${formatShape(this.shape)} on ${this.device.kind}${grad}${end}`;
+    const head = `Tensor ${this.dtype} ${formatShape(this.shape)} on ${this.device.kind}${grad}${end}`;
+    const stored = this.#storage && this.device.peek(this.#storage, this.dtype, this.size);
+    return stored ? `${head}\n${printElements(stored, this.shape, this.dtype)}` : head;
   }
 
   /** @internal */
@@ -87,6 +93,16 @@ export class Tensor {
   /** A copy of the elements, row-major: f16 and bf16 as Float32Array, bool as Uint8Array. */
   data(): Promise<DataArray> {
     return this.device.read(this.storage, this.dtype, this.size);
+  }
+
+  /**
+   * The elements in arrays in arrays, one depth for each axis: the number itself for shape [], booleans for bool.
+   * Name the type that fits the rank, `await x.array<number[][]>()`; it is not checked.
+   */
+  async array<T = NestedNumbers>(): Promise<T> {
+    const data = await this.data();
+    const values = this.dtype === "bool" ? Array.from(data, (value) => value !== 0) : data;
+    return nest<number | boolean>(values, this.shape) as T;
   }
 
   /** The value of a one-element tensor. @throws {ShapeError} for any other size */
@@ -117,9 +133,17 @@ export class Tensor {
     this.node?.release();
     this.node = null;
   }
+
+  /** `dispose`, for `using x = tensor(...)`. */
+  [disposeSymbol](): void {
+    this.dispose();
+  }
 }
 
-/** @internal An uninitialised tensor: every element must be written before it is read. */
+/**
+ * An uninitialised tensor, for a kernel to write: every element must be written before it is read.
+ * @throws {DtypeError} for f64 on webgpu
+ */
 export function empty(device: Device, shape: Shape, dtype: Dtype): Tensor {
   checkShape("tensor", shape);
   if (dtype === "f64" && device.kind === "webgpu") {
@@ -141,18 +165,6 @@ export interface TensorOptions {
   readonly dtype?: Dtype;
   readonly requiresGrad?: boolean;
 }
-
-/** Numbers in arrays in arrays, all of one depth and length. */
-export type NestedNumbers = number | boolean | readonly NestedNumbers[];
-/** What `tensor` makes a tensor of: a typed array, (nested) arrays of numbers, or one number. */
-export type TensorData =
-  | ArrayLike<number>
-  | readonly NestedNumbers[]
-  | number
-  | Float32Array
-  | Float64Array
-  | Int32Array
-  | Uint32Array;
 
 /**
  * Makes a tensor from numbers.
@@ -202,40 +214,4 @@ function dtypeOf(data: TensorData): Dtype {
   if (data instanceof Int32Array) return "i32";
   if (data instanceof Uint32Array) return "u32";
   return "f32";
-}
-
-function isNestedArray(data: TensorData | NestedNumbers): data is readonly NestedNumbers[] {
-  return Array.isArray(data);
-}
-
-function flatten(data: TensorData): ArrayLike<number> {
-  if (typeof data === "number") return [data];
-  if (!isNestedArray(data)) return data as ArrayLike<number>;
-  const flat: number[] = [];
-  const visit = (item: NestedNumbers): void => {
-    if (isNestedArray(item)) item.forEach(visit);
-    else flat.push(Number(item));
-  };
-  data.forEach(visit);
-  return flat;
-}
-
-function nestedShape(data: TensorData): number[] {
-  const shape: number[] = [];
-  const visit = (item: unknown, depth: number): void => {
-    if (typeof item === "number" || typeof item === "boolean") {
-      if (depth !== shape.length) throw new ShapeError("tensor: nested arrays must not be ragged");
-      return;
-    }
-    const list = item as ArrayLike<unknown>;
-    if (depth === shape.length) shape.push(list.length);
-    if (list.length !== shape[depth]) {
-      throw new ShapeError(
-        `tensor: nested arrays must not be ragged, got lengths ${shape[depth]} and ${list.length}`,
-      );
-    }
-    if (Array.isArray(item)) item.forEach((entry) => visit(entry, depth + 1));
-  };
-  visit(data, 0);
-  return shape;
 }

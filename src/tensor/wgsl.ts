@@ -5,8 +5,10 @@
 
 import type { Dtype } from "./dtype.ts";
 
+/** Type of a param or constant. */
 export type ScalarType = "u32" | "i32" | "f32";
-type Scalars = Readonly<Record<string, number>>;
+/** Numbers by name: values of params or constants. */
+export type Scalars = Readonly<Record<string, number>>;
 
 /** WebGPU's default maxStorageBuffersPerShaderStage: a shader with more bindings would not run everywhere. */
 export const MAX_STORAGE_BINDINGS = 8;
@@ -106,6 +108,7 @@ export interface BindingRange {
   readonly size: number;
 }
 
+/** One dispatch of a shader. */
 export interface WgslPass {
   readonly shader: WgslShader;
   /** Values of the shader's own constants. */
@@ -141,7 +144,9 @@ export interface WgslPieces {
 
 /** The whole body is one shader, its grid a function of the call. */
 export interface WgslSingle<P = Scalars, C = Scalars> extends WgslShader {
+  /** Invocations needed, one per element say: gives ceil(invocations / WG) workgroups. */
   invocations?(params: P, constants: C): number;
+  /** Instead of `invocations`. */
   workgroups?(params: P, constants: C): Workgroups;
   /** Lets tensors be larger than the adapter's bindings: such a call runs piece by piece. */
   pieces?(params: P): WgslPieces;
@@ -149,7 +154,9 @@ export interface WgslSingle<P = Scalars, C = Scalars> extends WgslShader {
 
 /** The body is chosen for each call. */
 export interface WgslPlanned<P = Scalars, C = Scalars> {
+  /** The passes of a call. */
   plan(call: WgslCall<P, C>): WgslPlan;
 }
 
+/** What a kernel says of its body on webgpu: one shader, or a plan that chooses for each call. */
 export type WgslBody<P = Scalars, C = Scalars> = WgslSingle<P, C> | WgslPlanned<P, C>;

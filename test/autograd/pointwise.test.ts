@@ -13,6 +13,7 @@ import {
   mulScalar,
   neg,
   relu,
+  sigmoid,
   silu,
   sqrt,
   sub,
@@ -27,7 +28,7 @@ import { cpu, plain } from "../support/device.ts";
 import { dim, seed, values, wideDim } from "../support/random.ts";
 
 const binaryOps = { add, sub, mul, div };
-const unaryOps = { neg, exp, log, sqrt, tanh, relu, gelu, geluErf, silu };
+const unaryOps = { neg, exp, log, sqrt, tanh, relu, gelu, geluErf, sigmoid, silu };
 const scalarOps = { addScalar, mulScalar };
 type BinaryName = keyof typeof binaryOps;
 type UnaryName = keyof typeof unaryOps;
@@ -249,6 +250,14 @@ const extremes: Record<UnaryName, readonly (readonly [x: number, y: number, slop
     [-2.5, -0.015524163314440338, -0.037611085908145208],
     [-3.5, -0.00081420177662433763, -0.0028217603536246352],
     [-6, -5.9195258702261888e-9, -3.5468709453902015e-8],
+  ],
+  sigmoid: [
+    [1e4, 1, 0],
+    [-1e4, 0, 0],
+    [0, 0.5, 0.25],
+    [TINY, 0.5, 0.25],
+    [20, 0.9999999979388463, 2.061153613941849e-9],
+    [-20, 2.0611536181902037e-9, 2.061153613941849e-9],
   ],
   silu: [
     [1e4, 1e4, 1],

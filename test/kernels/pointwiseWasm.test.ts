@@ -27,6 +27,7 @@ const extremes: Readonly<Record<UnaryName, readonly number[]>> = {
   // Infinite numbers times a gate of 0 are NaN or not, depending on where the gate is computed.
   gelu: [...finite.filter((x) => Math.abs(x) < 1e10), NaN],
   geluErf: [...finite, Infinity, -Infinity, NaN],
+  sigmoid: [...finite, Infinity, -Infinity, NaN],
   silu: [...finite, NaN],
 };
 

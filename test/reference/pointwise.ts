@@ -28,6 +28,7 @@ export const unary = {
   // The integral of the normal density from 0, by Simpson's rule.
   geluErf: (x: number) =>
     x * (0.5 + simpson((t) => Math.exp(-t * t * 0.5), x) / Math.sqrt(2 * Math.PI)),
+  sigmoid,
   silu: (x: number) => x * sigmoid(x),
 } as const;
 

@@ -9,6 +9,9 @@ import { absolutePath } from "./sources.ts";
 const HOME = absolutePath("node_modules/.declarations");
 const PACKAGE = `${HOME}/node_modules/gradloom`;
 
+/** Of gradloom/kernels and gradloom/testing, which offer what is not in the main entry. */
+const ENTRIES = ["kernelsEntry", "testingEntry"];
+
 /** The declarations of tsconfig.build.json by the path that the package gives them, with its package.json. */
 export function emitDeclarations(): Map<string, string> {
   const path = absolutePath("tsconfig.build.json");
@@ -28,18 +31,22 @@ export function emitDeclarations(): Map<string, string> {
   });
   const files = new Map([
     [`${PACKAGE}/package.json`, readFileSync(absolutePath("package.json"), "utf8")],
+    // Without a package of its own a program here would be part of this repository, whose name leads to the last build.
+    [`${HOME}/package.json`, '{ "name": "consumer" }'],
   ]);
   program.emit(undefined, (file, text) => files.set(file, text));
   return files;
 }
 
-/** A program over the package's entry, or over `text` as a module that imports it. */
+/** A program over the package's entries, or over `text` as a module that imports them. */
 export function programOver(
   files: ReadonlyMap<string, string>,
   options: ts.CompilerOptions,
   text?: string,
 ): { readonly program: ts.Program; readonly root: ts.SourceFile } {
-  const root = text === undefined ? `${PACKAGE}/dist/index.d.ts` : `${HOME}/consumer.ts`;
+  const entry = (name: string): string => `${PACKAGE}/dist/${name}.d.ts`;
+  const root = text === undefined ? entry("index") : `${HOME}/consumer.ts`;
+  const subpaths = text === undefined ? ENTRIES.map(entry).filter((path) => files.has(path)) : [];
   const all = new Map(files);
   if (text !== undefined) all.set(root, text);
   const host = ts.createCompilerHost(options);
@@ -54,7 +61,7 @@ export function programOver(
     if (own === undefined) return getSourceFile(path, language, ...rest);
     return ts.createSourceFile(path, own, language, true);
   };
-  const program = ts.createProgram([root], options, host);
+  const program = ts.createProgram([root, ...subpaths], options, host);
   return { program, root: program.getSourceFile(root)! };
 }
 

@@ -44,7 +44,11 @@ export function compileErrors(programs: readonly DocumentBlock[]): string[] {
     module: ts.ModuleKind.NodeNext,
     moduleResolution: ts.ModuleResolutionKind.NodeNext,
     types: ["node"],
-    paths: { gradloom: [join(root, "dist/index.d.ts")] },
+    paths: {
+      gradloom: [join(root, "dist/index.d.ts")],
+      "gradloom/kernels": [join(root, "dist/kernelsEntry.d.ts")],
+      "gradloom/testing": [join(root, "dist/testingEntry.d.ts")],
+    },
   };
   const host = ts.createCompilerHost(options);
   const readFile = host.readFile.bind(host);

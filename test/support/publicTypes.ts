@@ -3,7 +3,7 @@
 import ts from "typescript";
 
 export interface PublicTypes {
-  /** Names that the entry exports. */
+  /** Names that the entries export. */
   readonly exported: readonly string[];
   /** Declared in the package and named by a public signature, directly or through another type, but not exported. */
   readonly hidden: readonly string[];
@@ -11,14 +11,21 @@ export interface PublicTypes {
   readonly undocumented: readonly string[];
 }
 
-/** @param root the entry's declarations, index.d.ts */
+/**
+ * @param root the entry's declarations, index.d.ts; what it exports counts for the entries of subpaths (*Entry.d.ts), which
+ *   are looked at as well
+ */
 export function publicTypes(program: ts.Program, root: ts.SourceFile): PublicTypes {
   const checker = program.getTypeChecker();
-  const entry = checker.getSymbolAtLocation(root)!;
+  const entries = program
+    .getSourceFiles()
+    .filter((file) => file === root || /\/dist\/\w+Entry\.d\.ts$/.test(file.fileName));
   const home = root.fileName.slice(0, root.fileName.lastIndexOf("/") + 1);
   const target = (symbol: ts.Symbol): ts.Symbol =>
     symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
-  const exports = checker.getExportsOfModule(entry);
+  const exports = entries.flatMap((file) =>
+    checker.getExportsOfModule(checker.getSymbolAtLocation(file)!),
+  );
   const known = new Set(exports.map(target));
   const hidden = new Set<string>();
   const seen = new Set<ts.Symbol>();

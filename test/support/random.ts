@@ -1,28 +1,3 @@
-// Seeded values for tests.
+// Seeded values for tests, as the package offers them.
 
-import fc from "fast-check";
-
-/** Uniform numbers in [0, 1) from a seed (mulberry32). */
-export function uniform(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** `size` roughly normal values of the given scale, exact in f32 so that both devices see the same. */
-export function values(size: number, seed: number, scale = 1): Float64Array {
-  const next = uniform(seed);
-  return Float64Array.from({ length: size }, () =>
-    Math.fround((next() + next() + next() + next() - 2) * Math.sqrt(3) * scale),
-  );
-}
-
-/** Dimensions worth trying: 1, odd ones, and around the widths of vectors. */
-export const dim: fc.Arbitrary<number> = fc.constantFrom(1, 2, 3, 4, 5, 7, 8, 9);
-export const wideDim: fc.Arbitrary<number> = fc.constantFrom(1, 3, 4, 5, 15, 16, 17, 31, 32, 33);
-export const seed: fc.Arbitrary<number> = fc.integer({ min: 1, max: 1 << 30 });
+export { dim, seed, uniform, values, wideDim } from "../../src/testing/random.ts";

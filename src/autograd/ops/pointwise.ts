@@ -123,5 +123,7 @@ export const relu = (x: Tensor): Tensor => unary("relu", x);
 export const gelu = (x: Tensor): Tensor => unary("gelu", x);
 /** x P(Z <= x), Z standard normal: 0.5 x (1 + erf(x / sqrt 2)), which torch and transformers call gelu; within 1e-6 in f32. */
 export const geluErf = (x: Tensor): Tensor => unary("geluErf", x);
+/** 1 / (1 + e^-x). */
+export const sigmoid = (x: Tensor): Tensor => unary("sigmoid", x);
 /** x * sigmoid(x), also called swish. */
 export const silu = (x: Tensor): Tensor => unary("silu", x);

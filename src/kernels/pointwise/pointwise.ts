@@ -15,7 +15,7 @@ import { defineKernel, elementwiseWasm, launch } from "../kernel.ts";
 import { axisParams, axisValues, collapseAxes } from "../stridedAxes.ts";
 import * as wasmConstants from "../wasm/generated/constants.ts";
 import { elementPieces } from "../wgsl/pieces.ts";
-import { erfGelu, tanhGelu, safeTanh, sigmoid as wgslSigmoid, tanhSlope } from "../wgsl/math.ts";
+import { erfGelu, tanhGelu, safeTanh, wgslSigmoid, tanhSlope } from "../wgsl/math.ts";
 import { geluErfSlope, normal } from "./normal.ts";
 
 // ---------------------------------------------------------------------------------------------
@@ -95,6 +95,12 @@ const unaryRows = {
     y: { js: (x) => x * normal(x), wgsl: "x * normal(x)" },
     dx: { js: (x, dy) => geluErfSlope(x) * dy, wgsl: "geluErfSlope(x) * dy" },
     uses: [erfGelu],
+  },
+  sigmoid: {
+    y: { js: sigmoid, wgsl: "sigmoid(x)" },
+    // s (1 - s) would cancel.
+    dx: { js: (x, dy) => dy / (4 * Math.cosh(x / 2) ** 2), wgsl: "0.25 * tanhSlope(0.5 * x) * dy" },
+    uses: [wgslSigmoid, tanhSlope],
   },
   silu: {
     y: { js: (x) => x * sigmoid(x), wgsl: "x * sigmoid(x)" },

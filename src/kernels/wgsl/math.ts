@@ -63,7 +63,7 @@ fn geluErfSlope(x: f32) -> f32 {
 };
 
 /** 1 / (1 + exp(-x)) without an infinite exponential. */
-export const sigmoid: WgslSnippet = {
+export const wgslSigmoid: WgslSnippet = {
   source: /* wgsl */ `
 fn sigmoid(x: f32) -> f32 { return 1.0 / (1.0 + exp(-clamp(x, -87.0, 87.0))); }`,
 };

@@ -3,6 +3,7 @@
 
 import type { WgslSnippet } from "../../tensor/wgsl.ts";
 
+/** `workgroupSum(local, value)`: the sum over the workgroup. */
 export const workgroupSum: WgslSnippet = {
   source: /* wgsl */ `
 var<workgroup> sumParts: array<f32, WG>;
@@ -17,6 +18,7 @@ fn workgroupSum(local: u32, value: f32) -> f32 {
 }`,
 };
 
+/** `workgroupMax(local, value)`: the largest value of the workgroup. */
 export const workgroupMax: WgslSnippet = {
   source: /* wgsl */ `
 var<workgroup> maxParts: array<f32, WG>;

@@ -10,6 +10,7 @@ import type {
   MemoryStats,
   Storage,
 } from "../device.ts";
+import { asyncDisposeSymbol } from "../disposal.ts";
 import type { DataArray, Dtype, StorageArray } from "../dtype.ts";
 import { byteLength, dtypes, fromStorage, storageView } from "../dtype.ts";
 import { DeviceError, DeviceLostError, KernelError } from "../errors.ts";
@@ -113,6 +114,10 @@ export class WebGpuDevice implements Device {
 
   async read(storage: Storage, dtype: Dtype, size: number): Promise<DataArray> {
     return fromStorage(dtype, await this.readStored(storage, dtype, size));
+  }
+
+  peek(): null {
+    return null;
   }
 
   pin(): null {
@@ -224,6 +229,10 @@ export class WebGpuDevice implements Device {
     this.#closed = true;
     this.#device.removeEventListener("uncapturederror", this.#onError);
     this.#device.destroy();
+  }
+
+  [asyncDisposeSymbol](): Promise<void> {
+    return this.close();
   }
 
   /** @throws what went wrong before on this device: results since then cannot be trusted */

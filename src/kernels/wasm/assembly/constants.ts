@@ -35,6 +35,7 @@ export const SQRT: i32 = unary.SQRT;
 export const TANH: i32 = unary.TANH;
 export const RELU: i32 = unary.RELU;
 export const GELU: i32 = unary.GELU;
+export const SIGMOID: i32 = unary.SIGMOID;
 export const SILU: i32 = unary.SILU;
 export const GELUERF: i32 = unary.GELUERF;
 

@@ -14,6 +14,7 @@ export * from "./pointwise/dropout";
 export * from "./pointwise/gatedGelu";
 export { gatherRows, scatterAddRows } from "./moves/gatherRows";
 export * from "./moves/permute";
+export * from "./rows/layerNorm";
 export * from "./rows/rmsNorm";
 export * from "./pointwise/roundTo";
 export * from "./rows/softmax";

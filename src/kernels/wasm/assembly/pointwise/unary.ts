@@ -31,6 +31,9 @@ export const SILU: i32 = 6;
 // @ts-ignore: decorator
 @inline
 export const GELUERF: i32 = 7;
+// @ts-ignore: decorator
+@inline
+export const SIGMOID: i32 = 8;
 
 /** Four logarithms, one at a time: none is taken where speed counts. */
 // @ts-ignore: decorator
@@ -73,6 +76,7 @@ function valueOf(op: i32, x: v128): v128 {
   if (op == RELU) return f32x4.max(x, f32x4.splat(0));
   if (op == GELU) return f32x4.mul(x, gate(bounded(x)));
   if (op == SILU) return f32x4.mul(x, sigmoid(x));
+  if (op == SIGMOID) return sigmoid(x);
   if (op == GELUERF) return f32x4.mul(x, normal(bounded(x)));
   return unreachable();
 }
@@ -86,6 +90,10 @@ function gradientOf(op: i32, x: v128, dy: v128): v128 {
   if (op == TANH) return f32x4.mul(tanhSlope(x), dy);
   if (op == RELU) return v128.and(dy, f32x4.gt(x, f32x4.splat(0)));
   if (op == SILU) return f32x4.mul(siluSlope(x), dy);
+  if (op == SIGMOID) {
+    const slope = tanhSlope(f32x4.mul(f32x4.splat(0.5), x));
+    return f32x4.mul(f32x4.mul(f32x4.splat(0.25), slope), dy);
+  }
   if (op == GELUERF) return f32x4.mul(erfSlope(bounded(x)), dy);
   if (op == GELU) {
     const a = bounded(x);
@@ -133,6 +141,7 @@ export function unaryForward(
   else if (op == RELU) forward(RELU, x, y, at, stop);
   else if (op == GELU) forward(GELU, x, y, at, stop);
   else if (op == SILU) forward(SILU, x, y, at, stop);
+  else if (op == SIGMOID) forward(SIGMOID, x, y, at, stop);
   else if (op == GELUERF) forward(GELUERF, x, y, at, stop);
   else unreachable();
 }
@@ -156,6 +165,7 @@ export function unaryBackward(
   else if (op == RELU) backward(RELU, x, dy, dx, at, stop);
   else if (op == GELU) backward(GELU, x, dy, dx, at, stop);
   else if (op == SILU) backward(SILU, x, dy, dx, at, stop);
+  else if (op == SIGMOID) backward(SIGMOID, x, dy, dx, at, stop);
   else if (op == GELUERF) backward(GELUERF, x, dy, dx, at, stop);
   else unreachable();
 }

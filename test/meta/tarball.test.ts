@@ -1,0 +1,119 @@
+// The tarball that npm would publish, unpacked into a project that has its dependencies: programs over the main entry and the
+// subpaths compile and run. Full runs only: packing and compiling take half a minute.
+
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { isFull } from "../support/full.ts";
+import { absolutePath } from "../support/sources.ts";
+
+const run = promisify(execFile);
+
+const program = `
+import { backward, matmul, mseLoss, ones, openDevice, type Tensor } from "gradloom";
+import { defineKernel, empty, launch, record } from "gradloom/kernels";
+import { describeOp, dim, openTestDevices, values } from "gradloom/testing";
+
+const double = defineKernel({
+  name: "double",
+  inputs: { x: "float" },
+  outputs: { y: "float" },
+  params: { size: "u32" },
+  plain({ x, y }, { size }) {
+    for (let i = 0; i < size; i++) y[i] = 2 * x[i]!;
+  },
+});
+function doubled(x: Tensor): Tensor {
+  const run = (x: Tensor) => {
+    const y = empty(x.device, x.shape, x.dtype);
+    launch(double, { x, y }, { size: x.size });
+    return y;
+  };
+  return record({ name: "double", inputs: [x], output: run(x), saved: {}, backward: (dy) => [run(dy)] });
+}
+
+const device = await openDevice("cpu");
+const x = ones([2, 2], { device, requiresGrad: true });
+const loss = mseLoss(matmul(x, x), doubled(x));
+console.log(await loss.item(), await backward(loss).get(x)!.array());
+
+const tests: Promise<void>[] = [];
+const { plain, cpu } = await openTestDevices();
+describeOp(
+  {
+    name: "double",
+    arbitrary: dim,
+    build: (size) => ({
+      inputs: [{ shape: [size], values: values(size, 1) }],
+      apply: ([x]: Tensor[]) => doubled(x!),
+      expected: { shape: [size], values: values(size, 1).map((x) => 2 * x) },
+    }),
+    constants: {},
+  },
+  {
+    describe: (_name, body) => body(),
+    it: (_name, body) => void tests.push(body()),
+    devices: { plain, cpu, webgpu: null },
+  },
+);
+await Promise.all(tests);
+console.log(tests.length, "tests");
+for (const each of [device, plain, cpu]) await each.close();
+`;
+
+describe.runIf(isFull)("the tarball", () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await realpath(await mkdtemp(join(tmpdir(), "gradloom-tarball-")));
+    const root = absolutePath(".");
+    const { stdout } = await run(
+      "npm",
+      ["pack", "--json", "--ignore-scripts", "--pack-destination", folder],
+      { cwd: root },
+    );
+    const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
+    const home = join(folder, "node_modules", "gradloom");
+    await mkdir(home, { recursive: true });
+    await run("tar", ["-xzf", join(folder, filename), "-C", home, "--strip-components=1"]);
+    const { dependencies } = JSON.parse(await readFile(join(home, "package.json"), "utf8")) as {
+      dependencies: Record<string, string>;
+    };
+    for (const name of [...Object.keys(dependencies), "fast-check", "@types/node"]) {
+      const link = join(folder, "node_modules", name);
+      await mkdir(dirname(link), { recursive: true });
+      await symlink(absolutePath(`node_modules/${name}`), link);
+    }
+    await writeFile(join(folder, "package.json"), '{ "type": "module" }');
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it("compiles and runs over the main entry, gradloom/kernels and gradloom/testing", async () => {
+    await writeFile(join(folder, "program.ts"), program);
+    const tsc = absolutePath("node_modules/typescript/bin/tsc");
+    const flags = ["--strict", "--declaration", "--target", "es2022", "--module", "nodenext"];
+    await run(process.execPath, [tsc, ...flags, "program.ts"], { cwd: folder });
+    const { stdout } = await run(process.execPath, ["program.js"], { cwd: folder });
+    expect(stdout).toBe("0 [ [ 0, 0 ], [ 0, 0 ] ]\n2 tests\n");
+  });
+
+  it("is found by require()", async () => {
+    const text = `for (const name of ["gradloom", "gradloom/kernels", "gradloom/testing"]) console.log(Object.keys(require(name)).length > 5);`;
+    await writeFile(join(folder, "program.cjs"), text);
+    const { stdout } = await run(process.execPath, ["program.cjs"], { cwd: folder });
+    expect(stdout).toBe("true\ntrue\ntrue\n");
+  });
+
+  it("has no declarations of base64", async () => {
+    const { stdout } = await run(
+      "find",
+      ["node_modules/gradloom/dist", "-name", "*.d.ts", "-size", "+40k"],
+      {
+        cwd: folder,
+      },
+    );
+    expect(stdout).toBe("");
+  });
+});
