@@ -111,6 +111,7 @@ export {
   type ComputeMetrics,
   type EvalPrediction,
   type EvaluateOptions,
+  type ModelCardOptions,
   type TrainerOptions,
   type TrainerTokenizer,
   type TrainOptions,

@@ -1,6 +1,7 @@
 // Trainer: a model, its data and its arguments (transformers' Trainer, docs/guide/hugging-face-semantics.md 3).
 
 import { ArgumentError } from "../tensor/errors.ts";
+import { isNode } from "../tensor/runtime.ts";
 import {
   absoluteSteps,
   trainingArguments,
@@ -25,6 +26,9 @@ import { lockOutputFolder } from "./checkpoint/outputLock.ts";
 import { checkedCollator } from "./checkedCollator.ts";
 import { evaluationLoop, type ComputeMetrics, type EvalPrediction } from "./evaluate.ts";
 import { inTraining } from "./mode.ts";
+import { modelCard, writeModelCard, type ModelCardOptions } from "./modelCard/modelCard.ts";
+import { writeMetrics, writeState } from "./output/runFiles.ts";
+import { saveModelFiles } from "./output/savedModel.ts";
 import { autocastOf } from "./precision.ts";
 import { reportersOf } from "./reporters.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
@@ -195,10 +199,42 @@ export class Trainer {
     return { predictions, labelIds, metrics };
   }
 
-  /** Writes the model's files, and the tokenizer's where there is one. Default outputDir. */
+  /**
+   * Writes the model or its adapter, the tokenizer's files where there is one, and training_args.json: they take the place
+   * of older ones once all are on the disk, and other files of the folder stay.
+   * @param folder default outputDir
+   * @throws {CheckpointError} when they cannot be written, or would be loaded together with other weights that are there
+   */
   async saveModel(folder: string = this.args.outputDir): Promise<void> {
-    await this.model.savePretrained(folder);
-    await this.tokenizer?.savePretrained?.(folder);
+    if (this.state.isWorldProcessZero) await saveModelFiles(folder, this);
+  }
+
+  /**
+   * Writes `metrics` as SPLIT_results.json to outputDir, and adds them to all_results.json there.
+   * @param split "train", "eval", "predict" or a name of your own
+   * @param combined false leaves all_results.json alone
+   * @throws {CheckpointError} for an all_results.json that is no JSON object
+   */
+  async saveMetrics(split: string, metrics: Readonly<Metrics>, combined = true): Promise<void> {
+    const { outputDir } = this.args;
+    if (this.state.isWorldProcessZero) await writeMetrics(outputDir, split, metrics, combined);
+  }
+
+  /** Writes trainer_state.json to outputDir. */
+  async saveState(): Promise<void> {
+    if (this.state.isWorldProcessZero) await writeState(this.args.outputDir, this.state);
+  }
+
+  /**
+   * Writes README.md to outputDir (in Node): a model card with what the run tells and what `options` add, as transformers'
+   * Trainer writes it. A README.md that is no card which was generated and left as it was stays, and a warning says so.
+   * @returns the card's text
+   * @throws {ArgumentError} for what the Hub refuses in a card
+   */
+  async createModelCard(options: ModelCardOptions = {}): Promise<string> {
+    const text = await modelCard(this, options);
+    if (isNode && this.state.isWorldProcessZero) await writeModelCard(this.args.outputDir, text);
+    return text;
   }
 
   /** @internal Adds a record to the log history and tells the callbacks. @returns the record without its step */
@@ -233,6 +269,7 @@ export type {
   ComputeMetrics,
   EvalPrediction,
   EvaluateOptions,
+  ModelCardOptions,
   TrainerTokenizer,
   TrainOptions,
   TrainOutput,

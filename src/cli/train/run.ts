@@ -20,7 +20,7 @@ import { shuffle, tokenizedStream } from "../../data/streams.ts";
 import { preprocessCached } from "../../data/tokenCache.ts";
 import { Trainer } from "../../train/trainer.ts";
 import { columnsOf, fetchDataset, fetchStream } from "../datasetOptions.ts";
-import { fetchModel } from "../hub.ts";
+import { fetchModel, MODEL_AND_CARD } from "../hub.ts";
 import { parameterLines } from "../lora.ts";
 import { endingGently } from "../terminal/interruption.ts";
 import type { Output } from "../terminal/output.ts";
@@ -28,6 +28,7 @@ import { openOutputFolder, writeReport } from "../outputFolder.ts";
 import { startProgress } from "../terminal/progress.ts";
 import { summarizeRows } from "../summaries.ts";
 import { trainingProgress } from "./progressBar.ts";
+import { checkOutputModel, saveCard, savePredictions, saveTrained } from "./outputModel.ts";
 import { reportData } from "./reportData.ts";
 import { INTERRUPTED, runNotes } from "./runNotes.ts";
 import { sampleRecorder } from "./samples.ts";
@@ -53,7 +54,8 @@ export async function runTraining(
   const rows = await loadRows(settings, args, signal);
   const { threads } = settings;
   const device = await openDevice(settings.device, threads === undefined ? {} : { threads });
-  const modelFolder = await fetchModel(settings.model, { revision: settings.revision, signal });
+  const { revision } = settings;
+  const modelFolder = await fetchModel(settings.model, { revision, signal }, MODEL_AND_CARD);
   const tokenizer = await Tokenizer.fromPretrained(modelFolder);
   const model = await T5ForConditionalGeneration.fromPretrained(modelFolder, {
     device,
@@ -61,10 +63,13 @@ export async function runTraining(
     ...(settings.dropout === undefined ? {} : { config: { dropout_rate: settings.dropout } }),
   });
   model.nameOrPath = settings.model; // for others than this machine
-  if (modelFolder !== settings.model) model.revision = settings.revision ?? null;
+  if (modelFolder !== settings.model) model.revision = revision ?? null;
   checkVocabulary(tokenizer, model.config);
   await openOutputFolder(args.outputDir);
   if (settings.lora) addLora(model, settings.lora, { seed: args.seed });
+  await checkOutputModel(args.outputDir, modelFolder, {
+    ...{ model, hasNewAdapter: settings.lora !== null },
+  });
   const parameters = model.numParameters();
   const trainableParameters = model.numParameters({ trainableOnly: true });
   for (const line of parameterLines(trainableParameters, parameters)) output.print(line);
@@ -109,15 +114,24 @@ export async function runTraining(
       throw error;
     });
 
+  // The output folder is a model from here on, whatever happens to its scores.
+  await saveTrained(trainer, training, { train: examples, validation: rows.validation.length });
+
   // ROUGE of the model that training ended with: the best one with --load-best-model-at-end
   const scoring = startProgress("summaries of test rows", rows.test.length);
+  const scoringBegan = performance.now();
   const predictions = await summarize(rows.test, (done) => scoring.update(done));
+  const scoringSeconds = (performance.now() - scoringBegan) / 1000;
   scoring.stop();
   const references = rows.test.map((row) => targetText(row, columns));
   const scores = rows.test.length > 0 ? rouge(predictions, references, { useStemmer: true }) : null;
   if (scores !== null) {
     output.table(Object.keys(scores), [Object.values(scores).map((value) => value.toFixed(6))]);
   }
+
+  const scored = { predictions, scores, seconds: scoringSeconds };
+  await savePredictions(trainer, scored);
+  await saveCard(trainer, settings, modelFolder, scored);
 
   // results
   const { bestMetric, bestGlobalStep, bestModelCheckpoint, logHistory } = trainer.state;
@@ -142,6 +156,7 @@ export async function runTraining(
   });
   await writeReport(args.outputDir, renderTrainingReport(page));
   if (bestModelCheckpoint !== null) output.print(`best model: ${bestModelCheckpoint}`);
+  output.print(`model: ${args.outputDir}`);
   output.print(`report: ${result.report}`);
   output.print(`done in ${result.seconds.toFixed(1)} s`);
   model.dispose();

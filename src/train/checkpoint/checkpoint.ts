@@ -58,7 +58,7 @@ export async function saveCheckpoint(
       writeFile(`${temporary}/${name}`, sortedJson(value));
     await model.savePretrained(temporary);
     await writeTokenizer?.(temporary);
-    await writeJson("training_args.json", snakeKeys(args));
+    await writeFile(`${temporary}/training_args.json`, argumentsText(args));
     await writeFile(`${temporary}/trainer_state.json`, state.toJSONText());
     if (saveOnlyModel) return;
     const { seed, offset } = model.random;
@@ -95,6 +95,11 @@ export async function loadCheckpoint(folder: string, parts: CheckpointParts): Pr
   model.random = new Generator(stored.dropout.seed, stored.dropout.offset);
   if (stored.lossScale !== null) lossScale!.restore(stored.lossScale);
   runningLoss.restore(stored.runningLoss);
+}
+
+/** The text of training_args.json. */
+export function argumentsText(args: TrainingArguments): string {
+  return sortedJson(snakeKeys(args));
 }
 
 /** GradScaler.state_dict's keys, and how many updates were left out. */
