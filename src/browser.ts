@@ -89,6 +89,7 @@ export {
 export { shuffle, tokenizedStream, type ShuffleOptions } from "./data/streams.ts";
 export type {
   IntervalStrategy,
+  ReporterName,
   SaveStrategy,
   TrainingArguments,
   TrainingArgumentsInput,
@@ -105,6 +106,7 @@ export {
 export type { CallbackState, LogRecord, TrainerState } from "./train/trainerState.ts";
 export { rougeMetrics, type Decoder } from "./train/rougeMetrics.ts";
 export type { Metrics } from "./train/speed.ts";
+export { TensorBoardCallback, type TensorBoardOptions } from "./train/tensorboard/callback.ts";
 export type { TrainableModel } from "./train/trainableModel.ts";
 export {
   Trainer,

@@ -35,6 +35,8 @@ export interface TrainableModel {
   gradientCheckpointingEnable?(): void;
   /** By name; those that require a gradient are trained. */
   parameters(): ReadonlyMap<string, Tensor>;
+  /** What config.json holds; TensorBoard shows it. */
+  readonly config?: { toJSON(): object };
   /** The folder or Hub id that it was loaded from; a model card names it. */
   readonly nameOrPath?: string | null;
   /** Writes model.safetensors with the tensors of `parameters()`, and the configuration. */

@@ -30,7 +30,7 @@ import { modelCard, writeModelCard, type ModelCardOptions } from "./modelCard/mo
 import { writeMetrics, writeState } from "./output/runFiles.ts";
 import { saveModelFiles } from "./output/savedModel.ts";
 import { autocastOf } from "./precision.ts";
-import { reportersOf } from "./reporters.ts";
+import { reporterNames, reportersOf } from "./reporters.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
 import { TrainerState } from "./trainerState.ts";
 import type { TrainableModel } from "./trainableModel.ts";
@@ -85,10 +85,11 @@ export class Trainer {
       ? checkedCollator(options.collator)
       : defaultCollator(options.tokenizer?.padTokenId ?? 0);
     this.computeMetrics = options.computeMetrics;
+    const callbacks = options.callbacks ?? [];
     this.callbacks = new CallbackHandler([
       defaultFlow,
-      ...(options.callbacks ?? []),
-      ...reportersOf(this.args),
+      ...callbacks,
+      ...reportersOf(this.args, callbacks),
     ]);
     if (this.args.gradientCheckpointing && !this.model.gradientCheckpointingEnable) {
       throw new ArgumentError(
@@ -116,8 +117,8 @@ export class Trainer {
   async train(options: TrainOptions = {}): Promise<TrainOutput> {
     return inTraining(this.model, async () => {
       await this.#initialised;
-      const { outputDir, saveStrategy, reportTo } = this.args;
-      const writes = saveStrategy !== "no" || reportTo !== "none";
+      const { outputDir, saveStrategy } = this.args;
+      const writes = saveStrategy !== "no" || reporterNames(this.args).length > 0;
       const unlock = writes && !options.isLocked ? await lockOutputFolder(outputDir) : null;
       this.state = new TrainerState();
       try {

@@ -119,7 +119,7 @@ describe("a run", () => {
     expect(here).toEqual([
       ...["README.md", "all_results.json", "checkpoint-2", "checkpoint-4", "config.json"],
       ...["eval_results.json", "generated_predictions.txt", "generation_config.json", "log.jsonl"],
-      ...["model.safetensors", "predict_results.json", "report.html", "samples.jsonl"],
+      ...["model.safetensors", "predict_results.json", "report.html", "runs", "samples.jsonl"],
       ...["special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"],
       ...["train_results.json", "trainer_state.json", "training_args.json"],
     ]);

@@ -18,6 +18,8 @@ import { targetText } from "../../data/prompt.ts";
 import { rougeMetrics } from "../../train/rougeMetrics.ts";
 import { shuffle, tokenizedStream } from "../../data/streams.ts";
 import { preprocessCached } from "../../data/tokenCache.ts";
+import { reporterNames } from "../../train/reporters.ts";
+import { TensorBoardCallback } from "../../train/tensorboard/callback.ts";
 import { Trainer } from "../../train/trainer.ts";
 import { columnsOf, fetchDataset, fetchStream } from "../datasetOptions.ts";
 import { fetchModel, MODEL_AND_CARD } from "../hub.ts";
@@ -86,7 +88,16 @@ export async function runTraining(
   // training
   const progress = trainingProgress(settings.arguments.disableTqdm !== true);
   const sampleRows = rows.validation.slice(0, settings.sampleRows);
-  const samples = sampleRecorder(() => summarize(sampleRows));
+  const board = reporterNames(args).includes("tensorboard") ? new TensorBoardCallback() : null;
+  const samples = sampleRecorder(
+    () => summarize(sampleRows),
+    async ({ step, texts }) => {
+      for (const [i, text] of texts.entries()) {
+        const reference = targetText(sampleRows[i]!, columns);
+        await board?.addText(`samples/row_${i + 1}`, `${text}\n\nreference: ${reference}`, step);
+      }
+    },
+  );
   const { resumeFromCheckpoint } = settings;
   const examples = settings.streaming ? null : tokenized.train.length;
   const notes = runNotes(output, { examples, resumeFromCheckpoint });
@@ -101,6 +112,7 @@ export async function runTraining(
       notes.callback,
       progress.callback,
       logTable(output),
+      ...(board === null ? [] : [board]),
       ...(sampleRows.length > 0 ? [samples.callback] : []),
       ...earlyStopping(settings),
     ],
@@ -158,6 +170,7 @@ export async function runTraining(
   if (bestModelCheckpoint !== null) output.print(`best model: ${bestModelCheckpoint}`);
   output.print(`model: ${args.outputDir}`);
   output.print(`report: ${result.report}`);
+  if (board !== null) output.print(`for TensorBoard: ${board.logDir}`);
   output.print(`done in ${result.seconds.toFixed(1)} s`);
   model.dispose();
   await device.close();

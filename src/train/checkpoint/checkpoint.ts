@@ -15,6 +15,7 @@ import { Generator } from "../../tensor/philox.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { AdamW } from "../../optim/adamw.ts";
 import type { TrainingArguments } from "../arguments/arguments.ts";
+import { argumentsJson } from "../arguments/json.ts";
 import { writeFolderAtomically } from "./atomicFolder.ts";
 import type { CallbackHandler } from "../callbacks.ts";
 import type { RunningLoss } from "../runningLoss.ts";
@@ -99,7 +100,7 @@ export async function loadCheckpoint(folder: string, parts: CheckpointParts): Pr
 
 /** The text of training_args.json. */
 export function argumentsText(args: TrainingArguments): string {
-  return sortedJson(snakeKeys(args));
+  return sortedJson(argumentsJson(args));
 }
 
 /** GradScaler.state_dict's keys, and how many updates were left out. */
