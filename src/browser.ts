@@ -83,6 +83,7 @@ export {
 export { shuffle, tokenizedStream, type ShuffleOptions } from "./data/streams.ts";
 export type {
   IntervalStrategy,
+  ReporterName,
   SaveStrategy,
   TrainingArguments,
   TrainingArgumentsInput,
@@ -99,12 +100,14 @@ export {
 export type { CallbackState, LogRecord, TrainerState } from "./train/trainerState.ts";
 export { rougeMetrics, type Decoder } from "./train/rougeMetrics.ts";
 export type { Metrics } from "./train/speed.ts";
+export { TensorBoardCallback, type TensorBoardOptions } from "./train/tensorboard/callback.ts";
 export type { TrainableModel } from "./train/trainableModel.ts";
 export {
   Trainer,
   type ComputeMetrics,
   type EvalPrediction,
   type EvaluateOptions,
+  type ModelCardOptions,
   type TrainerOptions,
   type TrainerTokenizer,
   type TrainOptions,

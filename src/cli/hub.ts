@@ -7,6 +7,8 @@ import { startProgress, type Progress } from "./terminal/progress.ts";
 
 const MEGABYTE = 1e6;
 const WHOLE_MODEL: readonly ModelPart[] = ["modelOrAdapter", "tokenizer"];
+/** What a model is that is trained: its card says under which license. */
+export const MODEL_AND_CARD: readonly ModelPart[] = [...WHOLE_MODEL, "card"];
 
 /** What --model takes. */
 export const MODEL_HELP = "model folder, or Hub id such as google/flan-t5-base";

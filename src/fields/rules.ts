@@ -102,6 +102,19 @@ export function oneOf(...values: readonly string[]): ReadableRule {
   };
 }
 
+/** One of the values, or a list of some; a text on a command line has commas between. */
+export function listOf(...values: readonly string[]): ReadableRule {
+  const names = values.map((value) => `"${value}"`).join(", ");
+  return {
+    must: `one of ${names}, or a list of them`,
+    holds: (value) =>
+      typeof value === "string"
+        ? values.includes(value)
+        : Array.isArray(value) && value.every((each) => values.includes(each as string)),
+    read: (text) => (text.includes(",") ? text.split(",").map((part) => part.trim()) : text),
+  };
+}
+
 export function orNull(rule: ReadableRule): ReadableRule {
   return {
     must: `${rule.must}, or null`,

@@ -12,7 +12,7 @@ import { configCure, otherWeights } from "./missingWeights.ts";
 import { tokenizerFiles } from "./tokenizerFiles.ts";
 
 export type ModelPart =
-  "config" | "generationConfig" | "tokenizer" | "weights" | "adapter" | "modelOrAdapter";
+  "config" | "generationConfig" | "tokenizer" | "weights" | "adapter" | "modelOrAdapter" | "card";
 
 const PARTS: Readonly<Record<ModelPart, Choose>> = {
   config: configFile,
@@ -21,6 +21,7 @@ const PARTS: Readonly<Record<ModelPart, Choose>> = {
   weights: weightFiles,
   adapter: adapterFiles,
   modelOrAdapter,
+  card: () => ({ required: [], optional: ["README.md"] }),
 };
 const MODEL_WITHOUT_TOKENIZER: readonly ModelPart[] = ["config", "generationConfig", "weights"];
 /** Names that a message lists. */

@@ -1,7 +1,8 @@
-// Where log records go besides trainer.state: stderr, and a file for other programs.
+// Where log records go besides trainer.state: stderr, a file for other programs, and TensorBoard.
 
 import type { TrainingArguments } from "./arguments/arguments.ts";
 import type { TrainerCallback } from "./callbacks.ts";
+import { TensorBoardCallback } from "./tensorboard/callback.ts";
 import type { TrainerState } from "./trainerState.ts";
 
 /** One line of stderr for each log record, unless disableTqdm is set. */
@@ -30,20 +31,31 @@ const jsonLines: TrainerCallback = {
   },
 };
 
-/** Says where the log is, for there is no well-kept writer of event files to depend on (docs/internals/dependencies.md). */
-const instead: TrainerCallback = {
-  onTrainBegin(args) {
-    console.error(
-      `reportTo: TensorBoard event files are not written by this version; the log is in ${logFile(args)}, ` +
-        "one JSON record a line (docs/guide/training.md shows how to give it to TensorBoard)",
-    );
-  },
-};
+/** Reporters that are had. */
+const REPORTERS = ["jsonl", "tensorboard"] as const;
 
-/** Callbacks that `args.reportTo` and `args.disableTqdm` ask for. */
-export function reportersOf(args: TrainingArguments): TrainerCallback[] {
-  if (args.reportTo === "none") return [printer];
-  return args.reportTo === "tensorboard" ? [printer, jsonLines, instead] : [printer, jsonLines];
+/** What `reportTo` names: "all" means every reporter that needs nothing but a disk. */
+export function reporterNames(args: TrainingArguments): readonly string[] {
+  const names: readonly string[] = [args.reportTo].flat();
+  if (names.includes("all")) return REPORTERS;
+  return names.filter((name) => name !== "none");
+}
+
+/**
+ * Callbacks that `args.reportTo` and `args.disableTqdm` ask for.
+ * @param given callbacks of the caller; a TensorBoardCallback among them is the one
+ */
+export function reportersOf(
+  args: TrainingArguments,
+  given: readonly TrainerCallback[],
+): TrainerCallback[] {
+  const names = reporterNames(args);
+  const hasTensorBoard = given.some((callback) => callback instanceof TensorBoardCallback);
+  return [
+    printer,
+    ...(names.includes("jsonl") ? [jsonLines] : []),
+    ...(names.includes("tensorboard") && !hasTensorBoard ? [new TensorBoardCallback()] : []),
+  ];
 }
 
 function logFile(args: TrainingArguments): string {

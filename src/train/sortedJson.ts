@@ -1,6 +1,6 @@
-/** `json.dumps(value, indent=2, sort_keys=True)` and a newline: what transformers writes its state with. */
-export function sortedJson(value: unknown): string {
-  return `${JSON.stringify(value, sortKeys, 2)}\n`;
+/** `json.dumps(value, indent=2, sort_keys=True)` and a newline: what transformers writes its state with, and metrics by 4. */
+export function sortedJson(value: unknown, indent = 2): string {
+  return `${JSON.stringify(value, sortKeys, indent)}\n`;
 }
 
 function sortKeys(_key: string, value: unknown): unknown {

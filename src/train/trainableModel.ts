@@ -35,6 +35,10 @@ export interface TrainableModel {
   gradientCheckpointingEnable?(): void;
   /** By name; those that require a gradient are trained. */
   parameters(): ReadonlyMap<string, Tensor>;
+  /** What config.json holds; TensorBoard shows it. */
+  readonly config?: { toJSON(): object };
+  /** The folder or Hub id that it was loaded from; a model card names it. */
+  readonly nameOrPath?: string | null;
   /** Writes model.safetensors with the tensors of `parameters()`, and the configuration. */
   savePretrained(folder: string): Promise<void>;
   /** Which file of `savePretrained` holds which tensors, when it is not as above (adapters). */

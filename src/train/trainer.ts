@@ -1,6 +1,7 @@
 // Trainer: a model, its data and its arguments (transformers' Trainer, docs/guide/hugging-face-semantics.md 3).
 
 import { ArgumentError } from "../tensor/errors.ts";
+import { isNode } from "../tensor/runtime.ts";
 import {
   absoluteSteps,
   trainingArguments,
@@ -27,8 +28,11 @@ import { evaluationLoop, type ComputeMetrics, type EvalPrediction } from "./eval
 import { singleProcess, type ProcessGroup } from "../distributed/processGroup.ts";
 import { checkedWire, type WireDtype } from "../distributed/wire.ts";
 import { inTraining } from "./mode.ts";
+import { modelCard, writeModelCard, type ModelCardOptions } from "./modelCard/modelCard.ts";
+import { writeMetrics, writeState } from "./output/runFiles.ts";
+import { saveModelFiles } from "./output/savedModel.ts";
 import { autocastOf } from "./precision.ts";
-import { reportersOf } from "./reporters.ts";
+import { reporterNames, reportersOf } from "./reporters.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
 import { TrainerState } from "./trainerState.ts";
 import type { TrainableModel } from "./trainableModel.ts";
@@ -102,14 +106,15 @@ export class Trainer {
       ? checkedCollator(options.collator)
       : defaultCollator(options.tokenizer?.padTokenId ?? 0);
     this.computeMetrics = options.computeMetrics;
+    const callbacks = options.callbacks ?? [];
     this.group = options.processGroup ?? singleProcess;
     this.gradientWire = checkedWire(options.gradientWire ?? "f32");
     this.zeroStage = checkedStage(options.zeroStage ?? 0);
     this.state = this.#freshState();
     this.callbacks = new CallbackHandler([
       defaultFlow,
-      ...(options.callbacks ?? []),
-      ...(this.group.rank === 0 ? reportersOf(this.args) : []),
+      ...callbacks,
+      ...(this.group.rank === 0 ? reportersOf(this.args, callbacks) : []),
     ]);
     if (this.args.gradientCheckpointing && !this.model.gradientCheckpointingEnable) {
       throw new ArgumentError(
@@ -173,8 +178,9 @@ export class Trainer {
 
   /** A run that holds outputDir for itself where it writes; of several processes rank 0 does. */
   async #trainAlone(options: TrainOptions): Promise<TrainOutput> {
-    const { outputDir, saveStrategy, reportTo } = this.args;
-    const writes = this.group.rank === 0 && (saveStrategy !== "no" || reportTo !== "none");
+    const { outputDir, saveStrategy } = this.args;
+    const reports = reporterNames(this.args).length > 0;
+    const writes = this.group.rank === 0 && (saveStrategy !== "no" || reports);
     const unlock = writes && !options.isLocked ? await lockOutputFolder(outputDir) : null;
     this.state = this.#freshState();
     try {
@@ -235,12 +241,44 @@ export class Trainer {
     return state;
   }
 
-  /** Writes the model's files, and the tokenizer's where there is one; of several processes rank 0 does. Default outputDir. */
+  /**
+   * Writes the model or its adapter, the tokenizer's files where there is one, and training_args.json: they take the place
+   * of older ones once all are on the disk, and other files of the folder stay. Of several processes rank 0 writes and the
+   * others wait for it.
+   * @param folder default outputDir
+   * @throws {CheckpointError} when they cannot be written, or would be loaded together with other weights that are there
+   */
   async saveModel(folder: string = this.args.outputDir): Promise<void> {
-    if (this.group.rank > 0) return this.group.barrier();
-    await this.model.savePretrained(folder);
-    await this.tokenizer?.savePretrained?.(folder);
+    if (this.group.rank === 0) await saveModelFiles(folder, this);
     await this.group.barrier();
+  }
+
+  /**
+   * Writes `metrics` as SPLIT_results.json to outputDir, and adds them to all_results.json there.
+   * @param split "train", "eval", "predict" or a name of your own
+   * @param combined false leaves all_results.json alone
+   * @throws {CheckpointError} for an all_results.json that is no JSON object
+   */
+  async saveMetrics(split: string, metrics: Readonly<Metrics>, combined = true): Promise<void> {
+    const { outputDir } = this.args;
+    if (this.state.isWorldProcessZero) await writeMetrics(outputDir, split, metrics, combined);
+  }
+
+  /** Writes trainer_state.json to outputDir. */
+  async saveState(): Promise<void> {
+    if (this.state.isWorldProcessZero) await writeState(this.args.outputDir, this.state);
+  }
+
+  /**
+   * Writes README.md to outputDir (in Node): a model card with what the run tells and what `options` add, as transformers'
+   * Trainer writes it. A README.md that is no card which was generated and left as it was stays, and a warning says so.
+   * @returns the card's text
+   * @throws {ArgumentError} for what the Hub refuses in a card
+   */
+  async createModelCard(options: ModelCardOptions = {}): Promise<string> {
+    const text = await modelCard(this, options);
+    if (isNode && this.state.isWorldProcessZero) await writeModelCard(this.args.outputDir, text);
+    return text;
   }
 
   /** @internal Adds a record to the log history and tells the callbacks. @returns the record without its step */
@@ -293,6 +331,7 @@ export type {
   ComputeMetrics,
   EvalPrediction,
   EvaluateOptions,
+  ModelCardOptions,
   TrainerTokenizer,
   TrainOptions,
   TrainOutput,

@@ -80,6 +80,7 @@ interface Result {
   readonly bestModelCheckpoint: string;
   readonly logHistory: readonly Readonly<Record<string, number>>[];
   readonly rouge: Readonly<Record<string, number>>;
+  readonly metrics: Readonly<Record<string, number>>;
   readonly predictions: readonly string[];
 }
 
@@ -114,10 +115,44 @@ describe("a run", () => {
     expect(result.bestModelCheckpoint).toBe(join(whole, `checkpoint-${best.step}`));
     expect(result.predictions).toHaveLength(3);
     expect(Object.keys(result.rouge)).toEqual(["rouge1", "rouge2", "rougeL", "rougeLsum"]);
-    expect((await readdir(whole)).sort()).toEqual([
-      ...["checkpoint-2", "checkpoint-4", "log.jsonl", "report.html", "samples.jsonl"],
+    const here = (await readdir(whole)).sort();
+    expect(here).toEqual([
+      ...["README.md", "all_results.json", "checkpoint-2", "checkpoint-4", "config.json"],
+      ...["eval_results.json", "generated_predictions.txt", "generation_config.json", "log.jsonl"],
+      ...["model.safetensors", "predict_results.json", "report.html", "runs", "samples.jsonl"],
+      ...["special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"],
+      ...["train_results.json", "trainer_state.json", "training_args.json"],
     ]);
     expect(await readdir(join(whole, "checkpoint-4"))).toContain("tokenizer.json");
+
+    // The output folder is the best model, with the figures of its evaluation.
+    const json = async (name: string) =>
+      JSON.parse(await readFile(join(whole, name), "utf8")) as Record<string, number>;
+    const figuresOfBest = Object.fromEntries(
+      Object.entries(best).filter(([key]) => key !== "step"),
+    );
+    expect(await json("eval_results.json")).toEqual({ ...figuresOfBest, eval_samples: 4 });
+    expect(await json("train_results.json")).toEqual({ ...result.metrics, train_samples: 24 });
+    expect(await json("predict_results.json")).toMatchObject({
+      ...{ predict_rouge1: result.rouge.rouge1, predict_samples: 3 },
+    });
+    expect(await json("all_results.json")).toEqual({
+      ...(await json("train_results.json")),
+      ...(await json("eval_results.json")),
+      ...(await json("predict_results.json")),
+    });
+    const written = await readFile(join(whole, "generated_predictions.txt"), "utf8");
+    expect(written.split("\n")).toEqual(result.predictions.map((text) => text.trim()));
+    const card = await readFile(join(whole, "README.md"), "utf8");
+    expect(card).toContain(`- Rouge1: ${best.eval_rouge1!.toFixed(4)}`);
+    expect(card).toContain("      split: validation\n");
+    expect(card).toContain("{dialogue}");
+    const scored = await gradloom([
+      ...["evaluate", "--json", "--model", whole, "--device", "cpu", "--rows", "3"],
+      ...["--max-new-tokens", "10"],
+    ]);
+    expect(scored.code, scored.stderr).toBe(0);
+    expect((JSON.parse(scored.stdout) as Result).predictions).toEqual(result.predictions);
 
     const page = await readFile(join(whole, "report.html"), "utf8");
     for (const text of ["evaluation loss", "learning rate", "rougeLsum", "Samples over time"]) {
@@ -133,6 +168,15 @@ describe("a run", () => {
     expect(resumed.predictions).toEqual(result.predictions);
     const samples = (await readFile(join(whole, "samples.jsonl"), "utf8")).trimEnd().split("\n");
     expect(samples.map((line) => (JSON.parse(line) as { step: number }).step)).toEqual([2, 4]);
+  });
+
+  it("says before training that its model cannot lie in the output folder", async () => {
+    const whole = join(folder, "whole");
+    const began = await gradloom(["train", "--model", whole, "--output-dir", whole]);
+    expect(began.code).toBe(1);
+    expect(began.stderr).toMatch(
+      /^error: outputDir: must be another folder than that of the model/m,
+    );
   });
 
   it("says before training that ROUGE needs generated summaries", async () => {

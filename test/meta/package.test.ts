@@ -2,6 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { beforeAll, describe, expect, it } from "vitest";
+import { VERSION } from "../../src/tensor/version.ts";
 import { absolutePath, readSource, sourceFiles } from "../support/sources.ts";
 
 /** Stands in package.json until it is settled where the repository lives. */
@@ -45,6 +46,10 @@ describe("the package", () => {
 });
 
 describe("package.json", () => {
+  it("has the version that model cards name", () => {
+    expect((JSON.parse(readSource("package.json")) as { version: string }).version).toBe(VERSION);
+  });
+
   const { repository, homepage, bugs, keywords, author } = JSON.parse(
     readSource("package.json"),
   ) as Record<string, { url: string } & string>;

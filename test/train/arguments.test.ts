@@ -105,7 +105,18 @@ describe("trainingArguments", () => {
     [{ loadBestModelAtEnd: 1 }, "loadBestModelAtEnd: must be true or false, got 1"],
     [
       { reportTo: "wandb" },
-      'reportTo: must be one of "none", "all", "jsonl", "tensorboard", got "wandb"',
+      'reportTo: must be one of "none", "all", "jsonl", "tensorboard", or a list of them, got "wandb". ' +
+        "Weights & Biases has no client for JavaScript that logs without its server. " +
+        'Write "tensorboard"; "wandb sync FOLDER" reads the event files',
+    ],
+    [
+      { reportTo: ["jsonl", "mlflow"] },
+      'reportTo: must be one of "none", "all", "jsonl", "tensorboard", or a list of them, got ["jsonl","mlflow"]. ' +
+        'Its client is for Python. Write "tensorboard", or "jsonl"',
+    ],
+    [
+      { reportTo: ["jsonl", "paper"] },
+      'reportTo: must be one of "none", "all", "jsonl", "tensorboard", or a list of them, got ["jsonl","paper"]',
     ],
   ])("refuses %j", (input, message) => {
     expect(() => trainingArguments(input as TrainingArgumentsInput)).toThrow(

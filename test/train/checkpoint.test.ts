@@ -136,7 +136,7 @@ describe("a checkpoint folder", () => {
     expect(await readdir(`${outputDir}/checkpoint-1`)).toContain("tokenizer.json");
     await trainer.saveModel(`${outputDir}/final`);
     expect((await readdir(`${outputDir}/final`)).sort()).toEqual([
-      ...["config.json", "model.safetensors", "tokenizer.json"],
+      ...["config.json", "model.safetensors", "tokenizer.json", "training_args.json"],
     ]);
   });
 });

@@ -48,7 +48,9 @@ const HELP: Readonly<Record<Field, string>> = {
   greaterIsBetter: "whether the metric should grow (default: unless it ends in loss)",
   seed: "of dropout and data order",
   dataSeed: "of the data order alone (default: --seed)",
-  reportTo: "also write the log to log.jsonl",
+  reportTo: "where the log goes besides, with commas between",
+  loggingDir: "folder of TensorBoard's files (default: OUTPUT/runs/DATE_HOST)",
+  runName: "what people call the run; the title of report.html",
   disableTqdm: "no progress bar",
 };
 

@@ -22,7 +22,7 @@ export function reportData(result: TrainResult, extras: ReportExtras): TrainingR
   const { metrics, logHistory } = result;
   const evalLoss = curve(logHistory, "eval_loss");
   return {
-    title: "Fine-tuning T5",
+    title: result.arguments.runName ?? "Fine-tuning T5",
     facts: {
       model: result.model,
       dataset: result.dataset,

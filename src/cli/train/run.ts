@@ -19,9 +19,11 @@ import { targetText } from "../../data/prompt.ts";
 import { rougeMetrics } from "../../train/rougeMetrics.ts";
 import { shuffle, tokenizedStream } from "../../data/streams.ts";
 import { preprocessCached } from "../../data/tokenCache.ts";
+import { reporterNames } from "../../train/reporters.ts";
+import { TensorBoardCallback } from "../../train/tensorboard/callback.ts";
 import { Trainer } from "../../train/trainer.ts";
 import { columnsOf, fetchDataset, fetchStream } from "../datasetOptions.ts";
-import { fetchModel } from "../hub.ts";
+import { fetchModel, MODEL_AND_CARD } from "../hub.ts";
 import { parameterLines } from "../lora.ts";
 import { endingGently } from "../terminal/interruption.ts";
 import type { Output } from "../terminal/output.ts";
@@ -30,6 +32,7 @@ import { openOutputFolder, writeReport } from "../outputFolder.ts";
 import { startProgress } from "../terminal/progress.ts";
 import { summarizeRows } from "../summaries.ts";
 import { trainingProgress } from "./progressBar.ts";
+import { checkOutputModel, saveCard, savePredictions, saveTrained } from "./outputModel.ts";
 import { reportData } from "./reportData.ts";
 import { INTERRUPTED, runNotes } from "./runNotes.ts";
 import { sampleRecorder } from "./samples.ts";
@@ -57,7 +60,7 @@ export async function runTraining(
   const { threads } = settings;
   const device = await openDevice(settings.device, deviceOptionsOf(settings.device, threads));
   const { revision } = settings;
-  const fetch = () => fetchModel(settings.model, { revision, signal });
+  const fetch = () => fetchModel(settings.model, { revision, signal }, MODEL_AND_CARD);
   const modelFolder = await rankZeroFirst(group, fetch);
   const tokenizer = await Tokenizer.fromPretrained(modelFolder);
   const model = await T5ForConditionalGeneration.fromPretrained(modelFolder, {
@@ -66,10 +69,13 @@ export async function runTraining(
     ...(settings.dropout === undefined ? {} : { config: { dropout_rate: settings.dropout } }),
   });
   model.nameOrPath = settings.model; // for others than this machine
-  if (modelFolder !== settings.model) model.revision = settings.revision ?? null;
+  if (modelFolder !== settings.model) model.revision = revision ?? null;
   checkVocabulary(tokenizer, model.config);
   await openFolder(group, args.outputDir);
   if (settings.lora) addLora(model, settings.lora, { seed: args.seed });
+  await checkOutputModel(args.outputDir, modelFolder, {
+    ...{ model, hasNewAdapter: settings.lora !== null },
+  });
   const parameters = model.numParameters();
   const trainableParameters = model.numParameters({ trainableOnly: true });
   for (const line of parameterLines(trainableParameters, parameters)) output.print(line);
@@ -87,7 +93,17 @@ export async function runTraining(
   const isShown = settings.arguments.disableTqdm !== true && group.rank === 0;
   const progress = trainingProgress(isShown);
   const sampleRows = rows.validation.slice(0, settings.sampleRows);
-  const samples = sampleRecorder(() => summarize(sampleRows));
+  const hasBoard = group.rank === 0 && reporterNames(args).includes("tensorboard");
+  const board = hasBoard ? new TensorBoardCallback() : null;
+  const samples = sampleRecorder(
+    () => summarize(sampleRows),
+    async ({ step, texts }) => {
+      for (const [i, text] of texts.entries()) {
+        const reference = targetText(sampleRows[i]!, columns);
+        await board?.addText(`samples/row_${i + 1}`, `${text}\n\nreference: ${reference}`, step);
+      }
+    },
+  );
   const { resumeFromCheckpoint } = settings;
   const examples = settings.streaming ? null : tokenized.train.length;
   const notes = runNotes(output, { examples, resumeFromCheckpoint });
@@ -103,6 +119,7 @@ export async function runTraining(
       notes.callback,
       progress.callback,
       logTable(output),
+      ...(board === null ? [] : [board]),
       ...(sampleRows.length > 0 ? [samples.callback] : []),
       ...earlyStopping(settings),
     ],
@@ -117,16 +134,25 @@ export async function runTraining(
       throw error;
     });
 
+  // The output folder is a model from here on, whatever happens to its scores.
+  await saveTrained(trainer, training, { train: examples, validation: rows.validation.length });
+
   // ROUGE of the model that training ended with: the best one with --load-best-model-at-end
-  const scored = shareOf(rows.test, args.perDeviceEvalBatchSize, group).length;
-  const scoring = startProgress("summaries of test rows", scored, { quiet: group.rank > 0 });
+  const share = shareOf(rows.test, args.perDeviceEvalBatchSize, group).length;
+  const scoring = startProgress("summaries of test rows", share, { quiet: group.rank > 0 });
+  const scoringBegan = performance.now();
   const predictions = await summarize(rows.test, (done) => scoring.update(done));
+  const scoringSeconds = (performance.now() - scoringBegan) / 1000;
   scoring.stop();
   const references = rows.test.map((row) => targetText(row, columns));
   const scores = rows.test.length > 0 ? rouge(predictions, references, { useStemmer: true }) : null;
   if (scores !== null) {
     output.table(Object.keys(scores), [Object.values(scores).map((value) => value.toFixed(6))]);
   }
+
+  const scored = { predictions, scores, seconds: scoringSeconds };
+  await savePredictions(trainer, scored);
+  await saveCard(trainer, settings, modelFolder, scored);
 
   // results
   const { bestMetric, bestGlobalStep, bestModelCheckpoint, logHistory } = trainer.state;
@@ -151,7 +177,9 @@ export async function runTraining(
   });
   if (group.rank === 0) await writeReport(args.outputDir, renderTrainingReport(page));
   if (bestModelCheckpoint !== null) output.print(`best model: ${bestModelCheckpoint}`);
+  output.print(`model: ${args.outputDir}`);
   output.print(`report: ${result.report}`);
+  if (board !== null) output.print(`for TensorBoard: ${board.logDir}`);
   output.print(`done in ${result.seconds.toFixed(1)} s`);
   model.dispose();
   await device.close();

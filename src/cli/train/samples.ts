@@ -17,8 +17,14 @@ export interface SampleRecorder {
   readonly records: SampleRecord[];
 }
 
-/** @param summarize gives one text for each sample row */
-export function sampleRecorder(summarize: () => Promise<string[]>): SampleRecorder {
+/**
+ * @param summarize gives one text for each sample row
+ * @param onRecord gets each new record
+ */
+export function sampleRecorder(
+  summarize: () => Promise<string[]>,
+  onRecord: (record: SampleRecord) => Promise<void> = () => Promise.resolve(),
+): SampleRecorder {
   const records: SampleRecord[] = [];
   const callback: TrainerCallback = {
     async onTrainBegin({ outputDir }, state) {
@@ -35,6 +41,7 @@ export function sampleRecorder(summarize: () => Promise<string[]>): SampleRecord
       const record = { step: state.globalStep, texts: await summarize() };
       records.push(record);
       if (state.isWorldProcessZero) await appendFile(fileIn(outputDir), toLine(record));
+      await onRecord(record);
     },
   };
   return { callback, records };

@@ -48,7 +48,7 @@ export async function readCard(texts: ReadonlyMap<string, string>): Promise<Card
 }
 
 /** What stands between the two lines of dashes at the top. */
-function readmeHead(text: string): string | undefined {
+export function readmeHead(text: string): string | undefined {
   return /^\uFEFF?\s*---[\r\n]+([\s\S]*?)[\r\n]+---(?:\r\n|\r|\n|$)/.exec(text)?.[1];
 }
 

@@ -6,6 +6,7 @@ import { trainingDefaults, type TrainingArguments, type TrainingArgumentsInput }
 export {
   trainingDefaults,
   type IntervalStrategy,
+  type ReporterName,
   type SaveStrategy,
   type TrainingArguments,
   type TrainingArgumentsInput,

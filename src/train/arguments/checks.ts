@@ -2,6 +2,7 @@
 
 import { checkFields, formatValue } from "../../fields/rules.ts";
 import { ArgumentError } from "../../tensor/errors.ts";
+import { cureOf } from "./cures.ts";
 import type { TrainingArguments } from "./fields.ts";
 import { argumentRules } from "./rules.ts";
 
@@ -11,7 +12,9 @@ export function checkArguments(args: TrainingArguments): void {
     unknown: (name, hint) =>
       new ArgumentError(`TrainingArguments: every name must be known, got ${name}. ${hint}`),
     wrong: (name, must, value) =>
-      new ArgumentError(`${name}: must be ${must}, got ${formatValue(value)}`),
+      new ArgumentError(
+        `${name}: must be ${must}, got ${formatValue(value)}${cureOf(name, value)}`,
+      ),
   });
 }
 

@@ -8,6 +8,9 @@ export type IntervalStrategy = "no" | "steps" | "epoch";
 /** When checkpoints are written; "best" after each evaluation that improved on all before. */
 export type SaveStrategy = IntervalStrategy | "best";
 
+/** A place that log records go to. */
+export type ReporterName = "jsonl" | "tensorboard";
+
 /** transformers' Seq2SeqTrainingArguments in camelCase, with every default filled in. */
 export interface TrainingArguments {
   /** Folder of the checkpoints, made when needed. Default "trainer_output". */
@@ -102,10 +105,14 @@ export interface TrainingArguments {
   readonly dataSeed: number | null;
 
   /**
-   * "jsonl" (or "all") appends log records to outputDir/log.jsonl. "tensorboard" does so too and says that no
-   * TensorBoard events are written (docs/internals/dependencies.md). Default "none".
+   * Where log records go, one or several: "jsonl" is outputDir/log.jsonl, "tensorboard" event files in `loggingDir`, "all"
+   * both. Default "none".
    */
-  readonly reportTo: "none" | "all" | "jsonl" | "tensorboard";
+  readonly reportTo: "none" | "all" | ReporterName | readonly ReporterName[];
+  /** Folder of TensorBoard's files. Default null: TENSORBOARD_LOGGING_DIR, else outputDir/runs/DATE_HOST. */
+  readonly loggingDir: string | null;
+  /** What people call the run; the title of report.html. Default null. */
+  readonly runName: string | null;
   /** When false, log records are also printed on stderr. Default false, as in transformers. */
   readonly disableTqdm: boolean;
 }
@@ -158,5 +165,7 @@ export const trainingDefaults: TrainingArguments = {
   seed: 42,
   dataSeed: null,
   reportTo: "none",
+  loggingDir: null,
+  runName: null,
   disableTqdm: false,
 };

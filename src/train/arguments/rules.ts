@@ -5,6 +5,7 @@ import {
   atLeast,
   flag,
   formatValue,
+  listOf,
   nonEmptyText,
   number,
   oneOf,
@@ -15,6 +16,7 @@ import {
   type ReadableRule,
 } from "../../fields/rules.ts";
 import { ArgumentError } from "../../tensor/errors.ts";
+import { cureOf } from "./cures.ts";
 import type { TrainingArguments } from "./fields.ts";
 
 export type Field = keyof TrainingArguments;
@@ -72,7 +74,9 @@ export const argumentRules: Readonly<Record<Field, ReadableRule>> = {
   greaterIsBetter: orNull(flag),
   seed: whole(0),
   dataSeed: orNull(whole(0)),
-  reportTo: oneOf("none", "all", "jsonl", "tensorboard"),
+  reportTo: listOf("none", "all", "jsonl", "tensorboard"),
+  loggingDir: orNull(nonEmptyText),
+  runName: orNull(nonEmptyText),
   disableTqdm: flag,
 };
 
@@ -84,5 +88,7 @@ export function readArgument<K extends Field>(name: K, text: string): TrainingAr
   const rule = argumentRules[name];
   const value = rule.read(text);
   if (rule.holds(value)) return value as TrainingArguments[K];
-  throw new ArgumentError(`${name}: must be ${rule.must}, got ${formatValue(text)}`);
+  throw new ArgumentError(
+    `${name}: must be ${rule.must}, got ${formatValue(text)}${cureOf(name, value)}`,
+  );
 }

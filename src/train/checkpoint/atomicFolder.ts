@@ -6,7 +6,7 @@ import { CheckpointError, GradloomError } from "../../tensor/errors.ts";
  * Names of folders that are being written, replaced or deleted, each with letters of its own; a crash leaves them behind.
  * Whoever's files look alike: only what holds the mark as well is brought back or deleted.
  */
-const LEFTOVER = /^\.(checkpoint-\d+)\.[0-9a-f]{8}\.(partial|replaced|deleted)$/;
+const LEFTOVER = /^\.(checkpoint-\d+|model)\.[0-9a-f]{8}\.(partial|replaced|deleted)$/;
 type Leftover = "partial" | "replaced" | "deleted";
 const MARK = ".gradloom-temporary";
 /** What every checkpoint holds, and a folder of somebody's own that has such a name hardly does. */
@@ -39,6 +39,34 @@ export async function writeFolderAtomically(
     // What refused the folder may refuse this too; the first error is the one to tell.
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     throw explained(folder, error);
+  }
+}
+
+/**
+ * Fills a hidden folder inside `folder`, waits until it is on the disk, and moves its files to `folder`, over those of the
+ * same names; all others stay. A process that is killed before leaves `folder` as it was. When `fill` throws, its error
+ * passes through and nothing is left behind.
+ * @throws {CheckpointError} when the system refuses
+ */
+export async function addFilesAtomically(
+  folder: string,
+  fill: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const { mkdir, readdir, rename, rm } = await import("node:fs/promises");
+  const { join } = await import("node:path");
+  const temporary = await hiddenName(join(folder, "model"), "partial");
+  try {
+    await mkdir(temporary, { recursive: true });
+    await mark(temporary);
+    await fill(temporary);
+    await syncTree(temporary);
+    const names = (await readdir(temporary)).filter((name) => name !== MARK);
+    for (const name of names) await rename(join(temporary, name), join(folder, name));
+    await syncPath(folder);
+  } catch (error) {
+    throw explained(folder, error);
+  } finally {
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
   }
 }
 

@@ -14,6 +14,7 @@ import { toSnakeCase } from "../../fields/names.ts";
 import { rankGenerator } from "../../distributed/rankGenerator.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { TrainingArguments } from "../arguments/arguments.ts";
+import { argumentsJson } from "../arguments/json.ts";
 import { writeFolderAtomically } from "./atomicFolder.ts";
 import type { CallbackHandler } from "../callbacks.ts";
 import type { RunningLoss } from "../runningLoss.ts";
@@ -65,7 +66,7 @@ export async function saveCheckpoint(
       writeFile(`${temporary}/${name}`, sortedJson(value));
     await model.savePretrained(temporary);
     await writeTokenizer?.(temporary);
-    await writeJson("training_args.json", snakeKeys(args));
+    await writeFile(`${temporary}/training_args.json`, argumentsText(args));
     await writeFile(`${temporary}/trainer_state.json`, state.toJSONText());
     if (saveOnlyModel) return;
     const { seed, offset } = model.random;
@@ -112,6 +113,11 @@ export async function loadCheckpoint(
   model.random = rankGenerator(stored.dropout.seed, rank, stored.dropout.offset);
   if (stored.lossScale !== null) lossScale!.restore(stored.lossScale);
   runningLoss.restore(stored.runningLoss);
+}
+
+/** The text of training_args.json. */
+export function argumentsText(args: TrainingArguments): string {
+  return sortedJson(argumentsJson(args));
 }
 
 /** GradScaler.state_dict's keys, and how many updates were left out. */
