@@ -6,12 +6,10 @@ import { Generator } from "../tensor/philox.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { AdamW } from "../optim/adamw.ts";
 import type { Gradients } from "../optim/gradients.ts";
-import { scheduleFactor } from "../optim/schedule.ts";
-import { warmupSteps } from "./arguments/arguments.ts";
 import { batches, groups, rowCount } from "../data/batches.ts";
 import { loadCheckpoint, loadWeights } from "./checkpoint/checkpoint.ts";
-import { epochOrder } from "../data/dataOrder.ts";
 import { countWithoutEmbeddings, trainingFlos } from "./flos.ts";
+import { LearningRates } from "./learningRates.ts";
 import { RunningLoss } from "./runningLoss.ts";
 import { lossGradients } from "./loss.ts";
 import { endWhenInterrupted, logEvaluateSave, type LastStep } from "./stepEnd.ts";
@@ -19,6 +17,8 @@ import { nextTurn } from "../tensor/nextTurn.ts";
 import { Pace } from "./pace.ts";
 import { planRun } from "./plan.ts";
 import { inMode } from "./mode.ts";
+import { epochOrders } from "./epochOrders.ts";
+import { InputTokens } from "./inputTokens.ts";
 import { autocastOf, checkMasterWeights, LossScale } from "./precision.ts";
 import { checkpointToResume, keepOnly } from "./checkpoint/rotation.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
@@ -67,11 +67,8 @@ export async function trainLoop(
   }
   const rows = rowCount("trainDataset", trainDataset);
   const plan = planRun(args, rows);
-  const schedule = {
-    type: args.lrSchedulerType,
-    warmupSteps: warmupSteps(args, plan.maxSteps),
-    totalSteps: plan.maxSteps,
-  };
+  const learningRates = new LearningRates(args, plan.maxSteps);
+  const orderOf = await epochOrders(trainDataset, args);
   const countedWeights = countWithoutEmbeddings(model.parameters());
   checkMasterWeights(model, args);
   const mode = { training: true, autocast: autocastOf(model, args) };
@@ -86,19 +83,26 @@ export async function trainLoop(
   });
   const runningLoss = new RunningLoss(model.device, args.loggingNanInfFilter);
   const lossScale = args.fp16 ? new LossScale() : null;
-  const parts = { model, args, state, callbacks, optimizer, runningLoss, lossScale };
+  const inputTokens = new InputTokens(args, trainer.tokenizer?.padTokenId);
+  const learning = { optimizer, learningRates };
+  const parts = { model, args, state, callbacks, ...learning, runningLoss, lossScale, inputTokens };
   const weightCheck = new WeightCheck(model);
   const last: LastStep = { learningRate: 0, gradientNorm: null, weightCheck, savedStep: 0 };
   const pace = new Pace(model.device);
 
   try {
     // where a checkpoint stopped: whole epochs are done, of the next one the first steps
-    const checkpoint = await checkpointToResume(args.outputDir, options.resumeFromCheckpoint);
+    const checkpoint = await checkpointToResume(
+      args.outputDir,
+      options.resumeFromCheckpoint ?? args.resumeFromCheckpoint ?? undefined,
+    );
     Object.assign(control, { shouldEvaluate: false, shouldSave: false, shouldLog: false });
     if (checkpoint !== null) await loadCheckpoint(checkpoint, parts);
     last.savedStep = state.globalStep;
+    inputTokens.begin(state);
     const firstEpoch = rows === null ? 0 : Math.floor(state.globalStep / plan.stepsPerEpoch);
-    let stepsToSkip = state.globalStep - firstEpoch * (rows === null ? 0 : plan.stepsPerEpoch);
+    const doneInEpoch = state.globalStep - firstEpoch * (rows === null ? 0 : plan.stepsPerEpoch);
+    let stepsToSkip = args.ignoreDataSkip ? 0 : doneInEpoch;
     state.epoch ??= 0;
     state.maxSteps = plan.maxSteps;
     state.numTrainEpochs = plan.epochs;
@@ -125,7 +129,7 @@ export async function trainLoop(
         collate: trainer.collate,
         dropLast: args.dataloaderDropLast,
         skip: batchesSeen,
-        ...(rows === null ? {} : { order: epochOrder(rows, args.dataSeed ?? args.seed, epoch) }),
+        order: orderOf(epoch),
       });
       if (rows !== null) stepsToSkip = 0;
 
@@ -154,6 +158,7 @@ export async function trainLoop(
               runningLoss.add(loss, state.globalStep),
             );
           });
+          inputTokens.count(batch, state);
           state.totalFlos += trainingFlos(batch.inputIds, countedWeights);
           if (i < group.length - 1) await trainer.notify("onSubstepEnd");
           await nextTurn();
@@ -161,7 +166,7 @@ export async function trainLoop(
 
         // clip and update; the norm stays on the device until it is logged
         await trainer.notify("onPreOptimizerStep");
-        const learningRate = args.learningRate * scheduleFactor(schedule, optimizer.steps);
+        const learningRate = learningRates.of(optimizer.steps);
         last.learningRate = learningRate;
         last.gradientNorm?.dispose();
         const norm = clip(gradients, args.maxGradNorm, lossScale);

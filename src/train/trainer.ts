@@ -1,5 +1,6 @@
 // Trainer: a model, its data and its arguments (transformers' Trainer, docs/guide/hugging-face-semantics.md 3).
 
+import type { GenerationOptions } from "../generation/options.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import {
   absoluteSteps,
@@ -24,6 +25,8 @@ import {
 import { lockOutputFolder } from "./checkpoint/outputLock.ts";
 import { checkedCollator } from "./checkedCollator.ts";
 import { evaluationLoop, type ComputeMetrics, type EvalPrediction } from "./evaluate.ts";
+import { evaluationGeneration } from "./evaluationGeneration.ts";
+import { groupedByLength, indexed, type Reordered } from "./lengths.ts";
 import { inTraining } from "./mode.ts";
 import { autocastOf } from "./precision.ts";
 import { reportersOf } from "./reporters.ts";
@@ -67,6 +70,7 @@ export class Trainer {
   readonly callbacks: CallbackHandler;
   /** Of the run so far; `train` begins it anew. */
   state = new TrainerState();
+  #readGeneration: Promise<GenerationOptions> | null = null;
   /** The end of onInitEnd, whose callbacks may be asynchronous. */
   readonly #initialised: Promise<void>;
 
@@ -89,6 +93,12 @@ export class Trainer {
     if (this.args.gradientCheckpointing && !this.model.gradientCheckpointingEnable) {
       throw new ArgumentError(
         "gradientCheckpointing: needs a model with gradientCheckpointingEnable(), got one without. Pass false.",
+      );
+    }
+    const { kind } = this.model.device;
+    if (this.args.useCpu && kind !== "cpu") {
+      throw new ArgumentError(
+        `useCpu: needs a model on the cpu device, got one on ${kind}. Load it with openDevice("cpu").`,
       );
     }
     const { evalStrategy } = this.args;
@@ -133,7 +143,8 @@ export class Trainer {
     dataset: TrainDataset | undefined = this.evalDataset,
     options: EvaluateOptions = {},
   ): Promise<Metrics> {
-    const predict = this.computeMetrics ? this.#prediction : null;
+    const predicts = this.computeMetrics !== undefined && !this.args.predictionLossOnly;
+    const predict = predicts ? this.#prediction : null;
     const { metrics } = await this.#evaluation("evaluate", dataset, "eval", predict, options);
     const logged = await this.log(metrics);
     await this.notify("onEvaluate", { metrics: logged });
@@ -152,6 +163,20 @@ export class Trainer {
     const result = await this.#evaluation("predict", dataset, "test", prediction, options);
     await this.notify("onPredict", { metrics: result.metrics });
     return result;
+  }
+
+  /** The rows with those of similar length side by side, when training has them so; transformers does the same. */
+  async #grouped(dataset: TrainDataset): Promise<Reordered | null> {
+    const { trainSamplingStrategy, lengthColumnName, perDeviceEvalBatchSize, dataSeed, seed } =
+      this.args;
+    const rows = indexed(dataset);
+    if (trainSamplingStrategy !== "group_by_length" || rows === null) return null;
+    return groupedByLength(rows, lengthColumnName, perDeviceEvalBatchSize, dataSeed ?? seed);
+  }
+
+  /** Read once. */
+  #generation(): Promise<GenerationOptions> {
+    return (this.#readGeneration ??= evaluationGeneration(this.args));
   }
 
   get #prediction(): "generate" | "argmax" {
@@ -175,16 +200,17 @@ export class Trainer {
     await this.#initialised;
     const batchSize = args.perDeviceEvalBatchSize;
     const started = performance.now();
-    const { loss, samples, predictions, labelIds } = await evaluationLoop(model, dataset, {
+    const grouped = await this.#grouped(dataset);
+    const { loss, samples, ...made } = await evaluationLoop(model, grouped?.dataset ?? dataset, {
       ...{ batchSize, collate, predict, signal },
       autocast: autocastOf(model, args),
       labelSmoothing: args.labelSmoothingFactor,
-      generation: {
-        maxLength: args.generationMaxLength ?? undefined,
-        numBeams: args.generationNumBeams ?? undefined,
-      },
+      generation: await this.#generation(),
       onBatch: () => this.notify("onPredictionStep"),
     });
+    const restore = grouped?.restore ?? (<T>(rows: readonly T[]) => rows);
+    const predictions = restore(made.predictions);
+    const labelIds = restore(made.labelIds);
     const own = predict && computeMetrics ? await computeMetrics({ predictions, labelIds }) : {};
     const seconds = (performance.now() - started) / 1000;
     const metrics = {
@@ -203,8 +229,13 @@ export class Trainer {
 
   /** @internal Adds a record to the log history and tells the callbacks. @returns the record without its step */
   async log(record: Metrics): Promise<Metrics> {
-    const { epoch, globalStep } = this.state;
-    const logs = epoch === null ? record : { ...record, epoch };
+    const { epoch, globalStep, numInputTokensSeen } = this.state;
+    const tokens = this.args.includeNumInputTokensSeen === "no" ? null : numInputTokensSeen;
+    const logs = {
+      ...record,
+      ...(epoch === null ? {} : { epoch }),
+      ...(tokens === null ? {} : { num_input_tokens_seen: tokens }),
+    };
     this.state.logHistory.push({ ...logs, step: globalStep });
     await this.notify("onLog", { logs });
     return logs;

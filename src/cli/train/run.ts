@@ -8,19 +8,20 @@ import { addLora } from "../../t5/lora/adapter.ts";
 import { T5ForConditionalGeneration } from "../../t5/model.ts";
 import { checkVocabulary, Tokenizer } from "../../model/tokenizer.ts";
 import { ArgumentError, DatasetError } from "../../tensor/errors.ts";
-import { trainingArguments, type TrainingArguments } from "../../train/arguments/arguments.ts";
+import type { TrainingArguments } from "../../train/arguments/arguments.ts";
 import { EarlyStoppingCallback, type TrainerCallback } from "../../train/callbacks.ts";
 import type { Example } from "../../data/collate.ts";
 import type { TrainDataset } from "../../data/batches.ts";
 import { SPLITS, type Row, type Split } from "../../data/dataset.ts";
 import { modeNote, preprocess } from "../../data/preprocess.ts";
 import { targetText } from "../../data/prompt.ts";
+import { evaluationGeneration, generationSettings } from "../../train/evaluationGeneration.ts";
 import { rougeMetrics } from "../../train/rougeMetrics.ts";
 import { shuffle, tokenizedStream } from "../../data/streams.ts";
 import { preprocessCached } from "../../data/tokenCache.ts";
 import { Trainer } from "../../train/trainer.ts";
-import { columnsOf, fetchDataset, fetchStream } from "../datasetOptions.ts";
-import { fetchModel } from "../hub.ts";
+import { columnsOf, datasetName, fetchDataset, fetchStream } from "../datasetOptions.ts";
+import { fetchModel, fetchTokenizer } from "../hub.ts";
 import { parameterLines } from "../lora.ts";
 import { endingGently } from "../terminal/interruption.ts";
 import type { Output } from "../terminal/output.ts";
@@ -45,7 +46,12 @@ export async function runTraining(
   signal: AbortSignal,
 ): Promise<TrainResult> {
   const started = performance.now();
-  const args = trainingArguments({ ...settings.arguments, disableTqdm: true });
+  const given = settings.arguments;
+  const generation = {
+    ...(await generationSettings(given.generationConfig)),
+    ...settings.generation,
+  };
+  const args: TrainingArguments = { ...given, generationConfig: generation, disableTqdm: true };
   checkMetric(args);
 
   // data and model
@@ -54,7 +60,9 @@ export async function runTraining(
   const { threads } = settings;
   const device = await openDevice(settings.device, threads === undefined ? {} : { threads });
   const modelFolder = await fetchModel(settings.model, { revision: settings.revision, signal });
-  const tokenizer = await Tokenizer.fromPretrained(modelFolder);
+  const tokenizer = await Tokenizer.fromPretrained(
+    await fetchTokenizer(modelFolder, settings.tokenizerName, signal),
+  );
   const model = await T5ForConditionalGeneration.fromPretrained(modelFolder, {
     device,
     dtype: settings.dtype,
@@ -69,17 +77,21 @@ export async function runTraining(
   const trainableParameters = model.numParameters({ trainableOnly: true });
   for (const line of parameterLines(trainableParameters, parameters)) output.print(line);
   const tokenized = await tokenize(rows, tokenizer, settings, signal);
-  const summarize = (which: readonly Row[], onProgress?: (done: number) => void) =>
+  const summarize = async (which: readonly Row[], onProgress?: (done: number) => void) =>
     summarizeRows(model, tokenizer, which, {
       batchSize: args.perDeviceEvalBatchSize,
       columns,
-      generation: { maxNewTokens: settings.maxNewTokens },
+      generation: {
+        ...(await evaluationGeneration(args)),
+        ...{ maxNewTokens: settings.maxNewTokens, seed: args.seed },
+      },
+      maxSourceLength: settings.maxSourceLength,
       signal,
       ...(onProgress ? { onProgress } : {}),
     });
 
   // training
-  const progress = trainingProgress(settings.arguments.disableTqdm !== true);
+  const progress = trainingProgress(!settings.arguments.disableTqdm);
   const sampleRows = rows.validation.slice(0, settings.sampleRows);
   const samples = sampleRecorder(() => summarize(sampleRows));
   const { resumeFromCheckpoint } = settings;
@@ -123,7 +135,7 @@ export async function runTraining(
   const { bestMetric, bestGlobalStep, bestModelCheckpoint, logHistory } = trainer.state;
   const result: TrainResult = {
     model: settings.model,
-    dataset: settings.dataset,
+    dataset: datasetName(settings),
     device: `${device.kind}, ${device.threads} threads`,
     ...{ parameters, trainableParameters },
     trainRows: examples,
@@ -190,7 +202,7 @@ async function loadRows(
   if (!hasTrain || (isEvaluated && validation === undefined)) {
     const missing = hasTrain ? "validation" : "train";
     throw new DatasetError(
-      `train: ${settings.dataset} must hold the split ${missing}, and does not`,
+      `train: ${datasetName(settings)} must hold the split ${missing}, and does not`,
     );
   }
   return {
@@ -206,12 +218,12 @@ async function tokenize(
   settings: TrainSettings,
   signal: AbortSignal,
 ): Promise<Record<"train" | "validation", Example[]>> {
-  const { faithful, maxLength } = settings;
+  const { faithful } = settings;
   const tokenizeSplit = settings.cache ? preprocessCached : preprocess;
   const progress = startProgress("tokenise", rows.train.length + rows.validation.length);
   const encode = (split: readonly Row[], before: number): Promise<Example[]> =>
     tokenizeSplit({ rows: split }, tokenizer, {
-      ...{ ...columnsOf(settings), faithful, maxLength },
+      ...{ ...columnsOf(settings), faithful, ...lengthsOf(settings) },
       onProgress: (done) => {
         signal.throwIfAborted();
         progress.update(before + done);
@@ -232,10 +244,19 @@ async function trainingData(
   signal: AbortSignal,
 ): Promise<TrainDataset> {
   if (!settings.streaming) return tokenized;
-  const { faithful, maxLength, shuffleBuffer: bufferSize } = settings;
+  const { faithful, shuffleBuffer: bufferSize } = settings;
   const rows = await fetchStream(settings, "train", signal);
   const shuffled = shuffle(rows, { bufferSize, seed: args.dataSeed ?? args.seed });
-  return tokenizedStream(shuffled, tokenizer, { ...columnsOf(settings), faithful, maxLength });
+  return tokenizedStream(shuffled, tokenizer, {
+    ...columnsOf(settings),
+    faithful,
+    ...lengthsOf(settings),
+  });
+}
+
+/** Longest prompt and longest summary in training. */
+function lengthsOf({ maxLength, maxSourceLength, maxTargetLength }: TrainSettings) {
+  return { maxLength, maxSourceLength, maxTargetLength };
 }
 
 function earlyStopping(settings: TrainSettings): TrainerCallback[] {
