@@ -17,18 +17,15 @@ import {
   type DatasetFlags,
 } from "./datasetOptions.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
+import type { ProcessGroup } from "../distributed/processGroup.ts";
 import { fetchModel, fetchTokenizer, MODEL_HELP, revisionOption, tokenizerOption } from "./hub.ts";
 import { adapterOption, loadForGeneration } from "./lora.ts";
-import {
-  generationOf,
-  inferenceOptions,
-  threadsOf,
-  type InferenceFlags,
-} from "./inferenceFlags.ts";
+import { generationOf, inferenceOptions, type InferenceFlags } from "./inferenceFlags.ts";
 import { jsonOption, wholeNumber } from "./options.ts";
 import { interruptSignal } from "./terminal/interruption.ts";
 import { Output } from "./terminal/output.ts";
 import { startProgress } from "./terminal/progress.ts";
+import { deviceOptionsOf, rankZeroFirst, shareOf, withProcessGroup } from "./processGroup.ts";
 import { summarizeRows } from "./summaries.ts";
 import { Option } from "commander";
 
@@ -69,34 +66,45 @@ export function evaluateCommand(): Command {
 
 async function evaluate(options: EvaluateOptions): Promise<void> {
   const output = new Output(options.json);
+  await withProcessGroup(output, (group) => evaluateIn(group, options, output));
+}
+
+async function evaluateIn(
+  group: ProcessGroup,
+  options: EvaluateOptions,
+  output: Output,
+): Promise<void> {
   const signal = interruptSignal();
   const columns = columnsOf(options);
-  const { split } = options;
+  const { split, revision } = options;
   const used = { splits: [split], maxRows: { [split]: options.rougeRows } };
-  const dataset = (await fetchDataset(options, signal, used))[split];
+  const fetch = () => fetchDataset(options, signal, used);
+  const dataset = (await rankZeroFirst(group, fetch))[split];
   if (dataset === undefined) {
     throw new DatasetError(
       `evaluate: ${datasetName(options)} must hold the split ${split}, and does not. Choose another --split.`,
     );
   }
   const { rows } = dataset;
-  const folder = await fetchModel(options.model, { revision: options.revision, signal });
-  const device = await openDevice(options.device, threadsOf(options));
-  const tokenizer = await Tokenizer.fromPretrained(
-    await fetchTokenizer(folder, options.tokenizerName, signal),
+  const folder = await rankZeroFirst(group, () => fetchModel(options.model, { revision, signal }));
+  const device = await openDevice(options.device, deviceOptionsOf(options.device, options.threads));
+  const tokenizerFolder = await rankZeroFirst(group, () =>
+    fetchTokenizer(folder, options.tokenizerName, signal),
   );
+  const tokenizer = await Tokenizer.fromPretrained(tokenizerFolder);
   const model = await loadForGeneration(folder, {
     device,
     adapter: options.adapter,
     dtype: options.dtype,
   });
-  const progress = startProgress("summaries", rows.length);
+  const share = shareOf(rows, options.perDeviceEvalBatchSize, group).length;
+  const progress = startProgress("summaries", share, { quiet: group.rank > 0 });
   const predictions = await summarizeRows(model, tokenizer, rows, {
     batchSize: options.perDeviceEvalBatchSize,
     columns,
     generation: await generationOf(options),
     maxSourceLength: options.maxSourceLength,
-    signal,
+    ...{ signal, group },
     onProgress: (done) => progress.update(done),
   });
   progress.stop();

@@ -2,7 +2,7 @@
 
 import { Option } from "commander";
 import type { GenerationOptions } from "../generation/options.ts";
-import type { DeviceKind, DeviceOptions } from "../kernels/openDevice.ts";
+import type { DeviceKind } from "../kernels/openDevice.ts";
 import type { StoredFloat } from "../kernels/storedFloats.ts";
 import { generationSettings } from "../train/evaluationGeneration.ts";
 import { generationOptions, givenGeneration, type GenerationFlags } from "./generationFlags.ts";
@@ -55,8 +55,4 @@ export async function generationOf(flags: InferenceFlags): Promise<GenerationOpt
     maxNewTokens,
     ...(seed === undefined ? {} : { seed }),
   };
-}
-
-export function threadsOf({ threads }: InferenceFlags): DeviceOptions {
-  return threads === undefined ? {} : { threads };
 }

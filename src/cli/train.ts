@@ -18,6 +18,7 @@ import {
   threadsOption,
   wholeNumber,
 } from "./options.ts";
+import { withProcessGroup } from "./processGroup.ts";
 import { goOnWithoutReader } from "./terminal/guardOutput.ts";
 import { interruptSignal } from "./terminal/interruption.ts";
 import { Output } from "./terminal/output.ts";
@@ -135,7 +136,9 @@ function group(heading: string, options: readonly Option[]): Option[] {
 async function train(flags: OwnFlags): Promise<void> {
   goOnWithoutReader();
   const output = new Output(flags.json);
-  output.result(await runTraining(settingsOf(flags), output, interruptSignal()));
+  await withProcessGroup(output, async (group) => {
+    output.result(await runTraining(settingsOf(flags), output, interruptSignal(), group));
+  });
 }
 
 function settingsOf(flags: OwnFlags): TrainSettings {

@@ -5,7 +5,7 @@ import type { TrainingArguments } from "./arguments/arguments.ts";
 import { tokenSpeed, type Metrics } from "./speed.ts";
 import type { TrainerState } from "./trainerState.ts";
 
-/** Counts the tokens of each batch in `state.numInputTokensSeen`; labels do not count. */
+/** Counts the input tokens of batches, and how fast `state.numInputTokensSeen` grows. */
 export class InputTokens {
   readonly #which: TrainingArguments["includeNumInputTokensSeen"];
   readonly #padTokenId: number | undefined;
@@ -24,15 +24,17 @@ export class InputTokens {
     this.#startedAt = performance.now();
   }
 
-  count({ inputIds, attentionMask }: Batch, state: TrainerState): void {
-    if (this.#which === "no") return;
+  /** Tokens of a batch that count. */
+  countOf({ inputIds, attentionMask }: Batch): number {
+    if (this.#which === "no") return 0;
     const isCounted = (row: number, i: number): boolean => {
       if (this.#which === "all") return true;
       return attentionMask ? attentionMask[row]![i] === 1 : inputIds[row]![i] !== this.#padTokenId;
     };
-    inputIds.forEach((ids, row) => {
-      for (let i = 0; i < ids.length; i++) if (isCounted(row, i)) state.numInputTokensSeen++;
-    });
+    return inputIds.reduce(
+      (sum, ids, row) => sum + ids.filter((_, i) => isCounted(row, i)).length,
+      0,
+    );
   }
 
   /** For a log record of the training: train_runtime and train_tokens_per_second. */

@@ -43,7 +43,7 @@ export type OtherArgument = { readonly rule: ReadableRule } & (
     }
 );
 
-const ONE_PROCESS = "there is one process and one device";
+const ONE_PROCESS = "several processes are those of mpirun or srun, which need no argument";
 const IN_PROCESS = "the process that trains makes the batches, from tokens that lie ready";
 const NOT_SHARDED = "weights, gradients and optimizer states are whole on their device";
 const COMPILED = "kernels are compiled when they are first used";
