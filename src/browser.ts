@@ -81,9 +81,11 @@ export {
   type RowEncoding,
 } from "./data/preprocess.ts";
 export { shuffle, tokenizedStream, type ShuffleOptions } from "./data/streams.ts";
+export type { OtherArguments, OtherName } from "./train/arguments/otherArguments.ts";
 export type {
   IntervalStrategy,
   ReporterName,
+  SamplingStrategy,
   SaveStrategy,
   TrainingArguments,
   TrainingArgumentsInput,
@@ -125,4 +127,18 @@ export type { Interruptions } from "./train/agreement.ts";
 export { AdamW, type AdamWOptions } from "./optim/adamw.ts";
 export { clipGradNorm, type Clipped } from "./optim/clipGradNorm.ts";
 export type { Gradients } from "./optim/gradients.ts";
-export { scheduleFactor, type ScheduleSettings, type SchedulerType } from "./optim/schedule.ts";
+export {
+  scheduleFactor,
+  type CountedSchedule,
+  type MetricSchedule,
+  type ScheduleSettings,
+  type SchedulerType,
+} from "./optim/schedule.ts";
+export type { ScheduleOptions } from "./optim/scheduleOptions.ts";
+export {
+  GreedyLR,
+  ReduceLROnPlateau,
+  type MetricOptions,
+  type MetricRate,
+  type MetricScheduleState,
+} from "./optim/plateau.ts";

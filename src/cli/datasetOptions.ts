@@ -1,7 +1,14 @@
 // The flags that say which dataset, which columns of it and which prompt: shared by every command that reads one.
 
 import { Option } from "commander";
-import type { Columns, DatasetDict, Row, Split } from "../data/dataset.ts";
+import {
+  SPLITS,
+  type Columns,
+  type Dataset,
+  type DatasetDict,
+  type Row,
+  type Split,
+} from "../data/dataset.ts";
 import { loadDataset, streamDataset, type LoadDatasetOptions } from "../data/loadDataset.ts";
 import { downloadBar } from "./hub.ts";
 import { templateOption } from "./templateOption.ts";
@@ -10,10 +17,13 @@ export interface DatasetFlags {
   readonly dataset: string;
   readonly datasetRevision?: string;
   readonly datasetConfig?: string;
-  readonly sourceColumn?: string;
+  readonly sourceColumn?: string | undefined;
   readonly targetColumn?: string;
   readonly promptTemplate?: string;
   readonly skipIncompleteRows?: boolean;
+  readonly trainFile?: string;
+  readonly validationFile?: string;
+  readonly testFile?: string;
 }
 
 /** What --dataset takes. */
@@ -21,6 +31,12 @@ export const DATASET_HELP =
   "folder with train, validation and test as .csv, .tsv, .jsonl, .json, .parquet or .arrow, or Hub id such as knkarthick/dialogsum";
 
 export const columnOptions = (): Option[] => [
+  ...SPLITS.map((split) =>
+    new Option(
+      `--${split}-file <file>`,
+      `file of the split ${split}, in place of --dataset`,
+    ).conflicts("dataset"),
+  ),
   new Option(
     "--dataset-revision <name>",
     "branch, tag or commit of a dataset from the Hub (default: main)",
@@ -62,7 +78,17 @@ export function fetchDataset(
   signal: AbortSignal,
   used: Pick<LoadDatasetOptions, "splits" | "maxRows"> = {},
 ): Promise<DatasetDict> {
-  return withBar(flags, signal, (options) => loadDataset(flags.dataset, { ...options, ...used }));
+  const files = filesOf(flags);
+  return withBar(flags, signal, async (options) => {
+    if (files.size === 0) return loadDataset(flags.dataset, { ...options, ...used });
+    const dict: { [S in Split]?: Dataset } = {};
+    for (const [split, file] of files) {
+      if (used.splits?.includes(split) === false) continue;
+      const maxRows = { train: used.maxRows?.[split] };
+      dict[split] = (await loadDataset(file, { ...options, maxRows })).train!;
+    }
+    return dict;
+  });
 }
 
 /** The rows of one split as a stream; what is missing is downloaded with a bar. */
@@ -71,7 +97,27 @@ export function fetchStream(
   split: Split,
   signal: AbortSignal,
 ): Promise<AsyncIterable<Row>> {
-  return withBar(flags, signal, (options) => streamDataset(flags.dataset, split, options));
+  const file = filesOf(flags).get(split);
+  return withBar(flags, signal, (options) =>
+    file === undefined
+      ? streamDataset(flags.dataset, split, options)
+      : streamDataset(file, "train", options),
+  );
+}
+
+/** What the data of a run is called: the dataset, or the files in its place. */
+export function datasetName(flags: DatasetFlags): string {
+  const files = [...filesOf(flags).values()];
+  return files.length === 0 ? flags.dataset : files.join(", ");
+}
+
+/** The files that stand for splits; each, by itself, is a dataset with the one split train. */
+function filesOf(flags: DatasetFlags): ReadonlyMap<Split, string> {
+  const { trainFile, validationFile, testFile } = flags;
+  const files = { train: trainFile, validation: validationFile, test: testFile };
+  return new Map(
+    SPLITS.flatMap((split) => (files[split] === undefined ? [] : [[split, files[split]]])),
+  );
 }
 
 async function withBar<T>(

@@ -2,23 +2,26 @@
 
 import { Command } from "commander";
 import { bootstrapAggregate, rougeMeans, rougeSamples } from "../eval/rouge.ts";
-import { openDevice, type DeviceKind } from "../kernels/openDevice.ts";
+import { openDevice } from "../kernels/openDevice.ts";
 import { Tokenizer } from "../model/tokenizer.ts";
 import { DatasetError } from "../tensor/errors.ts";
 import { SPLITS, type Split } from "../data/dataset.ts";
 import { targetText } from "../data/prompt.ts";
+import { configOptions } from "./commandLine/options.ts";
 import {
   columnOptions,
   columnsOf,
+  datasetName,
   DATASET_HELP,
   fetchDataset,
   type DatasetFlags,
 } from "./datasetOptions.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
-import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
 import type { ProcessGroup } from "../distributed/processGroup.ts";
+import { fetchModel, fetchTokenizer, MODEL_HELP, revisionOption, tokenizerOption } from "./hub.ts";
 import { adapterOption, loadForGeneration } from "./lora.ts";
-import { deviceOption, jsonOption, wholeNumber } from "./options.ts";
+import { generationOf, inferenceOptions, type InferenceFlags } from "./inferenceFlags.ts";
+import { jsonOption, wholeNumber } from "./options.ts";
 import { interruptSignal } from "./terminal/interruption.ts";
 import { Output } from "./terminal/output.ts";
 import { startProgress } from "./terminal/progress.ts";
@@ -26,16 +29,14 @@ import { deviceOptionsOf, rankZeroFirst, shareOf, withProcessGroup } from "./pro
 import { summarizeRows } from "./summaries.ts";
 import { Option } from "commander";
 
-interface EvaluateOptions extends DatasetFlags {
+interface EvaluateOptions extends DatasetFlags, InferenceFlags {
   readonly model: string;
   readonly revision?: string;
+  readonly tokenizerName?: string;
   readonly adapter?: string;
   readonly split: Split;
-  readonly rows?: number;
-  readonly batchSize: number;
-  readonly device: DeviceKind;
-  readonly maxNewTokens: number;
-  readonly numBeams?: number;
+  readonly rougeRows?: number;
+  readonly perDeviceEvalBatchSize: number;
   readonly json: boolean;
 }
 
@@ -44,17 +45,22 @@ export function evaluateCommand(): Command {
     .description("ROUGE of a model's summaries on a split of a dataset")
     .option("--model <name>", MODEL_HELP, EXAMPLE_MODEL)
     .addOption(revisionOption())
+    .addOption(tokenizerOption())
     .addOption(adapterOption())
     .option("--dataset <name>", DATASET_HELP, EXAMPLE_DATASET)
     .addOption(new Option("--split <name>", "which split").choices(SPLITS).default("test"))
-    .option("--rows <n>", "only the first rows of the split", wholeNumber(1))
-    .option("--batch-size <n>", "dialogues generated side by side", wholeNumber(1), 8)
-    .addOption(deviceOption())
-    .option("--max-new-tokens <n>", "longest summary in tokens", wholeNumber(1), 200)
-    .option("--num-beams <n>", "beams; 1 is greedy (default: the model's)", wholeNumber(1))
+    .option("--rouge-rows <n>", "only the first rows of the split", wholeNumber(1))
+    .option(
+      "--per-device-eval-batch-size <n>",
+      "dialogues generated side by side",
+      wholeNumber(1),
+      8,
+    )
     .addOption(jsonOption())
     .action((options: EvaluateOptions) => evaluate(options));
-  for (const option of columnOptions()) command.addOption(option);
+  for (const option of [...columnOptions(), ...inferenceOptions(), ...configOptions()]) {
+    command.addOption(option);
+  }
   return command;
 }
 
@@ -71,25 +77,33 @@ async function evaluateIn(
   const signal = interruptSignal();
   const columns = columnsOf(options);
   const { split, revision } = options;
-  const used = { splits: [split], maxRows: { [split]: options.rows } };
+  const used = { splits: [split], maxRows: { [split]: options.rougeRows } };
   const fetch = () => fetchDataset(options, signal, used);
   const dataset = (await rankZeroFirst(group, fetch))[split];
   if (dataset === undefined) {
     throw new DatasetError(
-      `evaluate: ${options.dataset} must hold the split ${split}, and does not. Choose another --split.`,
+      `evaluate: ${datasetName(options)} must hold the split ${split}, and does not. Choose another --split.`,
     );
   }
   const { rows } = dataset;
   const folder = await rankZeroFirst(group, () => fetchModel(options.model, { revision, signal }));
-  const device = await openDevice(options.device, deviceOptionsOf(options.device, undefined));
-  const tokenizer = await Tokenizer.fromPretrained(folder);
-  const model = await loadForGeneration(folder, { device, adapter: options.adapter });
-  const share = shareOf(rows, options.batchSize, group).length;
+  const device = await openDevice(options.device, deviceOptionsOf(options.device, options.threads));
+  const tokenizerFolder = await rankZeroFirst(group, () =>
+    fetchTokenizer(folder, options.tokenizerName, signal),
+  );
+  const tokenizer = await Tokenizer.fromPretrained(tokenizerFolder);
+  const model = await loadForGeneration(folder, {
+    device,
+    adapter: options.adapter,
+    dtype: options.dtype,
+  });
+  const share = shareOf(rows, options.perDeviceEvalBatchSize, group).length;
   const progress = startProgress("summaries", share, { quiet: group.rank > 0 });
   const predictions = await summarizeRows(model, tokenizer, rows, {
-    batchSize: options.batchSize,
+    batchSize: options.perDeviceEvalBatchSize,
     columns,
-    generation: { maxNewTokens: options.maxNewTokens, numBeams: options.numBeams },
+    generation: await generationOf(options),
+    maxSourceLength: options.maxSourceLength,
     ...{ signal, group },
     onProgress: (done) => progress.update(done),
   });

@@ -1,5 +1,6 @@
 // Models and datasets by Hub id: the flag for their revision, and the bar while they are downloaded.
 
+import { resolve } from "node:path";
 import { Option } from "commander";
 import type { HubOptions } from "../hub/options.ts";
 import { locateModel, type ModelPart } from "../model/pretrained.ts";
@@ -15,6 +16,36 @@ export const MODEL_HELP = "model folder, or Hub id such as google/flan-t5-base";
 
 export const revisionOption = (): Option =>
   new Option("--revision <name>", "branch, tag or commit of a model from the Hub (default: main)");
+
+/** Where the cache is, and the token to download with: for the whole process, as the variables that huggingface_hub reads. */
+export const hubOptions = (): Option[] => [
+  new Option("--cache-dir <folder>", "cache of downloads instead of HF_HUB_CACHE"),
+  new Option("--token <token>", "access token of the Hub instead of HF_TOKEN"),
+];
+
+/** Sets the variables that the flags stand for. */
+export function applyHubFlags(flags: {
+  readonly cacheDir?: string;
+  readonly token?: string;
+}): void {
+  if (flags.cacheDir !== undefined) process.env.HF_HUB_CACHE = resolve(flags.cacheDir);
+  if (flags.token !== undefined) process.env.HF_TOKEN = flags.token;
+}
+
+export const tokenizerOption = (): Option =>
+  new Option(
+    "--tokenizer-name <name>",
+    "folder or Hub id of a tokenizer instead of the model's own",
+  );
+
+/** The folder of the tokenizer: the model's, or that of --tokenizer-name. */
+export async function fetchTokenizer(
+  modelFolder: string,
+  name: string | undefined,
+  signal: AbortSignal,
+): Promise<string> {
+  return name === undefined ? modelFolder : fetchModel(name, { signal }, ["tokenizer"]);
+}
 
 /** The folder of a model on this disk; downloads what is missing, with a bar. */
 export async function fetchModel(

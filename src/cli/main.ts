@@ -1,11 +1,16 @@
 #!/usr/bin/env node
 // The `gradloom` command. Exit code 0: done, 1: failed, 2: wrong usage, 129, 130, 143: ended by SIGHUP, Ctrl-C, SIGTERM.
 
+import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { GradloomError } from "../tensor/errors.ts";
+import { ArgumentError, GradloomError } from "../tensor/errors.ts";
 import { setWarningHandler } from "../tensor/warnings.ts";
+import { withConfigFile } from "./commandLine/configFile.ts";
+import { configText } from "./commandLine/printConfig.ts";
+import { canonicalArguments, optionOf } from "./commandLine/spelling.ts";
 import { devicesCommand } from "./devices.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { applyHubFlags } from "./hub.ts";
 import { infoCommand } from "./info.ts";
 import { releaseOutputFolders } from "./outputFolder.ts";
 import { reproduceCommand } from "./reproduce.ts";
@@ -37,11 +42,39 @@ async function main(): Promise<number> {
   ]) {
     program.addCommand(command.exitOverride().configureOutput(errors));
   }
+  program.version(version(), "-V, --version", "print the version");
+  program.hook("preAction", (_, command) => {
+    applyHubFlags(command.opts());
+    if (command.opts().printConfig !== true) return;
+    process.stdout.write(configText(command));
+    throw new CommanderError(0, "gradloom.printConfig", "");
+  });
   try {
-    await program.parseAsync();
+    await program.parseAsync(commandLine(program, process.argv));
     return 0;
   } catch (error) {
     return report(error);
+  }
+}
+
+/** Of the package that this file is part of. */
+function version(): string {
+  const file = new URL("../../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}
+
+/** What was typed, in the spelling that commander knows, with the flags of --config in front. */
+function commandLine(program: Command, argv: readonly string[]): string[] {
+  const [node = "", script = "", name = "", ...rest] = argv;
+  const command = program.commands.find((each) => each.name() === name);
+  if (command === undefined) return [...argv];
+  const args = canonicalArguments(command, rest);
+  if (optionOf(command, "--config") === undefined) return [node, script, name, ...args];
+  try {
+    return [node, script, name, ...withConfigFile(command, args)];
+  } catch (error) {
+    if (!(error instanceof ArgumentError)) throw error;
+    return command.error(`error: ${error.message}`, { exitCode: USAGE_ERROR });
   }
 }
 

@@ -6,6 +6,7 @@ import type { DeviceKind } from "../kernels/openDevice.ts";
 import { deviceOption, jsonOption, number, wholeNumber } from "./options.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import { MODEL_HELP, revisionOption } from "./hub.ts";
+import { configOptions } from "./commandLine/options.ts";
 import { cacheOption, columnOptions, DATASET_HELP, type DatasetFlags } from "./datasetOptions.ts";
 import { loraConfigOf, loraOptions, type LoraFlags } from "./lora.ts";
 import { runNotebook } from "./notebook/run.ts";
@@ -21,7 +22,7 @@ interface ReproduceFlags extends LoraFlags, Partial<DatasetFlags> {
   readonly device: DeviceKind;
   readonly faithful: boolean;
   readonly maxSteps: number;
-  readonly batchSize: number;
+  readonly perDeviceTrainBatchSize: number;
   readonly learningRate?: number;
   readonly warmupSteps?: number;
   readonly weightDecay: number;
@@ -31,7 +32,7 @@ interface ReproduceFlags extends LoraFlags, Partial<DatasetFlags> {
   readonly seed: number;
   readonly example: number;
   readonly rougeRows: number;
-  readonly output: string;
+  readonly outputDir: string;
   readonly resumeFromCheckpoint?: string | true;
   readonly json: boolean;
 }
@@ -53,7 +54,7 @@ export function reproduceCommand(): Command {
       false,
     )
     .option("--max-steps <n>", "training steps", wholeNumber(1), 100)
-    .option("--batch-size <n>", "dialogues per step", wholeNumber(1), 8)
+    .option("--per-device-train-batch-size <n>", "dialogues per step", wholeNumber(1), 8)
     .option(
       "--learning-rate <x>",
       `peak learning rate (default: ${NOTEBOOK.learningRate}; the example ${EXAMPLE.learningRate})`,
@@ -71,14 +72,14 @@ export function reproduceCommand(): Command {
     .option("--seed <n>", "seed of data order and dropout", wholeNumber(0), 42)
     .option("--example <row>", "test row shown in full", wholeNumber(0), 200)
     .option("--rouge-rows <n>", "test rows summarised and scored", wholeNumber(1), 10)
-    .option("--output <folder>", "where checkpoints and report.html go", "gradloom-output")
+    .option("--output-dir <folder>", "where checkpoints and report.html go", "gradloom-output")
     .option(
       "--resume-from-checkpoint [folder]",
-      "fine-tune from a checkpoint folder on, or from the newest one in --output",
+      "fine-tune from a checkpoint folder on, or from the newest one in --output-dir",
     )
     .addOption(jsonOption())
     .action((flags: ReproduceFlags) => reproduce(flags));
-  for (const option of [...loraOptions(), ...columnOptions(), cacheOption()]) {
+  for (const option of [...loraOptions(), ...columnOptions(), cacheOption(), ...configOptions()]) {
     command.addOption(option);
   }
   return command;
@@ -99,7 +100,8 @@ function settingsOf(flags: ReproduceFlags): NotebookSettings {
     dataset: flags.dataset ?? EXAMPLE_DATASET,
     learningRate: flags.learningRate ?? defaults.learningRate,
     warmupSteps: flags.warmupSteps ?? defaults.warmupSteps,
-    output: resolve(flags.output),
+    output: resolve(flags.outputDir),
+    batchSize: flags.perDeviceTrainBatchSize,
     lora: loraConfigOf(flags),
   };
 }

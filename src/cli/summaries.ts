@@ -12,6 +12,8 @@ export interface SummarizeRowsOptions {
   readonly batchSize: number;
   readonly columns: Columns;
   readonly generation: GenerationOptions;
+  /** Longest prompt in tokens; undefined for any. */
+  readonly maxSourceLength?: number | undefined;
   readonly signal: AbortSignal;
   /** Among whose ranks the batches are dealt out; all get all summaries. Default: this process alone. */
   readonly group?: ProcessGroup;
@@ -19,7 +21,15 @@ export interface SummarizeRowsOptions {
   readonly onProgress?: (done: number) => void;
 }
 
-/** One summary for each row; inputs are not truncated, as in the notebook. */
+/** How prompts are cut: as in the notebook, not at all unless a length is given. */
+export function truncationOf(maxLength: number | undefined): {
+  readonly truncation?: true;
+  readonly maxLength?: number;
+} {
+  return maxLength === undefined ? {} : { truncation: true, maxLength };
+}
+
+/** One summary for each row. */
 export async function summarizeRows(
   model: T5ForConditionalGeneration,
   tokenizer: Tokenizer,
@@ -35,13 +45,15 @@ async function summarizeOwn(
   model: T5ForConditionalGeneration,
   tokenizer: Tokenizer,
   rows: readonly Row[],
-  { batchSize, columns, generation, signal, onProgress }: SummarizeRowsOptions,
+  { batchSize, columns, generation, maxSourceLength, signal, onProgress }: SummarizeRowsOptions,
 ): Promise<string[]> {
   const template = inferenceTemplate(columns);
   const summaries: string[] = [];
   for (let begin = 0; begin < rows.length; begin += batchSize) {
     const prompts = rows.slice(begin, begin + batchSize).map((row) => fillTemplate(template, row));
-    const batch = tokenizer.encode(prompts, { padding: "longest" });
+    const batch = tokenizer.encode(prompts, {
+      ...{ padding: "longest", ...truncationOf(maxSourceLength) },
+    });
     const ids = await model.generate(batch, { ...generation, numReturnSequences: 1, signal });
     for (const row of ids) summaries.push(tokenizer.decode(row, { skipSpecialTokens: true }));
     onProgress?.(summaries.length);

@@ -4,15 +4,18 @@ import { readFile } from "node:fs/promises";
 import { addAbortSignal } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { Command } from "commander";
-import { openDevice, type DeviceKind } from "../kernels/openDevice.ts";
+import { openDevice } from "../kernels/openDevice.ts";
 import { Tokenizer } from "../model/tokenizer.ts";
 import { DatasetError } from "../tensor/errors.ts";
 import { fillTemplate, INFERENCE_TEMPLATE } from "../data/prompt.ts";
+import { configOptions } from "./commandLine/options.ts";
 import { EXAMPLE_MODEL } from "./example.ts";
-import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
+import { fetchModel, fetchTokenizer, MODEL_HELP, revisionOption, tokenizerOption } from "./hub.ts";
 import { adapterOption, loadForGeneration } from "./lora.ts";
 import type { ProcessGroup } from "../distributed/processGroup.ts";
-import { deviceOption, jsonOption, wholeNumber } from "./options.ts";
+import { generationOf, inferenceOptions, type InferenceFlags } from "./inferenceFlags.ts";
+import { jsonOption } from "./options.ts";
+import { truncationOf } from "./summaries.ts";
 import {
   deviceOptionsOf,
   gatherShares,
@@ -25,39 +28,37 @@ import { interruptSignal } from "./terminal/interruption.ts";
 import { Output } from "./terminal/output.ts";
 import { startProgress, type Progress } from "./terminal/progress.ts";
 
-interface SummarizeOptions {
+interface SummarizeOptions extends InferenceFlags {
   readonly model: string;
   readonly revision?: string;
+  readonly tokenizerName?: string;
   readonly adapter?: string;
-  readonly device: DeviceKind;
-  readonly maxNewTokens: number;
-  readonly numBeams?: number;
-  readonly template: string;
+  readonly promptTemplate: string;
   readonly json: boolean;
 }
 
 export function summarizeCommand(): Command {
-  return new Command("summarize")
+  const command = new Command("summarize")
     .description("summarise dialogues from files, or from stdin")
     .argument("[files...]", "text files with one dialogue each; stdin when left out")
     .option("--model <name>", MODEL_HELP, EXAMPLE_MODEL)
     .addOption(revisionOption())
+    .addOption(tokenizerOption())
     .addOption(adapterOption())
-    .addOption(deviceOption())
-    .option("--max-new-tokens <n>", "longest summary in tokens", wholeNumber(1), 200)
-    .option("--num-beams <n>", "beams; 1 is greedy (default: the model's)", wholeNumber(1))
     .addOption(
-      templateOption("--template <text>", "prompt with {dialogue} in it").default(
+      templateOption("--prompt-template <text>", "prompt with {dialogue} in it").default(
         INFERENCE_TEMPLATE,
       ),
     )
     .addOption(jsonOption())
     .action((files: string[], options: SummarizeOptions) => summarize(files, options));
+  for (const option of [...inferenceOptions(), ...configOptions()]) command.addOption(option);
+  return command;
 }
 
 async function summarize(files: readonly string[], options: SummarizeOptions): Promise<void> {
   const output = new Output(options.json);
-  fillTemplate(options.template, { dialogue: "" }); // a wrong name is said before the model is loaded
+  fillTemplate(options.promptTemplate, { dialogue: "" }); // a wrong name is said before the model is loaded
   await withProcessGroup(output, (group) => summarizeIn(group, files, options, output));
 }
 
@@ -76,22 +77,33 @@ async function summarizeIn(
   const dialogues = await readDialogues(files, signal);
   const { revision } = options;
   const folder = await rankZeroFirst(group, () => fetchModel(options.model, { revision, signal }));
-  const device = await openDevice(options.device, deviceOptionsOf(options.device, undefined));
-  const tokenizer = await Tokenizer.fromPretrained(folder);
-  const model = await loadForGeneration(folder, { device, adapter: options.adapter });
+  const device = await openDevice(options.device, deviceOptionsOf(options.device, options.threads));
+  const tokenizerFolder = await rankZeroFirst(group, () =>
+    fetchTokenizer(folder, options.tokenizerName, signal),
+  );
+  const tokenizer = await Tokenizer.fromPretrained(tokenizerFolder);
+  const model = await loadForGeneration(folder, {
+    device,
+    adapter: options.adapter,
+    dtype: options.dtype,
+  });
+  const generation = await generationOf(options);
   const own: { source: string; summary: string }[] = [];
   const show = ({ source, summary }: { source: string; summary: string }): void =>
     output.print(dialogues.length > 1 ? `${source}: ${summary}` : summary);
   const share = shareOf(dialogues, 1, group);
   const progress = startProgress("summarise", share.length, { quiet: group.rank > 0 });
   for (const { source, dialogue } of share) {
-    const prompt = fillTemplate(options.template, { dialogue });
-    const { inputIds, attentionMask } = tokenizer.encode(prompt);
-    const { maxNewTokens, numBeams } = options;
+    const prompt = fillTemplate(options.promptTemplate, { dialogue });
+    const { inputIds, attentionMask } = tokenizer.encode(
+      prompt,
+      truncationOf(options.maxSourceLength),
+    );
+    const { numBeams } = generation;
     const ids = await model.generate(
       { inputIds, attentionMask },
       {
-        ...{ maxNewTokens, numBeams, numReturnSequences: 1, signal },
+        ...{ ...generation, numReturnSequences: 1, signal },
         ...sign(progress, own.length, numBeams ?? model.generationConfig.raw.num_beams ?? 1),
       },
     );

@@ -1,26 +1,37 @@
 // gradloom train: fine-tune a model with transformers' TrainingArguments as flags.
 
 import { resolve } from "node:path";
-import { Command, InvalidArgumentError, Option } from "commander";
-import type { StoredFloat } from "../kernels/storedFloats.ts";
-import { parseWeightDtype, weightDtypeNames } from "../model/weightDtype.ts";
+import { Command, Option } from "commander";
+import { setWarningHandler } from "../tensor/warnings.ts";
 import { ArgumentError } from "../tensor/errors.ts";
+import { configOptions } from "./commandLine/options.ts";
 import { cacheOption, columnOptions, DATASET_HELP } from "./datasetOptions.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
-import { MODEL_HELP, revisionOption } from "./hub.ts";
+import { MODEL_HELP, revisionOption, tokenizerOption } from "./hub.ts";
+import { generationOptions, givenGeneration, type GenerationFlags } from "./generationFlags.ts";
 import { loraConfigOf, loraOptions, type LoraFlags } from "./lora.ts";
-import { deviceOption, jsonOption, number, wholeNumber } from "./options.ts";
+import {
+  deviceOption,
+  dtypeOption,
+  jsonOption,
+  number,
+  threadsOption,
+  wholeNumber,
+} from "./options.ts";
 import { withProcessGroup } from "./processGroup.ts";
 import { goOnWithoutReader } from "./terminal/guardOutput.ts";
 import { interruptSignal } from "./terminal/interruption.ts";
 import { Output } from "./terminal/output.ts";
-import { argumentOptions, argumentsOf } from "./train/argumentFlags.ts";
+import { argumentOptions, argumentsOf, inFlags, otherOptions } from "./train/argumentFlags.ts";
 import { runTraining } from "./train/run.ts";
+import { trainingArguments } from "../train/arguments/arguments.ts";
+import { scriptOptions, takeScriptFlags } from "./train/scriptFlags.ts";
 import type { TrainSettings } from "./train/settings.ts";
 
 /** Flags that are no TrainingArguments, as commander files them. */
-type OwnFlags = Omit<TrainSettings, "lora" | "arguments"> &
+type OwnFlags = Omit<TrainSettings, "lora" | "arguments" | "generation" | "resumeFromCheckpoint"> &
   LoraFlags &
+  GenerationFlags &
   Record<string, unknown> & { readonly json: boolean };
 
 export function trainCommand(): Command {
@@ -32,7 +43,11 @@ export function trainCommand(): Command {
     ...loraOptions(),
     ...dataOptions(),
     ...runOptions(),
+    ...generationOptions(),
     ...argumentOptions(),
+    ...otherOptions(),
+    ...scriptOptions(),
+    ...configOptions(),
   ]) {
     command.addOption(option);
   }
@@ -43,31 +58,20 @@ const modelOptions = (): Option[] =>
   group("Model:", [
     new Option("--model <name>", MODEL_HELP).default(EXAMPLE_MODEL),
     revisionOption(),
-    new Option(
-      "--dtype <name>",
-      `how weights and optimizer state are stored: ${weightDtypeNames()} (docs/guide/precision.md)`,
-    )
-      .argParser(weightDtype)
-      .default("f32"),
+    tokenizerOption(),
+    dtypeOption("how weights and optimizer state are stored"),
     new Option("--dropout <p>", "dropout rate instead of config.json's").argParser(number(0)),
     deviceOption(),
-    new Option("--threads <n>", "threads of the cpu device (default: all cores)").argParser(
-      wholeNumber(1),
-    ),
+    threadsOption(),
   ]);
-
-function weightDtype(text: string): StoredFloat {
-  try {
-    return parseWeightDtype("It", text);
-  } catch (error) {
-    if (error instanceof ArgumentError) throw new InvalidArgumentError(`${error.message}.`);
-    throw error;
-  }
-}
 
 const dataOptions = (): Option[] =>
   group("Data:", [
     new Option("--dataset <name>", DATASET_HELP).default(EXAMPLE_DATASET),
+    new Option(
+      "--source-prefix <text>",
+      "text before the source column, in place of the lab's prompt",
+    ).conflicts("promptTemplate"),
     ...columnOptions(),
     cacheOption(),
     new Option(
@@ -92,6 +96,14 @@ const dataOptions = (): Option[] =>
     new Option("--max-length <n>", "longest prompt and longest summary in tokens, in training")
       .argParser(wholeNumber(1))
       .default(512),
+    new Option(
+      "--max-source-length <n>",
+      "longest prompt in tokens, also of summaries that are scored (default: --max-length, those are not cut)",
+    ).argParser(wholeNumber(1)),
+    new Option(
+      "--max-target-length <n>",
+      "longest summary in tokens, in training (default: --max-length)",
+    ).argParser(wholeNumber(1)),
   ]);
 
 const runOptions = (): Option[] =>
@@ -103,10 +115,6 @@ const runOptions = (): Option[] =>
     new Option("--early-stopping-threshold <x>", "by how much the metric must improve")
       .argParser(number(0))
       .default(0),
-    new Option(
-      "--resume-from-checkpoint [folder]",
-      "go on from a checkpoint folder, or from the newest one in --output-dir",
-    ),
     new Option("--rouge-rows <n>", "test rows summarised and scored at the end; 0 for none")
       .argParser(wholeNumber(0))
       .default(100),
@@ -134,7 +142,40 @@ async function train(flags: OwnFlags): Promise<void> {
 }
 
 function settingsOf(flags: OwnFlags): TrainSettings {
-  const args = argumentsOf(flags);
-  const lora = loraConfigOf(flags);
-  return { ...flags, lora, arguments: { ...args, outputDir: resolve(args.outputDir!) } };
+  const given = argumentsOf(flags);
+  namingFlags(() => takeScriptFlags(flags));
+  const args = namingFlags(() =>
+    trainingArguments({ ...given, outputDir: resolve(given.outputDir!) }),
+  );
+  const generation = givenGeneration(flags);
+  const { useCpu, resumeFromCheckpoint } = args;
+  return {
+    ...flags,
+    ...prefixed(flags),
+    lora: loraConfigOf(flags),
+    arguments: args,
+    generation,
+    device: useCpu && flags.device === "auto" ? "cpu" : flags.device,
+    resumeFromCheckpoint: resumeFromCheckpoint || undefined,
+  };
+}
+
+/** --source-prefix "summarize: " as the prompt "summarize: {dialogue}". */
+function prefixed({ sourcePrefix, sourceColumn = "dialogue" }: OwnFlags) {
+  if (typeof sourcePrefix !== "string") return {};
+  const text = sourcePrefix.replace(/[{}]/g, "$&$&");
+  return { promptTemplate: `${text}{${sourceColumn}}`, sourceColumn: undefined };
+}
+
+/** Runs `check`, whose messages and warnings then name flags. */
+function namingFlags<T>(check: () => T): T {
+  const handler = setWarningHandler((text) => handler(inFlags(text)));
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof ArgumentError) error.message = inFlags(error.message);
+    throw error;
+  } finally {
+    setWarningHandler(handler);
+  }
 }

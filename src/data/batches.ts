@@ -22,7 +22,7 @@ export interface BatchOptions {
   /** Leaves out a last batch that is not full. */
   readonly dropLast?: boolean;
   /** Row numbers in the order wanted, some or all of them; of rows by index only. */
-  readonly order?: Uint32Array;
+  readonly order?: Uint32Array | undefined;
   /** Batches left out at the beginning, without reading their rows; of rows by index only. */
   readonly skip?: number;
 }

@@ -27,6 +27,10 @@ export interface RowEncoding extends Columns {
   readonly faithful?: boolean;
   /** Longest input and label sequence in tokens, the end token included; default 512. */
   readonly maxLength?: number;
+  /** Longest input alone; default maxLength. */
+  readonly maxSourceLength?: number | undefined;
+  /** Longest label sequence alone; default maxLength. */
+  readonly maxTargetLength?: number | undefined;
 }
 
 /** How `preprocess` makes token ids of rows, and what it tells meanwhile. */
@@ -73,20 +77,18 @@ export function rowEncoder(
   const { targetColumn = DEFAULT_COLUMNS.targetColumn } = options;
   const template = trainingTemplate(options);
   const sources = templateColumns(template);
-  if (!Number.isInteger(maxLength) || maxLength < 1) {
-    throw new ArgumentError(`maxLength: must be an integer >= 1, got ${maxLength}`);
+  const { maxSourceLength = maxLength, maxTargetLength = maxLength } = options;
+  for (const [name, value] of Object.entries({ maxLength, maxSourceLength, maxTargetLength })) {
+    if (Number.isInteger(value) && value >= 1) continue;
+    throw new ArgumentError(`${name}: must be an integer >= 1, got ${value}`);
   }
-  const encoding = {
-    padding: faithful ? "max_length" : false,
-    truncation: true,
-    maxLength,
-  } as const;
+  const encoding = { padding: faithful ? "max_length" : false, truncation: true } as const;
   return (rows, first) => {
     rows.forEach((row, i) => sources.forEach((column) => textOf(row, first + i, column)));
     const prompts = rows.map((row) => fillTemplate(template, row));
     const targets = rows.map((row, i) => textOf(row, first + i, targetColumn));
-    const inputs = tokenizer.encode(prompts, encoding);
-    const labels = tokenizer.encode(targets, encoding).inputIds;
+    const inputs = tokenizer.encode(prompts, { ...encoding, maxLength: maxSourceLength });
+    const labels = tokenizer.encode(targets, { ...encoding, maxLength: maxTargetLength }).inputIds;
     return rows.map((_, i) => {
       const mask = faithful ? {} : { attentionMask: inputs.attentionMask[i]! };
       return { inputIds: inputs.inputIds[i]!, ...mask, labels: labels[i]! };

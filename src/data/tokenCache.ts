@@ -84,7 +84,12 @@ async function entryName(
   const { targetColumn = DEFAULT_COLUMNS.targetColumn } = options;
   const template = trainingTemplate(options);
   const columns = [...templateColumns(template), targetColumn];
-  const settings = { faithful, maxLength, template, targetColumn, rows: rows.length };
+  const { maxSourceLength = maxLength, maxTargetLength = maxLength } = options;
+  const lengths =
+    maxSourceLength === maxTargetLength
+      ? { maxLength: maxSourceLength }
+      : { maxSourceLength, maxTargetLength };
+  const settings = { faithful, ...lengths, template, targetColumn, rows: rows.length };
   const hash = createHash("sha256");
   hash.update(JSON.stringify([FORMAT, await tokenizer.fingerprint(), settings]));
   for (const row of rows) hash.update(JSON.stringify(columns.map((column) => row[column])));

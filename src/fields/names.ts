@@ -5,6 +5,16 @@ export function toSnakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+/** isWorldProcessZero and is_world_process_zero -> is-world-process-zero. */
+export function toKebabCase(name: string): string {
+  return toSnakeCase(name).replaceAll("_", "-");
+}
+
+/** is_world_process_zero and is-world-process-zero -> isWorldProcessZero. */
+export function toCamelCase(name: string): string {
+  return name.replace(/[_-]([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
 /**
  * The known name nearest to `name` (Levenshtein distance without case and underscores), or undefined when more than a
  * third of the longer name's letters would have to change: then the name is another word, and not a mistyped one.
@@ -21,9 +31,16 @@ export function nearestName(name: string, known: readonly string[]): string | un
   return best;
 }
 
-/** The sentence for an unknown name: the name that was meant, or else all there are. */
-export function didYouMean(name: string, known: readonly string[]): string {
-  const meant = nearestName(name, known);
+/**
+ * The sentence for an unknown name: the name that was meant, or else all that are known.
+ * @param others names that may be meant, too, and are not listed
+ */
+export function didYouMean(
+  name: string,
+  known: readonly string[],
+  others: readonly string[] = [],
+): string {
+  const meant = nearestName(name, [...known, ...others]);
   return meant === undefined ? `Known: ${known.join(", ")}.` : `Did you mean ${meant}?`;
 }
 

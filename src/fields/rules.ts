@@ -119,8 +119,18 @@ export function orNull(rule: ReadableRule): ReadableRule {
   return {
     must: `${rule.must}, or null`,
     holds: (value) => value === null || rule.holds(value),
-    read: (text) => (text === "null" || text === "none" ? null : rule.read(text)),
+    read: (text) => (/^(null|none)$/i.test(text) ? null : rule.read(text)),
   };
+}
+
+/** The value of a JSON object, list, true or false; any other text, and JSON that is none, as it is. */
+export function readJson(text: string): unknown {
+  if (!/^\s*[[{]/.test(text)) return readFlag(text);
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
 }
 
 function isFieldOf<Name extends string>(rules: Record<Name, Rule>, name: string): name is Name {

@@ -31,6 +31,8 @@ export class Agreement {
   #isInterrupted = false;
   /** Operations that this rank has counted since the last agreement. */
   pendingFlos = 0;
+  /** Input tokens that this rank has counted since then. */
+  pendingTokens = 0;
 
   constructor(group: ProcessGroup, interruptions: Interruptions) {
     this.#group = group;
@@ -48,12 +50,14 @@ export class Agreement {
       ...FLAGS.map((flag) => (rank === 0 && control[flag] ? 1 : 0)),
       ...[signal, interruptSignal].map((each) => (each?.aborted ? 1 : 0)),
       this.pendingFlos,
+      this.pendingTokens,
     );
     await this.#group.allreduce(votes);
     for (const [i, flag] of FLAGS.entries()) control[flag] = votes[i]! > 0;
-    const [ended, interrupted, operations] = votes.subarray(FLAGS.length);
+    const [ended, interrupted, operations, tokens] = votes.subarray(FLAGS.length);
     state.totalFlos += operations!;
-    this.pendingFlos = 0;
+    state.numInputTokensSeen += tokens!;
+    this.pendingFlos = this.pendingTokens = 0;
     this.#isInterrupted = interrupted! > 0;
     if (ended! > 0 && size > 1) throw reasonOf(signal);
   }

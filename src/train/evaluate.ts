@@ -10,6 +10,7 @@ import { inOrderOfBatches } from "../distributed/rankRows.ts";
 import type { ProcessGroup } from "../distributed/processGroup.ts";
 import type { Collator, TrainDataset } from "../data/batches.ts";
 import type { Batch } from "../data/collate.ts";
+import type { GenerationOptions } from "../generation/options.ts";
 import type { HalfDtype } from "../kernels/pointwise/roundTo.ts";
 import { modelLoss } from "./loss.ts";
 import { inEvaluation, inMode } from "./mode.ts";
@@ -40,11 +41,8 @@ export interface EvaluationOptions {
   readonly autocast: HalfDtype | null;
   /** null computes the loss alone, which takes the least time. */
   readonly predict: "generate" | "argmax" | null;
-  /** With "generate": greatest length with the start token, and beams; undefined for the model's own. */
-  readonly generation: {
-    readonly maxLength?: number | undefined;
-    readonly numBeams?: number | undefined;
-  };
+  /** With "generate": over the model's own settings. */
+  readonly generation: GenerationOptions;
   /** Awaited after every batch. */
   readonly onBatch: () => Promise<void>;
   readonly signal?: AbortSignal | undefined;

@@ -4,11 +4,11 @@ import { evaluationRows, streamRows, trainingRows } from "../distributed/rankRow
 import type { ProcessGroup } from "../distributed/processGroup.ts";
 import { batches, isStream, type Collator, type TrainDataset } from "../data/batches.ts";
 import type { Batch } from "../data/collate.ts";
-import { epochOrder } from "../data/dataOrder.ts";
 import type { TrainingArguments } from "./arguments/arguments.ts";
 
 /**
  * A rank's batches of one epoch.
+ * @param order row numbers of the epoch, of all ranks; undefined for the rows' own order
  * @param skip batches of this rank left out at the beginning; of rows by index only
  */
 export function trainingBatches(
@@ -16,7 +16,7 @@ export function trainingBatches(
   args: TrainingArguments,
   group: ProcessGroup,
   collate: Collator,
-  { epoch, skip }: { readonly epoch: number; readonly skip: number },
+  { order: whole, skip }: { readonly order: Uint32Array | undefined; readonly skip: number },
 ): AsyncIterable<Batch> {
   const [batchSize, dropLast] = [args.perDeviceTrainBatchSize, args.dataloaderDropLast];
   if (isStream(dataset)) {
@@ -24,7 +24,7 @@ export function trainingBatches(
     const rows = group.size === 1 ? dataset : streamRows(dataset, share, group);
     return batches(rows, { batchSize, collate, dropLast });
   }
-  const all = epochOrder(dataset.length, args.dataSeed ?? args.seed, epoch);
+  const all = whole ?? Uint32Array.from({ length: dataset.length }, (_, i) => i);
   const order = trainingRows(all, { batchSize, dropLast }, group);
   return batches(dataset, { batchSize, collate, dropLast, order, skip });
 }

@@ -22,6 +22,14 @@ export function speedMetrics(
   };
 }
 
+/** `train_runtime` in seconds and `train_tokens_per_second`. */
+export function tokenSpeed(seconds: number, tokens: number): Metrics {
+  const runtime = { train_runtime: round(seconds, 4) };
+  return seconds === 0
+    ? runtime
+    : { ...runtime, train_tokens_per_second: round(tokens / seconds, 3) };
+}
+
 function round(value: number, digits: number): number {
   return Math.round(value * 10 ** digits) / 10 ** digits;
 }

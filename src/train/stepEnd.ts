@@ -38,6 +38,7 @@ export async function logEvaluateSave(
       loss,
       ...(norm === undefined ? {} : { grad_norm: norm }),
       learning_rate: last.learningRate,
+      ...parts.inputTokens.figures(state),
       ...parts.lossScale?.figures,
       ...(await last.weightCheck.record(state.globalStep, loss, norm)),
     });
@@ -51,6 +52,7 @@ export async function logEvaluateSave(
       return null;
     });
     if (metrics === null) return;
+    parts.learningRates.observe(metrics);
     const isBest = updateBestMetric(trainer, metrics);
     if (args.saveStrategy === "best") control.shouldSave = isBest;
   }

@@ -5,12 +5,11 @@ import { ArgumentError, DatasetError } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { rankGenerator } from "../distributed/rankGenerator.ts";
 import { checkSameWeights, STEPS_BETWEEN_CHECKS } from "../distributed/weightCheck.ts";
-import { scheduleFactor } from "../optim/schedule.ts";
-import { warmupSteps } from "./arguments/arguments.ts";
 import { groups, rowCount } from "../data/batches.ts";
 import { Agreement, type Interruptions } from "./agreement.ts";
 import { loadCheckpoint, loadWeights } from "./checkpoint/checkpoint.ts";
 import { countWithoutEmbeddings, trainingFlos } from "./flos.ts";
+import { LearningRates } from "./learningRates.ts";
 import { RunningLoss } from "./runningLoss.ts";
 import { lossGradients } from "./loss.ts";
 import { endWhenInterrupted, logEvaluateSave, type LastStep } from "./stepEnd.ts";
@@ -18,6 +17,8 @@ import { nextTurn } from "../tensor/nextTurn.ts";
 import { Pace } from "./pace.ts";
 import { planRun } from "./plan.ts";
 import { inMode } from "./mode.ts";
+import { epochOrders } from "./epochOrders.ts";
+import { InputTokens } from "./inputTokens.ts";
 import { autocastOf, checkMasterWeights, LossScale } from "./precision.ts";
 import { checkpointToResume, keepOnly } from "./checkpoint/rotation.ts";
 import { trainingBatches } from "./rankData.ts";
@@ -61,11 +62,8 @@ export async function trainLoop(
   }
   const rows = rowCount("trainDataset", trainDataset);
   const plan = planRun(args, rows, group.size);
-  const schedule = {
-    type: args.lrSchedulerType,
-    warmupSteps: warmupSteps(args, plan.maxSteps),
-    totalSteps: plan.maxSteps,
-  };
+  const learningRates = new LearningRates(args, plan.maxSteps);
+  const orderOf = await epochOrders(trainDataset, args);
   const countedWeights = countWithoutEmbeddings(model.parameters());
   checkMasterWeights(model, args);
   const mode = { training: true, autocast: autocastOf(model, args) };
@@ -78,7 +76,9 @@ export async function trainLoop(
   const runningLoss = new RunningLoss(model.device, args.loggingNanInfFilter, group);
   const agreement = new Agreement(group, options);
   const lossScale = args.fp16 ? new LossScale() : null;
-  const parts = { model, args, state, callbacks, optimizer, runningLoss, lossScale };
+  const inputTokens = new InputTokens(args, trainer.tokenizer?.padTokenId);
+  const learning = { optimizer, learningRates };
+  const parts = { model, args, state, callbacks, ...learning, runningLoss, lossScale, inputTokens };
   const weightCheck = new WeightCheck(model);
   const last: LastStep = { learningRate: 0, gradientNorm: null, weightCheck, savedStep: 0 };
   const pace = new Pace(model.device);
@@ -86,7 +86,8 @@ export async function trainLoop(
   try {
     // where a checkpoint stopped: whole epochs are done, of the next one the first steps
     // Rank 0 says which it is; its files are there for all.
-    const { resumeFromCheckpoint } = options;
+    const resumeFromCheckpoint =
+      options.resumeFromCheckpoint ?? args.resumeFromCheckpoint ?? undefined;
     const newest =
       group.rank === 0 && (await checkpointToResume(args.outputDir, resumeFromCheckpoint));
     const [checkpoint] = await group.gather(newest || null);
@@ -94,8 +95,10 @@ export async function trainLoop(
     if (checkpoint) await loadCheckpoint(checkpoint, parts, group.rank);
     await checkSameWeights(group, model.parameters(), state.globalStep);
     last.savedStep = state.globalStep;
+    inputTokens.begin(state);
     const firstEpoch = rows === null ? 0 : Math.floor(state.globalStep / plan.stepsPerEpoch);
-    let stepsToSkip = state.globalStep - firstEpoch * (rows === null ? 0 : plan.stepsPerEpoch);
+    const doneInEpoch = state.globalStep - firstEpoch * (rows === null ? 0 : plan.stepsPerEpoch);
+    let stepsToSkip = args.ignoreDataSkip ? 0 : doneInEpoch;
     state.epoch ??= 0;
     state.maxSteps = plan.maxSteps;
     state.numTrainEpochs = plan.epochs;
@@ -117,7 +120,7 @@ export async function trainLoop(
     for (let epoch = firstEpoch; epoch < epochs; epoch++) {
       await trainer.notify("onEpochBegin");
       let batchesSeen = rows === null ? 0 : stepsToSkip * args.gradientAccumulationSteps;
-      const place = { epoch, skip: batchesSeen };
+      const place = { order: orderOf(epoch), skip: batchesSeen };
       const source = trainingBatches(trainDataset, args, group, trainer.collate, place);
       if (rows !== null) stepsToSkip = 0;
 
@@ -147,6 +150,7 @@ export async function trainLoop(
           inMode(model, mode, () => {
             lossGradients(model, batch, factors, gradients, add, watch);
           });
+          agreement.pendingTokens += inputTokens.countOf(batch);
           agreement.pendingFlos += trainingFlos(batch.inputIds, countedWeights);
           if (!isLast) await trainer.notify("onSubstepEnd");
           await nextTurn();
@@ -155,7 +159,7 @@ export async function trainLoop(
 
         // clip and update; the norm stays on the device until it is logged
         await trainer.notify("onPreOptimizerStep");
-        const learningRate = args.learningRate * scheduleFactor(schedule, optimizer.steps);
+        const learningRate = learningRates.of(optimizer.steps);
         last.learningRate = learningRate;
         last.gradientNorm?.dispose();
         const norm = await updates.clip(gradients, lossScale);

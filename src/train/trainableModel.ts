@@ -1,5 +1,6 @@
 // What the Trainer needs of a model. T5ForConditionalGeneration is one; tests bring smaller ones.
 
+import type { GenerationOptions } from "../generation/options.ts";
 import type { HalfDtype } from "../kernels/pointwise/roundTo.ts";
 import type { Device } from "../tensor/device.ts";
 import type { Generator } from "../tensor/philox.ts";
@@ -24,12 +25,7 @@ export interface TrainableModel {
   /** Token ids that continue the decoder start token; needed for predictWithGenerate alone. */
   generate?(
     inputs: { readonly inputIds: number[][]; readonly attentionMask?: number[][] },
-    options: {
-      readonly maxLength?: number | undefined;
-      readonly numBeams?: number | undefined;
-      readonly numReturnSequences?: number | undefined;
-      readonly signal?: AbortSignal | undefined;
-    },
+    options: GenerationOptions,
   ): Promise<number[][]>;
   /** Keeps fewer activations for backward, with the same gradients (gradientCheckpointing). */
   gradientCheckpointingEnable?(): void;

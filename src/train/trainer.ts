@@ -1,5 +1,6 @@
 // Trainer: a model, its data and its arguments (transformers' Trainer, docs/guide/hugging-face-semantics.md 3).
 
+import type { GenerationOptions } from "../generation/options.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { isNode } from "../tensor/runtime.ts";
 import {
@@ -25,6 +26,8 @@ import {
 import { lockOutputFolder } from "./checkpoint/outputLock.ts";
 import { checkedCollator } from "./checkedCollator.ts";
 import { evaluationLoop, type ComputeMetrics, type EvalPrediction } from "./evaluate.ts";
+import { evaluationGeneration } from "./evaluationGeneration.ts";
+import { groupedByLength, indexed, type Reordered } from "./lengths.ts";
 import { singleProcess, type ProcessGroup } from "../distributed/processGroup.ts";
 import { checkedWire, type WireDtype } from "../distributed/wire.ts";
 import { inTraining } from "./mode.ts";
@@ -92,6 +95,7 @@ export class Trainer {
   readonly zeroStage: 0 | 1;
   /** Of the run so far; `train` begins it anew. */
   state = new TrainerState();
+  #readGeneration: Promise<GenerationOptions> | null = null;
   /** The end of onInitEnd, whose callbacks may be asynchronous. */
   readonly #initialised: Promise<void>;
 
@@ -119,6 +123,12 @@ export class Trainer {
     if (this.args.gradientCheckpointing && !this.model.gradientCheckpointingEnable) {
       throw new ArgumentError(
         "gradientCheckpointing: needs a model with gradientCheckpointingEnable(), got one without. Pass false.",
+      );
+    }
+    const { kind } = this.model.device;
+    if (this.args.useCpu && kind !== "cpu") {
+      throw new ArgumentError(
+        `useCpu: needs a model on the cpu device, got one on ${kind}. Load it with openDevice("cpu").`,
       );
     }
     const { evalStrategy } = this.args;
@@ -155,7 +165,8 @@ export class Trainer {
     dataset: TrainDataset | undefined = this.evalDataset,
     options: EvaluateOptions = {},
   ): Promise<Metrics> {
-    const predict = this.computeMetrics ? this.#prediction : null;
+    const predicts = this.computeMetrics !== undefined && !this.args.predictionLossOnly;
+    const predict = predicts ? this.#prediction : null;
     const { metrics } = await this.#evaluation("evaluate", dataset, "eval", predict, options);
     const logged = await this.log(metrics);
     await this.notify("onEvaluate", { metrics: logged });
@@ -174,6 +185,20 @@ export class Trainer {
     const result = await this.#evaluation("predict", dataset, "test", prediction, options);
     await this.notify("onPredict", { metrics: result.metrics });
     return result;
+  }
+
+  /** The rows with those of similar length side by side, when training has them so; transformers does the same. */
+  async #grouped(dataset: TrainDataset): Promise<Reordered | null> {
+    const { trainSamplingStrategy, lengthColumnName, perDeviceEvalBatchSize, dataSeed, seed } =
+      this.args;
+    const rows = indexed(dataset);
+    if (trainSamplingStrategy !== "group_by_length" || rows === null) return null;
+    return groupedByLength(rows, lengthColumnName, perDeviceEvalBatchSize, dataSeed ?? seed);
+  }
+
+  /** Read once. */
+  #generation(): Promise<GenerationOptions> {
+    return (this.#readGeneration ??= evaluationGeneration(this.args));
   }
 
   /** A run that holds outputDir for itself where it writes; of several processes rank 0 does. */
@@ -213,16 +238,17 @@ export class Trainer {
     const started = performance.now();
     const { group } = this;
     return endingAll(group, async () => {
-      const { loss, samples, predictions, labelIds } = await evaluationLoop(model, dataset, {
+      const grouped = await this.#grouped(dataset);
+      const { loss, samples, ...made } = await evaluationLoop(model, grouped?.dataset ?? dataset, {
         ...{ batchSize, collate, predict, signal, group },
         autocast: autocastOf(model, args),
         labelSmoothing: args.labelSmoothingFactor,
-        generation: {
-          maxLength: args.generationMaxLength ?? undefined,
-          numBeams: args.generationNumBeams ?? undefined,
-        },
+        generation: await this.#generation(),
         onBatch: () => this.notify("onPredictionStep"),
       });
+      const restore = grouped?.restore ?? (<T>(rows: readonly T[]) => rows);
+      const predictions = restore(made.predictions);
+      const labelIds = restore(made.labelIds);
       const isAsked = predict && computeMetrics && group.rank === 0;
       const own = isAsked ? await computeMetrics({ predictions, labelIds }) : {};
       const seconds = (performance.now() - started) / 1000;
@@ -283,8 +309,13 @@ export class Trainer {
 
   /** @internal Adds a record to the log history and tells the callbacks. @returns the record without its step */
   async log(record: Metrics): Promise<Metrics> {
-    const { epoch, globalStep } = this.state;
-    const logs = epoch === null ? record : { ...record, epoch };
+    const { epoch, globalStep, numInputTokensSeen } = this.state;
+    const tokens = this.args.includeNumInputTokensSeen === "no" ? null : numInputTokensSeen;
+    const logs = {
+      ...record,
+      ...(epoch === null ? {} : { epoch }),
+      ...(tokens === null ? {} : { num_input_tokens_seen: tokens }),
+    };
     this.state.logHistory.push({ ...logs, step: globalStep });
     await this.notify("onLog", { logs });
     return logs;

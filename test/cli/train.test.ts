@@ -69,7 +69,7 @@ describe("the flags of training arguments", () => {
     [["--learning-rate", "fast"], 'It must be a number of at least 0, got "fast".'],
     [["--eval-strategy", "never"], 'It must be one of "no", "steps", "epoch", got "never".'],
     [["--load-best-model-at-end", "maybe"], 'It must be true or false, got "maybe".'],
-    [["--evaluation-strategy", "steps"], "unknown option '--evaluation-strategy'"],
+    [["--evaluation-strategi", "steps"], "unknown option '--evaluation-strategi'"],
   ])("say what is wrong with %j", (flags, message) => {
     expect(() => parse(...flags)).toThrow(message);
   });

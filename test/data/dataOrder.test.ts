@@ -2,7 +2,13 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ArgumentError } from "../../src/tensor/errors.ts";
-import { epochOrder, randperm } from "../../src/data/dataOrder.ts";
+import {
+  epochOrder,
+  lengthGroupedEvaluation,
+  lengthGroupedOrder,
+  randperm,
+} from "../../src/data/dataOrder.ts";
+import { goldenLengths, optimizersGolden } from "../support/optimizersGolden.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";
 
 describe("randperm", () => {
@@ -72,5 +78,53 @@ describe("epochOrder", () => {
         }
       }
     });
+  });
+});
+
+describe("lengthGroupedOrder", () => {
+  it.each(optimizersGolden.length_groups)(
+    "is that of transformers' Trainer ($rows rows, $batch an update, seed $seed)",
+    ({ rows, batch, seed, orders }) => {
+      const lengths = goldenLengths(rows);
+      const actual = orders.map((_, epoch) => [...lengthGroupedOrder(lengths, batch, seed, epoch)]);
+      expect(actual).toEqual(orders);
+    },
+  );
+
+  it("pads less than a random order, and begins with the longest row", () => {
+    const lengths = goldenLengths(603);
+    const padding = (order: Uint32Array): number => {
+      let sum = 0;
+      for (let i = 0; i < order.length; i += 8) {
+        const batch = [...order.subarray(i, i + 8)].map((row) => lengths[row]!);
+        sum += batch.reduce((all, length) => all + Math.max(...batch) - length, 0);
+      }
+      return sum;
+    };
+    const grouped = lengthGroupedOrder(lengths, 8, 42, 0);
+    expect(padding(grouped)).toBeLessThan(0.1 * padding(randperm(603, 42)));
+    expect(lengths[grouped[0]!]).toBe(Math.max(...lengths));
+  });
+
+  it("holds every row once, also in evaluations, which draw the same each time", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.nat(20), { maxLength: 60 }),
+        fc.integer({ min: 1, max: 9 }),
+        fc.nat(),
+        (lengths, batchSize, seed) => {
+          const rows = lengths.map((_, i) => i);
+          const orders = [
+            lengthGroupedOrder(lengths, batchSize, seed, 1),
+            lengthGroupedEvaluation(lengths, batchSize, seed),
+          ];
+          for (const order of orders) expect([...order].sort((a, b) => a - b)).toEqual(rows);
+        },
+      ),
+    );
+  });
+
+  it("refuses what is no seed", () => {
+    expect(() => lengthGroupedOrder([1], 1, 0.5, 0)).toThrow(ArgumentError);
   });
 });

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { singleProcess } from "../../src/distributed/processGroup.ts";
 import { isFull } from "../support/full.ts";
 import { uniform } from "../support/random.ts";
-import { makesOf, mpiMakes, needsMpi, runRanks } from "../support/mpi.ts";
+import { makesOf, mpiMakes, needsMpi, runRanks, type MpiMake } from "../support/mpi.ts";
 import { off, trainOnce, type TrainCase, type TrainResult } from "./trainCase.ts";
 
 vi.setConfig({ testTimeout: 400_000 }); // several processes on a machine that may be busy
@@ -23,9 +23,13 @@ describe.skipIf(mpiMakes.length === 0)(needsMpi("a run of two ranks"), () => {
     const args = { ...steps, saveStrategy: "steps" as const, outputDir };
     return JSON.stringify({ rows: 48, dropout: 0.2, args, ...more } satisfies TrainCase);
   };
-  const resumesLike = async (make: (typeof mpiMakes)[number], name: string): Promise<void> => {
-    const [whole] = (await runRanks(make, 2, "trainRank.ts", [given("whole")])).results;
-    const again = await runRanks(make, 2, "trainRank.ts", [given(name, { resume: true })]);
+  const resumesLike = async (
+    make: MpiMake,
+    name: string,
+    more: Partial<TrainCase> = {},
+  ): Promise<void> => {
+    const [whole] = (await runRanks(make, 2, "trainRank.ts", [given("whole", more)])).results;
+    const again = await runRanks(make, 2, "trainRank.ts", [given(name, { ...more, resume: true })]);
     const [resumed, other] = again.results as unknown as TrainResult[];
     expect(other?.isWorldProcessZero, again.stderr).toBe(false);
     expect(resumed?.losses, again.stderr).toEqual(whole!.losses);
@@ -52,12 +56,11 @@ describe.skipIf(mpiMakes.length === 0)(needsMpi("a run of two ranks"), () => {
       const name = `killed ${round}`;
       // Between two steps, or milliseconds later: while gradients are summed or a checkpoint is written.
       const what = next() < 0.5 ? "kill" : "kill soon";
-      const run = [
-        given(name, { mischief: { rank, step, what }, zeroStage: round % 2 === 0 ? 0 : 1 }),
-      ];
+      const more: Partial<TrainCase> = { zeroStage: round % 2 === 0 ? 0 : 1 };
+      const run = [given(name, { ...more, mischief: { rank, step, what } })];
       const { code } = await runRanks(make, 2, "trainRank.ts", run);
       expect(code, `rank ${rank} at step ${step}`).not.toBe(0);
-      await resumesLike(make, name);
+      await resumesLike(make, name, more);
     }
   });
 

@@ -9,21 +9,22 @@ import { addLora } from "../../t5/lora/adapter.ts";
 import { T5ForConditionalGeneration } from "../../t5/model.ts";
 import { checkVocabulary, Tokenizer } from "../../model/tokenizer.ts";
 import { ArgumentError, DatasetError } from "../../tensor/errors.ts";
-import { trainingArguments, type TrainingArguments } from "../../train/arguments/arguments.ts";
+import type { TrainingArguments } from "../../train/arguments/arguments.ts";
 import { EarlyStoppingCallback, type TrainerCallback } from "../../train/callbacks.ts";
 import type { Example } from "../../data/collate.ts";
 import type { TrainDataset } from "../../data/batches.ts";
 import { SPLITS, type Row, type Split } from "../../data/dataset.ts";
 import { modeNote, preprocess } from "../../data/preprocess.ts";
 import { targetText } from "../../data/prompt.ts";
+import { evaluationGeneration, generationSettings } from "../../train/evaluationGeneration.ts";
 import { rougeMetrics } from "../../train/rougeMetrics.ts";
 import { shuffle, tokenizedStream } from "../../data/streams.ts";
 import { preprocessCached } from "../../data/tokenCache.ts";
 import { reporterNames } from "../../train/reporters.ts";
 import { TensorBoardCallback } from "../../train/tensorboard/callback.ts";
 import { Trainer } from "../../train/trainer.ts";
-import { columnsOf, fetchDataset, fetchStream } from "../datasetOptions.ts";
-import { fetchModel, MODEL_AND_CARD } from "../hub.ts";
+import { columnsOf, datasetName, fetchDataset, fetchStream } from "../datasetOptions.ts";
+import { fetchModel, fetchTokenizer, MODEL_AND_CARD } from "../hub.ts";
 import { parameterLines } from "../lora.ts";
 import { endingGently } from "../terminal/interruption.ts";
 import type { Output } from "../terminal/output.ts";
@@ -51,7 +52,12 @@ export async function runTraining(
   group: ProcessGroup,
 ): Promise<TrainResult> {
   const started = performance.now();
-  const args = trainingArguments({ ...settings.arguments, disableTqdm: true });
+  const given = settings.arguments;
+  const generation = {
+    ...(await generationSettings(given.generationConfig)),
+    ...settings.generation,
+  };
+  const args: TrainingArguments = { ...given, generationConfig: generation, disableTqdm: true };
   checkMetric(args);
 
   // data and model
@@ -62,7 +68,10 @@ export async function runTraining(
   const { revision } = settings;
   const fetch = () => fetchModel(settings.model, { revision, signal }, MODEL_AND_CARD);
   const modelFolder = await rankZeroFirst(group, fetch);
-  const tokenizer = await Tokenizer.fromPretrained(modelFolder);
+  const tokenizerFolder = await rankZeroFirst(group, () =>
+    fetchTokenizer(modelFolder, settings.tokenizerName, signal),
+  );
+  const tokenizer = await Tokenizer.fromPretrained(tokenizerFolder);
   const model = await T5ForConditionalGeneration.fromPretrained(modelFolder, {
     device,
     dtype: settings.dtype,
@@ -80,17 +89,21 @@ export async function runTraining(
   const trainableParameters = model.numParameters({ trainableOnly: true });
   for (const line of parameterLines(trainableParameters, parameters)) output.print(line);
   const tokenized = await rankZeroFirst(group, () => tokenize(rows, tokenizer, settings, signal));
-  const summarize = (which: readonly Row[], onProgress?: (done: number) => void) =>
+  const summarize = async (which: readonly Row[], onProgress?: (done: number) => void) =>
     summarizeRows(model, tokenizer, which, {
       batchSize: args.perDeviceEvalBatchSize,
       columns,
-      generation: { maxNewTokens: settings.maxNewTokens },
+      generation: {
+        ...(await evaluationGeneration(args)),
+        ...{ maxNewTokens: settings.maxNewTokens, seed: args.seed },
+      },
+      maxSourceLength: settings.maxSourceLength,
       ...{ signal, group },
       ...(onProgress ? { onProgress } : {}),
     });
 
   // training
-  const isShown = settings.arguments.disableTqdm !== true && group.rank === 0;
+  const isShown = !settings.arguments.disableTqdm && group.rank === 0;
   const progress = trainingProgress(isShown);
   const sampleRows = rows.validation.slice(0, settings.sampleRows);
   const hasBoard = group.rank === 0 && reporterNames(args).includes("tensorboard");
@@ -158,7 +171,7 @@ export async function runTraining(
   const { bestMetric, bestGlobalStep, bestModelCheckpoint, logHistory } = trainer.state;
   const result: TrainResult = {
     model: settings.model,
-    dataset: settings.dataset,
+    dataset: datasetName(settings),
     device: `${device.kind}, ${device.threads} threads`,
     ...{ parameters, trainableParameters },
     trainRows: examples,
@@ -238,7 +251,7 @@ async function loadRows(
   if (!hasTrain || (isEvaluated && validation === undefined)) {
     const missing = hasTrain ? "validation" : "train";
     throw new DatasetError(
-      `train: ${settings.dataset} must hold the split ${missing}, and does not`,
+      `train: ${datasetName(settings)} must hold the split ${missing}, and does not`,
     );
   }
   return {
@@ -254,12 +267,12 @@ async function tokenize(
   settings: TrainSettings,
   signal: AbortSignal,
 ): Promise<Record<"train" | "validation", Example[]>> {
-  const { faithful, maxLength } = settings;
+  const { faithful } = settings;
   const tokenizeSplit = settings.cache ? preprocessCached : preprocess;
   const progress = startProgress("tokenise", rows.train.length + rows.validation.length);
   const encode = (split: readonly Row[], before: number): Promise<Example[]> =>
     tokenizeSplit({ rows: split }, tokenizer, {
-      ...{ ...columnsOf(settings), faithful, maxLength },
+      ...{ ...columnsOf(settings), faithful, ...lengthsOf(settings) },
       onProgress: (done) => {
         signal.throwIfAborted();
         progress.update(before + done);
@@ -280,10 +293,19 @@ async function trainingData(
   signal: AbortSignal,
 ): Promise<TrainDataset> {
   if (!settings.streaming) return tokenized;
-  const { faithful, maxLength, shuffleBuffer: bufferSize } = settings;
+  const { faithful, shuffleBuffer: bufferSize } = settings;
   const rows = await fetchStream(settings, "train", signal);
   const shuffled = shuffle(rows, { bufferSize, seed: args.dataSeed ?? args.seed });
-  return tokenizedStream(shuffled, tokenizer, { ...columnsOf(settings), faithful, maxLength });
+  return tokenizedStream(shuffled, tokenizer, {
+    ...columnsOf(settings),
+    faithful,
+    ...lengthsOf(settings),
+  });
+}
+
+/** Longest prompt and longest summary in training. */
+function lengthsOf({ maxLength, maxSourceLength, maxTargetLength }: TrainSettings) {
+  return { maxLength, maxSourceLength, maxTargetLength };
 }
 
 function earlyStopping(settings: TrainSettings): TrainerCallback[] {

@@ -122,6 +122,8 @@ export function resumeCommand(argv: readonly string[], checkpoint: string, folde
     const hasValue = args[at]!.endsWith("checkpoint") && args[at + 1]?.startsWith("-") === false;
     args.splice(at, hasValue ? 2 : 1);
   }
+  const tokenAt = args.findIndex((arg) => /^--token(=|$)/.test(arg)); // a secret
+  if (tokenAt >= 0) args.splice(tokenAt, args[tokenAt] === "--token" ? 2 : 1);
   return [...program, ...args, "--resume-from-checkpoint", below(checkpoint)].map(quoted).join(" ");
 }
 

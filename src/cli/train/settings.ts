@@ -1,9 +1,10 @@
 // What a run of `gradloom train` can be told.
 
+import type { GenerationOptions } from "../../generation/options.ts";
 import type { DeviceKind } from "../../kernels/openDevice.ts";
 import type { LoraConfig } from "../../t5/lora/config.ts";
 import type { StoredFloat } from "../../kernels/storedFloats.ts";
-import type { TrainingArgumentsInput } from "../../train/arguments/arguments.ts";
+import type { TrainingArguments } from "../../train/arguments/arguments.ts";
 import type { DatasetFlags } from "../datasetOptions.ts";
 
 export interface TrainSettings extends DatasetFlags {
@@ -11,6 +12,8 @@ export interface TrainSettings extends DatasetFlags {
   readonly model: string;
   /** Of a model from the Hub. */
   readonly revision?: string;
+  /** Folder or Hub id of another tokenizer. */
+  readonly tokenizerName?: string;
   readonly dtype: StoredFloat;
   /** Replaces the dropout rate of config.json. */
   readonly dropout?: number;
@@ -30,15 +33,21 @@ export interface TrainSettings extends DatasetFlags {
   readonly maxEvalRows?: number;
   /** Longest prompt and summary in training, in tokens. */
   readonly maxLength: number;
+  /** Of the prompt alone; of summaries that are generated, too. */
+  readonly maxSourceLength?: number;
+  /** Of the summary alone. */
+  readonly maxTargetLength?: number;
   readonly earlyStoppingPatience?: number;
   readonly earlyStoppingThreshold: number;
   /** A checkpoint folder, or true for the newest one of the output folder. */
-  readonly resumeFromCheckpoint?: string | true;
+  readonly resumeFromCheckpoint?: string | true | undefined;
   /** Test rows summarised and scored at the end. */
   readonly rougeRows: number;
+  /** How summaries are generated, in evaluations too. */
+  readonly generation: GenerationOptions;
   /** Longest of those summaries, in tokens. */
   readonly maxNewTokens: number;
   /** Validation rows summarised at every evaluation. */
   readonly sampleRows: number;
-  readonly arguments: TrainingArgumentsInput;
+  readonly arguments: TrainingArguments;
 }

@@ -1,16 +1,22 @@
 // Whether training arguments are what they must be, and which of them go together.
 
+import { didYouMean } from "../../fields/names.ts";
 import { checkFields, formatValue } from "../../fields/rules.ts";
+import { readsMetrics } from "../../optim/schedule.ts";
 import { ArgumentError } from "../../tensor/errors.ts";
 import { cureOf } from "./cures.ts";
 import type { TrainingArguments } from "./fields.ts";
+import { OTHER_ARGUMENTS } from "./otherArguments.ts";
 import { argumentRules } from "./rules.ts";
 
 /** @throws {ArgumentError} for the first field that is unknown or not what it must be */
 export function checkArguments(args: TrainingArguments): void {
   checkFields(args, argumentRules, {
-    unknown: (name, hint) =>
-      new ArgumentError(`TrainingArguments: every name must be known, got ${name}. ${hint}`),
+    unknown: (name) =>
+      new ArgumentError(
+        `TrainingArguments: every name must be known, got ${name}. ` +
+          didYouMean(name, Object.keys(argumentRules), Object.keys(OTHER_ARGUMENTS)),
+      ),
     wrong: (name, must, value) =>
       new ArgumentError(
         `${name}: must be ${must}, got ${formatValue(value)}${cureOf(name, value)}`,
@@ -41,6 +47,11 @@ export function checkCombinations(args: TrainingArguments): void {
   if (args.loadBestModelAtEnd && evalStrategy === "no") {
     throw new ArgumentError(
       'loadBestModelAtEnd: needs evaluations, got evalStrategy "no". Set it to "steps" or "epoch".',
+    );
+  }
+  if (readsMetrics(args.lrSchedulerType) && evalStrategy === "no") {
+    throw new ArgumentError(
+      `lrSchedulerType: "${args.lrSchedulerType}" needs evaluations, got evalStrategy "no". Set it to "steps" or "epoch".`,
     );
   }
   if (saveStrategy === "best" && args.metricForBestModel === null) {

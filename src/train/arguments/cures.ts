@@ -21,7 +21,17 @@ const REPORTERS: ReadonlyMap<unknown, string> = new Map([
 
 /** A sentence to follow "must be ..., got ..."; "" when there is none. */
 export function cureOf(name: keyof TrainingArguments, value: unknown): string {
-  if (name !== "reportTo") return "";
-  const known = [value].flat().find((each) => REPORTERS.has(each));
-  return known === undefined ? "" : `. ${REPORTERS.get(known)!.replace(/\.$/, "")}`;
+  if (name === "reportTo") {
+    const known = [value].flat().find((each) => REPORTERS.has(each));
+    return known === undefined ? "" : `. ${REPORTERS.get(known)!.replace(/\.$/, "")}`;
+  }
+  if (typeof value !== "string") return "";
+  if (name === "optim" && value.startsWith("adamw")) {
+    return '. "adamw_torch" is AdamW with moments of the weights\' dtype; no other form of it is there.';
+  }
+  if (name === "optim") return '. "adafactor" needs the least memory.';
+  if (name === "trainSamplingStrategy" && value === "batch_rebalance") {
+    return '. Batches are not balanced among devices; "group_by_length" saves padding.';
+  }
+  return "";
 }

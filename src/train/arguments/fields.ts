@@ -1,12 +1,16 @@
 // The fields of TrainingArguments: transformers' names in camelCase, with their types, meaning and defaults
 // (docs/guide/hugging-face-semantics.md 3.1).
 
+import type { GenerationOptions } from "../../generation/options.ts";
 import type { SchedulerType } from "../../optim/schedule.ts";
+import type { OtherArguments } from "./otherArguments.ts";
 
 /** When something happens in training: never, every so many updates, or after each pass over the data. */
 export type IntervalStrategy = "no" | "steps" | "epoch";
 /** When checkpoints are written; "best" after each evaluation that improved on all before. */
 export type SaveStrategy = IntervalStrategy | "best";
+/** The order in which training sees its rows. */
+export type SamplingStrategy = "random" | "sequential" | "group_by_length";
 
 /** A place that log records go to. */
 export type ReporterName = "jsonl" | "tensorboard";
@@ -24,6 +28,13 @@ export interface TrainingArguments {
   readonly gradientAccumulationSteps: number;
   /** Leaves out the last batch of an epoch when it is not full. Default false. */
   readonly dataloaderDropLast: boolean;
+  /**
+   * "random", "sequential" (the rows' own order), or "group_by_length": random, with rows of similar length side by side, so
+   * that less is padded (transformers' LengthGroupedSampler; groupByLength of version 4). Default "random".
+   */
+  readonly trainSamplingStrategy: SamplingStrategy;
+  /** Property of the rows that holds their length, for "group_by_length"; without it inputIds are counted. Default "length". */
+  readonly lengthColumnName: string;
 
   /** Passes over the data, fractions allowed. Default 3. */
   readonly numTrainEpochs: number;
@@ -34,6 +45,11 @@ export interface TrainingArguments {
   readonly learningRate: number;
   /** How the rate changes after the warmup. Default "linear", down to 0 at the last step. */
   readonly lrSchedulerType: SchedulerType;
+  /**
+   * What the schedule can be told, by transformers' keys: num_cycles, lr_end, power, timescale, min_lr, min_lr_rate, ...
+   * (docs/guide/training.md). Default null.
+   */
+  readonly lrSchedulerKwargs: Readonly<Record<string, unknown>> | null;
   /** Updates over which the rate grows from 0; below 1, a share of all updates. Default 0. */
   readonly warmupSteps: number;
   /** Share of all updates, used when warmupSteps is 0. Default 0. */
@@ -64,6 +80,11 @@ export interface TrainingArguments {
   readonly loggingFirstStep: boolean;
   /** A loss of NaN or infinity counts as the mean of those before it. Default true. */
   readonly loggingNanInfFilter: boolean;
+  /**
+   * Counts input tokens in state.numInputTokensSeen and in the log, beside tokens a second: "all" with padding,
+   * "non_padding" without it; true means "all". Default "no".
+   */
+  readonly includeNumInputTokensSeen: "no" | "all" | "non_padding";
 
   /** Default "no". */
   readonly evalStrategy: IntervalStrategy;
@@ -77,12 +98,19 @@ export interface TrainingArguments {
    */
   readonly evalOnStart: boolean;
 
+  /** Evaluations give their loss alone: computeMetrics is not called. Default false. */
+  readonly predictionLossOnly: boolean;
   /** Evaluations also generate, so that `computeMetrics` sees texts instead of teacher-forced tokens. Default false. */
   readonly predictWithGenerate: boolean;
   /** Greatest length of what evaluations generate, start token included. Default null: the model's own. */
   readonly generationMaxLength: number | null;
   /** Beams of what evaluations generate. Default null: the model's own. */
   readonly generationNumBeams: number | null;
+  /**
+   * How evaluations generate, over the model's own settings: options as `generate` takes them, or a generation_config.json
+   * or its folder. generationMaxLength and generationNumBeams win. Default null.
+   */
+  readonly generationConfig: GenerationOptions | string | null;
 
   /** Default "steps", which also saves at the last step. */
   readonly saveStrategy: SaveStrategy;
@@ -92,6 +120,11 @@ export interface TrainingArguments {
   readonly saveTotalLimit: number | null;
   /** Leaves out what only resuming needs. Default false. */
   readonly saveOnlyModel: boolean;
+
+  /** A checkpoint folder to go on from, or true for the newest in outputDir, unless `train` is told. Default null. */
+  readonly resumeFromCheckpoint: string | boolean | null;
+  /** A resumed run begins its data anew instead of where it stopped. Default false. */
+  readonly ignoreDataSkip: boolean;
 
   /** Default false. */
   readonly loadBestModelAtEnd: boolean;
@@ -103,6 +136,8 @@ export interface TrainingArguments {
   /** Of dropout, and of the data order unless dataSeed is given. Default 42. */
   readonly seed: number;
   readonly dataSeed: number | null;
+  /** Refuses a model on another device than the cpu. Default false. */
+  readonly useCpu: boolean;
 
   /**
    * Where log records go, one or several: "jsonl" is outputDir/log.jsonl, "tensorboard" event files in `loggingDir`, "all"
@@ -117,10 +152,17 @@ export interface TrainingArguments {
   readonly disableTqdm: boolean;
 }
 
-/** What callers pass: any of the fields; undefined means the default. */
+/**
+ * What callers pass: any of the fields; undefined means the default. Names of transformers that are no fields here are
+ * taken, too, each with what is said of it (docs/guide/arguments.md).
+ */
 export type TrainingArgumentsInput = {
-  readonly [K in keyof TrainingArguments]?: TrainingArguments[K] | undefined;
-};
+  readonly [K in keyof TrainingArguments]?:
+    | TrainingArguments[K]
+    | (K extends "includeNumInputTokensSeen" ? boolean : never)
+    | (K extends "lrSchedulerKwargs" ? string : never)
+    | undefined;
+} & OtherArguments;
 
 export const trainingDefaults: TrainingArguments = {
   outputDir: "trainer_output",
@@ -128,10 +170,13 @@ export const trainingDefaults: TrainingArguments = {
   perDeviceEvalBatchSize: 8,
   gradientAccumulationSteps: 1,
   dataloaderDropLast: false,
+  trainSamplingStrategy: "random",
+  lengthColumnName: "length",
   numTrainEpochs: 3,
   maxSteps: -1,
   learningRate: 5e-5,
   lrSchedulerType: "linear",
+  lrSchedulerKwargs: null,
   warmupSteps: 0,
   warmupRatio: 0,
   optim: "adamw_torch",
@@ -148,22 +193,28 @@ export const trainingDefaults: TrainingArguments = {
   loggingSteps: 500,
   loggingFirstStep: false,
   loggingNanInfFilter: true,
+  includeNumInputTokensSeen: "no",
   evalStrategy: "no",
   evalSteps: null,
   evalDelay: 0,
   evalOnStart: false,
+  predictionLossOnly: false,
   predictWithGenerate: false,
   generationMaxLength: null,
   generationNumBeams: null,
+  generationConfig: null,
   saveStrategy: "steps",
   saveSteps: 500,
   saveTotalLimit: null,
   saveOnlyModel: false,
+  resumeFromCheckpoint: null,
+  ignoreDataSkip: false,
   loadBestModelAtEnd: false,
   metricForBestModel: null,
   greaterIsBetter: null,
   seed: 42,
   dataSeed: null,
+  useCpu: false,
   reportTo: "none",
   loggingDir: null,
   runName: null,

@@ -10,11 +10,13 @@ import {
   number,
   oneOf,
   orNull,
+  readJson,
   shareBelow1,
   shareUpTo1,
   whole,
   type ReadableRule,
 } from "../../fields/rules.ts";
+import { SCHEDULER_TYPES } from "../../optim/schedule.ts";
 import { ArgumentError } from "../../tensor/errors.ts";
 import { cureOf } from "./cures.ts";
 import type { TrainingArguments } from "./fields.ts";
@@ -26,19 +28,38 @@ const steps = number(
   (value) => value > 0 && (value < 1 || Number.isInteger(value)),
 );
 
+const isObject = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const anObject: ReadableRule = { must: "an object", holds: isObject, read: readJson };
+const generationConfig: ReadableRule = {
+  must: "an object of options, or a path",
+  holds: (value) => isObject(value) || nonEmptyText.holds(value),
+  read: readJson,
+};
+
+const checkpoint: ReadableRule = {
+  must: "the path of a checkpoint, or true for the newest",
+  holds: (value) => typeof value === "boolean" || nonEmptyText.holds(value),
+  read: readJson,
+};
+
 export const argumentRules: Readonly<Record<Field, ReadableRule>> = {
   outputDir: nonEmptyText,
   perDeviceTrainBatchSize: whole(1),
   perDeviceEvalBatchSize: whole(1),
   gradientAccumulationSteps: whole(1),
   dataloaderDropLast: flag,
+  trainSamplingStrategy: oneOf("random", "sequential", "group_by_length"),
+  lengthColumnName: nonEmptyText,
   numTrainEpochs: above(0),
   maxSteps: number(
     "a whole number of at least 1, or -1 for none",
     (value) => value === -1 || (Number.isSafeInteger(value) && value >= 1),
   ),
   learningRate: atLeast(0),
-  lrSchedulerType: oneOf("linear", "cosine", "constant", "constant_with_warmup"),
+  lrSchedulerType: oneOf(...SCHEDULER_TYPES),
+  lrSchedulerKwargs: orNull(anObject),
   warmupSteps: number(
     "a whole number of at least 0, or a share of all steps below 1",
     (value) => value === 0 || steps.holds(value),
@@ -58,22 +79,28 @@ export const argumentRules: Readonly<Record<Field, ReadableRule>> = {
   loggingSteps: steps,
   loggingFirstStep: flag,
   loggingNanInfFilter: flag,
+  includeNumInputTokensSeen: oneOf("no", "all", "non_padding"),
   evalStrategy: oneOf("no", "steps", "epoch"),
   evalSteps: orNull(steps),
   evalDelay: atLeast(0),
   evalOnStart: flag,
+  predictionLossOnly: flag,
   predictWithGenerate: flag,
   generationMaxLength: orNull(whole(2)),
   generationNumBeams: orNull(whole(1)),
+  generationConfig: orNull(generationConfig),
   saveStrategy: oneOf("no", "steps", "epoch", "best"),
   saveSteps: steps,
   saveTotalLimit: orNull(whole(1)),
   saveOnlyModel: flag,
+  resumeFromCheckpoint: orNull(checkpoint),
+  ignoreDataSkip: flag,
   loadBestModelAtEnd: flag,
   metricForBestModel: orNull(nonEmptyText),
   greaterIsBetter: orNull(flag),
   seed: whole(0),
   dataSeed: orNull(whole(0)),
+  useCpu: flag,
   reportTo: listOf("none", "all", "jsonl", "tensorboard"),
   loggingDir: orNull(nonEmptyText),
   runName: orNull(nonEmptyText),

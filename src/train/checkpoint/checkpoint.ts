@@ -5,7 +5,7 @@
 //   trainer_state.json         transformers' own keys
 //   training_args.json         what the run was told
 //   optimizer.safetensors      AdamW's moments
-//   scheduler.json             updates so far
+//   scheduler.json             updates so far, and what a schedule that follows a metric remembers
 //   rng_state.json             where the dropout masks continue
 //   scaler.json                the loss scale, with fp16
 //   running_loss.json          the part of the logged loss that no log record shows yet
@@ -18,6 +18,8 @@ import { argumentsJson } from "../arguments/json.ts";
 import { writeFolderAtomically } from "./atomicFolder.ts";
 import type { CallbackHandler } from "../callbacks.ts";
 import type { RunningLoss } from "../runningLoss.ts";
+import type { InputTokens } from "../inputTokens.ts";
+import type { LearningRates } from "../learningRates.ts";
 import { LOSS_SCALE, type LossScale } from "../precision.ts";
 import { sortedJson } from "../sortedJson.ts";
 import type { TrainerState } from "../trainerState.ts";
@@ -41,9 +43,11 @@ export interface CheckpointParts {
   readonly state: TrainerState;
   readonly callbacks: CallbackHandler;
   readonly optimizer: StoredOptimizer;
+  readonly learningRates: LearningRates;
   readonly runningLoss: Pick<RunningLoss, "state" | "restore">;
   /** With fp16. */
   readonly lossScale: LossScale | null;
+  readonly inputTokens: InputTokens;
 }
 
 /**
@@ -59,6 +63,7 @@ export async function saveCheckpoint(
   saveOnlyModel: boolean,
 ): Promise<void> {
   const { model, args, state, callbacks, optimizer, runningLoss, lossScale } = parts;
+  const metricSchedule = parts.learningRates.state();
   state.statefulCallbacks = callbacks.exportState();
   const { writeFile } = await import("node:fs/promises");
   await writeFolderAtomically(folder, async (temporary) => {
@@ -75,6 +80,7 @@ export async function saveCheckpoint(
       last_epoch: optimizer.steps,
       base_lr: args.learningRate,
       lr_scheduler_type: args.lrSchedulerType,
+      ...(metricSchedule && { metric_schedule: snakeKeys(metricSchedule) }),
     });
     await writeJson("rng_state.json", { dropout: { seed, offset } });
     if (lossScale !== null) await writeJson("scaler.json", scalerJson(lossScale));
@@ -94,7 +100,10 @@ export async function loadCheckpoint(
   rank = 0,
 ): Promise<void> {
   const { model, args, state, callbacks, optimizer, runningLoss, lossScale } = parts;
-  const stored = await readStateFiles(folder, lossScale !== null);
+  const { learningRates } = parts;
+  const stored = await readStateFiles(folder, {
+    ...{ withLossScale: lossScale !== null, withMetricSchedule: learningRates.state() !== null },
+  });
   const best = await checkpointIn(args.outputDir, stored.state.bestModelCheckpoint);
   if (args.loadBestModelAtEnd && best !== null) await checkTensors(...weightsFile(best, model));
   await checkTensors(`${folder}/optimizer.safetensors`, optimizer.state());
@@ -110,6 +119,7 @@ export async function loadCheckpoint(
     isLocalProcessZero: isFirst,
   });
   optimizer.steps = stored.optimizerSteps;
+  if (stored.metricSchedule !== null) learningRates.restore(stored.metricSchedule);
   model.random = rankGenerator(stored.dropout.seed, rank, stored.dropout.offset);
   if (stored.lossScale !== null) lossScale!.restore(stored.lossScale);
   runningLoss.restore(stored.runningLoss);

@@ -1,8 +1,10 @@
 // The small files of a checkpoint, read and checked whole before anything of the run is touched: a value that cannot have
 // been written by a run, or that contradicts another, is refused by name.
 
-import { formatValue, number, whole, type Rule } from "../../fields/rules.ts";
+import { toCamelCase } from "../../fields/names.ts";
+import { atLeast, formatValue, number, orNull, whole, type Rule } from "../../fields/rules.ts";
 import { CheckpointError } from "../../tensor/errors.ts";
+import type { MetricScheduleState } from "../../optim/plateau.ts";
 import { LOSS_SCALE, type LossScaleState } from "../precision.ts";
 import type { RunningLossState } from "../runningLoss.ts";
 import { parseObject, TrainerState } from "../trainerState.ts";
@@ -16,6 +18,8 @@ export interface StoredState {
   readonly runningLoss: RunningLossState;
   /** With fp16. */
   readonly lossScale: LossScaleState | null;
+  /** Of a schedule that follows a metric. */
+  readonly metricSchedule: MetricScheduleState | null;
 }
 
 const LARGEST_F32 = (2 - 2 ** -23) * 2 ** 127;
@@ -45,15 +49,41 @@ const updates = (globalStep: number): Rule =>
     (value) => Number.isInteger(value) && value >= 0 && value <= globalStep,
   );
 
+/** What a run needs besides what every checkpoint holds. */
+export interface Expected {
+  readonly withLossScale: boolean;
+  readonly withMetricSchedule: boolean;
+}
+
+const anyNumber = number("a number", () => true);
+const METRIC_SCHEDULE: Readonly<Record<string, Rule>> = {
+  lr: atLeast(0),
+  best: orNull(anyNumber),
+  bad_epochs: whole(0),
+  good_epochs: whole(0),
+  cooldown_counter: whole(0),
+  warmup_counter: whole(0),
+  reset_start: whole(0),
+  window: {
+    must: "a list of numbers",
+    holds: (value) => Array.isArray(value) && value.every(anyNumber.holds),
+  },
+  window_sum: anyNumber,
+};
+
 /**
  * Reads and checks the small files of a checkpoint.
  * @throws {CheckpointError} for a file that is missing or damaged
  */
-export async function readStateFiles(folder: string, withLossScale: boolean): Promise<StoredState> {
+export async function readStateFiles(
+  folder: string,
+  { withLossScale, withMetricSchedule }: Expected,
+): Promise<StoredState> {
   const stateText = await readText(folder, "trainer_state.json");
   const state = TrainerState.fromText(stateText, `${folder}/trainer_state.json`);
   const upToNow = updates(state.globalStep);
   const scheduler = await readNumbers(folder, "scheduler.json", { last_epoch: upToNow });
+  const metricSchedule = withMetricSchedule ? await readMetricSchedule(folder) : null;
   const dropout = await readNumbers(
     ...([folder, "rng_state.json", { seed: whole(0), offset }, "dropout"] as const),
   );
@@ -75,7 +105,22 @@ export async function readStateFiles(folder: string, withLossScale: boolean): Pr
       growthTracker: scaler._growth_tracker,
       skippedSteps: scaler.skipped_steps,
     },
+    metricSchedule,
   };
+}
+
+async function readMetricSchedule(folder: string): Promise<MetricScheduleState> {
+  const path = `${folder}/scheduler.json`;
+  const stored = parseObject(await readText(folder, "scheduler.json"), path).metric_schedule ?? {};
+  const entries = Object.entries(METRIC_SCHEDULE).map(([key, rule]) => {
+    const value: unknown = Reflect.get(Object(stored), key);
+    if (rule.holds(value)) return [toCamelCase(key), value];
+    throw new CheckpointError(
+      `${path}: metric_schedule.${key} must be ${rule.must}, got ${formatValue(value).slice(0, 200)}. ` +
+        "Use a checkpoint of a run with this lrSchedulerType.",
+    );
+  });
+  return Object.fromEntries(entries) as MetricScheduleState;
 }
 
 async function readText(folder: string, name: string): Promise<string> {
