@@ -40,6 +40,7 @@ export type { DownloadProgress, HubOptions } from "./hub/options.ts";
 export type { JsonObject } from "./model/jsonFields.ts";
 export type { ModelSource } from "./model/modelFolder.ts";
 export { Tokenizer, type Encoded, type EncodeOptions } from "./model/tokenizer.ts";
+export { TextStreamer, type TextStreamerOptions } from "./model/textStreamer.ts";
 export { T5Config, type Activation, type ModelType } from "./t5/config.ts";
 export type { GenerationConfig } from "./t5/generationConfig.ts";
 export type { TokenIds } from "./t5/inputs.ts";
@@ -80,6 +81,8 @@ export {
   type PreprocessOptions,
   type RowEncoding,
 } from "./data/preprocess.ts";
+export { buildPrompt } from "./data/prompt.ts";
+export { summarize, type SummarizeOptions } from "./data/summarize.ts";
 export { shuffle, tokenizedStream, type ShuffleOptions } from "./data/streams.ts";
 export type { OtherArguments, OtherName } from "./train/arguments/otherArguments.ts";
 export type {

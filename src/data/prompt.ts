@@ -85,6 +85,23 @@ export function inferenceTemplate(columns: Columns): Prompt {
   return around(INFERENCE_TEMPLATE, columns);
 }
 
+/**
+ * The input that `preprocess` makes of a row, and so what a model that was trained on it expects to read: for inference.
+ * @param source a row, or a text alone, which takes the place of the one column that the prompt names
+ * @param columns `template` or `sourceColumn`, as `preprocess` was given them
+ * @throws {ArgumentError} for a row without text in a column, a text alone for a template of several columns, or a template
+ *   with a brace that stands alone
+ */
+export function buildPrompt(source: Row | string, columns: Columns = {}): string {
+  const template = trainingTemplate(columns);
+  if (typeof source !== "string") return fillTemplate(template, source);
+  const names = templateColumns(template);
+  if (names.length === 1) return fillTemplate(template, { [names[0]!]: source });
+  throw new ArgumentError(
+    `buildPrompt: source must be a row with the columns ${names.join(", ")} of the template, got a text alone`,
+  );
+}
+
 /** What a reader is shown as the input of a row: the source column, or the caller's prompt. */
 export function sourceText(row: Row, columns: Columns): string {
   return fillTemplate(around("{source}", columns), row);

@@ -30,6 +30,7 @@ export async function greedySearch(
   const isLate = timeLimit(plan.maxTime);
   let over = false;
   let tokens: number[] = new Array<number>(rows).fill(task.startTokenId);
+  await plan.streamer?.prompt?.([...tokens]);
   for (let length = 1; length < plan.maxLength && !over;) {
     await betweenTokens(plan.signal);
     for (const chosen of await choose(tokens, {

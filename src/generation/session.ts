@@ -57,6 +57,11 @@ export interface GenerationTask {
 /** Receives tokens as they are chosen (the start token is not among them). */
 export interface TokenStreamer {
   /**
+   * Called once before the first token, and awaited.
+   * @param tokens [rows] what the decoder begins with: its start token
+   */
+  prompt?(tokens: number[]): unknown;
+  /**
    * Called for each token, and awaited.
    * @param tokens [rows] the newest token of every row; rows that have ended get the pad token
    */

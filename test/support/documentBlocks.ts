@@ -16,11 +16,15 @@ export interface DocumentBlock {
   readonly notRun: string | undefined;
 }
 
-/** README.md and the pages of the guide, relative to the repository. */
+/** README.md, that of the examples and the pages of the guide, relative to the repository. */
 export function guidePages(): string[] {
   const guide = join(root, "docs/guide");
   const pages = readdirSync(guide).filter((name) => name.endsWith(".md"));
-  return ["README.md", ...pages.sort().map((name) => relative(root, join(guide, name)))];
+  return [
+    "README.md",
+    "examples/README.md",
+    ...pages.sort().map((name) => relative(root, join(guide, name))),
+  ];
 }
 
 export function blocksOf(file: string): DocumentBlock[] {
