@@ -8,6 +8,7 @@ import { devicesCommand } from "./devices.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { infoCommand } from "./info.ts";
 import { releaseOutputFolders } from "./outputFolder.ts";
+import { pushCommand } from "./push.ts";
 import { reproduceCommand } from "./reproduce.ts";
 import { summarizeCommand } from "./summarize.ts";
 import { removeStandingLines } from "./terminal/bottomLine.ts";
@@ -32,6 +33,7 @@ async function main(): Promise<number> {
     trainCommand(),
     summarizeCommand(),
     evaluateCommand(),
+    pushCommand(),
     infoCommand(),
     devicesCommand(),
   ]) {

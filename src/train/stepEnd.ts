@@ -117,7 +117,11 @@ async function save(
   last.savedStep = state.globalStep;
   await deleteLeftovers(args.outputDir);
   if (args.saveTotalLimit !== null) {
+    if (["checkpoint", "all_checkpoints"].includes(args.hubStrategy)) {
+      await trainer.finishPushes();
+    }
     await rotateCheckpoints(args.outputDir, args.saveTotalLimit, state.bestModelCheckpoint);
   }
   await trainer.notify("onSave");
+  await trainer.pushCheckpoint(pathOf(state.globalStep));
 }

@@ -17,6 +17,7 @@ const REASONS = [
   "downloads from the Hugging Face Hub",
   "runs in a browser; test/browser runs the same calls",
   "needs Python",
+  "needs an account of the Hub",
 ];
 
 /** Languages that are shown and are not commands: output, formulas, headers. */

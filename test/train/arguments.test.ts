@@ -137,7 +137,7 @@ describe("trainingArguments", () => {
     );
   });
 
-  it.each(["toString", "lr", "pushToHub"])("refuses %s and lists the known names", (name) => {
+  it.each(["toString", "lr", "torchCompile"])("refuses %s and lists the known names", (name) => {
     const attempt = () => trainingArguments({ [name]: 1 } as TrainingArgumentsInput);
     expect(attempt).toThrow(ArgumentError);
     expect(attempt).toThrow(`every name must be known, got ${name}. Known: outputDir, perDevice`);

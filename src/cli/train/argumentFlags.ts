@@ -51,16 +51,26 @@ const HELP: Readonly<Record<Field, string>> = {
   reportTo: "where the log goes besides, with commas between",
   loggingDir: "folder of TensorBoard's files (default: OUTPUT/runs/DATE_HOST)",
   runName: "what people call the run; the title of report.html",
+  pushToHub: "push the output folder to the Hub (docs/guide/hub.md)",
+  hubModelId: "owner/name of the repository (default: the last name of --output-dir)",
+  hubStrategy: "when to push",
+  hubToken: "access token that may write (default: HF_TOKEN, which no other process sees)",
+  hubPrivateRepo: "whether a repository that is made is private (default: the owner's settings)",
+  hubAlwaysPush: "wait for a push that is still on its way instead of leaving the next one out",
+  hubRevision: "branch that is pushed to (default: main)",
   disableTqdm: "no progress bar",
 };
 
 /** Values of this command that differ from transformers' defaults. */
 export const COMMAND_DEFAULTS: TrainingArgumentsInput = { outputDir: "gradloom-output" };
 
+/** Flags whose default is decided later. */
+const NULLABLE_FLAGS: ReadonlySet<Field> = new Set(["greaterIsBetter", "hubPrivateRepo"]);
+
 /** --per-device-train-batch-size <value> and so on, in the order of the table. */
 export function argumentOptions(): Option[] {
   return fields().map((name) => {
-    const isFlag = typeof trainingDefaults[name] === "boolean" || name === "greaterIsBetter";
+    const isFlag = typeof trainingDefaults[name] === "boolean" || NULLABLE_FLAGS.has(name);
     const value = isFlag ? "[true|false]" : "<value>";
     return new Option(`${flagOf(name)} ${value}`, helpOf(name))
       .argParser((text: string) => checked(name, text))

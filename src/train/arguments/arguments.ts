@@ -5,6 +5,7 @@ import { trainingDefaults, type TrainingArguments, type TrainingArgumentsInput }
 
 export {
   trainingDefaults,
+  type HubStrategy,
   type IntervalStrategy,
   type ReporterName,
   type SaveStrategy,
@@ -17,7 +18,8 @@ export {
  * @throws {ArgumentError} for an unknown field, a value out of its range, or fields that contradict each other
  */
 export function trainingArguments(input: TrainingArgumentsInput = {}): TrainingArguments {
-  const given = Object.entries(input).filter(([, value]) => value !== undefined);
+  const { hubToken } = input; // of arguments that are given on, it is not among the entries
+  const given = Object.entries({ ...input, hubToken }).filter(([, value]) => value !== undefined);
   const merged = { ...trainingDefaults, ...Object.fromEntries(given) } as TrainingArguments;
   checkArguments(merged);
   const metric = merged.metricForBestModel ?? (merged.loadBestModelAtEnd ? "loss" : null);
@@ -28,6 +30,8 @@ export function trainingArguments(input: TrainingArgumentsInput = {}): TrainingA
     greaterIsBetter: merged.greaterIsBetter ?? (metric === null ? null : !metric.endsWith("loss")),
   };
   checkCombinations(args);
+  // What prints, copies or saves arguments does not see it.
+  Object.defineProperty(args, "hubToken", { enumerable: false });
   return Object.freeze(args);
 }
 
