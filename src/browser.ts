@@ -37,6 +37,7 @@ export type { HalfDtype } from "./kernels/pointwise/roundTo.ts";
 export type { CrossEntropyOptions } from "./kernels/rows/crossEntropy.ts";
 
 export type { DownloadProgress, HubOptions } from "./hub/options.ts";
+export type { PushOptions, PushProgress, PushResult } from "./hub/push.ts";
 export type { JsonObject } from "./model/jsonFields.ts";
 export type { ModelSource } from "./model/modelFolder.ts";
 export { Tokenizer, type Encoded, type EncodeOptions } from "./model/tokenizer.ts";
@@ -86,6 +87,7 @@ export { summarize, type SummarizeOptions } from "./data/summarize.ts";
 export { shuffle, tokenizedStream, type ShuffleOptions } from "./data/streams.ts";
 export type { OtherArguments, OtherName } from "./train/arguments/otherArguments.ts";
 export type {
+  HubStrategy,
   IntervalStrategy,
   ReporterName,
   SamplingStrategy,
@@ -114,6 +116,7 @@ export {
   type EvaluateOptions,
   type ModelCardOptions,
   type TrainerOptions,
+  type TrainerPushOptions,
   type TrainerTokenizer,
   type TrainOptions,
   type TrainOutput,

@@ -4,6 +4,7 @@ export * from "./browser.ts";
 
 // These read folders, so pages do without.
 export { loadDataset, streamDataset, type LoadDatasetOptions } from "./data/loadDataset.ts";
+export { pushFolderToHub } from "./hub/pushFolder.ts";
 export type { RowOptions } from "./data/rowChecks.ts";
 export { preprocessCached, type CacheOptions } from "./data/tokenCache.ts";
 

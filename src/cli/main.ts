@@ -13,6 +13,7 @@ import { evaluateCommand } from "./evaluate.ts";
 import { applyHubFlags } from "./hub.ts";
 import { infoCommand } from "./info.ts";
 import { releaseOutputFolders } from "./outputFolder.ts";
+import { pushCommand } from "./push.ts";
 import { reproduceCommand } from "./reproduce.ts";
 import { summarizeCommand } from "./summarize.ts";
 import { removeStandingLines } from "./terminal/bottomLine.ts";
@@ -37,6 +38,7 @@ async function main(): Promise<number> {
     trainCommand(),
     summarizeCommand(),
     evaluateCommand(),
+    pushCommand(),
     infoCommand(),
     devicesCommand(),
   ]) {

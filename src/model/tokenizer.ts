@@ -1,6 +1,7 @@
 // Text to token ids and back, as transformers' T5TokenizerFast does: truncation, padding, special tokens
 // and the batch, around the pipeline that tokenizer.json describes.
 
+import type { PushOptions, PushResult } from "../hub/push.ts";
 import { ArgumentError, TokenizerError } from "../tensor/errors.ts";
 import { writeAtomically } from "../tensor/writeAtomically.ts";
 import type { HubOptions } from "../hub/options.ts";
@@ -162,6 +163,21 @@ export class Tokenizer {
     const { mkdir } = await import("node:fs/promises");
     await mkdir(folder, { recursive: true });
     for (const [file, bytes] of this.#files) await writeAtomically(`${folder}/${file}`, [bytes]);
+  }
+
+  /**
+   * Pushes the tokenizer's files to a model repository of the Hub, which is made when it does not exist, as one commit.
+   * @param repository `owner/name`, or a name alone for a repository of the token's user
+   * @throws {ArgumentError} for an id that cannot be
+   * @throws {HubError} when the Hub refuses or cannot be reached; its message says what to do
+   */
+  async pushToHub(repository: string, options: PushOptions = {}): Promise<PushResult> {
+    const { createRepository, pushFiles } = await import("../hub/push.ts");
+    const files = [...this.#files].map(
+      ([file, bytes]) => [file, new Blob([bytes.slice()])] as const,
+    );
+    const name = await createRepository(repository, options);
+    return pushFiles(name, new Map(files), { commitMessage: "Upload tokenizer", ...options });
   }
 
   #encodeText(text: unknown, row: number): number[] {

@@ -13,6 +13,7 @@ import { GenerationConfig } from "./generationConfig.ts";
 import { runGeneration, type GenerationResult } from "../generation/generate.ts";
 import type { GenerationOptions } from "../generation/options.ts";
 import type { HubOptions } from "../hub/options.ts";
+import type { PushOptions, PushResult } from "../hub/push.ts";
 import { loadWeights } from "./loadWeights.ts";
 import { disposeLora, isMerged, loraParameters } from "./lora/adapter.ts";
 import { ADAPTER_WEIGHTS } from "../model/adapterFileNames.ts";
@@ -231,6 +232,19 @@ export class T5ForConditionalGeneration extends T5Network {
   /** The files that `savePretrained` writes, by name: what a page keeps, and `fromPretrained` or `loadLora` takes. */
   async toFiles(): Promise<Map<string, Blob>> {
     return toBlobs(this.#files());
+  }
+
+  /**
+   * Pushes what `savePretrained` writes to a model repository of the Hub, which is made when it does not exist, as one
+   * commit. In Node and in pages; a page must pass `token`.
+   * @param repository `owner/name`, or a name alone for a repository of the token's user
+   * @throws {ArgumentError} for an id that cannot be
+   * @throws {HubError} when the Hub refuses or cannot be reached; its message says what to do
+   */
+  async pushToHub(repository: string, options: PushOptions = {}): Promise<PushResult> {
+    const { createRepository, pushFiles } = await import("../hub/push.ts");
+    const name = await createRepository(repository, options);
+    return pushFiles(name, await this.toFiles(), options);
   }
 
   #files(): SavedFiles {

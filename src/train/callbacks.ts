@@ -31,7 +31,7 @@ export type Hook = (
   info: CallbackInfo,
 ) => unknown;
 
-/** transformers' events, but for on_push_begin: this Trainer does not push. */
+/** transformers' events. */
 export interface TrainerCallback {
   /** At the end of the constructor; awaited before training or evaluating. */
   onInitEnd?: Hook;
@@ -52,6 +52,8 @@ export interface TrainerCallback {
   onPredictionStep?: Hook;
   onLog?: Hook;
   onSave?: Hook;
+  /** Before a push to the Hub begins. */
+  onPushBegin?: Hook;
   /** Key in trainer_state.json's stateful_callbacks; needed with `exportState`. */
   readonly name?: string;
   /** What a checkpoint holds of this callback. */

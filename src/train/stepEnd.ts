@@ -83,9 +83,10 @@ async function save(
   last: LastStep,
   saveOnlyModel: boolean,
 ): Promise<void> {
-  await writeCheckpoint(trainer, parts, saveOnlyModel);
+  const path = await writeCheckpoint(trainer, parts, saveOnlyModel);
   last.savedStep = trainer.state.globalStep;
   await trainer.notify("onSave");
+  if (trainer.group.rank === 0) await trainer.pushCheckpoint(path);
 }
 
 /** @returns whether this evaluation is the best so far */
@@ -104,11 +105,12 @@ function updateBestMetric({ args, state }: TrainerInterface, metrics: Metrics): 
   return true;
 }
 
+/** @returns the checkpoint's folder */
 async function writeCheckpoint(
   trainer: TrainerInterface,
   parts: CheckpointParts & { readonly runningLoss: RunningLoss },
   saveOnlyModel: boolean,
-): Promise<void> {
+): Promise<string> {
   const { args, state, tokenizer, group } = trainer;
   const { join } = await import("node:path");
   const pathOf = (step: number): string => join(args.outputDir, checkpointName(step));
@@ -120,7 +122,7 @@ async function writeCheckpoint(
     [state.bestModelCheckpoint] = (await group.gather(state.bestModelCheckpoint)) as [
       string | null,
     ];
-    return;
+    return pathOf(state.globalStep);
   }
   const existing = await listCheckpoints(args.outputDir);
   const { bestGlobalStep } = state;
@@ -140,7 +142,11 @@ async function writeCheckpoint(
   await parts.optimizer.shareState?.();
   await deleteLeftovers(args.outputDir);
   if (args.saveTotalLimit !== null) {
+    if (["checkpoint", "all_checkpoints"].includes(args.hubStrategy)) {
+      await trainer.finishPushes();
+    }
     await rotateCheckpoints(args.outputDir, args.saveTotalLimit, state.bestModelCheckpoint);
   }
   await group.gather(state.bestModelCheckpoint);
+  return pathOf(state.globalStep);
 }

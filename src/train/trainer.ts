@@ -1,6 +1,7 @@
 // Trainer: a model, its data and its arguments (transformers' Trainer, docs/guide/hugging-face-semantics.md 3).
 
 import type { GenerationOptions } from "../generation/options.ts";
+import type { PushOptions, PushResult } from "../hub/push.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { isNode } from "../tensor/runtime.ts";
 import {
@@ -33,7 +34,8 @@ import { checkedWire, type WireDtype } from "../distributed/wire.ts";
 import { inTraining } from "./mode.ts";
 import { modelCard, writeModelCard, type ModelCardOptions } from "./modelCard/modelCard.ts";
 import { writeMetrics, writeState } from "./output/runFiles.ts";
-import { saveModelFiles } from "./output/savedModel.ts";
+import { HubPushes } from "./output/hubPushes.ts";
+import { checkOtherWeights, saveModelFiles } from "./output/savedModel.ts";
 import { autocastOf } from "./precision.ts";
 import { reporterNames, reportersOf } from "./reporters.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
@@ -75,6 +77,12 @@ export interface TrainerOptions {
   readonly zeroStage?: 0 | 1;
 }
 
+/** How `Trainer.pushToHub` pushes, and what its card says. */
+export interface TrainerPushOptions
+  extends
+    ModelCardOptions,
+    Pick<PushOptions, "commitMessage" | "token" | "revision" | "onProgress" | "signal"> {}
+
 /**
  * Trains and evaluates a model, as transformers' Seq2SeqTrainer does: the same arguments, order of events, log records and
  * checkpoints.
@@ -96,6 +104,7 @@ export class Trainer {
   /** Of the run so far; `train` begins it anew. */
   state = new TrainerState();
   #readGeneration: Promise<GenerationOptions> | null = null;
+  readonly #pushes: HubPushes;
   /** The end of onInitEnd, whose callbacks may be asynchronous. */
   readonly #initialised: Promise<void>;
 
@@ -103,6 +112,7 @@ export class Trainer {
   constructor(options: TrainerOptions) {
     this.model = options.model;
     this.args = trainingArguments(options.args);
+    this.#pushes = new HubPushes(this.args);
     this.trainDataset = options.trainDataset;
     this.evalDataset = options.evalDataset;
     this.tokenizer = options.tokenizer;
@@ -209,7 +219,11 @@ export class Trainer {
     const unlock = writes && !options.isLocked ? await lockOutputFolder(outputDir) : null;
     this.state = this.#freshState();
     try {
-      return await trainLoop(this, options);
+      // What would fail after hours fails now.
+      if (this.args.pushToHub) await this.#openHub();
+      const output = await trainLoop(this, options);
+      await this.#pushes.finish();
+      return output;
     } finally {
       await unlock?.();
     }
@@ -271,11 +285,15 @@ export class Trainer {
    * Writes the model or its adapter, the tokenizer's files where there is one, and training_args.json: they take the place
    * of older ones once all are on the disk, and other files of the folder stay. Of several processes rank 0 writes and the
    * others wait for it.
-   * @param folder default outputDir
+   * @param folder default outputDir. With the argument `pushToHub`, what goes there is pushed, too
    * @throws {CheckpointError} when they cannot be written, or would be loaded together with other weights that are there
+   * @throws {HubError} when the Hub refuses or cannot be reached
    */
   async saveModel(folder: string = this.args.outputDir): Promise<void> {
-    if (this.group.rank === 0) await saveModelFiles(folder, this);
+    const { pushToHub, outputDir } = this.args;
+    if (pushToHub && folder === outputDir) {
+      await this.pushToHub({ commitMessage: "Model save" });
+    } else if (this.group.rank === 0) await saveModelFiles(folder, this);
     await this.group.barrier();
   }
 
@@ -305,6 +323,43 @@ export class Trainer {
     const text = await modelCard(this, options);
     if (isNode && this.state.isWorldProcessZero) await writeModelCard(this.args.outputDir, text);
     return text;
+  }
+
+  /**
+   * Saves the model, writes its card, and pushes outputDir to the Hub as one commit: all but hidden files, names that begin
+   * with "_" and checkpoints. The repository is made when it does not exist. Node only.
+   * @param options of the card and of the push; commitMessage is "End of training" by default
+   * @returns what was pushed; null in a process that is not the first of several
+   * @throws {HubError} when the Hub refuses or cannot be reached; what has arrived is not sent again by the next push
+   */
+  async pushToHub(options: TrainerPushOptions = {}): Promise<PushResult | null> {
+    await this.notify("onPushBegin");
+    if (!this.state.isWorldProcessZero) return null;
+    const { commitMessage = "End of training", token, revision, onProgress, signal } = options;
+    const push = given({ token, revision, onProgress, signal });
+    const usedAs = await this.#pushes.open(push);
+    await this.#pushes.finish(); // which reads the files that are replaced now
+    await saveModelFiles(this.args.outputDir, this);
+    const modelName = options.modelName ?? usedAs.split("/").at(-1);
+    await this.createModelCard({ usedAs, ...options, modelName });
+    return this.#pushes.pushOutput(commitMessage, push);
+  }
+
+  async #openHub(): Promise<void> {
+    if (!this.state.isWorldProcessZero) return;
+    await checkOtherWeights(this.args.outputDir, this.model);
+    await this.#pushes.open();
+  }
+
+  /** @internal Pushes a checkpoint that was saved, as hubStrategy says. */
+  async pushCheckpoint(folder: string): Promise<void> {
+    if (!this.args.pushToHub || !this.state.isWorldProcessZero) return;
+    await this.#pushes.pushCheckpoint(folder, this.state, () => this.notify("onPushBegin"));
+  }
+
+  /** @internal Before checkpoints are deleted: one of them may be on its way to the Hub. */
+  async finishPushes(): Promise<void> {
+    await this.#pushes.finish();
   }
 
   /** @internal Adds a record to the log history and tells the callbacks. @returns the record without its step */
@@ -351,6 +406,12 @@ async function endingAll<T>(group: ProcessGroup, work: () => Promise<T>): Promis
     if (group.size > 1 && !isAgreed) group.abort(error);
     throw error;
   }
+}
+
+/** Without what is undefined. */
+function given<T extends object>(options: T): T {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as T;
 }
 
 function withPrefix(prefix: string, metrics: Metrics): Metrics {

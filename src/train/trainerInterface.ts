@@ -37,5 +37,7 @@ export interface TrainerInterface {
   evaluate(dataset: TrainDataset | undefined, options: EvaluateOptions): Promise<Metrics>;
   log(record: Metrics): Promise<Metrics>;
   notify(event: CallbackEvent, info?: Omit<CallbackInfo, "model">): Promise<void>;
+  pushCheckpoint(folder: string): Promise<void>;
+  finishPushes(): Promise<void>;
   setIntervals(maxSteps: number): void;
 }

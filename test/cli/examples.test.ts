@@ -20,6 +20,7 @@ const REASONS = [
   "needs an MPI library",
   "needs Slurm",
   "needs Kubernetes",
+  "needs an account of the Hub",
 ];
 
 /** Languages that are shown and are not commands: output, formulas, headers. */

@@ -24,7 +24,7 @@ describe("nearestName", () => {
   });
 
   it.each([
-    ...["lr", "pushToHub", "torchCompile", "useCache", "optimTargetModules"],
+    ...["lr", "torchCompile", "useCache", "optimTargetModules"],
     ...["resumeEverything", "toString", "x", "", "wandb", "tokenizer"],
   ])("is undefined for %j, which is another word", (name) => {
     expect(nearestName(name, training)).toBeUndefined();

@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { PushSide } from "./fakeHubPushes.ts";
 
 export interface FakeRepository {
   readonly files: Readonly<Record<string, Buffer | string>>;
@@ -58,6 +59,8 @@ export class FakeHub {
   endpoint = "";
   #cdn = "";
   readonly #servers: Server[] = [];
+  /** What it takes from those who write. */
+  readonly pushes = new PushSide(this);
 
   static async start(): Promise<FakeHub> {
     const hub = new FakeHub();
@@ -93,6 +96,9 @@ export class FakeHub {
     const { range, authorization } = request.headers;
     this.seen.push({ method: request.method!, path: url.pathname, range, authorization, isCdn });
     if (this.faults.status !== undefined) return fail(response, this.faults.status);
+    if (this.pushes.takes(request.method!, url.pathname)) {
+      return void this.pushes.answer(request, response, url, this.#cdn);
+    }
     const parts = url.pathname.slice(1).split("/").map(decodeURIComponent);
     if (isCdn && !url.pathname.startsWith("/api/")) return this.#content(request, response, parts);
     const isApi = parts[0] === "api";

@@ -64,6 +64,13 @@ const HELP: Readonly<Record<Field, string>> = {
   reportTo: "where the log goes besides, with commas between",
   loggingDir: "folder of TensorBoard's files (default: OUTPUT/runs/DATE_HOST)",
   runName: "what people call the run; the title of report.html",
+  pushToHub: "push the output folder to the Hub (docs/guide/hub.md)",
+  hubModelId: "owner/name of the repository (default: the last name of --output-dir)",
+  hubStrategy: "when to push",
+  hubToken: "access token that may write (default: HF_TOKEN, which no other process sees)",
+  hubPrivateRepo: "whether a repository that is made is private (default: the owner's settings)",
+  hubAlwaysPush: "wait for a push that is still on its way instead of leaving the next one out",
+  hubRevision: "branch that is pushed to (default: main)",
   disableTqdm: "no progress bar",
 };
 
@@ -74,6 +81,7 @@ export const COMMAND_DEFAULTS: TrainingArgumentsInput = { outputDir: "gradloom-o
 const ALONE: Readonly<Partial<Record<Field, string>>> = {
   greaterIsBetter: "[true|false]",
   includeNumInputTokensSeen: "[which]",
+  hubPrivateRepo: "[true|false]",
   resumeFromCheckpoint: "[folder]",
 };
 

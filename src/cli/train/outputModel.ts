@@ -8,7 +8,7 @@ import { writeAtomically } from "../../tensor/writeAtomically.ts";
 import { inferenceTemplate } from "../../data/prompt.ts";
 import { readmeHead } from "../../data/splits/card.ts";
 import type { T5ForConditionalGeneration } from "../../t5/model.ts";
-import { checkOtherWeights } from "../../train/output/savedModel.ts";
+import { checkOtherWeights, saveModelFiles } from "../../train/output/savedModel.ts";
 import type { Metrics } from "../../train/speed.ts";
 import type { ModelCardOptions, Trainer, TrainOutput } from "../../train/trainer.ts";
 import { columnsOf } from "../datasetOptions.ts";
@@ -47,7 +47,7 @@ export async function saveTrained(
   { metrics }: TrainOutput,
   samples: { readonly train: number | null; readonly validation: number },
 ): Promise<void> {
-  await trainer.saveModel();
+  await saveModelFiles(trainer.args.outputDir, trainer); // trainer.saveModel would push it
   await trainer.saveMetrics("train", {
     ...metrics,
     ...(samples.train === null ? {} : { train_samples: samples.train }),
@@ -78,16 +78,16 @@ export async function savePredictions(
   ]);
 }
 
-/** README.md. */
-export async function saveCard(
+/** What the model card says besides what the Trainer knows. */
+export async function cardOptions(
   trainer: Trainer,
   settings: TrainSettings,
   modelFolder: string,
   { scores }: Scored,
-): Promise<void> {
+): Promise<ModelCardOptions> {
   const hasRouge = evaluationOf(trainer)?.eval_rouge1 !== undefined;
   const isTest = !hasRouge && scores !== null;
-  await trainer.createModelCard({
+  return {
     ...(await dataFacts(settings, isTest ? "test" : "validation")),
     ...(isTest ? { results: { split: "test", metrics: scores } } : {}),
     tasks: "summarization",
@@ -95,7 +95,7 @@ export async function saveCard(
     prompt: inferenceTemplate(columnsOf(settings))
       .map((part) => (typeof part === "string" ? part : `{${part.column}}`))
       .join(""),
-  });
+  };
 }
 
 /** The last evaluation of the run, or that of the best model where training ended with it. */

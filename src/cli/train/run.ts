@@ -33,7 +33,7 @@ import { openOutputFolder, writeReport } from "../outputFolder.ts";
 import { startProgress } from "../terminal/progress.ts";
 import { summarizeRows } from "../summaries.ts";
 import { trainingProgress } from "./progressBar.ts";
-import { checkOutputModel, saveCard, savePredictions, saveTrained } from "./outputModel.ts";
+import { cardOptions, checkOutputModel, savePredictions, saveTrained } from "./outputModel.ts";
 import { reportData } from "./reportData.ts";
 import { INTERRUPTED, runNotes } from "./runNotes.ts";
 import { sampleRecorder } from "./samples.ts";
@@ -165,7 +165,8 @@ export async function runTraining(
 
   const scored = { predictions, scores, seconds: scoringSeconds };
   await savePredictions(trainer, scored);
-  await saveCard(trainer, settings, modelFolder, scored);
+  const card = await cardOptions(trainer, settings, modelFolder, scored);
+  await trainer.createModelCard(card);
 
   // results
   const { bestMetric, bestGlobalStep, bestModelCheckpoint, logHistory } = trainer.state;
@@ -192,6 +193,11 @@ export async function runTraining(
   if (bestModelCheckpoint !== null) output.print(`best model: ${bestModelCheckpoint}`);
   output.print(`model: ${args.outputDir}`);
   output.print(`report: ${result.report}`);
+  if (args.pushToHub) {
+    const pushed = await trainer.pushToHub({ ...card, signal });
+    if (pushed !== null)
+      output.print(`pushed: ${pushed.url} (commit ${pushed.commit.slice(0, 8)})`);
+  }
   if (board !== null) output.print(`for TensorBoard: ${board.logDir}`);
   output.print(`done in ${result.seconds.toFixed(1)} s`);
   model.dispose();

@@ -122,9 +122,18 @@ export function resumeCommand(argv: readonly string[], checkpoint: string, folde
     const hasValue = args[at]!.endsWith("checkpoint") && args[at + 1]?.startsWith("-") === false;
     args.splice(at, hasValue ? 2 : 1);
   }
-  const tokenAt = args.findIndex((arg) => /^--token(=|$)/.test(arg)); // a secret
-  if (tokenAt >= 0) args.splice(tokenAt, args[tokenAt] === "--token" ? 2 : 1);
-  return [...program, ...args, "--resume-from-checkpoint", below(checkpoint)].map(quoted).join(" ");
+  const shown = withoutTokens(args);
+  return [...program, ...shown, "--resume-from-checkpoint", below(checkpoint)]
+    .map(quoted)
+    .join(" ");
+}
+
+/** What is printed is read by others: who goes on sets HF_TOKEN, or gives the token again. */
+function withoutTokens(args: readonly string[]): string[] {
+  return args.filter(
+    (arg, i) =>
+      !/^--(hub[-_])?token(=|$)/.test(arg) && !/^--(hub[-_])?token$/.test(args[i - 1] ?? ""),
+  );
 }
 
 /** For a POSIX shell. */

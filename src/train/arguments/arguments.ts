@@ -8,6 +8,7 @@ import { takeOther } from "./takeOther.ts";
 
 export {
   trainingDefaults,
+  type HubStrategy,
   type IntervalStrategy,
   type ReporterName,
   type SamplingStrategy,
@@ -26,7 +27,8 @@ const NONE_IS_DEFAULT: ReadonlySet<string> = new Set(["outputDir", "disableTqdm"
  *   transformers that asks for what is not done here
  */
 export function trainingArguments(input: TrainingArgumentsInput = {}): TrainingArguments {
-  const given = Object.entries(takeOther(input)).filter(
+  const { hubToken } = input; // of arguments that are given on, it is not among the entries
+  const given = Object.entries(takeOther({ ...input, hubToken })).filter(
     ([name, value]) => value !== undefined && !(value === null && NONE_IS_DEFAULT.has(name)),
   );
   const merged = inOwnForm({ ...trainingDefaults, ...Object.fromEntries(given) });
@@ -40,6 +42,8 @@ export function trainingArguments(input: TrainingArgumentsInput = {}): TrainingA
     greaterIsBetter: merged.greaterIsBetter ?? (metric === null ? null : !metric.endsWith("loss")),
   };
   checkCombinations(args);
+  // What prints, copies or saves arguments does not see it.
+  Object.defineProperty(args, "hubToken", { enumerable: false });
   return Object.freeze(args);
 }
 

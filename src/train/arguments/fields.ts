@@ -15,6 +15,9 @@ export type SamplingStrategy = "random" | "sequential" | "group_by_length";
 /** A place that log records go to. */
 export type ReporterName = "jsonl" | "tensorboard";
 
+/** When a run pushes to the Hub. */
+export type HubStrategy = "end" | "every_save" | "checkpoint" | "all_checkpoints";
+
 /** transformers' Seq2SeqTrainingArguments in camelCase, with every default filled in. */
 export interface TrainingArguments {
   /** Folder of the checkpoints, made when needed. Default "trainer_output". */
@@ -148,6 +151,24 @@ export interface TrainingArguments {
   readonly loggingDir: string | null;
   /** What people call the run; the title of report.html. Default null. */
   readonly runName: string | null;
+  /** Pushes the model to the Hub: `hubStrategy` says when. Default false. */
+  readonly pushToHub: boolean;
+  /** Repository, `owner/name`, or a name alone for one of the token's user. Default null: the last name of outputDir. */
+  readonly hubModelId: string | null;
+  /**
+   * "end" pushes when the run calls for it (`pushToHub()`, `saveModel()`); "every_save" also with each checkpoint, in the
+   * background; "checkpoint" besides the checkpoint itself as last-checkpoint, to resume from; "all_checkpoints" each under
+   * its own name. Default "every_save".
+   */
+  readonly hubStrategy: HubStrategy;
+  /** Access token that may write; kept out of logs and files. Default null: HF_TOKEN, then the file of `hf auth login`. */
+  readonly hubToken: string | null;
+  /** Whether a repository that is made is private. Default null: as the owner's settings say. */
+  readonly hubPrivateRepo: boolean | null;
+  /** Waits for a push that is still on its way, where else the next checkpoint is not pushed. Default false. */
+  readonly hubAlwaysPush: boolean;
+  /** Branch that is pushed to. Default null: main. */
+  readonly hubRevision: string | null;
   /** When false, log records are also printed on stderr. Default false, as in transformers. */
   readonly disableTqdm: boolean;
 }
@@ -218,5 +239,12 @@ export const trainingDefaults: TrainingArguments = {
   reportTo: "none",
   loggingDir: null,
   runName: null,
+  pushToHub: false,
+  hubModelId: null,
+  hubStrategy: "every_save",
+  hubToken: null,
+  hubPrivateRepo: null,
+  hubAlwaysPush: false,
+  hubRevision: null,
   disableTqdm: false,
 };

@@ -47,7 +47,7 @@ const ONE_PROCESS = "several processes are those of mpirun or srun, which need n
 const IN_PROCESS = "the process that trains makes the batches, from tokens that lie ready";
 const NOT_SHARDED = "weights, gradients and optimizer states are whole on their device";
 const COMPILED = "kernels are compiled when they are first used";
-const ON_HUB = "nothing is sent to the Hub during a run";
+const OF_VERSION_3 = "the name of version 3";
 const AT_ONCE = "computeMetrics gets the ids of all rows at once";
 
 const ignored = (rule: ReadableRule, because: string): OtherArgument => ({
@@ -152,13 +152,6 @@ export const OTHER_ARGUMENTS = {
     flag,
     "gradloom train saves a checkpoint on SIGTERM and Ctrl-C anyway; in code train({ interruptSignal }) does",
   ),
-  pushToHub: refused(flag, ON_HUB, "Upload the folder afterwards."),
-  hubToken: refused(text, ON_HUB),
-  hubPrivateRepo: refused(maybe, ON_HUB),
-  hubModelId: refused(text, ON_HUB),
-  hubStrategy: refused(nonEmptyText, ON_HUB, "Leave it out.", (value) => value === "every_save"),
-  hubAlwaysPush: refused(flag, ON_HUB),
-  hubRevision: refused(text, ON_HUB),
   restoreCallbackStatesFromCheckpoint: ignored(
     flag,
     "callbacks always go on with the state that a checkpoint holds",
@@ -282,9 +275,9 @@ export const OTHER_ARGUMENTS = {
   dispatchBatches: ignored(maybe, ONE_PROCESS),
   fsdpMinNumParams: refused(count, NOT_SHARDED, "Leave it out.", (value) => value === 0),
   fsdpTransformerLayerClsToWrap: refused(text, NOT_SHARDED),
-  pushToHubModelId: refused(text, ON_HUB),
-  pushToHubOrganization: refused(text, ON_HUB),
-  pushToHubToken: refused(text, ON_HUB),
+  pushToHubModelId: refused(text, OF_VERSION_3, "Set hubModelId."),
+  pushToHubOrganization: refused(text, OF_VERSION_3, 'Set hubModelId to "organization/name".'),
+  pushToHubToken: refused(text, OF_VERSION_3, "Set hubToken."),
 } as const satisfies Readonly<Record<string, OtherArgument>>;
 
 /** A name of transformers that is no field here. */

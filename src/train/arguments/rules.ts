@@ -104,6 +104,13 @@ export const argumentRules: Readonly<Record<Field, ReadableRule>> = {
   reportTo: listOf("none", "all", "jsonl", "tensorboard"),
   loggingDir: orNull(nonEmptyText),
   runName: orNull(nonEmptyText),
+  pushToHub: flag,
+  hubModelId: orNull(nonEmptyText),
+  hubStrategy: oneOf("end", "every_save", "checkpoint", "all_checkpoints"),
+  hubToken: orNull(nonEmptyText),
+  hubPrivateRepo: orNull(flag),
+  hubAlwaysPush: flag,
+  hubRevision: orNull(nonEmptyText),
   disableTqdm: flag,
 };
 

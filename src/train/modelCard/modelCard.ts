@@ -37,6 +37,8 @@ export interface ModelCardOptions {
   readonly datasetMetadata?: readonly Readonly<Record<string, string>>[] | undefined;
   /** Figures by transformers' names (rouge1, gen_len) of a split, in place of those of the log's last evaluation. */
   readonly results?: { readonly split: string; readonly metrics: Readonly<Metrics> } | undefined;
+  /** Hub id under which others load the model. Default hubModelId, else one with ORGANISATION in place of the owner. */
+  readonly usedAs?: string | undefined;
   /** What the prompts of training looked like, with {column} where a text went. */
   readonly prompt?: string | undefined;
 }
@@ -54,7 +56,8 @@ export interface CardRun {
  */
 export async function modelCard(run: CardRun, options: ModelCardOptions): Promise<string> {
   const { model, args, state } = run;
-  const modelName = options.modelName ?? (await lastName(args.outputDir));
+  const usedAs = options.usedAs ?? args.hubModelId;
+  const modelName = options.modelName ?? (await lastName(args.hubModelId ?? args.outputDir));
   const isBest = args.loadBestModelAtEnd && state.bestModelCheckpoint !== null;
   const logged = runResults(state.logHistory, isBest ? state.bestGlobalStep! : undefined);
   const given = options.results;
@@ -72,7 +75,7 @@ export async function modelCard(run: CardRun, options: ModelCardOptions): Promis
     lines: logged.lines,
     evaluation: given === undefined ? logged.evaluation : byHeading(given.metrics),
     split: given?.split ?? "evaluation",
-    usedAs: `ORGANISATION/${modelName}`,
+    usedAs: usedAs?.includes("/") ? usedAs : `ORGANISATION/${modelName}`,
     prompt: options.prompt ?? null,
   });
 }
