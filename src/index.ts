@@ -7,3 +7,6 @@ export { loadDataset, streamDataset, type LoadDatasetOptions } from "./data/load
 export { pushFolderToHub } from "./hub/pushFolder.ts";
 export type { RowOptions } from "./data/rowChecks.ts";
 export { preprocessCached, type CacheOptions } from "./data/tokenCache.ts";
+
+// Processes that train together find each other through MPI, which pages have not.
+export { openProcessGroup } from "./distributed/openProcessGroup.ts";

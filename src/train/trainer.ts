@@ -26,6 +26,8 @@ import {
 import { lockOutputFolder } from "./checkpoint/outputLock.ts";
 import { checkedCollator } from "./checkedCollator.ts";
 import { evaluationLoop, type ComputeMetrics, type EvalPrediction } from "./evaluate.ts";
+import { singleProcess, type ProcessGroup } from "../distributed/processGroup.ts";
+import { checkedWire, type WireDtype } from "../distributed/wire.ts";
 import { inTraining } from "./mode.ts";
 import { modelCard, writeModelCard, type ModelCardOptions } from "./modelCard/modelCard.ts";
 import { writeMetrics, writeState } from "./output/runFiles.ts";
@@ -55,6 +57,16 @@ export interface TrainerOptions {
   readonly computeMetrics?: ComputeMetrics;
   /** Rows to batches; pads rows whose lengths differ when left out. */
   readonly collator?: Collator;
+  /**
+   * Processes that train the model together, from `openProcessGroup`; batch sizes are each one's own. Default: this process
+   * alone. An error in one of several ends them all.
+   */
+  readonly processGroup?: ProcessGroup;
+  /**
+   * What travels between the processes of a group: "bf16" halves the bytes and rounds each gradient twice, off by up to 2^-8 of
+   * the ranks' magnitudes. Default "f32".
+   */
+  readonly gradientWire?: WireDtype;
 }
 
 /** How `Trainer.pushToHub` pushes, and what its card says. */
@@ -77,6 +89,9 @@ export class Trainer {
   readonly computeMetrics: ComputeMetrics | undefined;
   /** @internal Pass callbacks to the constructor. */
   readonly callbacks: CallbackHandler;
+  /** The processes that train together; one unless `processGroup` was given. */
+  readonly group: ProcessGroup;
+  readonly gradientWire: WireDtype;
   /** Of the run so far; `train` begins it anew. */
   state = new TrainerState();
   readonly #pushes: HubPushes;
@@ -95,11 +110,14 @@ export class Trainer {
       ? checkedCollator(options.collator)
       : defaultCollator(options.tokenizer?.padTokenId ?? 0);
     this.computeMetrics = options.computeMetrics;
+    this.group = options.processGroup ?? singleProcess;
+    this.gradientWire = checkedWire(options.gradientWire ?? "f32");
+    this.state = this.#freshState();
     const callbacks = options.callbacks ?? [];
     this.callbacks = new CallbackHandler([
       defaultFlow,
       ...callbacks,
-      ...reportersOf(this.args, callbacks),
+      ...(this.group.rank === 0 ? reportersOf(this.args, callbacks) : []),
     ]);
     if (this.args.gradientCheckpointing && !this.model.gradientCheckpointingEnable) {
       throw new ArgumentError(
@@ -127,19 +145,7 @@ export class Trainer {
   async train(options: TrainOptions = {}): Promise<TrainOutput> {
     return inTraining(this.model, async () => {
       await this.#initialised;
-      const { outputDir, saveStrategy } = this.args;
-      const writes = saveStrategy !== "no" || reporterNames(this.args).length > 0;
-      const unlock = writes && !options.isLocked ? await lockOutputFolder(outputDir) : null;
-      this.state = new TrainerState();
-      try {
-        // What would fail after hours fails now.
-        if (this.args.pushToHub) await this.#openHub();
-        const output = await trainLoop(this, options);
-        await this.#pushes.finish();
-        return output;
-      } finally {
-        await unlock?.();
-      }
+      return endingAll(this.group, () => this.#trainAlone(options));
     });
   }
 
@@ -173,6 +179,25 @@ export class Trainer {
     return result;
   }
 
+  /** A run that holds outputDir for itself where it writes; of several processes rank 0 does. */
+  async #trainAlone(options: TrainOptions): Promise<TrainOutput> {
+    const { outputDir, saveStrategy, pushToHub } = this.args;
+    const writes = saveStrategy !== "no" || reporterNames(this.args).length > 0;
+    const unlock =
+      writes && this.group.rank === 0 && !options.isLocked
+        ? await lockOutputFolder(outputDir)
+        : null;
+    this.state = this.#freshState();
+    try {
+      if (pushToHub) await this.#openHub(); // what would fail after hours fails now
+      const output = await trainLoop(this, options);
+      await this.#pushes.finish();
+      return output;
+    } finally {
+      await unlock?.();
+    }
+  }
+
   get #prediction(): "generate" | "argmax" {
     return this.args.predictWithGenerate ? "generate" : "argmax";
   }
@@ -194,29 +219,40 @@ export class Trainer {
     await this.#initialised;
     const batchSize = args.perDeviceEvalBatchSize;
     const started = performance.now();
-    const { loss, samples, predictions, labelIds } = await evaluationLoop(model, dataset, {
-      ...{ batchSize, collate, predict, signal },
-      autocast: autocastOf(model, args),
-      labelSmoothing: args.labelSmoothingFactor,
-      generation: {
-        maxLength: args.generationMaxLength ?? undefined,
-        numBeams: args.generationNumBeams ?? undefined,
-      },
-      onBatch: () => this.notify("onPredictionStep"),
+    const { group } = this;
+    return endingAll(group, async () => {
+      const { loss, samples, predictions, labelIds } = await evaluationLoop(model, dataset, {
+        ...{ batchSize, collate, predict, signal, group },
+        autocast: autocastOf(model, args),
+        labelSmoothing: args.labelSmoothingFactor,
+        generation: {
+          maxLength: args.generationMaxLength ?? undefined,
+          numBeams: args.generationNumBeams ?? undefined,
+        },
+        onBatch: () => this.notify("onPredictionStep"),
+      });
+      const isAsked = predict && computeMetrics && group.rank === 0;
+      const own = isAsked ? await computeMetrics({ predictions, labelIds }) : {};
+      const seconds = (performance.now() - started) / 1000;
+      const [metrics] = await group.gather({
+        [`${prefix}_loss`]: loss,
+        ...withPrefix(prefix, own),
+        ...speedMetrics(prefix, seconds, samples, batchCount(samples, batchSize * group.size)!),
+      });
+      return { predictions, labelIds, metrics: metrics! };
     });
-    const own = predict && computeMetrics ? await computeMetrics({ predictions, labelIds }) : {};
-    const seconds = (performance.now() - started) / 1000;
-    const metrics = {
-      [`${prefix}_loss`]: loss,
-      ...withPrefix(prefix, own),
-      ...speedMetrics(prefix, seconds, samples, batchCount(samples, batchSize)!),
-    };
-    return { predictions, labelIds, metrics };
+  }
+
+  #freshState(): TrainerState {
+    const state = new TrainerState();
+    state.isWorldProcessZero = state.isLocalProcessZero = this.group.rank === 0;
+    return state;
   }
 
   /**
    * Writes the model or its adapter, the tokenizer's files where there is one, and training_args.json: they take the place
    * of older ones once all are on the disk, and other files of the folder stay.
+   * Of several processes, all of which must call it, rank 0 does.
    * @param folder default outputDir. With the argument `pushToHub`, what goes there is pushed, too
    * @throws {CheckpointError} when they cannot be written, or would be loaded together with other weights that are there
    * @throws {HubError} when the Hub refuses or cannot be reached
@@ -225,7 +261,10 @@ export class Trainer {
     const { pushToHub, outputDir } = this.args;
     if (pushToHub && folder === outputDir) {
       await this.pushToHub({ commitMessage: "Model save" });
-    } else if (this.state.isWorldProcessZero) await saveModelFiles(folder, this);
+      return;
+    }
+    if (this.group.rank === 0) await saveModelFiles(folder, this);
+    await this.group.barrier();
   }
 
   /**
@@ -320,6 +359,17 @@ export class Trainer {
 function given<T extends object>(options: T): T {
   const entries = Object.entries(options).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as T;
+}
+
+/** Runs what all ranks do together. An error ends them all, for they would wait for this one; being interrupted is agreed upon. */
+async function endingAll<T>(group: ProcessGroup, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const isAgreed = error instanceof Error && error.name === "AbortError";
+    if (group.size > 1 && !isAgreed) group.abort(error);
+    throw error;
+  }
 }
 
 function withPrefix(prefix: string, metrics: Metrics): Metrics {

@@ -18,6 +18,9 @@ const REASONS = [
   "runs in a browser; test/browser runs the same calls",
   "needs Python",
   "needs an account of the Hub",
+  "needs an MPI library",
+  "needs Slurm",
+  "needs Kubernetes",
 ];
 
 /** Languages that are shown and are not commands: output, formulas, headers. */

@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { rouge } from "../../eval/rouge.ts";
+import type { ProcessGroup } from "../../distributed/processGroup.ts";
 import { renderTrainingReport } from "../report/trainingPage.ts";
 import { openDevice } from "../../kernels/openDevice.ts";
 import { addLora } from "../../t5/lora/adapter.ts";
@@ -26,6 +27,7 @@ import { fetchModel, MODEL_AND_CARD } from "../hub.ts";
 import { parameterLines } from "../lora.ts";
 import { endingGently } from "../terminal/interruption.ts";
 import type { Output } from "../terminal/output.ts";
+import { deviceOptionsOf, rankZeroFirst, shareOf } from "../processGroup.ts";
 import { openOutputFolder, writeReport } from "../outputFolder.ts";
 import { startProgress } from "../terminal/progress.ts";
 import { summarizeRows } from "../summaries.ts";
@@ -46,6 +48,7 @@ export async function runTraining(
   settings: TrainSettings,
   output: Output,
   signal: AbortSignal,
+  group: ProcessGroup,
 ): Promise<TrainResult> {
   const started = performance.now();
   const args = trainingArguments({ ...settings.arguments, disableTqdm: true });
@@ -53,11 +56,12 @@ export async function runTraining(
 
   // data and model
   const columns = columnsOf(settings);
-  const rows = await loadRows(settings, args, signal);
+  const rows = await rankZeroFirst(group, () => loadRows(settings, args, signal));
   const { threads } = settings;
-  const device = await openDevice(settings.device, threads === undefined ? {} : { threads });
+  const device = await openDevice(settings.device, deviceOptionsOf(settings.device, threads));
   const { revision } = settings;
-  const modelFolder = await fetchModel(settings.model, { revision, signal }, MODEL_AND_CARD);
+  const fetch = () => fetchModel(settings.model, { revision, signal }, MODEL_AND_CARD);
+  const modelFolder = await rankZeroFirst(group, fetch);
   const tokenizer = await Tokenizer.fromPretrained(modelFolder);
   const model = await T5ForConditionalGeneration.fromPretrained(modelFolder, {
     device,
@@ -67,28 +71,29 @@ export async function runTraining(
   model.nameOrPath = settings.model; // for others than this machine
   if (modelFolder !== settings.model) model.revision = revision ?? null;
   checkVocabulary(tokenizer, model.config);
-  await openOutputFolder(args.outputDir);
+  await openFolder(group, args.outputDir);
   if (settings.lora) addLora(model, settings.lora, { seed: args.seed });
-  await checkOutputModel(args.outputDir, modelFolder, {
-    ...{ model, hasNewAdapter: settings.lora !== null },
-  });
+  const place = { model, hasNewAdapter: settings.lora !== null };
+  await rankZeroFirst(group, () => checkOutputModel(args.outputDir, modelFolder, place));
   const parameters = model.numParameters();
   const trainableParameters = model.numParameters({ trainableOnly: true });
   for (const line of parameterLines(trainableParameters, parameters)) output.print(line);
-  const tokenized = await tokenize(rows, tokenizer, settings, signal);
+  const tokenized = await rankZeroFirst(group, () => tokenize(rows, tokenizer, settings, signal));
   const summarize = (which: readonly Row[], onProgress?: (done: number) => void) =>
     summarizeRows(model, tokenizer, which, {
       batchSize: args.perDeviceEvalBatchSize,
       columns,
       generation: { maxNewTokens: settings.maxNewTokens },
-      signal,
+      ...{ signal, group },
       ...(onProgress ? { onProgress } : {}),
     });
 
   // training
-  const progress = trainingProgress(settings.arguments.disableTqdm !== true);
+  const isShown = settings.arguments.disableTqdm !== true && group.rank === 0;
+  const progress = trainingProgress(isShown);
   const sampleRows = rows.validation.slice(0, settings.sampleRows);
-  const board = reporterNames(args).includes("tensorboard") ? new TensorBoardCallback() : null;
+  const hasBoard = reporterNames(args).includes("tensorboard") && group.rank === 0;
+  const board = hasBoard ? new TensorBoardCallback() : null;
   const samples = sampleRecorder(
     () => summarize(sampleRows),
     async ({ step, texts }) => {
@@ -108,6 +113,7 @@ export async function runTraining(
     ...(tokenized.validation.length > 0 ? { evalDataset: tokenized.validation } : {}),
     ...(args.predictWithGenerate ? { computeMetrics: rougeMetrics(tokenizer) } : {}),
     tokenizer,
+    processGroup: group,
     callbacks: [
       notes.callback,
       progress.callback,
@@ -121,8 +127,9 @@ export async function runTraining(
     trainer.train({ resumeFromCheckpoint, signal, interruptSignal, isLocked: true }),
   )
     .finally(() => progress.stop())
-    .catch((error: unknown) => {
+    .catch(async (error: unknown) => {
       notes.sayHowToGoOn();
+      if (isInterruption(error)) await group.close(); // all ranks have agreed to end here
       throw error;
     });
 
@@ -130,7 +137,8 @@ export async function runTraining(
   await saveTrained(trainer, training, { train: examples, validation: rows.validation.length });
 
   // ROUGE of the model that training ended with: the best one with --load-best-model-at-end
-  const scoring = startProgress("summaries of test rows", rows.test.length);
+  const rowsHere = shareOf(rows.test, args.perDeviceEvalBatchSize, group).length;
+  const scoring = startProgress("summaries of test rows", rowsHere, { quiet: group.rank > 0 });
   const scoringBegan = performance.now();
   const predictions = await summarize(rows.test, (done) => scoring.update(done));
   const scoringSeconds = (performance.now() - scoringBegan) / 1000;
@@ -167,7 +175,7 @@ export async function runTraining(
     throughput: progress.throughput,
     ...{ columns, sampleRows, samples: samples.records },
   });
-  await writeReport(args.outputDir, renderTrainingReport(page));
+  if (group.rank === 0) await writeReport(args.outputDir, renderTrainingReport(page));
   if (bestModelCheckpoint !== null) output.print(`best model: ${bestModelCheckpoint}`);
   output.print(`model: ${args.outputDir}`);
   output.print(`report: ${result.report}`);
@@ -181,6 +189,17 @@ export async function runTraining(
   model.dispose();
   await device.close();
   return result;
+}
+
+/** Makes the folder where it is missing and holds it for this run: rank 0 does, which alone writes. Collective. */
+function openFolder(group: ProcessGroup, folder: string): Promise<void> {
+  return rankZeroFirst(group, () =>
+    group.rank === 0 ? openOutputFolder(folder) : Promise.resolve(),
+  );
+}
+
+function isInterruption(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
 }
 
 /** Said before training rather than after the first evaluation. */

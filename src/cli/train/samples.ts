@@ -32,6 +32,7 @@ export function sampleRecorder(
       const isResumed = state.globalStep > 0;
       const before = isResumed ? await readRecords(fileIn(outputDir)) : [];
       records.push(...before.filter(({ step }) => step <= state.globalStep));
+      if (!state.isWorldProcessZero) return; // of several processes one writes
       await mkdir(outputDir, { recursive: true });
       const bytes = new TextEncoder().encode(records.map(toLine).join(""));
       await writeAtomically(fileIn(outputDir), [bytes]);
@@ -39,6 +40,7 @@ export function sampleRecorder(
     async onEvaluate({ outputDir }, state) {
       const record = { step: state.globalStep, texts: await summarize() };
       records.push(record);
+      if (!state.isWorldProcessZero) return;
       await appendFile(fileIn(outputDir), toLine(record));
       await onRecord(record);
     },
