@@ -72,7 +72,7 @@ export async function createRepository(id: string, options: PushOptions = {}): P
     );
   }
   const access = await accessOf(options);
-  const hub = await import("@huggingface/hub");
+  const hub = await import("./hubLibrary.ts");
   const name = id.includes("/") ? id : `${await userName(access, id, options)}/${id}`;
   const target = { endpoint: access.endpoint, name, branch: "main" };
   // 409: it is there. 403: perhaps so, and the token may write to it but make none.
@@ -116,7 +116,7 @@ export async function pushFiles(
   if (files.size === 0) throw new ArgumentError("pushToHub: needs at least one file, got none");
   const access = await accessOf(options);
   const target = { endpoint: access.endpoint, name, branch };
-  const hub = await import("@huggingface/hub");
+  const hub = await import("./hubLibrary.ts");
   const ask = { hubUrl: access.endpoint, fetch: hubFetch(access, target, options) };
   const repo = { type: "model", name } as const;
   if (branch !== "main" && !branch.startsWith("refs/pr/")) {
@@ -185,7 +185,7 @@ const noEnvironment = {
 };
 
 async function userName(access: HubAccess, id: string, options: PushOptions): Promise<string> {
-  const { whoAmI } = await import("@huggingface/hub");
+  const { whoAmI } = await import("./hubLibrary.ts");
   const fetch = hubFetch(access, { endpoint: access.endpoint, name: id, branch: "main" }, options);
   const { name } = await whoAmI({ hubUrl: access.endpoint, fetch, accessToken: "hf_" });
   return name;

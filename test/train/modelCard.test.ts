@@ -97,6 +97,19 @@ describe("a model card", () => {
     expect(sectionsOf(card).get("# x")).toContain("- Rouge1: 0.2770");
   });
 
+  it("counts the processes that trained together", async () => {
+    const args = trainingArguments({ perDeviceTrainBatchSize: 4, gradientAccumulationSteps: 2 });
+    const run = { model: new TinyModel(), args, state: new TrainerState(), group: { size: 3 } };
+    const { "### Training hyperparameters": text } = Object.fromEntries(
+      sectionsOf(await modelCard(run, {})),
+    );
+    // The order is that of transformers' extract_hyperparameters_from_trainer.
+    expect(text).toContain(
+      "- seed: 42\n- distributed_type: MPI\n- num_devices: 3\n- gradient_accumulation_steps: 2\n" +
+        "- total_train_batch_size: 24\n- total_eval_batch_size: 24\n",
+    );
+  });
+
   it("has no result for a figure that is no number, and names local data by its name", async () => {
     const golden = goldens[2]!;
     const options = { datasetTags: [], dataset: "notes" };

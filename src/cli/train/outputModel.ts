@@ -47,6 +47,7 @@ export async function saveTrained(
   { metrics }: TrainOutput,
   samples: { readonly train: number | null; readonly validation: number },
 ): Promise<void> {
+  if (!trainer.state.isWorldProcessZero) return;
   await saveModelFiles(trainer.args.outputDir, trainer); // trainer.saveModel would push it
   await trainer.saveMetrics("train", {
     ...metrics,
@@ -63,7 +64,7 @@ export async function savePredictions(
   trainer: Trainer,
   { predictions, scores, seconds }: Scored,
 ): Promise<void> {
-  if (scores === null) return;
+  if (scores === null || !trainer.state.isWorldProcessZero) return;
   const figures = Object.entries(scores).map(([name, value]) => [`predict_${name}`, value]);
   await trainer.saveMetrics("predict", {
     ...(Object.fromEntries(figures) as Metrics),

@@ -3,8 +3,11 @@
 import type { TrainingArguments } from "../arguments/arguments.ts";
 import { pythonFloat } from "./pythonNumbers.ts";
 
-/** Texts by transformers' names, in its order; what has its default and says nothing is left out. */
-export function hyperparameters(args: TrainingArguments): Map<string, string> {
+/**
+ * Texts by transformers' names, in its order; what has its default and says nothing is left out.
+ * @param processes that trained together
+ */
+export function hyperparameters(args: TrainingArguments, processes: number): Map<string, string> {
   const { perDeviceTrainBatchSize: batch, gradientAccumulationSteps: batches } = args;
   const found = new Map<string, string>([
     ["learning_rate", pythonFloat(args.learningRate)],
@@ -12,9 +15,16 @@ export function hyperparameters(args: TrainingArguments): Map<string, string> {
     ["eval_batch_size", String(args.perDeviceEvalBatchSize)],
     ["seed", String(args.seed)],
   ]);
-  if (batches > 1) {
-    found.set("gradient_accumulation_steps", String(batches));
-    found.set("total_train_batch_size", String(batch * batches));
+  if (processes > 1) {
+    found.set("distributed_type", "MPI");
+    found.set("num_devices", String(processes));
+  }
+  if (batches > 1) found.set("gradient_accumulation_steps", String(batches));
+  if (batches * processes > 1) {
+    found.set("total_train_batch_size", String(batch * batches * processes));
+  }
+  if (processes > 1) {
+    found.set("total_eval_batch_size", String(args.perDeviceEvalBatchSize * processes));
   }
   const betas = `(${pythonFloat(args.adamBeta1)},${pythonFloat(args.adamBeta2)})`;
   found.set(

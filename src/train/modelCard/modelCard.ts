@@ -48,6 +48,8 @@ export interface CardRun {
   readonly model: TrainableModel;
   readonly args: TrainingArguments;
   readonly state: TrainerState;
+  /** The processes that train together; one when left out. */
+  readonly group?: { readonly size: number };
 }
 
 /**
@@ -71,7 +73,7 @@ export async function modelCard(run: CardRun, options: ModelCardOptions): Promis
     tags: list(options.tags),
     tasks: list(options.tasks ?? "text2text-generation"),
     datasets: datasetsOf(options),
-    hyperparameters: hyperparameters(args),
+    hyperparameters: hyperparameters(args, run.group?.size ?? 1),
     lines: logged.lines,
     evaluation: given === undefined ? logged.evaluation : byHeading(given.metrics),
     split: given?.split ?? "evaluation",
