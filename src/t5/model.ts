@@ -1,6 +1,6 @@
 // T5ForConditionalGeneration: the network with its files, its parameters by name, and generation.
 
-import type { Device } from "../tensor/device.ts";
+import { checkDevice, type Device } from "../tensor/device.ts";
 import { Generator, normalArray } from "../tensor/philox.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { keep } from "../tensor/scope.ts";
@@ -79,6 +79,7 @@ export class T5ForConditionalGeneration extends T5Network {
     source: ModelSource,
     options: PretrainedOptions,
   ): Promise<T5ForConditionalGeneration> {
+    checkDevice("fromPretrained", (options as PretrainedOptions | undefined)?.device);
     const { adapter, ...baseOptions } = options;
     if (adapter !== undefined) {
       // The revision is the model's.
