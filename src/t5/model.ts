@@ -22,7 +22,12 @@ import { loraFiles, findAdapter, openLora, readLora, type OpenLora } from "./lor
 import type { ModelSource } from "../model/modelFolder.ts";
 import { T5Network } from "./network.ts";
 import { locateModel } from "../model/pretrained.ts";
-import { parseWeightDtype, torchDtype, type WeightDtype } from "../model/weightDtype.ts";
+import {
+  parseWeightDtype,
+  torchDtype,
+  type TorchDtype,
+  type WeightDtype,
+} from "../model/weightDtype.ts";
 import { toBlobs, writeFiles, type SavedFiles } from "../model/savedFiles.ts";
 import { buildWeights, type T5Weights } from "./weights.ts";
 
@@ -238,7 +243,8 @@ export class T5ForConditionalGeneration extends T5Network {
     if (this.lora && !isMerged(this)) return loraFiles(this);
     const tied = this.weights.lmHead.weight === this.weights.shared;
     const dtype = torchDtype(this.weights.shared.dtype);
-    const config = { ...this.config.withTying(tied).toJSON(), ...(dtype ? { dtype } : {}) };
+    const fields = this.config.withTying(tied).toJSON();
+    const config = { ...fields, ...(dtype ? dtypeFields(fields, dtype) : {}) };
     return {
       texts: {
         "config.json": configText(config),
@@ -265,6 +271,11 @@ async function withAdapter(
     throw error;
   });
   return model;
+}
+
+/** `dtype`, and the name that transformers 4 has for it where the model's file said it, too: one would contradict the other. */
+function dtypeFields(fields: object, dtype: TorchDtype) {
+  return "torch_dtype" in fields ? { dtype, torch_dtype: dtype } : { dtype };
 }
 
 /** Fields that transformers 5 refuses as 1 and takes as 1.0, which JSON.stringify cannot say. */
