@@ -2,6 +2,7 @@
 
 import { copyRangeInto } from "../kernels/moves/slice.ts";
 import { AutogradError, ShapeError } from "../tensor/errors.ts";
+import { requireTensors } from "../tensor/requireTensors.ts";
 import { scope } from "../tensor/scope.ts";
 import { formatShape, sameShape } from "../tensor/shape.ts";
 import type { TensorData } from "../tensor/nested.ts";
@@ -20,6 +21,7 @@ import { alias, Tensor, tensor } from "../tensor/tensor.ts";
  * @throws {DtypeError} when the dtypes differ
  */
 export function assign(target: Tensor, source: Tensor | TensorData): Tensor {
+  requireTensors("assign", { target });
   if (target.node !== null) {
     throw new AutogradError(
       "assign: target must be a leaf, got the result of an op. Make it with tensor(), or compute it in noGrad().",

@@ -3,6 +3,7 @@
 import { addInPlace } from "../kernels/pointwise/accumulate.ts";
 import { AutogradError, DisposedError, ShapeError } from "../tensor/errors.ts";
 import { formatShape, sameShape } from "../tensor/shape.ts";
+import { requireTensors } from "../tensor/requireTensors.ts";
 import { scope } from "../tensor/scope.ts";
 import { alias, full, type Tensor } from "../tensor/tensor.ts";
 import { addForward } from "../kernels/pointwise/pointwise.ts";
@@ -38,6 +39,7 @@ export function backward(
   seed?: Tensor,
   into: ReadonlyMap<Tensor, Tensor> = new Map(),
 ): Map<Tensor, Tensor> {
+  requireTensors("backward", { output }, "Pass the loss.");
   for (const [leaf, x] of into) checkDestination("backward: into", leaf, x);
   return backwardOnto((leaf) => into.get(leaf), output, targets, seed);
 }

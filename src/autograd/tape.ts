@@ -8,7 +8,7 @@
 import { AutogradError, DisposedError } from "../tensor/errors.ts";
 import { formatShape } from "../tensor/shape.ts";
 import type { Synchronous } from "../tensor/scope.ts";
-import { keep } from "../tensor/scope.ts";
+import { keep, requireFunction } from "../tensor/scope.ts";
 import type { GraphNode, Tensor } from "../tensor/tensor.ts";
 import { alias } from "../tensor/tensor.ts";
 import { valueChecks } from "./valueChecks.ts";
@@ -145,6 +145,7 @@ function edgeOf(x: Tensor | null): Edge {
 
 /** Runs `fn` without recording: nothing made inside has a gradient. */
 export function noGrad<T>(fn: () => T, ..._synchronous: Synchronous<T>): T {
+  requireFunction("noGrad", fn);
   return withTape(false, fn);
 }
 

@@ -2,6 +2,7 @@
 
 import { adamwInPlace } from "../kernels/optimizer/adamw.ts";
 import { ArgumentError, AutogradError } from "../tensor/errors.ts";
+import { requireTensors } from "../tensor/requireTensors.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Gradients } from "./gradients.ts";
@@ -202,8 +203,14 @@ export function checkedParameters(
 ): Map<string, Tensor> {
   const checked = new Map<string, Tensor>();
   const seen = new Set<Tensor>();
-  for (const [key, p] of parameters.entries()) {
+  if (!Array.isArray(parameters) && !(parameters instanceof Map)) {
+    throw new ArgumentError(
+      `AdamW: parameters must be an array of tensors or a Map, got ${typeof parameters}. Pass model.parameters().`,
+    );
+  }
+  for (const [key, p] of parameters.entries() as Iterable<[number | string, Tensor]>) {
     const name = String(key);
+    requireTensors("AdamW", { [name]: p });
     if (!p.requiresGrad) continue;
     if (p.node !== null) {
       throw new AutogradError(

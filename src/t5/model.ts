@@ -1,6 +1,6 @@
 // T5ForConditionalGeneration: the network with its files, its parameters by name, and generation.
 
-import type { Device } from "../tensor/device.ts";
+import { checkDevice, type Device } from "../tensor/device.ts";
 import { Generator, normalArray } from "../tensor/philox.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { keep } from "../tensor/scope.ts";
@@ -23,7 +23,12 @@ import { loraFiles, findAdapter, openLora, readLora, type OpenLora } from "./lor
 import type { ModelSource } from "../model/modelFolder.ts";
 import { T5Network } from "./network.ts";
 import { locateModel } from "../model/pretrained.ts";
-import { parseWeightDtype, torchDtype, type WeightDtype } from "../model/weightDtype.ts";
+import {
+  parseWeightDtype,
+  torchDtype,
+  type TorchDtype,
+  type WeightDtype,
+} from "../model/weightDtype.ts";
 import { toBlobs, writeFiles, type SavedFiles } from "../model/savedFiles.ts";
 import { buildWeights, type T5Weights } from "./weights.ts";
 
@@ -80,6 +85,7 @@ export class T5ForConditionalGeneration extends T5Network {
     source: ModelSource,
     options: PretrainedOptions,
   ): Promise<T5ForConditionalGeneration> {
+    checkDevice("fromPretrained", (options as PretrainedOptions | undefined)?.device);
     const { adapter, ...baseOptions } = options;
     if (adapter !== undefined) {
       // The revision is the model's.
@@ -251,7 +257,8 @@ export class T5ForConditionalGeneration extends T5Network {
     if (this.lora && !isMerged(this)) return loraFiles(this);
     const tied = this.weights.lmHead.weight === this.weights.shared;
     const dtype = torchDtype(this.weights.shared.dtype);
-    const config = { ...this.config.withTying(tied).toJSON(), ...(dtype ? { dtype } : {}) };
+    const fields = this.config.withTying(tied).toJSON();
+    const config = { ...fields, ...(dtype ? dtypeFields(fields, dtype) : {}) };
     return {
       texts: {
         "config.json": configText(config),
@@ -278,6 +285,11 @@ async function withAdapter(
     throw error;
   });
   return model;
+}
+
+/** `dtype`, and the name that transformers 4 has for it where the model's file said it, too: one would contradict the other. */
+function dtypeFields(fields: object, dtype: TorchDtype) {
+  return "torch_dtype" in fields ? { dtype, torch_dtype: dtype } : { dtype };
 }
 
 /** Fields that transformers 5 refuses as 1 and takes as 1.0, which JSON.stringify cannot say. */

@@ -1,5 +1,6 @@
 // Tensors of numbers that a rule gives: ones, a row of numbers, random ones.
 
+import { checkDevice } from "./device.ts";
 import { isFloat } from "./dtype.ts";
 import { ArgumentError, DtypeError } from "./errors.ts";
 import { normalArray, uniformArray, type Generator } from "./philox.ts";
@@ -24,6 +25,7 @@ export function arange(start: number, end: number, options: TensorOptions): Tens
 export function arange(start: number, end: number, step: number, options: TensorOptions): Tensor;
 export function arange(...args: readonly (number | TensorOptions)[]): Tensor {
   const options = args.at(-1) as TensorOptions;
+  checkDevice("arange", (options as TensorOptions | undefined)?.device);
   const numbers = args.slice(0, -1) as number[];
   const [start, end, step = 1] = numbers.length === 1 ? [0, numbers[0]!] : numbers;
   if (![start!, end!, step].every(Number.isFinite) || step === 0) {
@@ -64,10 +66,11 @@ function drawn(
   options: RandomOptions,
   draw: (size: number) => Float32Array,
 ): Tensor {
-  const { dtype = "f32" } = options;
+  const { dtype = "f32" } = (options as RandomOptions | undefined) ?? {};
   if (!isFloat(dtype)) {
     throw new DtypeError(`${name}: dtype must be floating-point, got ${dtype}`);
   }
+  checkDevice(name, (options as RandomOptions | undefined)?.device);
   if ((options as Partial<RandomOptions>).generator === undefined) {
     throw new ArgumentError(`${name}: needs a generator. Pass { generator: new Generator(seed) }.`);
   }

@@ -3,6 +3,7 @@
 
 import type { asyncDisposeSymbol } from "./disposal.ts";
 import type { Dtype, StorageArray, DataArray, FloatArray } from "./dtype.ts";
+import { DeviceError } from "./errors.ts";
 import type { Shape } from "./shape.ts";
 import type { WasmBody } from "./wasm.ts";
 import type { ScalarType, WgslBody } from "./wgsl.ts";
@@ -145,6 +146,20 @@ export interface Device {
   close(): Promise<void>;
   /** `close`, for `await using device = await openDevice(...)`. */
   [asyncDisposeSymbol](): Promise<void>;
+}
+
+/**
+ * The device, looked at: programs without types pass its name, or forget an await.
+ * @throws {DeviceError} for anything else
+ */
+export function checkDevice(op: string, device: unknown): Device {
+  if (typeof device === "object" && device !== null && "allocate" in device)
+    return device as Device;
+  const isPromise = device instanceof Promise;
+  const got = isPromise ? "a promise" : typeof device === "string" ? `"${device}"` : typeof device;
+  throw new DeviceError(
+    `${op}: needs a device, got ${got === "undefined" ? "none" : got}. Pass { device: await openDevice("cpu") }.`,
+  );
 }
 
 export type { FloatArray, ScalarType };

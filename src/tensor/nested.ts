@@ -1,6 +1,6 @@
 // Numbers in arrays in arrays, as programs write small tensors and as `array()` gives them back.
 
-import { ShapeError } from "./errors.ts";
+import { ArgumentError, ShapeError } from "./errors.ts";
 import type { Shape } from "./shape.ts";
 
 /** Numbers in arrays in arrays, all of one depth and length. */
@@ -19,17 +19,30 @@ function isNestedArray(data: TensorData | NestedNumbers): data is readonly Neste
   return Array.isArray(data);
 }
 
-/** All numbers, row-major. */
+/** All numbers, row-major. @throws {ArgumentError} for what is no number */
 export function flatten(data: TensorData): ArrayLike<number> {
   if (typeof data === "number") return [data];
+  if (typeof data !== "object" || data === null || !("length" in data)) throw noNumbers(data);
   if (!isNestedArray(data)) return data as ArrayLike<number>;
   const flat: number[] = [];
   const visit = (item: NestedNumbers): void => {
     if (isNestedArray(item)) item.forEach(visit);
-    else flat.push(Number(item));
+    else flat.push(numberOf(item));
   };
   data.forEach(visit);
   return flat;
+}
+
+function numberOf(item: unknown): number {
+  if (typeof item === "number" || typeof item === "boolean") return Number(item);
+  throw noNumbers(item);
+}
+
+function noNumbers(got: unknown): ArgumentError {
+  const what = typeof got === "string" ? JSON.stringify(got) : got === null ? "null" : typeof got;
+  return new ArgumentError(
+    `tensor: data must be numbers, a typed array or arrays of numbers, got ${what}`,
+  );
 }
 
 /** @throws {ShapeError} for arrays of unequal lengths or depths */

@@ -2,6 +2,7 @@
 // lifetime: it runs in a scope, and what it returns lives on in the scope around it.
 
 import { disposeSymbol } from "./disposal.ts";
+import { ArgumentError } from "./errors.ts";
 
 /** What scopes own: tensors. */
 export interface Owned {
@@ -82,6 +83,7 @@ export type Synchronous<T> = T extends PromiseLike<unknown> ? [never] : [];
  * `fn` must be synchronous; use `Scope` around awaits.
  */
 export function scope<T>(fn: () => T, ...synchronous: Synchronous<T>): T {
+  requireFunction("scope", fn);
   const inner = new Scope();
   try {
     const result = inner.run(fn, ...synchronous);
@@ -90,6 +92,14 @@ export function scope<T>(fn: () => T, ...synchronous: Synchronous<T>): T {
   } finally {
     inner.dispose();
   }
+}
+
+/** @internal @throws {ArgumentError} for what cannot be called: a result in place of the function that makes it */
+export function requireFunction(caller: string, fn: unknown): void {
+  if (typeof fn === "function") return;
+  throw new ArgumentError(
+    `${caller}: must be given a function, got ${fn === null ? "null" : typeof fn}. Write ${caller}(() => ...).`,
+  );
 }
 
 /** Exempts a tensor from the scopes around it: it lives until `dispose` is called on it. */

@@ -21,6 +21,9 @@ export function sameShape(a: Shape, b: Shape): boolean {
 
 /** Throws unless every dimension is a whole number of at least 0. */
 export function checkShape(op: string, shape: Shape): void {
+  if (!Array.isArray(shape)) {
+    throw new ShapeError(`${op}: the shape must be an array as [2, 3], got ${String(shape)}`);
+  }
   if (!shape.every((dim) => Number.isInteger(dim) && dim >= 0)) {
     throw new ShapeError(
       `${op}: every dimension must be a whole number of at least 0, got ${formatShape(shape)}`,
@@ -76,6 +79,7 @@ export function broadcastStrides(from: Shape, to: Shape): number[] {
 
 /** Resolves one -1 in `shape` so that it holds `size` elements. */
 export function inferShape(op: string, shape: Shape, size: number): number[] {
+  if (!Array.isArray(shape)) checkShape(op, shape);
   const unknown = shape.indexOf(-1);
   const known = shape.reduce((product, dim, i) => (i === unknown ? product : product * dim), 1);
   const result = [...shape];

@@ -2,9 +2,9 @@
 
 import { disposeSymbol } from "./disposal.ts";
 import type { DataArray, Dtype } from "./dtype.ts";
-import { byteLength, isFloat, toStorage } from "./dtype.ts";
-import type { Device, Storage } from "./device.ts";
-import { DeviceError, DisposedError, DtypeError, ShapeError } from "./errors.ts";
+import { byteLength, dtypes, isFloat, toStorage } from "./dtype.ts";
+import { checkDevice, type Device, type Storage } from "./device.ts";
+import { DisposedError, DtypeError, ShapeError } from "./errors.ts";
 import { flatten, nest, nestedShape, type NestedNumbers, type TensorData } from "./nested.ts";
 import { printElements } from "./printing.ts";
 import { adopt, type Scope } from "./scope.ts";
@@ -146,6 +146,11 @@ export class Tensor {
  */
 export function empty(device: Device, shape: Shape, dtype: Dtype): Tensor {
   checkShape("tensor", shape);
+  if (!(dtype in dtypes)) {
+    throw new DtypeError(
+      `tensor: dtype must be ${Object.keys(dtypes).join(", ")}, got ${String(dtype)}`,
+    );
+  }
   if (dtype === "f64" && device.kind === "webgpu") {
     throw new DtypeError("tensor: webgpu has no f64, got f64. Use f32, or the cpu device.");
   }
@@ -175,10 +180,7 @@ export interface TensorOptions {
  * @throws {DeviceError} without a device
  */
 export function tensor(data: TensorData, shape: Shape | undefined, options: TensorOptions): Tensor {
-  const { device } = options;
-  if (device === undefined) {
-    throw new DeviceError('tensor: needs a device. Pass { device: await openDevice("cpu") }.');
-  }
+  const device = deviceOf("tensor", options);
   const dtype = options.dtype ?? dtypeOf(data);
   const flat = flatten(data);
   const fullShape =
@@ -191,15 +193,24 @@ export function tensor(data: TensorData, shape: Shape | undefined, options: Tens
 
 /** A tensor of zeros. */
 export function zeros(shape: Shape, options: TensorOptions): Tensor {
-  const result = empty(options.device, shape, options.dtype ?? "f32");
-  options.device.fillZero(result.storage);
+  const device = deviceOf("zeros", options);
+  const result = empty(device, shape, options.dtype ?? "f32");
+  device.fillZero(result.storage);
   setRequiresGrad(result, options.requiresGrad ?? false);
   return result;
 }
 
 /** A tensor with every element `value`. */
 export function full(shape: Shape, value: number, options: TensorOptions): Tensor {
+  deviceOf("full", options);
+  checkShape("full", shape);
   return tensor(new Float64Array(sizeOf(shape)).fill(value), shape, { dtype: "f32", ...options });
+}
+
+/** @throws {DeviceError} unless the options hold an open device */
+function deviceOf(op: string, options: TensorOptions | undefined): Device {
+  const device: unknown = (options as TensorOptions | undefined)?.device;
+  return checkDevice(op, device);
 }
 
 function setRequiresGrad(x: Tensor, requiresGrad: boolean): void {

@@ -25,6 +25,16 @@ const calls: Record<string, [count: number, (...x: Tensor[]) => unknown]> = {
   embedding: [1, (x) => autograd.embedding(autograd.reshape(x!, [2, 2]), ids(x!, [0, 1]))],
   gatedGelu: [2, (x, y) => autograd.gatedGelu(x!, y!)],
   gatherRows: [1, (x) => autograd.gatherRows(x!, ids(x!, [0]))],
+  layerNorm: [
+    1,
+    (x) => {
+      const [weight, bias] = [1, 2].map((value) => tensor([value, 1], [2], { device: x!.device }));
+      return autograd.layerNorm(x!, weight!, bias!);
+    },
+  ],
+  mseLoss: [2, (x, y) => autograd.mseLoss(x!, y!)],
+  "assign: target": [1, (x) => autograd.assign(x!, [1, 2, 3, 4])],
+  assign: [1, (x) => autograd.assign(leaf(x!.device), x!)],
   matmul: [2, (x, y) => autograd.matmul(x!, y!)],
   mean: [1, (x) => autograd.mean(x!)],
   sum: [1, (x) => autograd.sum(x!)],
@@ -72,6 +82,7 @@ for (const name of [
   "relu",
   "gelu",
   "geluErf",
+  "sigmoid",
   "silu",
 ] as const)
   calls[name] = [1, (x) => autograd[name](x!)];

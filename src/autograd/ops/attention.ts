@@ -4,6 +4,7 @@ import { attentionForward } from "../../kernels/attention/forward.ts";
 import { attentionBackward } from "../../kernels/attention/backward.ts";
 import { maskWords } from "../../kernels/attention/options.ts";
 import { dropoutParams, type Dropout } from "../../kernels/pointwise/dropout.ts";
+import { requireTensors } from "../../tensor/requireTensors.ts";
 import { tensor, type Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 import { cast } from "./cast.ts";
@@ -43,8 +44,10 @@ export interface AttentionOptions {
  * @throws {ArgumentError} for heads below 1 or a dropout probability outside 0..1
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
-  const { heads, bias = null, mask: givenMask = null, causal = false, scale = 1 } = options;
-  const { dropout = null, roundToF16 = false } = options;
+  requireTensors("attention", { q, k, v });
+  const given = (options as AttentionOptions | undefined) ?? ({} as AttentionOptions); // of callers without types
+  const { heads, bias = null, mask: givenMask = null, causal = false, scale = 1 } = given;
+  const { dropout = null, roundToF16 = false } = given;
   const params = dropout && dropoutParams("attention", dropout);
   const settings = {
     heads,

@@ -2,6 +2,7 @@
 
 import { castForward } from "../../kernels/pointwise/cast.ts";
 import { isFloat, isHalf, type Dtype } from "../../tensor/dtype.ts";
+import { requireTensors } from "../../tensor/requireTensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 
@@ -12,6 +13,7 @@ import { record } from "../tape.ts";
  * @throws {DtypeError} between i32 and u32
  */
 export function cast(x: Tensor, dtype: Dtype): Tensor {
+  requireTensors("cast", { x });
   const output = castForward(x, dtype);
   if (!isFloat(dtype)) return output;
   const back = isHalf(x.dtype) ? "f32" : x.dtype;

@@ -7,6 +7,7 @@ import {
   IGNORE_INDEX,
   type CrossEntropyOptions,
 } from "../../kernels/rows/crossEntropy.ts";
+import { requireTensors } from "../../tensor/requireTensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 
@@ -28,6 +29,7 @@ export function crossEntropy(
   labels: Tensor,
   options: Partial<CrossEntropyOptions> = {},
 ): Tensor {
+  requireTensors("crossEntropy", { logits, labels });
   const settings = { ignoreIndex: IGNORE_INDEX, labelSmoothing: 0, ...options };
   const { loss, lse, count } = crossEntropyForward(logits, labels, settings);
   return record({

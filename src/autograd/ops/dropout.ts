@@ -8,6 +8,7 @@ import {
   dropoutParams,
 } from "../../kernels/pointwise/dropout.ts";
 import type { RandomStream } from "../../tensor/philox.ts";
+import { requireTensors } from "../../tensor/requireTensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 import { add } from "./pointwise.ts";
@@ -23,6 +24,7 @@ export type { Dropout, RandomStream };
  * @throws {ArgumentError} for p outside 0..1
  */
 export function dropout(x: Tensor, p: number, stream: RandomStream): Tensor {
+  requireTensors("dropout", { x });
   const params = dropoutParams("dropout", { p, ...stream });
   if (p === 0) return x;
   return record({
@@ -43,6 +45,7 @@ export function dropout(x: Tensor, p: number, stream: RandomStream): Tensor {
  * @throws {ArgumentError} for p outside 0..1
  */
 export function dropoutAdd(residual: Tensor, x: Tensor, p: number, stream: RandomStream): Tensor {
+  requireTensors("dropoutAdd", { residual, x });
   const params = dropoutParams("dropoutAdd", { p, ...stream });
   checkResidual(residual, x);
   if (p === 0) return add(residual, x);

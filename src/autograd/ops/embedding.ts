@@ -1,6 +1,7 @@
 // Embedding lookup with its scatter-add gradient.
 
 import { embeddingBackward, embeddingForward } from "../../kernels/moves/embedding.ts";
+import { requireTensors } from "../../tensor/requireTensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 
@@ -12,6 +13,7 @@ import { record } from "../tape.ts";
  * @throws {ShapeError} unless table has two axes
  */
 export function embedding(table: Tensor, ids: Tensor): Tensor {
+  requireTensors("embedding", { table, ids });
   const output = embeddingForward(table, ids);
   const rows = table.shape[0]!;
   return record({

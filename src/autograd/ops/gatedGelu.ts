@@ -1,6 +1,7 @@
 // FLAN-T5's gated activation, fused. The gates of other models are composed where they are used (t5/layers.ts).
 
 import { gatedGeluBackward, gatedGeluForward } from "../../kernels/pointwise/gatedGelu.ts";
+import { requireTensors } from "../../tensor/requireTensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 import { gelu, mul } from "./pointwise.ts";
@@ -12,6 +13,7 @@ import { gelu, mul } from "./pointwise.ts";
  * @throws {ShapeError} unless both have one shape
  */
 export function gatedGelu(a: Tensor, b: Tensor): Tensor {
+  requireTensors("gatedGelu", { a, b });
   return record({
     name: "gatedGelu",
     inputs: [a, b],

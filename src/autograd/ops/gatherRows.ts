@@ -4,6 +4,7 @@ import {
   gatherRowsForward as gatherForward,
   gatherRowsBackward,
 } from "../../kernels/moves/gatherRows.ts";
+import { requireTensors } from "../../tensor/requireTensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 
@@ -15,6 +16,7 @@ import { record } from "../tape.ts";
  * @throws {ShapeError} for an x without axes or rows of another rank
  */
 export function gatherRows(x: Tensor, rows: Tensor): Tensor {
+  requireTensors("gatherRows", { x, rows });
   const output = gatherForward(x, rows);
   const n = x.shape[0]!;
   return record({

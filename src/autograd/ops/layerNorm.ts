@@ -6,6 +6,7 @@ import {
   layerNormForward,
 } from "../../kernels/rows/layerNorm.ts";
 import { sumAxesForward } from "../../kernels/rows/reduce.ts";
+import { requireTensors } from "../../tensor/requireTensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 import { add, addScalar, div, mul, sqrt, sub } from "./pointwise.ts";
@@ -22,6 +23,7 @@ import { mean } from "./reduce.ts";
  * @throws {ShapeError} unless weight and bias are [C]
  */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
+  requireTensors("layerNorm", { x, weight, bias });
   const { y, mean, rstd } = layerNormForward(x, weight, bias, eps);
   const rows = x.shape.map((_, axis) => axis).slice(0, -1);
   return record({

@@ -15,6 +15,7 @@ import {
 import { sumToForward } from "../../kernels/rows/reduce.ts";
 import { isHalf } from "../../tensor/dtype.ts";
 import { sameShape, sizeOf } from "../../tensor/shape.ts";
+import { requireTensors } from "../../tensor/requireTensors.ts";
 import { alias, type Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 
@@ -28,6 +29,7 @@ import { record } from "../tape.ts";
  * @throws {DtypeError} when a is not f32 or f64, or b is another dtype than these
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  requireTensors("matmul", { a, b });
   const { transposeA = false, transposeB = false, roundToF16 = false } = options;
   return record({
     name: "matmul",

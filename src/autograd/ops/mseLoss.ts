@@ -2,6 +2,7 @@
 
 import { ShapeError } from "../../tensor/errors.ts";
 import { formatShape, sameShape } from "../../tensor/shape.ts";
+import { requireTensors } from "../../tensor/requireTensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { mul, sub } from "./pointwise.ts";
 import { mean } from "./reduce.ts";
@@ -14,6 +15,7 @@ import { mean } from "./reduce.ts";
  * @throws {ShapeError} unless both have one shape
  */
 export function mseLoss(prediction: Tensor, target: Tensor): Tensor {
+  requireTensors("mseLoss", { prediction, target });
   if (!sameShape(prediction.shape, target.shape)) {
     throw new ShapeError(
       `mseLoss: target must be ${formatShape(prediction.shape)} as the prediction, got ${formatShape(target.shape)}. Use reshape().`,

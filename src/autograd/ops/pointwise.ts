@@ -8,6 +8,7 @@ import {
   unaryForward,
 } from "../../kernels/pointwise/pointwise.ts";
 import { sumToForward } from "../../kernels/rows/reduce.ts";
+import { requireNumber, requireTensors } from "../../tensor/requireTensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 
@@ -15,6 +16,7 @@ type Rule = (dy: Tensor, a: Tensor, b: Tensor) => Tensor;
 
 /** `da` and `db` give gradients of the broadcast shape; undoing the broadcast happens here, once. */
 function recordBinary(name: BinaryName, a: Tensor, b: Tensor, da: Rule, db: Rule): Tensor {
+  requireTensors(name, { a, b }, "For a number use addScalar() or mulScalar().");
   const shapes = [a.shape, b.shape] as const;
   return record({
     name,
@@ -77,6 +79,8 @@ function identity(dy: Tensor): Tensor {
 
 /** x + s for a number s. */
 export function addScalar(x: Tensor, s: number): Tensor {
+  requireTensors("addScalar", { x });
+  requireNumber("addScalar", "s", s, "add");
   return record({
     name: "addScalar",
     inputs: [x],
@@ -88,6 +92,8 @@ export function addScalar(x: Tensor, s: number): Tensor {
 
 /** x * s for a number s. */
 export function mulScalar(x: Tensor, s: number): Tensor {
+  requireTensors("mulScalar", { x });
+  requireNumber("mulScalar", "s", s, "mul");
   return record({
     name: "mulScalar",
     inputs: [x],
@@ -98,6 +104,7 @@ export function mulScalar(x: Tensor, s: number): Tensor {
 }
 
 function unary(name: UnaryName, x: Tensor): Tensor {
+  requireTensors(name, { x });
   return record({
     name,
     inputs: [x],

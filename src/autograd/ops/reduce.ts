@@ -3,7 +3,9 @@
 import { broadcastToForward } from "../../kernels/moves/permute.ts";
 import { scalarForward } from "../../kernels/pointwise/pointwise.ts";
 import { sumAxesForward } from "../../kernels/rows/reduce.ts";
+import { ArgumentError } from "../../tensor/errors.ts";
 import { resolveAxis } from "../../tensor/shape.ts";
+import { requireTensors } from "../../tensor/requireTensors.ts";
 import { alias, type Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 
@@ -14,11 +16,13 @@ import { record } from "../tape.ts";
  * @throws {ShapeError} for an axis out of range or named twice
  */
 export function sum(x: Tensor, axes?: readonly number[], keepDims = false): Tensor {
+  requireTensors("sum", { x });
   return recordSum("sum", x, axes, keepDims);
 }
 
 /** Mean over `axes`, NaN where there is nothing to average; arguments as `sum`. */
 export function mean(x: Tensor, axes?: readonly number[], keepDims = false): Tensor {
+  requireTensors("mean", { x });
   return recordSum("mean", x, axes, keepDims);
 }
 
@@ -28,6 +32,9 @@ function recordSum(
   axes: readonly number[] | undefined,
   keepDims: boolean,
 ): Tensor {
+  if (axes !== undefined && !Array.isArray(axes)) {
+    throw new ArgumentError(`${name}: axes must be an array as [0, -1], got ${String(axes)}`);
+  }
   const { shape } = x;
   const summed = (axes ?? shape.map((_, i) => i)).map((axis) => resolveAxis(name, axis, x.rank));
   const count = name === "sum" ? 1 : summed.reduce((size, axis) => size * shape[axis]!, 1);

@@ -6,6 +6,7 @@ import {
   relativePositionBiasForward,
   type RelativePositionBiasOptions,
 } from "../../kernels/attention/positionBias.ts";
+import { requireTensors } from "../../tensor/requireTensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 
@@ -17,6 +18,7 @@ import { record } from "../tape.ts";
  * @throws {ArgumentError} for lengths below 1, a negative offset, or buckets that maxDistance does not fit
  */
 export function relativePositionBias(table: Tensor, options: RelativePositionBiasOptions): Tensor {
+  requireTensors("relativePositionBias", { table });
   const numBuckets = table.shape[0]!;
   const buckets = bucketTensor(table, options);
   const output = relativePositionBiasForward(table, buckets, options);

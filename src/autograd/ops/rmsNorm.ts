@@ -5,6 +5,7 @@ import {
   rmsNormBackwardWeight,
   rmsNormForward,
 } from "../../kernels/rows/rmsNorm.ts";
+import { requireTensors } from "../../tensor/requireTensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 import { addScalar, div, mul, sqrt } from "./pointwise.ts";
@@ -19,6 +20,7 @@ import { mean } from "./reduce.ts";
  * @throws {ShapeError} unless weight is [C]
  */
 export function rmsNorm(x: Tensor, weight: Tensor, eps = 1e-6): Tensor {
+  requireTensors("rmsNorm", { x, weight });
   const { y, rrms } = rmsNormForward(x, weight, eps);
   return record({
     name: "rmsNorm",

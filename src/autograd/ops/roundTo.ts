@@ -1,6 +1,7 @@
 // Rounding to 16-bit floats, both ways: what a tensor of that dtype between two f32 ops amounts to.
 
 import { roundToForward as round, type HalfDtype } from "../../kernels/pointwise/roundTo.ts";
+import { requireTensors } from "../../tensor/requireTensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 
@@ -10,6 +11,7 @@ import { record } from "../tape.ts";
  * @param x f32 or f64 [...]
  */
 export function roundTo(x: Tensor, dtype: HalfDtype): Tensor {
+  requireTensors("roundTo", { x });
   return record({
     name: "roundTo",
     inputs: [x],

@@ -9,6 +9,7 @@ import {
 import { sumToForward } from "../../kernels/rows/reduce.ts";
 import { sliceForward, sliceBackward } from "../../kernels/moves/slice.ts";
 import { inferShape, resolveAxis, type Shape } from "../../tensor/shape.ts";
+import { requireTensors } from "../../tensor/requireTensors.ts";
 import { alias, type Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 
@@ -18,6 +19,7 @@ import { record } from "../tape.ts";
  * @throws {ShapeError} unless the shape holds as many elements as x
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  requireTensors("reshape", { x });
   const before = x.shape;
   return record({
     name: "reshape",
@@ -34,6 +36,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
  * @throws {ShapeError} otherwise, or when more than four axes stay apart
  */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
+  requireTensors("permute", { x });
   const order = permutation("permute", axes, x.rank);
   const inverse = order.map((_, i) => order.indexOf(i));
   return record({
@@ -47,6 +50,7 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
 
 /** Swaps two axes. @throws {ShapeError} for an axis outside -rank..rank-1 */
 export function transpose(x: Tensor, axisA: number, axisB: number): Tensor {
+  requireTensors("transpose", { x });
   const a = resolveAxis("transpose", axisA, x.rank);
   const b = resolveAxis("transpose", axisB, x.rank);
   return permute(
@@ -85,6 +89,7 @@ export function concat(list: readonly Tensor[], axis: number): Tensor {
  * @throws {ShapeError} unless 0 <= begin <= end <= the axis' dimension
  */
 export function slice(x: Tensor, axis: number, begin: number, end: number): Tensor {
+  requireTensors("slice", { x });
   const { shape } = x;
   return record({
     name: "slice",
@@ -100,6 +105,7 @@ export function slice(x: Tensor, axis: number, begin: number, end: number): Tens
  * @throws {ShapeError} when x does not broadcast to it
  */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  requireTensors("broadcastTo", { x });
   const before = x.shape;
   return record({
     name: "broadcastTo",

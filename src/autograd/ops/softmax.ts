@@ -6,6 +6,7 @@ import {
   softmaxBackward,
   softmaxForward,
 } from "../../kernels/rows/softmax.ts";
+import { requireTensors } from "../../tensor/requireTensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 
@@ -16,6 +17,7 @@ import { record } from "../tape.ts";
  * @throws {ShapeError} for a scalar
  */
 export function softmax(x: Tensor): Tensor {
+  requireTensors("softmax", { x });
   const y = softmaxForward(x);
   return record({
     name: "softmax",
@@ -33,6 +35,7 @@ export function softmax(x: Tensor): Tensor {
  * @throws {ShapeError} for a scalar
  */
 export function logSoftmax(x: Tensor): Tensor {
+  requireTensors("logSoftmax", { x });
   const y = logSoftmaxForward(x);
   return record({
     name: "logSoftmax",
