@@ -77,7 +77,7 @@ export class GradientReduction {
   }
 
   /** Gradients of zero, in buckets. */
-  zeroGrad(optimizer: AdamW): Gradients {
+  zeroGrad(optimizer: Pick<AdamW, "zeroGradIn">): Gradients {
     return optimizer.zeroGradIn(this.#buckets.map(({ pack }) => pack));
   }
 

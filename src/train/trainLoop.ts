@@ -6,7 +6,6 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { GradientReduction } from "../distributed/gradientReduction.ts";
 import { rankGenerator } from "../distributed/rankGenerator.ts";
 import { checkSameWeights, STEPS_BETWEEN_CHECKS } from "../distributed/weightCheck.ts";
-import { AdamW } from "../optim/adamw.ts";
 import type { Gradients } from "../optim/gradients.ts";
 import { groups, rowCount } from "../data/batches.ts";
 import { Agreement, type Interruptions } from "./agreement.ts";
@@ -24,6 +23,7 @@ import { epochOrders } from "./epochOrders.ts";
 import { InputTokens } from "./inputTokens.ts";
 import { autocastOf, checkMasterWeights, LossScale } from "./precision.ts";
 import { checkpointToResume, keepOnly } from "./checkpoint/rotation.ts";
+import { makeOptimizer } from "./optimizer.ts";
 import { trainingBatches } from "./rankData.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
 import type { TrainerInterface } from "./trainerInterface.ts";
@@ -73,11 +73,7 @@ export async function trainLoop(
   // what every step changes and a checkpoint holds
   if (args.gradientCheckpointing) model.gradientCheckpointingEnable?.();
   model.random = rankGenerator(args.seed, group.rank);
-  const optimizer = new AdamW(model.parameters(), {
-    betas: [args.adamBeta1, args.adamBeta2],
-    eps: args.adamEpsilon,
-    weightDecay: args.weightDecay,
-  });
+  const optimizer = makeOptimizer(model.parameters(), args);
   const reduction = new GradientReduction(group, model.parameters(), {
     wire: trainer.gradientWire,
   });
@@ -167,7 +163,7 @@ export async function trainLoop(
 
         // clip and update; the norm stays on the device until it is logged
         await trainer.notify("onPreOptimizerStep");
-        const learningRate = learningRates.of(optimizer.steps);
+        const learningRate = optimizer.relativeRate?.() ?? learningRates.of(optimizer.steps);
         last.learningRate = learningRate;
         last.gradientNorm?.dispose();
         const norm = clip(gradients, args.maxGradNorm, lossScale);

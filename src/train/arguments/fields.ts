@@ -52,8 +52,15 @@ export interface TrainingArguments {
   /** Share of all updates, used when warmupSteps is 0. Default 0. */
   readonly warmupRatio: number;
 
-  /** Both names mean the one AdamW there is. Default "adamw_torch". */
-  readonly optim: "adamw_torch" | "adamw_torch_fused";
+  /**
+   * AdamW, both of whose names mean the one there is, or Adafactor at the schedule's rate. Default "adamw_torch".
+   */
+  readonly optim: "adamw_torch" | "adamw_torch_fused" | "adafactor";
+  /**
+   * What Adafactor can be told, as "scale_parameter=true,relative_step=true"; with relative_step it finds its rate itself
+   * (docs/guide/training.md). transformers reads it for other optimizers alone. Default null.
+   */
+  readonly optimArgs: string | null;
   /** Decoupled; not applied to norms and biases. Default 0. */
   readonly weightDecay: number;
   readonly adamBeta1: number;
@@ -173,6 +180,7 @@ export const trainingDefaults: TrainingArguments = {
   warmupSteps: 0,
   warmupRatio: 0,
   optim: "adamw_torch",
+  optimArgs: null,
   weightDecay: 0,
   adamBeta1: 0.9,
   adamBeta2: 0.999,

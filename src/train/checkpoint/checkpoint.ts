@@ -4,7 +4,7 @@
 //   adapter_config.json, adapter_model.safetensors            instead, where adapters are trained; peft reads them
 //   trainer_state.json         transformers' own keys
 //   training_args.json         what the run was told
-//   optimizer.safetensors      AdamW's moments
+//   optimizer.safetensors      moments of AdamW or Adafactor
 //   scheduler.json             updates so far, and what a schedule that follows a metric remembers
 //   rng_state.json             where the dropout masks continue
 //   scaler.json                the loss scale, with fp16
@@ -13,12 +13,12 @@
 import { toSnakeCase } from "../../fields/names.ts";
 import { rankGenerator } from "../../distributed/rankGenerator.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import type { AdamW } from "../../optim/adamw.ts";
 import type { TrainingArguments } from "../arguments/arguments.ts";
 import { writeFolderAtomically } from "./atomicFolder.ts";
 import type { CallbackHandler } from "../callbacks.ts";
 import type { RunningLoss } from "../runningLoss.ts";
 import type { InputTokens } from "../inputTokens.ts";
+import type { Optimizer } from "../optimizer.ts";
 import type { LearningRates } from "../learningRates.ts";
 import { LOSS_SCALE, type LossScale } from "../precision.ts";
 import { sortedJson } from "../sortedJson.ts";
@@ -34,7 +34,7 @@ export interface CheckpointParts {
   readonly args: TrainingArguments;
   readonly state: TrainerState;
   readonly callbacks: CallbackHandler;
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   readonly learningRates: LearningRates;
   readonly runningLoss: Pick<RunningLoss, "state" | "restore">;
   /** With fp16. */
