@@ -68,7 +68,8 @@ export async function trainLoop(
   const orderOf = await epochOrders(trainDataset, args);
   const countedWeights = countWithoutEmbeddings(model.parameters());
   checkMasterWeights(model, args);
-  const mode = { training: true, autocast: autocastOf(model, args) };
+  const { neftuneNoiseAlpha } = args;
+  const mode = { training: true, autocast: autocastOf(model, args), neftuneNoiseAlpha };
 
   // what every step changes and a checkpoint holds
   if (args.gradientCheckpointing) model.gradientCheckpointingEnable?.();

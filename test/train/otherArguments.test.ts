@@ -87,7 +87,7 @@ const FIELDS: readonly (readonly [string, readonly unknown[], readonly unknown[]
   ["use_liger_kernel", [true, false], [1]],
   ["liger_kernel_config", [null, { rope: true }], [1]],
   ["use_cache", [true, false], [1]],
-  ["neftune_noise_alpha", [null], ["5"]],
+  ["neftune_noise_alpha", [null, 5], [0, "5"]],
   ["torch_empty_cache_steps", [null, 4], [0]],
   ["auto_find_batch_size", [false], [1]],
   ["logging_strategy", ["no", "steps", "epoch"], ["never", 1]],

@@ -33,6 +33,7 @@ const HELP: Readonly<Record<Field, string>> = {
   adamEpsilon: "added to the root of the second moment",
   maxGradNorm: "gradients are scaled down to this norm; 0 leaves them alone",
   labelSmoothingFactor: "share of the target spread over the vocabulary",
+  neftuneNoiseAlpha: "noise on embeddings in training (NEFTune, arXiv 2310.05914)",
   fp16: "mixed precision with a dynamic loss scale (docs/guide/precision.md)",
   bf16: "mixed precision (docs/guide/precision.md)",
   gradientCheckpointing: "recompute activations in the backward pass",

@@ -70,6 +70,11 @@ export interface TrainingArguments {
   readonly maxGradNorm: number;
   /** Share of the target spread over the vocabulary. Default 0. */
   readonly labelSmoothingFactor: number;
+  /**
+   * Adds noise to the encoder's and decoder's embeddings in training (NEFTune, arXiv 2310.05914): uniform in
+   * +-alpha / sqrt(tokens * width). Default null: none.
+   */
+  readonly neftuneNoiseAlpha: number | null;
 
   /** Mixed precision in f16 with a dynamic loss scale; weights must be f32 (docs/guide/precision.md). Default false. */
   readonly fp16: boolean;
@@ -187,6 +192,7 @@ export const trainingDefaults: TrainingArguments = {
   adamEpsilon: 1e-8,
   maxGradNorm: 1,
   labelSmoothingFactor: 0,
+  neftuneNoiseAlpha: null,
   fp16: false,
   bf16: false,
   gradientCheckpointing: false,

@@ -82,7 +82,6 @@ const path = orNull(pathOrObject);
 export const OTHER_ARGUMENTS = {
   // what a step does
   optimTargetModules: refused(orNull(names), "GaLore and Apollo are not supported"),
-  neftuneNoiseAlpha: refused(orNull(anyNumber), "noise on embeddings is not supported"),
   autoFindBatchSize: refused(
     flag,
     "a batch that does not fit is not made smaller",

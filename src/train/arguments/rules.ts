@@ -71,6 +71,7 @@ export const argumentRules: Readonly<Record<Field, ReadableRule>> = {
   adamEpsilon: above(0),
   maxGradNorm: atLeast(0),
   labelSmoothingFactor: shareBelow1,
+  neftuneNoiseAlpha: orNull(above(0)),
   fp16: flag,
   bf16: flag,
   gradientCheckpointing: flag,
