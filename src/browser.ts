@@ -131,6 +131,7 @@ export {
 export type { WireDtype } from "./distributed/wire.ts";
 export type { Interruptions } from "./train/agreement.ts";
 export { AdamW, type AdamWOptions } from "./optim/adamw.ts";
+export { Adafactor, type AdafactorOptions } from "./optim/adafactor.ts";
 export { clipGradNorm, type Clipped } from "./optim/clipGradNorm.ts";
 export type { Gradients } from "./optim/gradients.ts";
 export {

@@ -92,7 +92,7 @@ export class GradientReduction {
   }
 
   /** Gradients of zero, in buckets. */
-  zeroGrad(optimizer: AdamW | ShardedAdamW): Gradients {
+  zeroGrad(optimizer: Pick<AdamW, "zeroGradIn"> | ShardedAdamW): Gradients {
     if (optimizer instanceof ShardedAdamW) return optimizer.zeroGradIn();
     return optimizer.zeroGradIn(this.#buckets.map(({ pack }) => pack));
   }

@@ -4,7 +4,8 @@
 
 import { adamwInPlace } from "../kernels/optimizer/adamw.ts";
 import { gradientNormForward } from "../kernels/optimizer/gradientNorm.ts";
-import { checkedOptions, checkedParameters, decays, type AdamWOptions } from "../optim/adamw.ts";
+import { checkedOptions, decays, type AdamWOptions } from "../optim/adamw.ts";
+import { checkedParameters } from "../optim/parameters.ts";
 import { Gradients } from "../optim/gradients.ts";
 import { planPacks } from "../optim/pack.ts";
 import { byteLength, type StorageArray } from "../tensor/dtype.ts";
@@ -38,7 +39,7 @@ export class ShardedAdamW {
     this.#group = group;
     this.#options = checkedOptions(options);
     const byDtype = new Map<string, Map<string, Tensor>>();
-    for (const [name, p] of [...checkedParameters(parameters)].reverse()) {
+    for (const [name, p] of [...checkedParameters("AdamW", parameters)].reverse()) {
       byDtype.set(p.dtype, (byDtype.get(p.dtype) ?? new Map<string, Tensor>()).set(name, p));
     }
     this.shards = [...byDtype.values()]

@@ -2,10 +2,10 @@
 
 import { adamwInPlace } from "../kernels/optimizer/adamw.ts";
 import { ArgumentError, AutogradError } from "../tensor/errors.ts";
-import { requireTensors } from "../tensor/requireTensors.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Gradients } from "./gradients.ts";
+import { checkedParameters } from "./parameters.ts";
 import { moveIntoPack, packedZeros, partOf, planPacks, rangeOf, type Pack } from "./pack.ts";
 
 /** Named and with defaults as torch.optim.AdamW has them. */
@@ -83,7 +83,7 @@ export class AdamW {
     this.#betas = betas;
     this.#eps = eps;
     const groups = new Map<string, Map<string, Tensor>>();
-    for (const [name, p] of checkedParameters(parameters)) {
+    for (const [name, p] of checkedParameters("AdamW", parameters)) {
       const key = `${p.dtype} ${decays(name)}`;
       groups.set(key, (groups.get(key) ?? new Map<string, Tensor>()).set(name, p));
     }
@@ -195,35 +195,6 @@ function makeGroup(pack: Pack, weightDecay: number): Group {
 
 function rangesIn(gradients: Gradients | ReadonlyMap<Tensor, Tensor>, pack: Pack) {
   return gradients instanceof Gradients ? gradients.rangesIn(pack) : [];
-}
-
-/** @internal */
-export function checkedParameters(
-  parameters: readonly Tensor[] | ReadonlyMap<string, Tensor>,
-): Map<string, Tensor> {
-  const checked = new Map<string, Tensor>();
-  const seen = new Set<Tensor>();
-  if (!Array.isArray(parameters) && !(parameters instanceof Map)) {
-    throw new ArgumentError(
-      `AdamW: parameters must be an array of tensors or a Map, got ${typeof parameters}. Pass model.parameters().`,
-    );
-  }
-  for (const [key, p] of parameters.entries() as Iterable<[number | string, Tensor]>) {
-    const name = String(key);
-    requireTensors("AdamW", { [name]: p });
-    if (!p.requiresGrad) continue;
-    if (p.node !== null) {
-      throw new AutogradError(
-        `AdamW: parameters must be leaves, got the result of an op (${name}). Make it with tensor(..., { requiresGrad: true }).`,
-      );
-    }
-    if (seen.has(p)) {
-      throw new ArgumentError(`AdamW: every parameter must be given once, got ${name} twice`);
-    }
-    seen.add(p);
-    checked.set(name, p);
-  }
-  return checked;
 }
 
 /** @internal With defaults. @throws {ArgumentError} */

@@ -36,7 +36,7 @@ export interface GradientRange {
 }
 
 /**
- * Gradients by parameter; `AdamW.zeroGrad` makes it. It owns them, whatever scope it is used in, until `dispose`.
+ * Gradients by parameter; `zeroGrad` of `AdamW` and `Adafactor` makes it. It owns them, whatever scope it is used in, until `dispose`.
  * Its methods must be called in the order of the states: `backward` and `add` any number of times, `clip` at most
  * once, the optimizer's `step` at most once, `dispose`.
  */

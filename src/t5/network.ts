@@ -4,13 +4,13 @@
 
 import { crossEntropy } from "../autograd/ops/crossEntropy.ts";
 import { embedding } from "../autograd/ops/embedding.ts";
-import { mulScalar } from "../autograd/ops/pointwise.ts";
+import { add, mulScalar } from "../autograd/ops/pointwise.ts";
 import { relativePositionBias } from "../autograd/ops/relativePositionBias.ts";
 import type { HalfDtype } from "../kernels/pointwise/roundTo.ts";
 import type { Device } from "../tensor/device.ts";
-import { Generator } from "../tensor/philox.ts";
+import { Generator, uniformArray } from "../tensor/philox.ts";
 import { scope } from "../tensor/scope.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { tensor, type Tensor } from "../tensor/tensor.ts";
 import type { T5Config } from "./config.ts";
 import type { GenerationConfig } from "./generationConfig.ts";
 import { HiddenStates, type StackOutput, type Sublayer } from "./hiddenStates.ts";
@@ -72,6 +72,11 @@ export class T5Network {
   training = false;
   /** Mixed precision of `forward`; the Trainer sets it for fp16 and bf16. Generation does not look at it. */
   autocast: HalfDtype | null = null;
+  /**
+   * NEFTune (arXiv 2310.05914): in training, uniform noise of up to alpha / sqrt(tokens * width) on the embeddings that go into
+   * encoder and decoder; the Trainer sets it for neftuneNoiseAlpha. transformers 5 hooks it to a module that T5 no longer calls.
+   */
+  neftuneNoiseAlpha: number | null = null;
   /** Whether training computes each block again in backward instead of keeping its activations. */
   gradientCheckpointing = false;
 
@@ -180,9 +185,21 @@ export class T5Network {
     return linear(context, this.weights.lmHead, scaled);
   }
 
+  /** x [B, L, C] with NEFTune's noise, which is drawn from the stream of dropout. */
+  #withNoise({ random }: Context, x: Tensor): Tensor {
+    const { neftuneNoiseAlpha: alpha, device } = this;
+    if (alpha === null || random === null) return x;
+    const [, length, width] = x.shape as readonly [number, number, number];
+    const most = alpha / Math.sqrt(length * width);
+    const noise = uniformArray(x.size, -most, most, random);
+    return add(x, tensor(noise, x.shape, { device, dtype: x.dtype }));
+  }
+
   /** The residual stream of a stack, at its beginning. */
   #embed(context: Context, stack: StackWeights, ids: Tensor, keepStates: boolean): HiddenStates {
-    const x = scope(() => applyDropout(context, embedding(stack.embedding, ids)));
+    const x = scope(() =>
+      applyDropout(context, this.#withNoise(context, embedding(stack.embedding, ids))),
+    );
     const recompute = this.gradientCheckpointing && this.training;
     return new HiddenStates(x, { keepStates, recompute });
   }

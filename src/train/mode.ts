@@ -11,23 +11,28 @@ export interface Mode {
   readonly training: boolean;
   /** What products are rounded to; null for f32. */
   readonly autocast: HalfDtype | null;
+  /** Strength of the noise on embeddings; default null. */
+  readonly neftuneNoiseAlpha?: number | null;
 }
 
 /** Runs `fn` with the model in `mode`, and puts it back. `fn` must be synchronous. */
 export function inMode<T>(
   model: TrainableModel,
-  { training, autocast }: Mode,
+  { training, autocast, neftuneNoiseAlpha: noise = null }: Mode,
   fn: () => T,
   ..._synchronous: Synchronous<T>
 ): T {
   const [wasTraining, before] = [model.training, model.autocast];
+  const noiseBefore = model.neftuneNoiseAlpha;
   switchTo(model, training);
   if (before !== undefined) model.autocast = autocast;
+  if (noiseBefore !== undefined) model.neftuneNoiseAlpha = noise;
   try {
     return fn();
   } finally {
     switchTo(model, wasTraining);
     if (before !== undefined) model.autocast = before;
+    if (noiseBefore !== undefined) model.neftuneNoiseAlpha = noiseBefore;
   }
 }
 

@@ -66,7 +66,8 @@ export async function trainLoop(
   const orderOf = await epochOrders(trainDataset, args);
   const countedWeights = countWithoutEmbeddings(model.parameters());
   checkMasterWeights(model, args);
-  const mode = { training: true, autocast: autocastOf(model, args) };
+  const { neftuneNoiseAlpha } = args;
+  const mode = { training: true, autocast: autocastOf(model, args), neftuneNoiseAlpha };
 
   // what every step changes and a checkpoint holds
   if (args.gradientCheckpointing) model.gradientCheckpointingEnable?.();
@@ -159,7 +160,7 @@ export async function trainLoop(
 
         // clip and update; the norm stays on the device until it is logged
         await trainer.notify("onPreOptimizerStep");
-        const learningRate = learningRates.of(optimizer.steps);
+        const learningRate = optimizer.relativeRate?.() ?? learningRates.of(optimizer.steps);
         last.learningRate = learningRate;
         last.gradientNorm?.dispose();
         const norm = await updates.clip(gradients, lossScale);

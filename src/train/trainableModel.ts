@@ -16,6 +16,8 @@ export interface TrainableModel {
   random: Generator;
   /** What products are rounded to in `forward`; a model without this property has no mixed precision. */
   autocast?: HalfDtype | null;
+  /** Strength of the noise on embeddings while dropout is on, null for none; a model without this property has no NEFTune. */
+  neftuneNoiseAlpha?: number | null;
   /** Switches dropout on. */
   train(): void;
   /** Switches dropout off. */

@@ -135,6 +135,11 @@ export class Trainer {
         "gradientCheckpointing: needs a model with gradientCheckpointingEnable(), got one without. Pass false.",
       );
     }
+    if (this.args.neftuneNoiseAlpha !== null && this.model.neftuneNoiseAlpha === undefined) {
+      throw new ArgumentError(
+        `neftuneNoiseAlpha: needs a model with neftuneNoiseAlpha, got one without. Leave it out.`,
+      );
+    }
     const { kind } = this.model.device;
     if (this.args.useCpu && kind !== "cpu") {
       throw new ArgumentError(

@@ -3,30 +3,28 @@
 import type { BackwardWatch } from "../autograd/backward.ts";
 import { BUCKET_BYTES, GradientReduction } from "../distributed/gradientReduction.ts";
 import { ShardedAdamW } from "../distributed/shardedAdamW.ts";
-import { AdamW } from "../optim/adamw.ts";
 import type { Gradients } from "../optim/gradients.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { ArgumentError } from "../tensor/errors.ts";
+import type { TrainingArguments } from "./arguments/arguments.ts";
+import { makeOptimizer, type Optimizer } from "./optimizer.ts";
 import type { LossScale } from "./precision.ts";
+import type { ProcessGroup } from "../distributed/processGroup.ts";
+import type { TrainableModel } from "./trainableModel.ts";
 import type { TrainerInterface } from "./trainerInterface.ts";
 
 /** The updates of a run. Every method that returns a promise is collective. */
 export class Updates {
-  readonly optimizer: AdamW | ShardedAdamW;
+  readonly optimizer: Optimizer;
   readonly #reduction: GradientReduction;
   readonly #maxGradNorm: number;
 
   constructor({ model, args, group, gradientWire: wire, zeroStage }: TrainerInterface) {
     const parameters = model.parameters();
-    const options = {
-      betas: [args.adamBeta1, args.adamBeta2] as const,
-      eps: args.adamEpsilon,
-      weightDecay: args.weightDecay,
-    };
-    const packBytes = model.device.packBytes ?? BUCKET_BYTES;
     this.optimizer =
       zeroStage === 1 && group.size > 1
-        ? new ShardedAdamW(group, parameters, options, packBytes)
-        : new AdamW(parameters, options);
+        ? sharded(group, model, args)
+        : makeOptimizer(parameters, args);
     const shards = this.optimizer instanceof ShardedAdamW ? this.optimizer.shards : [];
     this.#reduction = new GradientReduction(group, parameters, { wire, shards });
     this.#maxGradNorm = args.maxGradNorm;
@@ -67,4 +65,20 @@ export class Updates {
     this.optimizer.step(gradients, learningRate);
     if (this.optimizer instanceof ShardedAdamW) await this.optimizer.gather();
   }
+}
+
+function sharded(
+  group: ProcessGroup,
+  model: TrainableModel,
+  args: TrainingArguments,
+): ShardedAdamW {
+  if (args.optim === "adafactor") {
+    throw new ArgumentError(
+      'zeroStage: 1 deals out the moments of AdamW, got optim "adafactor". Its moments are small already: pass zeroStage 0.',
+    );
+  }
+  const { adamBeta1, adamBeta2, adamEpsilon: eps, weightDecay } = args;
+  const options = { betas: [adamBeta1, adamBeta2] as const, eps, weightDecay };
+  const packBytes = model.device.packBytes ?? BUCKET_BYTES;
+  return new ShardedAdamW(group, model.parameters(), options, packBytes);
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { gradientNormForward } from "../../src/kernels/optimizer/gradientNorm.ts";
+import { gradientNormForward, sumsOfSquares } from "../../src/kernels/optimizer/gradientNorm.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
@@ -52,6 +52,22 @@ it.each([
     { numRuns: 20, seed: 20261123 },
   ),
 );
+
+it("gives the sums that the norm is made of", () =>
+  fc.assert(
+    fc.asyncProperty(sizes, seed, async (sizes, seed) => {
+      const arrays = sizes.map((size, i) => values(size, seed + i, 3));
+      const sums = sumsOfSquares(arrays.map((x) => tensor(x, [x.length], { device: cpu })));
+      const total = [...(await sums.data())].reduce((sum, x) => sum + x, 0);
+      sums.dispose();
+      const { norm } = reference(
+        arrays.map((x) => [...x]),
+        1,
+      );
+      expect(Math.abs(Math.sqrt(total) / norm - 1)).toBeLessThan(1e-6);
+    }),
+    { numRuns: 10, seed: 20261129 },
+  ));
 
 it("adds 1e-6 to the norm it divides by", () =>
   check(plain, "f64", [Float64Array.of(1e-6, 0, 0)], 1e-9));

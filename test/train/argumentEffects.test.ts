@@ -209,6 +209,67 @@ describe("lrSchedulerType", () => {
   });
 });
 
+describe("optim", () => {
+  const data = { trainDataset: tinyRows(24) };
+  const args = {
+    ...{ optim: "adafactor", maxSteps: 6, loggingSteps: 1, learningRate: 1e-2, weightDecay: 0.1 },
+    ...{ saveStrategy: "steps", saveSteps: 1 },
+  } satisfies TrainingArgumentsInput;
+
+  it.each([
+    ["as transformers' Trainer has it", {}],
+    [
+      "with its own rate and a first moment",
+      { optimArgs: "relative_step=true,scale_parameter=true,beta1=0.9" },
+    ],
+  ])("adafactor %s goes on bit for bit where a checkpoint stopped", async (_, change) => {
+    const { trainer, model } = trainerOf({ ...args, ...change }, data);
+    await trainer.train();
+    const { outputDir } = trainer.args;
+    const resumed = trainerOf({ ...args, ...change, outputDir }, data);
+    await resumed.trainer.train({ resumeFromCheckpoint: join(outputDir, "checkpoint-3") });
+    expect(await resumed.model.weights()).toEqual(await model.weights());
+    const ratesOf = (history: typeof trainer.state.logHistory) =>
+      history.flatMap(({ learning_rate: rate }) => rate ?? []);
+    const rates = ratesOf(trainer.state.logHistory);
+    expect(ratesOf(resumed.trainer.state.logHistory)).toEqual(rates);
+    const expected = [6, 5, 4, 3, 2, 1].map((left) => (1e-2 * left) / 6);
+    if ("optimArgs" in change) expect(rates).toEqual(new Array(6).fill(1e-2));
+    else rates.forEach((rate, i) => expect(rate).toBeCloseTo(expected[i]!, 12));
+  });
+
+  it("adafactor's update is that of the class with scaleParameter and relativeStep false", async () => {
+    const { trainer, model } = trainerOf({ ...args, maxGradNorm: 0, maxSteps: 1 }, data);
+    const before = await model.weights();
+    await trainer.train();
+    // The first update: every second moment is that of this gradient, so all but the norm's weights move by about the rate.
+    const moved = (await model.weights()).map((x, i) => Math.abs(x - before[i]!));
+    for (const step of moved.slice(SOURCES)) expect(step).toBeLessThan(3e-2);
+    expect(Math.max(...moved)).toBeGreaterThan(1e-3);
+  });
+
+  it.each([
+    [
+      { optim: "adamw_torch", optimArgs: "beta1=0.9" },
+      'optimArgs: must be left out with optim "adamw_torch"',
+    ],
+    [{ optim: "adafactor", optimArgs: "beta=0.9" }, 'and beta1 (numbers), got "beta=0.9"'],
+    [{ optim: "adafactor", optimArgs: "scale_parameter=1" }, 'got "scale_parameter=1"'],
+    [{ optim: "adafactor", optimArgs: "warmup_init=true" }, "warmupInit must be false without"],
+  ] as const)("refuses %j", async (input, message) => {
+    await expect(trainerOf(input, data).trainer.train()).rejects.toThrow(message);
+  });
+
+  it("refuses the state of another optimizer by name", async () => {
+    const { trainer } = trainerOf({ ...args, optim: "adamw_torch", maxSteps: 1 }, data);
+    await trainer.train();
+    const other = trainerOf({ ...args, outputDir: trainer.args.outputDir }, data);
+    await expect(other.trainer.train({ resumeFromCheckpoint: true })).rejects.toThrow(
+      /optimizer.safetensors/,
+    );
+  });
+});
+
 describe("evaluations", () => {
   const generating = (args: TrainingArgumentsInput) => {
     const { model, trainer } = trainerOf(

@@ -97,17 +97,27 @@ export function gradientNormForward(
   unscale = 1,
 ): { norm: Tensor; scale: Tensor } {
   const { device, dtype } = gradients[0]!;
-  const blocks = gradients.map(({ size }) => Math.ceil(size / BLOCK));
+  const sums = sumsOfSquares(gradients);
+  const norm = empty(device, [1], dtype);
+  const scale = empty(device, [1], dtype);
+  launch(clipScaleKernel, { sums, norm, scale }, { count: sums.size, maxNorm, unscale });
+  sums.dispose();
+  return { norm, scale };
+}
+
+/**
+ * Sums of squares of blocks of tensors of one dtype (f32 or f64), still on the device.
+ * @returns [blocks of all of them]
+ */
+export function sumsOfSquares(tensors: readonly Tensor[]): Tensor {
+  const { device, dtype } = tensors[0]!;
+  const blocks = tensors.map(({ size }) => Math.ceil(size / BLOCK));
   const count = blocks.reduce((sum, n) => sum + n, 0);
   const sums = empty(device, [count], dtype);
   let first = 0;
-  gradients.forEach((x, i) => {
+  tensors.forEach((x, i) => {
     launch(sumOfSquaresKernel, { x, sums }, { size: x.size, block: BLOCK, first });
     first += blocks[i]!;
   });
-  const norm = empty(device, [1], dtype);
-  const scale = empty(device, [1], dtype);
-  launch(clipScaleKernel, { sums, norm, scale }, { count, maxNorm, unscale });
-  sums.dispose();
-  return { norm, scale };
+  return sums;
 }

@@ -58,8 +58,15 @@ export interface TrainingArguments {
   /** Share of all updates, used when warmupSteps is 0. Default 0. */
   readonly warmupRatio: number;
 
-  /** Both names mean the one AdamW there is. Default "adamw_torch". */
-  readonly optim: "adamw_torch" | "adamw_torch_fused";
+  /**
+   * AdamW, both of whose names mean the one there is, or Adafactor at the schedule's rate. Default "adamw_torch".
+   */
+  readonly optim: "adamw_torch" | "adamw_torch_fused" | "adafactor";
+  /**
+   * What Adafactor can be told, as "scale_parameter=true,relative_step=true"; with relative_step it finds its rate itself
+   * (docs/guide/training.md). transformers reads it for other optimizers alone. Default null.
+   */
+  readonly optimArgs: string | null;
   /** Decoupled; not applied to norms and biases. Default 0. */
   readonly weightDecay: number;
   readonly adamBeta1: number;
@@ -69,6 +76,11 @@ export interface TrainingArguments {
   readonly maxGradNorm: number;
   /** Share of the target spread over the vocabulary. Default 0. */
   readonly labelSmoothingFactor: number;
+  /**
+   * Adds noise to the encoder's and decoder's embeddings in training (NEFTune, arXiv 2310.05914): uniform in
+   * +-alpha / sqrt(tokens * width). Default null: none.
+   */
+  readonly neftuneNoiseAlpha: number | null;
 
   /** Mixed precision in f16 with a dynamic loss scale; weights must be f32 (docs/guide/precision.md). Default false. */
   readonly fp16: boolean;
@@ -201,12 +213,14 @@ export const trainingDefaults: TrainingArguments = {
   warmupSteps: 0,
   warmupRatio: 0,
   optim: "adamw_torch",
+  optimArgs: null,
   weightDecay: 0,
   adamBeta1: 0.9,
   adamBeta2: 0.999,
   adamEpsilon: 1e-8,
   maxGradNorm: 1,
   labelSmoothingFactor: 0,
+  neftuneNoiseAlpha: null,
   fp16: false,
   bf16: false,
   gradientCheckpointing: false,

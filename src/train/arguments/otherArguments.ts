@@ -82,8 +82,6 @@ const path = orNull(pathOrObject);
 export const OTHER_ARGUMENTS = {
   // what a step does
   optimTargetModules: refused(orNull(names), "GaLore and Apollo are not supported"),
-  optimArgs: refused(text, "AdamW has no arguments but adamBeta1, adamBeta2 and adamEpsilon"),
-  neftuneNoiseAlpha: refused(orNull(anyNumber), "noise on embeddings is not supported"),
   autoFindBatchSize: refused(
     flag,
     "a batch that does not fit is not made smaller",
@@ -233,7 +231,7 @@ export const OTHER_ARGUMENTS = {
   perGpuEvalBatchSize: renamed(count, "perDeviceEvalBatchSize"),
   labelSmoothing: renamed(anyNumber, "labelSmoothingFactor"),
   groupByLength: switchFor({ trainSamplingStrategy: "group_by_length" }),
-  adafactor: refused(flag, "Adafactor is not supported"),
+  adafactor: switchFor({ optim: "adafactor" }),
   noCuda: switchFor({ useCpu: true }),
   overwriteOutputDir: ignored(
     flag,

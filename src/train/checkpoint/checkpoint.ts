@@ -4,7 +4,7 @@
 //   adapter_config.json, adapter_model.safetensors            instead, where adapters are trained; peft reads them
 //   trainer_state.json         transformers' own keys
 //   training_args.json         what the run was told
-//   optimizer.safetensors      AdamW's moments
+//   optimizer.safetensors      moments of AdamW or Adafactor
 //   scheduler.json             updates so far, and what a schedule that follows a metric remembers
 //   rng_state.json             where the dropout masks continue
 //   scaler.json                the loss scale, with fp16
@@ -19,22 +19,15 @@ import { writeFolderAtomically } from "./atomicFolder.ts";
 import type { CallbackHandler } from "../callbacks.ts";
 import type { RunningLoss } from "../runningLoss.ts";
 import type { InputTokens } from "../inputTokens.ts";
+import type { Optimizer } from "../optimizer.ts";
 import type { LearningRates } from "../learningRates.ts";
 import { LOSS_SCALE, type LossScale } from "../precision.ts";
 import { sortedJson } from "../sortedJson.ts";
 import type { TrainerState } from "../trainerState.ts";
 import { checkpointIn } from "./rotation.ts";
 import { readStateFiles } from "./stateFiles.ts";
-import { checkTensors, readTensors, writeTensors, type Stored } from "./tensorFiles.ts";
+import { checkTensors, readTensors, writeTensors } from "./tensorFiles.ts";
 import type { TrainableModel } from "../trainableModel.ts";
-
-/** An optimizer as a checkpoint sees it. */
-export interface StoredOptimizer {
-  steps: number;
-  state(): ReadonlyMap<string, Stored>;
-  /** Of several processes that each keep a part: rank 0 calls it when it has read the state, the others to answer until then. */
-  shareState?(): Promise<void>;
-}
 
 /** What a checkpoint holds, besides files of the tokenizer. */
 export interface CheckpointParts {
@@ -42,7 +35,7 @@ export interface CheckpointParts {
   readonly args: TrainingArguments;
   readonly state: TrainerState;
   readonly callbacks: CallbackHandler;
-  readonly optimizer: StoredOptimizer;
+  readonly optimizer: Optimizer;
   readonly learningRates: LearningRates;
   readonly runningLoss: Pick<RunningLoss, "state" | "restore">;
   /** With fp16. */

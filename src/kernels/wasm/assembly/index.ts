@@ -5,6 +5,12 @@ export * from "./constants";
 export * from "./attention/attention";
 export * from "./attention/attentionBackward";
 export * from "./matmul/matmul";
+export {
+  adafactorApply,
+  adafactorColumnSums,
+  adafactorRows,
+  adafactorSquares,
+} from "./optimizer/adafactor";
 export * from "./optimizer/adamw";
 export { accumulate, binary, binaryBroadcast, binaryScalar } from "./pointwise/binary";
 export { countNonFinite } from "./rows/countNonFinite";
