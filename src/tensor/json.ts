@@ -8,24 +8,25 @@ const MOST_DEPTH = 1000;
  * @throws {SyntaxError} for deeper ones, and as `JSON.parse`
  */
 export function parseJson(text: string): unknown {
-  if (text.length > MOST_DEPTH && isTooDeep(text))
+  if (text.length > MOST_DEPTH && bracketDepths(text, MOST_DEPTH).deepest > MOST_DEPTH)
     throw new SyntaxError(`values more than ${MOST_DEPTH} deep in each other`);
   return JSON.parse(text);
 }
 
-const OPEN_OR_CLOSE = /[[{"\]}]/g;
+const BRACKET_OR_QUOTE = /[[{"\]}]/g;
 
-/** What stands in quotes opens nothing. */
-function isTooDeep(text: string): boolean {
-  OPEN_OR_CLOSE.lastIndex = 0;
-  for (let depth = 0, match; (match = OPEN_OR_CLOSE.exec(text)) !== null;) {
+/** How many brackets are open at most, and at the end; those in texts are none. Stops above `most`. */
+export function bracketDepths(text: string, most = Infinity): { deepest: number; end: number } {
+  let [deepest, depth] = [0, 0];
+  BRACKET_OR_QUOTE.lastIndex = 0;
+  for (let match; (match = BRACKET_OR_QUOTE.exec(text)) !== null;) {
     const [character] = match;
-    if (character === '"') OPEN_OR_CLOSE.lastIndex = closingQuote(text, match.index) + 1;
-    else if (character === "[" || character === "{") depth++;
-    else depth--;
-    if (depth > MOST_DEPTH) return true;
+    if (character === '"') BRACKET_OR_QUOTE.lastIndex = closingQuote(text, match.index) + 1;
+    else depth += character === "[" || character === "{" ? 1 : -1;
+    deepest = Math.max(deepest, depth);
+    if (deepest > most) break;
   }
-  return false;
+  return { deepest, end: depth };
 }
 
 function closingQuote(text: string, open: number): number {
