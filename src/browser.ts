@@ -117,6 +117,14 @@ export {
   type TrainOutput,
 } from "./train/trainer.ts";
 
+export {
+  singleProcess,
+  type GroupBuffer,
+  type ProcessGroup,
+  type GroupRequest,
+} from "./distributed/processGroup.ts";
+export type { WireDtype } from "./distributed/wire.ts";
+export type { Interruptions } from "./train/agreement.ts";
 export { AdamW, type AdamWOptions } from "./optim/adamw.ts";
 export { clipGradNorm, type Clipped } from "./optim/clipGradNorm.ts";
 export type { Gradients } from "./optim/gradients.ts";

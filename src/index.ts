@@ -6,3 +6,6 @@ export * from "./browser.ts";
 export { loadDataset, streamDataset, type LoadDatasetOptions } from "./data/loadDataset.ts";
 export type { RowOptions } from "./data/rowChecks.ts";
 export { preprocessCached, type CacheOptions } from "./data/tokenCache.ts";
+
+// Processes that train together find each other through MPI, which pages have not.
+export { openProcessGroup } from "./distributed/openProcessGroup.ts";

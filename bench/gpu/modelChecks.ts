@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { backward } from "../../src/autograd/backward.ts";
 import { castForward } from "../../src/kernels/pointwise/cast.ts";
 import { matmulForward } from "../../src/kernels/matmul/matmul.ts";
-import { matrixShape } from "../../src/kernels/matmul/subgroupMatrixShader.ts";
+import { matrixShape } from "../../src/kernels/matmul/matrixTiles.ts";
 import { openDevice } from "../../src/kernels/openDevice.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
 import type { ForwardInputs } from "../../src/t5/network.ts";

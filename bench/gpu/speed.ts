@@ -3,7 +3,7 @@
 import { attentionForward } from "../../src/kernels/attention/forward.ts";
 import { attentionBackward } from "../../src/kernels/attention/backward.ts";
 import { matmulForward } from "../../src/kernels/matmul/matmul.ts";
-import { matrixShape } from "../../src/kernels/matmul/subgroupMatrixShader.ts";
+import { matrixShape } from "../../src/kernels/matmul/matrixTiles.ts";
 import { Scope } from "../../src/tensor/scope.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
 import type { WebGpuDevice } from "../../src/tensor/webgpu/webgpuDevice.ts";

@@ -11,6 +11,14 @@ import { valueChecks, type GradientKind } from "./valueChecks.ts";
 
 type Target = TapeNode | Tensor;
 
+/** @internal Sees a backward pass while it goes on. */
+export interface BackwardWatch {
+  /** The gradient of a leaf has its last part: `sum` will not change any more in this pass. */
+  onLeaf(leaf: Tensor, sum: Tensor): void;
+  /** After each op's rule. */
+  onNode(): void;
+}
+
 /**
  * Gradients of `output` (usually the loss).
  * @param output one element, unless `seed` is given
@@ -43,6 +51,7 @@ export function backwardOnto(
   output: Tensor,
   targets?: readonly Tensor[],
   seed?: Tensor,
+  watch: BackwardWatch | null = null,
 ): Map<Tensor, Tensor> {
   const start = startOf(output, seed);
   const wanted = targets && new Map(targets.map((x) => [targetOf("target", x), x]));
@@ -55,13 +64,16 @@ export function backwardOnto(
       const visited: ReadonlySet<Target> = new Set(nodes);
       const wants = (edge: Target) => wanted === undefined || wanted.has(edge) || visited.has(edge);
       const result = new Map<Tensor, Tensor>();
+      const missing = watch && partsMissing(nodes);
       for (const node of nodes) {
         const dy = gradients.take(node);
-        if (dy === undefined) continue;
-        const asked = wanted?.get(node);
-        if (asked) result.set(asked, alias(dy));
-        propagate(node, dy, gradients, wants);
-        dy.dispose();
+        if (dy !== undefined) {
+          const asked = wanted?.get(node);
+          if (asked) result.set(asked, alias(dy));
+          propagate(node, dy, gradients, wants);
+          dy.dispose();
+        }
+        if (missing) tell(watch!, node, missing, gradients);
       }
       for (const [leaf, gradient] of gradients.leaves()) result.set(leaf, gradient);
       return result;
@@ -103,6 +115,37 @@ function targetOf(role: string, x: Tensor): Target {
 
 function gradientOptions(x: Tensor) {
   return { device: x.device, dtype: x.dtype === "f64" ? "f64" : "f32" } as const;
+}
+
+/** How many nodes may still add to each leaf's gradient. */
+function partsMissing(nodes: readonly TapeNode[]): Map<Tensor, number> {
+  const missing = new Map<Tensor, number>();
+  for (const node of nodes) {
+    for (const leaf of leavesOf(node)) missing.set(leaf, (missing.get(leaf) ?? 0) + 1);
+  }
+  return missing;
+}
+
+/** Leaves that a node's rule gives gradients to. */
+function leavesOf({ edges, delivers }: TapeNode): ReadonlySet<Tensor> {
+  const own = edges.filter((edge): edge is Tensor => edge !== null && !(edge instanceof TapeNode));
+  return new Set([...own, ...delivers]);
+}
+
+/** Tells `watch` that a node is done, and which leaves that was the last one of. */
+function tell(
+  watch: BackwardWatch,
+  node: TapeNode,
+  missing: Map<Tensor, number>,
+  gradients: PendingGradients,
+): void {
+  for (const leaf of leavesOf(node)) {
+    const left = missing.get(leaf)! - 1;
+    missing.set(leaf, left);
+    const sum = left === 0 ? gradients.of(leaf) : undefined;
+    if (sum !== undefined) watch.onLeaf(leaf, sum);
+  }
+  watch.onNode();
 }
 
 /** Runs one rule in a scope of its own and hands the gradients on. */
@@ -190,6 +233,11 @@ class PendingGradients {
     return given;
   }
 
+  /** What has come to a leaf so far. */
+  of(leaf: Tensor): Tensor | undefined {
+    return this.#byTarget.get(leaf);
+  }
+
   leaves(): [Tensor, Tensor][] {
     return [...this.#byTarget].filter(
       (entry): entry is [Tensor, Tensor] => !(entry[0] instanceof TapeNode),
@@ -242,7 +290,7 @@ function reachable(start: Target): TapeNode[] {
 function pathsTo(start: Target, targets: ReadonlySet<Target>): TapeNode[] {
   const all = reachable(start);
   const useful = new Set<Target>(targets);
-  for (const node of all) if (node.delivers) useful.add(node);
+  for (const node of all) if (node.delivers.size > 0) useful.add(node);
   for (let i = all.length - 1; i >= 0; i--) {
     if (all[i]!.edges.some((edge) => edge !== null && useful.has(edge))) useful.add(all[i]!);
   }

@@ -25,12 +25,12 @@ export function checkpoint<I extends readonly (Tensor | undefined)[]>(
 ): Tensor {
   const given = inputs as I;
   if (!isGradEnabled()) return fn(...given);
-  let reachesGradient = false;
-  const see = (read: readonly (Tensor | null)[]): void => {
-    for (const x of read) {
+  const read = new Set<Tensor>();
+  const see = (operands: readonly (Tensor | null)[]): void => {
+    for (const x of operands) {
       if (x === null || !x.requiresGrad) continue;
       if (x.node !== null && !inputs.includes(x)) throw captured(x);
-      reachesGradient = true;
+      if (x.node === null) read.add(x);
     }
   };
   const { result: output, positions } = watchDraws(() =>
@@ -41,7 +41,7 @@ export function checkpoint<I extends readonly (Tensor | undefined)[]>(
     inputs: inputs.map((x) => x ?? null),
     output,
     saved: Object.fromEntries(inputs.map((x, i) => [i, x ?? null])),
-    always: reachesGradient,
+    leaves: read,
     backward(dy, saved, { needs, deliver, onto }) {
       const leaves = inputs.map((_, i) => leafOf(saved[i] ?? null, needs[i] ?? false));
       const again = repeatDraws(positions, () => enableGrad(() => fn(...(leaves as unknown as I))));

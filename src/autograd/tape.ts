@@ -24,8 +24,8 @@ export interface Recording<S extends Saved> {
   readonly output: Tensor;
   /** What `backward` reads. Saved tensors stay alive until their rule has run. */
   readonly saved: S;
-  /** Records even when no input requires a gradient: the rule reaches leaves by other ways (`checkpoint`). */
-  readonly always?: boolean;
+  /** Leaves that the rule delivers gradients to besides its inputs (`checkpoint`); records even when no input requires one. */
+  readonly leaves?: ReadonlySet<Tensor>;
   /** The op's rule: gradients of `inputs`, in their order, each of its input's shape; null where none is needed. */
   backward(dy: Tensor, saved: S, context: RuleContext): readonly (Tensor | null)[];
 }
@@ -47,6 +47,8 @@ export interface RuleContext {
 /** Where a gradient goes: on to the op that made the input, or into a leaf. */
 type Edge = TapeNode | Tensor | null;
 
+const NO_LEAVES: ReadonlySet<Tensor> = new Set();
+
 let enabled = true;
 /** Sees the inputs of ops that are not recorded; see `watchInputs`. */
 let watcher: ((inputs: readonly (Tensor | null)[]) => void) | null = null;
@@ -58,8 +60,8 @@ export class TapeNode implements GraphNode {
   /** Creation order, which is a topological order. */
   readonly sequence = created++;
   readonly outputShape: readonly number[];
-  /** Gradients may leave this node by `deliver`. */
-  readonly delivers: boolean;
+  /** Leaves to which gradients may go by `deliver`. */
+  readonly delivers: ReadonlySet<Tensor>;
   /** Stack of the op's call; null unless values are checked (detectAnomaly). */
   readonly calledAt: string | null;
   readonly #saved: Saved;
@@ -76,7 +78,7 @@ export class TapeNode implements GraphNode {
     this.name = recording.name;
     this.calledAt = calledAt;
     this.outputShape = recording.output.shape;
-    this.delivers = recording.always ?? false;
+    this.delivers = recording.leaves ?? NO_LEAVES;
     this.#rule = recording.backward;
     this.#saved = saved;
     this.edges = edges;
@@ -125,7 +127,7 @@ export function record<S extends Saved>(recording: Recording<S>): Tensor {
     return output;
   }
   const edges = inputs.map(edgeOf);
-  if (!recording.always && edges.every((edge) => edge === null)) return output;
+  if (!recording.leaves?.size && edges.every((edge) => edge === null)) return output;
   const saved = Object.fromEntries(
     Object.entries(recording.saved).map(([name, x]) => [name, x && keep(alias(x))]),
   );

@@ -6,6 +6,8 @@ import type { Device } from "../tensor/device.ts";
 import { openDevice } from "../kernels/openDevice.ts";
 import { matmulForward } from "../kernels/matmul/matmul.ts";
 import { loadTiles, saveTiles } from "../kernels/matmul/tileCache.ts";
+import { launchOf } from "../distributed/launcher.ts";
+import { openProcessGroup } from "../distributed/openProcessGroup.ts";
 import { defaultVariant } from "../kernels/wasm/load.ts";
 import { tuneMatmul } from "../kernels/matmul/tune.ts";
 import { openAllWebGpu } from "../tensor/webgpu/open.ts";
@@ -39,7 +41,21 @@ async function devices(json: boolean, tune: boolean): Promise<void> {
   const webgpu = [];
   for (const device of adapters) webgpu.push(await describeWebGpu(device, output, tune));
   if (adapters.length === 0) output.print("webgpu   no adapter found");
-  output.result({ devices: [cpu, ...webgpu] });
+  output.result({ devices: [cpu, ...webgpu], mpi: await describeMpi(output) });
+}
+
+/** Which library of MPI several processes would talk through, and what started this one. */
+async function describeMpi(output: Output) {
+  const launch = launchOf(process.env);
+  const group = await openProcessGroup("mpi").catch((error: unknown) => error as Error);
+  if (group instanceof Error) {
+    output.print(`mpi      not usable: ${group.message}`);
+    return { library: null, reason: group.message, launch };
+  }
+  output.print(`mpi      ${group.description}, started by ${launch?.name ?? "no launcher"}`);
+  const { description: library, rank, size } = group;
+  await group.close();
+  return { ...{ library, rank, size }, launch };
 }
 
 async function describeCpu(output: Output) {

@@ -16,11 +16,13 @@ import {
 } from "./datasetOptions.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
+import type { ProcessGroup } from "../distributed/processGroup.ts";
 import { adapterOption, loadForGeneration } from "./lora.ts";
 import { deviceOption, jsonOption, wholeNumber } from "./options.ts";
 import { interruptSignal } from "./terminal/interruption.ts";
 import { Output } from "./terminal/output.ts";
 import { startProgress } from "./terminal/progress.ts";
+import { deviceOptionsOf, rankZeroFirst, shareOf, withProcessGroup } from "./processGroup.ts";
 import { summarizeRows } from "./summaries.ts";
 import { Option } from "commander";
 
@@ -58,27 +60,37 @@ export function evaluateCommand(): Command {
 
 async function evaluate(options: EvaluateOptions): Promise<void> {
   const output = new Output(options.json);
+  await withProcessGroup(output, (group) => evaluateIn(group, options, output));
+}
+
+async function evaluateIn(
+  group: ProcessGroup,
+  options: EvaluateOptions,
+  output: Output,
+): Promise<void> {
   const signal = interruptSignal();
   const columns = columnsOf(options);
-  const { split } = options;
+  const { split, revision } = options;
   const used = { splits: [split], maxRows: { [split]: options.rows } };
-  const dataset = (await fetchDataset(options, signal, used))[split];
+  const fetch = () => fetchDataset(options, signal, used);
+  const dataset = (await rankZeroFirst(group, fetch))[split];
   if (dataset === undefined) {
     throw new DatasetError(
       `evaluate: ${options.dataset} must hold the split ${split}, and does not. Choose another --split.`,
     );
   }
   const { rows } = dataset;
-  const folder = await fetchModel(options.model, { revision: options.revision, signal });
-  const device = await openDevice(options.device);
+  const folder = await rankZeroFirst(group, () => fetchModel(options.model, { revision, signal }));
+  const device = await openDevice(options.device, deviceOptionsOf(options.device, undefined));
   const tokenizer = await Tokenizer.fromPretrained(folder);
   const model = await loadForGeneration(folder, { device, adapter: options.adapter });
-  const progress = startProgress("summaries", rows.length);
+  const share = shareOf(rows, options.batchSize, group).length;
+  const progress = startProgress("summaries", share, { quiet: group.rank > 0 });
   const predictions = await summarizeRows(model, tokenizer, rows, {
     batchSize: options.batchSize,
     columns,
     generation: { maxNewTokens: options.maxNewTokens, numBeams: options.numBeams },
-    signal,
+    ...{ signal, group },
     onProgress: (done) => progress.update(done),
   });
   progress.stop();

@@ -11,7 +11,15 @@ import { fillTemplate, INFERENCE_TEMPLATE } from "../data/prompt.ts";
 import { EXAMPLE_MODEL } from "./example.ts";
 import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
 import { adapterOption, loadForGeneration } from "./lora.ts";
+import type { ProcessGroup } from "../distributed/processGroup.ts";
 import { deviceOption, jsonOption, wholeNumber } from "./options.ts";
+import {
+  deviceOptionsOf,
+  gatherShares,
+  rankZeroFirst,
+  shareOf,
+  withProcessGroup,
+} from "./processGroup.ts";
 import { templateOption } from "./templateOption.ts";
 import { interruptSignal } from "./terminal/interruption.ts";
 import { Output } from "./terminal/output.ts";
@@ -50,15 +58,33 @@ export function summarizeCommand(): Command {
 async function summarize(files: readonly string[], options: SummarizeOptions): Promise<void> {
   const output = new Output(options.json);
   fillTemplate(options.template, { dialogue: "" }); // a wrong name is said before the model is loaded
+  await withProcessGroup(output, (group) => summarizeIn(group, files, options, output));
+}
+
+async function summarizeIn(
+  group: ProcessGroup,
+  files: readonly string[],
+  options: SummarizeOptions,
+  output: Output,
+): Promise<void> {
+  if (group.size > 1 && files.length === 0) {
+    throw new DatasetError(
+      `summarize: ${group.size} processes must be given files, got stdin, which only one of them has. Name the files.`,
+    );
+  }
   const signal = interruptSignal();
   const dialogues = await readDialogues(files, signal);
-  const folder = await fetchModel(options.model, { revision: options.revision, signal });
-  const device = await openDevice(options.device);
+  const { revision } = options;
+  const folder = await rankZeroFirst(group, () => fetchModel(options.model, { revision, signal }));
+  const device = await openDevice(options.device, deviceOptionsOf(options.device, undefined));
   const tokenizer = await Tokenizer.fromPretrained(folder);
   const model = await loadForGeneration(folder, { device, adapter: options.adapter });
-  const summaries: { source: string; summary: string }[] = [];
-  const progress = startProgress("summarise", dialogues.length);
-  for (const { source, dialogue } of dialogues) {
+  const own: { source: string; summary: string }[] = [];
+  const show = ({ source, summary }: { source: string; summary: string }): void =>
+    output.print(dialogues.length > 1 ? `${source}: ${summary}` : summary);
+  const share = shareOf(dialogues, 1, group);
+  const progress = startProgress("summarise", share.length, { quiet: group.rank > 0 });
+  for (const { source, dialogue } of share) {
     const prompt = fillTemplate(options.template, { dialogue });
     const { inputIds, attentionMask } = tokenizer.encode(prompt);
     const { maxNewTokens, numBeams } = options;
@@ -66,15 +92,17 @@ async function summarize(files: readonly string[], options: SummarizeOptions): P
       { inputIds, attentionMask },
       {
         ...{ maxNewTokens, numBeams, numReturnSequences: 1, signal },
-        ...sign(progress, summaries.length, numBeams ?? model.generationConfig.raw.num_beams ?? 1),
+        ...sign(progress, own.length, numBeams ?? model.generationConfig.raw.num_beams ?? 1),
       },
     );
     const summary = tokenizer.decode(ids[0]!, { skipSpecialTokens: true });
-    summaries.push({ source, summary });
-    progress.update(summaries.length);
-    output.print(dialogues.length > 1 ? `${source}: ${summary}` : summary);
+    own.push({ source, summary });
+    progress.update(own.length);
+    if (group.size === 1) show(own.at(-1)!);
   }
   progress.stop();
+  const summaries = await gatherShares(own, 1, group);
+  if (group.size > 1) for (const each of summaries) show(each);
   output.result({ model: options.model, summaries });
   await device.close();
 }

@@ -10,6 +10,7 @@ import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import { MODEL_HELP, revisionOption } from "./hub.ts";
 import { loraConfigOf, loraOptions, type LoraFlags } from "./lora.ts";
 import { deviceOption, jsonOption, number, wholeNumber } from "./options.ts";
+import { withProcessGroup } from "./processGroup.ts";
 import { goOnWithoutReader } from "./terminal/guardOutput.ts";
 import { interruptSignal } from "./terminal/interruption.ts";
 import { Output } from "./terminal/output.ts";
@@ -127,7 +128,9 @@ function group(heading: string, options: readonly Option[]): Option[] {
 async function train(flags: OwnFlags): Promise<void> {
   goOnWithoutReader();
   const output = new Output(flags.json);
-  output.result(await runTraining(settingsOf(flags), output, interruptSignal()));
+  await withProcessGroup(output, async (group) => {
+    output.result(await runTraining(settingsOf(flags), output, interruptSignal(), group));
+  });
 }
 
 function settingsOf(flags: OwnFlags): TrainSettings {

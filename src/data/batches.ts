@@ -21,13 +21,13 @@ export interface BatchOptions {
   readonly collate: Collator;
   /** Leaves out a last batch that is not full. */
   readonly dropLast?: boolean;
-  /** Row numbers in the order wanted; of rows by index only. */
+  /** Row numbers in the order wanted, some or all of them; of rows by index only. */
   readonly order?: Uint32Array;
   /** Batches left out at the beginning, without reading their rows; of rows by index only. */
   readonly skip?: number;
 }
 
-function isStream(dataset: TrainDataset): dataset is AsyncIterable<Example> {
+export function isStream(dataset: TrainDataset): dataset is AsyncIterable<Example> {
   return Symbol.asyncIterator in dataset;
 }
 
@@ -93,7 +93,8 @@ async function* inOrder(
   order: Uint32Array | undefined,
   first: number,
 ): AsyncGenerator<Example, void, undefined> {
-  for (let i = first; i < dataset.length; i++) {
+  const rows = order?.length ?? dataset.length;
+  for (let i = first; i < rows; i++) {
     const row = order === undefined ? i : order[i]!;
     const example = "get" in dataset ? await dataset.get(row) : dataset[row]!;
     if (example === undefined || example === null) {

@@ -97,13 +97,18 @@ export class AdamW {
    * @throws {AutogradError} while those of the update before are not disposed
    */
   zeroGrad(): Gradients {
+    return this.zeroGradIn([]);
+  }
+
+  /** @internal `zeroGrad` with gradients in packs of the caller's besides those of the optimizer. */
+  zeroGradIn(buckets: readonly Pack[]): Gradients {
     if (this.#gradients !== null && !this.#gradients.disposed) {
       throw new AutogradError(
         "zeroGrad: the gradients of the update before must be disposed, got open ones. Call gradients.dispose() after step.",
       );
     }
     const packs = this.#groups.filter(({ p }) => p !== null).map(({ pack }) => pack);
-    this.#gradients = new Gradients(this, packs);
+    this.#gradients = new Gradients(this, [...packs, ...buckets]);
     return this.#gradients;
   }
 

@@ -6,8 +6,14 @@
 //   optimizer.step(gradients);
 //   gradients.dispose();
 
-import { accumulate, backward, checkDestination } from "../autograd/backward.ts";
+import {
+  accumulate,
+  backwardOnto,
+  checkDestination,
+  type BackwardWatch,
+} from "../autograd/backward.ts";
 import { AutogradError } from "../tensor/errors.ts";
+import { copyRangeInto } from "../kernels/moves/slice.ts";
 import { keep, scope } from "../tensor/scope.ts";
 import { alias, type Tensor } from "../tensor/tensor.ts";
 import { clipGradNorm, type Clipped } from "./clipGradNorm.ts";
@@ -94,9 +100,44 @@ export class Gradients {
    * @throws {AutogradError} after `clip`, `step` or `dispose`, or when `loss` requires no gradient
    */
   backward(loss: Tensor): void {
+    this.backwardWatched(loss, null);
+  }
+
+  /** @internal `backward`, of which `watch` learns what is done. */
+  backwardWatched(loss: Tensor, watch: BackwardWatch | null): void {
     this.#require("backward", "open");
-    const sums = backward(loss, undefined, undefined, this.#destinations);
+    const into = (leaf: Tensor) => this.#destinations.get(leaf);
+    const sums = backwardOnto(into, loss, undefined, undefined, watch);
     for (const [parameter, sum] of sums) this.#set(parameter, sum);
+  }
+
+  /** @internal All elements of a pack, zeros where no gradient lies; undefined for a pack of others. */
+  wholeOf(pack: Pack): Tensor | undefined {
+    return this.#packed.get(pack)?.whole;
+  }
+
+  /** @internal Whether `sum` is a parameter's place in the pack. */
+  isPart(pack: Pack, parameter: Tensor, sum: Tensor): boolean {
+    return this.#packed.get(pack)?.parts.get(parameter) === sum;
+  }
+
+  /** @internal All gradients in as few tensors as they lie in. New handles, which the scope around frees. */
+  ranges(): Tensor[] {
+    this.#require("ranges", "open");
+    return this.#ranges();
+  }
+
+  /** @internal Moves a gradient that `backward` had to leave elsewhere into its place in the pack. */
+  settle(parameter: Tensor): void {
+    const sum = this.#sums.get(parameter);
+    for (const { parts } of this.#packed.values()) {
+      const part = parts.get(parameter);
+      if (part === undefined || sum === undefined || sum === part) continue;
+      const [from, to] = [alias(sum, [sum.size]), alias(part, [part.size])];
+      copyRangeInto(from, { axis: 0, begin: 0, length: from.size }, to, 0);
+      for (const x of [from, to, sum]) x.dispose();
+      this.#set(parameter, part);
+    }
   }
 
   /**

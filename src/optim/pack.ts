@@ -31,8 +31,9 @@ export interface Pack {
  * Plans packs of at most `device.packBytes` bytes each. Where the device gains nothing, and where a tensor is
  * larger than that or does not end on 16 bytes, it is a pack of its own.
  * @param tensors of one device and dtype
+ * @param packBytes instead of the device's
  */
-export function planPacks(tensors: ReadonlyMap<string, Tensor>): Pack[] {
+export function planPacks(tensors: ReadonlyMap<string, Tensor>, packBytes?: number): Pack[] {
   const packs: Pack[] = [];
   let entries: PackEntry[] = [];
   let size = 0;
@@ -44,7 +45,7 @@ export function planPacks(tensors: ReadonlyMap<string, Tensor>): Pack[] {
   for (const [name, tensor] of tensors) {
     const { device } = tensor;
     // At 4 bytes an element, whatever the dtype: the gradients beside 16-bit parameters are f32.
-    const limit = device.packBytes === null ? 0 : device.packBytes / 4;
+    const limit = (packBytes ?? device.packBytes ?? 0) / 4;
     // Kernels may fill the last 16 bytes of a gradient with anything, which the norm would count as padding.
     const isPackable = limit > 0 && tensor.size % 4 === 0;
     const length = isPackable ? Math.ceil(tensor.size / ALIGNMENT) * ALIGNMENT : tensor.size;

@@ -56,12 +56,13 @@ export function linear(context: Context, { weight, lora }: Linear, x: Tensor): T
  * backward their gradients, as torch.autocast does; sums stay f32 (docs/guide/precision.md).
  */
 export function applyWeight({ autocast }: Context, weight: Tensor, x: Tensor): Tensor {
-  if (autocast === null) return matmul(x, weight, { transposeB: true });
+  // A weight of 16 bits says that 16 bits will do for products: a GPU's matrix units round x to 11 of them.
+  const options = { transposeB: true, roundToF16: autocast !== null || isHalf(weight.dtype) };
+  if (autocast === null) return matmul(x, weight, options);
   return scope(() => {
     const stored = weight.dtype === autocast;
     const narrow = stored ? weight : cast(roundTo(asFloat(weight), autocast), autocast);
-    // Operands that are f16 numbers already lose nothing on a GPU's matrix units.
-    const options = { transposeB: true, roundToF16: autocast === "f16" };
+    // Operands that are 16-bit numbers already lose nothing there.
     return roundTo(matmul(roundTo(x, autocast), narrow, options), autocast);
   });
 }
@@ -102,7 +103,7 @@ export function selfAttention(
   return scope(() => {
     const normed = norm(context, x, w.norm);
     const { k, v } = projectKeysValues(context, w, normed);
-    const heads = attend(context, linear(context, w.q, normed), { k, v }, inputs);
+    const heads = attend(context, w, linear(context, w.q, normed), { k, v }, inputs);
     return addResidual(context, x, linear(context, w.o, heads));
   });
 }
@@ -117,7 +118,7 @@ export function crossAttention(
 ): Tensor {
   return scope(() => {
     const q = linear(context, w.q, norm(context, x, w.norm));
-    const heads = attend(context, q, projectKeysValues(context, w, encoded), { mask });
+    const heads = attend(context, w, q, projectKeysValues(context, w, encoded), { mask });
     return addResidual(context, x, linear(context, w.o, heads));
   });
 }
@@ -132,6 +133,7 @@ export function projectKeysValues(
 
 function attend(
   context: Context,
+  w: AttentionWeights,
   q: Tensor,
   { k, v }: KeysValues,
   inputs: AttentionInputs,
@@ -140,6 +142,7 @@ function attend(
   const heads = attention(q, k, v, {
     heads: config.numHeads,
     causal: inputs.causal ?? false,
+    roundToF16: autocast !== null || isHalf(w.q.weight.dtype),
     ...(inputs.bias ? { bias: inputs.bias } : {}),
     ...(inputs.mask ? { mask: inputs.mask } : {}),
     ...(random && config.dropoutRate > 0

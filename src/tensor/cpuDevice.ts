@@ -2,8 +2,17 @@
 // TypeScript bodies through typed-array views made per call (a view kept across a growth of the memory would be
 // stale). What does not fit into one memory lies in others (cpuMemory.ts).
 
-import { CpuMemory, CpuStorage, type Block, type MemoryLimits } from "./cpuMemory.ts";
-import { debugLevel, debugWriter, describeCall, formatValues, kernelLine } from "./debug.ts";
+import { CpuMemory, type Block, type CpuStorage, type MemoryLimits } from "./cpuMemory.ts";
+import {
+  boundTensors,
+  functionCall,
+  isElementwise,
+  passesOf,
+  passText,
+  type FunctionCall,
+} from "./cpuCalls.ts";
+import { nearBlocks, runInWindows, storageOf } from "./cpuWindows.ts";
+import { debugLevel, debugWriter, describeCall, kernelLine } from "./debug.ts";
 import type {
   Device,
   KernelArrays,
@@ -12,21 +21,18 @@ import type {
   KernelTensor,
   KernelTensors,
   MemoryStats,
+  PinnedArray,
   Storage,
 } from "./device.ts";
 import type { DataArray, Dtype, StorageArray } from "./dtype.ts";
-import { byteLength, fromStorage } from "./dtype.ts";
+import { fromStorage } from "./dtype.ts";
 import { DeviceError, invariant } from "./errors.ts";
 import { MOST_BYTES } from "./memoryPool.ts";
+import { outOfMemory } from "./memoryLimits.ts";
 import { CONTROL_BYTES, ThreadPool } from "./threadPool.ts";
-import { QUEUE_BYTES, ThreadQueue } from "./threadQueue.ts";
-import type { WasmBody, WasmCall, WasmPass } from "./wasm.ts";
-
-/** Elements that a kernel must touch before threads share it. Below, waking a thread costs more than it saves. */
-const WORTH_SHARING = 16384;
-
-/** Elements of a far tensor that a kernel sees at a time: windows of 1 MiB stay in cache between copy and kernel. */
-const WINDOW = 2 ** 18;
+import { QUEUE_BYTES } from "./queueWorker.ts";
+import { ThreadQueue } from "./threadQueue.ts";
+import type { WasmCall, WasmPass } from "./wasm.ts";
 
 /** The compiled kernels and the first address that they leave to tensors. */
 export interface WasmKernels {
@@ -35,16 +41,6 @@ export interface WasmKernels {
 }
 
 const NO_LIMITS: MemoryLimits = { eachBytes: MOST_BYTES, totalBytes: Infinity };
-
-/** A call of a function, but for the addresses of its tensors and the units to run. */
-interface FunctionCall {
-  readonly name: string;
-  readonly selector: readonly number[];
-  readonly scalars: readonly number[];
-  /** That work on it. */
-  readonly threads: number;
-  readonly scratchBytes: number;
-}
 
 export class CpuDevice implements Device {
   readonly kind = "cpu";
@@ -155,6 +151,12 @@ export class CpuDevice implements Device {
     this.#queue?.check();
     // slice() of a shared memory gives a copy in memory of its own.
     return this.#view(storage, dtype, size).slice();
+  }
+
+  pin(storage: Storage, dtype: Dtype, size: number): PinnedArray {
+    const { block } = storageOf(storage);
+    block.pins++;
+    return { array: this.#view(storage, dtype, size), release: () => void block.pins-- };
   }
 
   /** What the storage holds once the queue has come here; later jobs may write to it meanwhile. */
@@ -283,33 +285,20 @@ export class CpuDevice implements Device {
 
   #runPass(
     kernel: KernelDescription,
-    { function: run, units, params: own = {}, scratchBytes: threadBytes = 0 }: WasmPass,
-    { params, constants }: WasmCall,
+    pass: WasmPass,
+    whole: WasmCall,
     tensors: KernelTensors,
   ): void {
-    const inputs = Object.keys(kernel.inputs);
-    const bound = [...inputs, ...(run.writes ?? Object.keys(kernel.outputs))].map(
-      (name) => tensors[name] ?? null,
-    );
-    const touched = bound.reduce((sum, x) => sum + (x?.size ?? 0), 0);
-    const call: FunctionCall = {
-      name: run.name,
-      selector: run.selector === undefined ? [] : [run.selector],
-      scalars: [
-        ...Object.keys(kernel.params).map((name) => params[name]!),
-        ...(run.params ?? []).map((name) => own[name]!),
-        ...Object.keys(kernel.constants).map((name) => constants[name]!),
-      ],
-      threads: touched >= WORTH_SHARING && units > 1 ? this.threads : 1,
-      scratchBytes: roundToCacheLines(threadBytes),
-    };
+    const { units } = pass;
+    const bound = boundTensors(kernel, pass, tensors);
+    const call = functionCall(kernel, pass, whole, bound, this.threads);
     const blocks = new Set(bound.flatMap((x) => (x ? [storageOf(x.storage).block] : [])));
     this.#memory.touch(blocks);
     const isFar = (block: Block): boolean => !this.#memory.isNear(block);
     const streams = isElementwise(kernel.wasm) && [...blocks].some(isFar);
-    this.#details?.push(`${passText(call, units, own)}${streams ? ", in windows" : ""}`);
+    this.#details?.push(`${passText(call, pass)}${streams ? ", in windows" : ""}`);
     if (streams) {
-      this.#stream(call, bound, inputs.length, units);
+      this.#stream(call, bound, Object.keys(kernel.inputs).length, units);
       return;
     }
     // Nobody knows yet which thread will run what is queued.
@@ -328,54 +317,27 @@ export class CpuDevice implements Device {
     throw this.#outOfMemory(missing.reduce((sum, { byteLength }) => sum + byteLength, 0));
   }
 
-  /**
-   * Runs an elementwise kernel on tensors of which some lie far, a window at a time: parts of those are copied near,
-   * and outputs back.
-   */
+  /** Runs an elementwise kernel on tensors of which some lie far, a window at a time. */
   #stream(
     call: FunctionCall,
     bound: readonly (KernelTensor | null)[],
     inputs: number,
     units: number,
   ): void {
-    const isStreamed = (x: KernelTensor): boolean =>
-      x.size === units && !this.#memory.isNear(storageOf(x.storage).block);
-    const pinned = new Set(
-      bound.flatMap((x) => (x && !isStreamed(x) ? [storageOf(x.storage).block] : [])),
-    );
+    const pinned = nearBlocks(this.#memory, bound, units);
     this.#bringNear(pinned);
     this.#queue?.drain();
-    const windows = bound.map((x) => {
-      if (x === null || !isStreamed(x)) return null;
-      const window = this.#allocate(byteLength(x.dtype, Math.min(WINDOW, units)), pinned);
-      pinned.add(window.block);
-      return window;
-    });
-    for (let first = 0; first < units; first += WINDOW) {
-      const count = Math.min(WINDOW, units - first);
-      const part = (x: KernelTensor): Uint8Array => {
-        const [begin, end] = [byteLength(x.dtype, first), byteLength(x.dtype, first + count)];
-        return this.#memory.bytesOf(storageOf(x.storage)).subarray(begin, end);
-      };
-      const addresses = bound.map((x, i) => {
-        if (x === null) return 0;
-        const window = windows[i];
-        if (window) {
-          this.#memory.bytesOf(window).set(part(x));
-          return window.offset;
-        }
-        return storageOf(x.storage).offset + (x.size === units ? byteLength(x.dtype, first) : 0);
-      });
-      this.#run(call, addresses, count, 0);
-      this.#queue?.drain();
-      for (let i = inputs; i < bound.length; i++) {
-        const [x, window] = [bound[i], windows[i]];
-        if (!x || !window) continue;
-        const target = part(x);
-        target.set(this.#memory.bytesOf(window).subarray(0, target.length));
-      }
-    }
-    for (const window of windows) window?.release();
+    runInWindows(
+      this.#memory,
+      { bound, inputs, units, pinned },
+      {
+        allocate: (bytes) => this.#allocate(bytes, pinned),
+        run: (addresses, count) => {
+          this.#run(call, addresses, count, 0);
+          this.#queue?.drain();
+        },
+      },
+    );
   }
 
   /** @param scratch address of the threads' scratch memory, 0 for none */
@@ -426,53 +388,6 @@ export class CpuDevice implements Device {
 
   /** @param bytes that were asked for */
   #outOfMemory(bytes: number): DeviceError {
-    const { eachBytes, totalBytes } = this.#limits;
-    const held = this.#memory.bytes;
-    const limit =
-      held + bytes > totalBytes
-        ? `all tensors must fit in ${binary(totalBytes)}, got ${binary(held + bytes)} (${binary(held)} in use)`
-        : `the tensors of one kernel must fit in ${binary(eachBytes)} of WebAssembly memory, got ${binary(bytes)} more`;
-    return new DeviceError(
-      `cpu: ${limit}. Use LoRA, weights in bf16, gradient checkpointing, a smaller batch or shorter sequences.`,
-    );
+    return outOfMemory(this.#limits, this.#memory.bytes, bytes);
   }
-}
-
-/** What a call runs, one after another. */
-function passesOf(body: WasmBody, call: WasmCall): readonly WasmPass[] {
-  if ("plan" in body) return body.plan(call).passes;
-  const { params } = call;
-  const scratchBytes = body.scratch?.(params) ?? 0;
-  return [{ function: body, units: body.units(params), scratchBytes }];
-}
-
-/** A pass as the debug ladder tells it. */
-function passText(
-  { name, threads, scratchBytes }: FunctionCall,
-  units: number,
-  own: KernelParams,
-): string {
-  const scratch = scratchBytes > 0 ? { scratchBytes } : {};
-  return `wasm ${name}: ${formatValues({ threads, units, ...own, ...scratch })}`;
-}
-
-function isElementwise(body: WasmBody | undefined): boolean {
-  return body !== undefined && "elementwise" in body;
-}
-
-function storageOf(storage: Storage): CpuStorage {
-  invariant(storage instanceof CpuStorage, () => "storage of another device");
-  return storage;
-}
-
-function binary(bytes: number): string {
-  if (bytes < 2 ** 20) return `${bytes} bytes`;
-  return bytes < 2 ** 30
-    ? `${(bytes / 2 ** 20).toFixed(1)} MiB`
-    : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
-}
-
-/** Threads that write to one cache line slow each other down. */
-function roundToCacheLines(bytes: number): number {
-  return Math.ceil(bytes / 64) * 64;
 }

@@ -68,6 +68,8 @@ export interface Block {
   readonly byteLength: number;
   /** When a kernel last used it, in kernels. */
   lastUse: number;
+  /** Who else than kernels has its address: it moves when there are none. */
+  pins: number;
 }
 
 export class CpuStorage implements Storage {
@@ -175,7 +177,13 @@ export class CpuMemory {
     if (offset === null) return null;
     this.#bytes += bytes;
     this.#peakBytes = Math.max(this.#peakBytes, this.#bytes);
-    const block: Block = { bank: this.#near, offset, byteLength: bytes, lastUse: this.#now };
+    const block: Block = {
+      bank: this.#near,
+      offset,
+      byteLength: bytes,
+      lastUse: this.#now,
+      pins: 0,
+    };
     if (bytes >= WORTH_MOVING) this.#movable.add(block);
     return new CpuStorage(block, 0, bytes, () => this.#free(block));
   }
@@ -194,7 +202,9 @@ export class CpuMemory {
   bringNear(blocks: ReadonlySet<Block>): boolean {
     if (this.#moveIn(blocks)) return true;
     // There may be room enough, but in holes between the blocks: from an empty memory they lie side by side.
-    for (const block of this.#movable) if (!this.#moveAway(block)) return false;
+    for (const block of this.#movable) {
+      if (block.pins === 0 && !this.#moveAway(block)) return false;
+    }
     return this.#moveIn(blocks);
   }
 
@@ -238,7 +248,7 @@ export class CpuMemory {
   #oldest(pinned?: ReadonlySet<Block>): Block | null {
     let oldest: Block | null = null;
     for (const block of this.#movable) {
-      if (pinned?.has(block)) continue;
+      if (block.pins > 0 || pinned?.has(block)) continue;
       if (oldest === null || block.lastUse < oldest.lastUse) oldest = block;
     }
     return oldest;

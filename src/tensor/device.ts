@@ -73,6 +73,12 @@ export interface MemoryStats {
   peakBytes: number;
 }
 
+/** Elements of a storage that does not move, until `release`. */
+export interface PinnedArray {
+  readonly array: StorageArray;
+  release(): void;
+}
+
 /**
  * A place where tensors live and kernels run; `openDevice` gives one. Operations run on the device of their inputs,
  * which must be the same for all. Close it when done.
@@ -103,6 +109,11 @@ export interface Device {
   read(storage: Storage, dtype: Dtype, size: number): Promise<DataArray>;
   /** @internal The same in stored form: 16-bit floats as raw words. */
   readStored(storage: Storage, dtype: Dtype, size: number): Promise<StorageArray>;
+  /**
+   * @internal The elements where they lie, for others than kernels to read and write; they stay there until `release`. Null where
+   * the host cannot see them.
+   */
+  pin(storage: Storage, dtype: Dtype, size: number): PinnedArray | null;
   /** @internal */
   dispatch(
     kernel: KernelDescription,

@@ -129,6 +129,10 @@ export class DatasetError extends GradloomError {
 export class ArgumentError extends GradloomError {
   override readonly name: string = "ArgumentError";
 }
+/** Processes that cannot train together: no MPI, a rank that does not answer, weights that differ between ranks. */
+export class DistributedError extends GradloomError {
+  override readonly name: string = "DistributedError";
+}
 
 /** States what must be true if this library is correct; a failure is our own bug. */
 export function invariant(condition: unknown, message: () => string): asserts condition {

@@ -10,121 +10,31 @@
 // writes goes through the ring, too (`stage`), and what it reads is copied in its turn.
 
 import { DeviceError, invariant } from "./errors.ts";
-import { chunkSize, MAX_ARGUMENTS, mayPark, PATIENCE, SPINS, type Job } from "./threadPool.ts";
+import { chunkSize, MAX_ARGUMENTS, mayPark, PATIENCE, type Job } from "./threadPool.ts";
+import {
+  AWAITED,
+  COPY,
+  FAILED,
+  FILL,
+  FINISHED,
+  HALF_BYTES,
+  HOST,
+  HOSTED,
+  HOST_TURN,
+  POST,
+  PUBLISHED,
+  READY,
+  RUNNING,
+  SLOT,
+  SLOTS,
+  STAGE_OFFSET,
+  STOPPED,
+  UNCLAIMED,
+  UNFINISHED,
+  WORDS_BYTES,
+  workerSource,
+} from "./queueWorker.ts";
 import { startWorker, type WorkerHandle } from "./workers.ts";
-
-/** int32 words. Jobs are numbered from 0; FINISHED is the number of the job at hand. */
-const UNCLAIMED = 0;
-const UNFINISHED = 1;
-/** 1 + the index of a function that failed. */
-const FAILED = 2;
-const READY = 3;
-/** 1 while some thread sees to it that jobs go on. */
-const RUNNING = 4;
-const FINISHED = 5;
-const PUBLISHED = 6;
-const STOPPED = 7;
-/** 1 while the calling thread sleeps until a job is finished. */
-const AWAITED = 8;
-/** 1 while the job at hand waits for the calling thread. */
-const HOSTED = 9;
-const WORDS_BYTES = 64;
-
-/** Function index, units, units of a chunk, bytes of scratch of a thread, scratch address, count of arguments. */
-const HEADER = 6;
-const SLOT = HEADER + MAX_ARGUMENTS;
-/** A power of two. A training step of flan-t5-small is some 3,000 jobs, and two are on their way. */
-const SLOTS = 8192;
-/** What is done without a function; arguments: from, to; to; a number to post; none. */
-const COPY = -1;
-const FILL = -2;
-const POST = -3;
-const HOST = -4;
-/** What a worker posts when a host job has its turn; other messages are tickets of who waits. */
-const HOST_TURN = -1;
-
-/** Two halves in turn: while one fills, the copies from the other are long done. */
-const HALF_BYTES = 2 ** 19;
-const STAGE_OFFSET = WORDS_BYTES + 8 * SLOT * SLOTS;
-/** Bytes that the queue needs in the shared memory. */
-export const QUEUE_BYTES = STAGE_OFFSET + 2 * HALF_BYTES;
-
-/** Body of a worker; plain text, so it closes over nothing. */
-const workerSource = `
-const start = async ({ module, memory, control, names, thread }) => {
-  const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
-  const functions = names.map((name) => exports[name]);
-  const words = new Int32Array(memory.buffer, control, 16);
-  const slots = new Float64Array(memory.buffer, control + ${WORDS_BYTES}, ${SLOT * SLOTS});
-  const begin = (number) => {
-    const at = (number & ${SLOTS - 1}) * ${SLOT};
-    const chunks = Math.max(1, Math.ceil(slots[at + 1] / slots[at + 2]));
-    Atomics.store(words, ${UNFINISHED}, chunks);
-    Atomics.store(words, ${UNCLAIMED}, chunks);
-    if (chunks > 1) Atomics.notify(words, ${UNCLAIMED}, chunks - 1);
-  };
-  const next = () => {
-    Atomics.add(words, ${FINISHED}, 1);
-    if (Atomics.load(words, ${AWAITED}) === 1) Atomics.notify(words, ${FINISHED});
-    for (;;) {
-      // Whoever has set RUNNING reads it anew: others may have run jobs since this thread gave RUNNING up.
-      const finished = Atomics.load(words, ${FINISHED});
-      if (Atomics.load(words, ${PUBLISHED}) !== finished) return begin(finished);
-      Atomics.store(words, ${RUNNING}, 0);
-      // Something may have been published just before, by a caller that still saw this thread running.
-      if (Atomics.load(words, ${PUBLISHED}) === finished) return;
-      if (Atomics.compareExchange(words, ${RUNNING}, 0, 1) !== 0) return;
-    }
-  };
-  let serial = -1;
-  let args = [];
-  const run = (number, left) => {
-    const at = (number & ${SLOTS - 1}) * ${SLOT};
-    const [index, units, size, count] = [slots[at], slots[at + 1], slots[at + 2], slots[at + 5]];
-    if (serial !== number) {
-      serial = number;
-      args = Array.from(slots.subarray(at + ${HEADER}, at + ${HEADER} + count));
-      args.push(0, 0, slots[at + 4] + thread * slots[at + 3]);
-    }
-    const first = (Math.max(1, Math.ceil(units / size)) - left) * size;
-    const last = Math.min(first + size, units);
-    if (index === ${POST}) return post(args[0]);
-    if (index === ${HOST}) {
-      Atomics.store(words, ${HOSTED}, 1);
-      if (Atomics.load(words, ${AWAITED}) === 1) Atomics.notify(words, ${FINISHED});
-      return post(${HOST_TURN});
-    }
-    if (index === ${FILL}) return new Uint8Array(memory.buffer).fill(0, args[0] + first, args[0] + last);
-    if (index === ${COPY}) {
-      return new Uint8Array(memory.buffer).copyWithin(args[1] + first, args[0] + first, args[0] + last);
-    }
-    args[count] = first;
-    args[count + 1] = last;
-    functions[index](...args);
-  };
-  Atomics.add(words, ${READY}, 1);
-  while (Atomics.load(words, ${STOPPED}) === 0) {
-    const left = Atomics.load(words, ${UNCLAIMED});
-    if (left === 0) {
-      for (let i = 0; i < ${SPINS} && Atomics.load(words, ${UNCLAIMED}) === 0; i++);
-      Atomics.wait(words, ${UNCLAIMED}, 0);
-      continue;
-    }
-    if (Atomics.compareExchange(words, ${UNCLAIMED}, left, left - 1) !== left) continue;
-    // The job at hand stays so while a chunk that was claimed from it is unfinished.
-    const number = Atomics.load(words, ${FINISHED});
-    const isHosted = slots[(number & ${SLOTS - 1}) * ${SLOT}] === ${HOST};
-    try {
-      run(number, left);
-    } catch {
-      Atomics.compareExchange(words, ${FAILED}, 0, slots[(number & ${SLOTS - 1}) * ${SLOT}] + 1);
-    }
-    // The calling thread finishes its own, and may have done so by now.
-    if (!isHosted && Atomics.sub(words, ${UNFINISHED}, 1) === 1) next();
-  }
-  Atomics.sub(words, ${READY}, 1);
-};
-`;
 
 /** A job that the ring has no place for yet. */
 type Slot = readonly number[];

@@ -6,12 +6,15 @@ import { addToSumInPlace } from "../kernels/optimizer/runningSum.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { keep, scope } from "../tensor/scope.ts";
 import { zeros, type Tensor } from "../tensor/tensor.ts";
-import { batches, type Collator, type TrainDataset } from "../data/batches.ts";
+import { inOrderOfBatches } from "../distributed/rankRows.ts";
+import type { ProcessGroup } from "../distributed/processGroup.ts";
+import type { Collator, TrainDataset } from "../data/batches.ts";
 import type { Batch } from "../data/collate.ts";
 import type { HalfDtype } from "../kernels/pointwise/roundTo.ts";
 import { modelLoss } from "./loss.ts";
 import { inEvaluation, inMode } from "./mode.ts";
 import { nextTurn } from "../tensor/nextTurn.ts";
+import { evaluationBatches } from "./rankData.ts";
 import type { Metrics } from "./speed.ts";
 import type { TrainableModel } from "./trainableModel.ts";
 
@@ -45,6 +48,8 @@ export interface EvaluationOptions {
   /** Awaited after every batch. */
   readonly onBatch: () => Promise<void>;
   readonly signal?: AbortSignal | undefined;
+  /** Among whose ranks the batches are dealt out; all of them get the whole result. */
+  readonly group: ProcessGroup;
 }
 
 export interface Evaluation extends EvalPrediction {
@@ -72,14 +77,15 @@ async function evaluateRows(
   dataset: TrainDataset,
   options: EvaluationOptions,
 ): Promise<Evaluation> {
-  const { batchSize, collate, labelSmoothing, predict, signal } = options;
+  const { batchSize, collate, labelSmoothing, predict, group } = options;
+  const signal = group.size === 1 ? options.signal : undefined; // several would not end at the same batch
   const mode = { training: false, autocast: options.autocast };
   const sum = keep(zeros([1], { device: model.device }));
-  const predictions: number[][] = [];
-  const labelIds: number[][] = [];
+  const predictions: number[][][] = []; // by batch
+  const labelIds: number[][][] = [];
   let samples = 0;
   try {
-    for await (const batch of batches(dataset, { batchSize, collate })) {
+    for await (const batch of evaluationBatches(dataset, batchSize, group, collate)) {
       signal?.throwIfAborted();
       const rows = batch.inputIds.length;
       const likeliest = scope(() =>
@@ -91,14 +97,24 @@ async function evaluateRows(
           return predict === "argmax" ? keep(argmaxForward(needed(logits))) : null;
         }),
       );
-      if (likeliest !== null) predictions.push(...(await rowsOf(likeliest)));
-      if (predict === "generate") predictions.push(...(await generate(model, batch, options)));
-      if (predict !== null) labelIds.push(...batch.labels);
+      if (likeliest !== null) predictions.push(await rowsOf(likeliest));
+      if (predict === "generate") {
+        predictions.push(await generate(model, batch, options.generation, signal));
+      }
+      if (predict !== null) labelIds.push([...batch.labels]);
       samples += rows;
       await nextTurn();
       await options.onBatch();
     }
-    return { loss: (await sum.item()) / samples, samples, predictions, labelIds };
+    const totals = Float64Array.of(await sum.item(), samples);
+    await group.allreduce(totals);
+    const byRank = await group.gather({ predictions, labelIds });
+    return {
+      loss: totals[0]! / totals[1]!,
+      samples: totals[1]!,
+      predictions: inOrderOfBatches(byRank.map((rank) => rank.predictions)).flat(),
+      labelIds: inOrderOfBatches(byRank.map((rank) => rank.labelIds)).flat(),
+    };
   } finally {
     sum.dispose();
   }
@@ -107,7 +123,8 @@ async function evaluateRows(
 function generate(
   model: TrainableModel,
   { inputIds, attentionMask }: Batch,
-  { generation, signal }: EvaluationOptions,
+  generation: EvaluationOptions["generation"],
+  signal: AbortSignal | undefined,
 ): Promise<number[][]> {
   if (!model.generate) {
     throw new ArgumentError("predictWithGenerate: needs a model with generate(), got one without");

@@ -2,6 +2,7 @@
 
 import { crossEntropy } from "../autograd/ops/crossEntropy.ts";
 import { mulScalar } from "../autograd/ops/pointwise.ts";
+import type { BackwardWatch } from "../autograd/backward.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { scope } from "../tensor/scope.ts";
 import { tensor, type Tensor } from "../tensor/tensor.ts";
@@ -43,7 +44,7 @@ export function batchLoss(model: TrainableModel, batch: Batch, labelSmoothing: n
 
 export interface LossFactors {
   readonly labelSmoothing: number;
-  /** 1 / number of batches of the update. */
+  /** 1 / number of batches of the update, of all ranks. */
   readonly share: number;
   /** The loss scale of fp16, else 1. */
   readonly scale: number;
@@ -53,6 +54,7 @@ export interface LossFactors {
  * Adds the gradients of `share * scale` times the loss of a batch.
  * @param gradients of the update, with those of earlier batches
  * @param onLoss gets `share` times the loss, one element, before it is freed
+ * @param watch learns which gradients are complete, of the last batch of an update
  */
 export function lossGradients(
   model: TrainableModel,
@@ -60,11 +62,12 @@ export function lossGradients(
   { labelSmoothing, share, scale }: LossFactors,
   gradients: Gradients,
   onLoss: (loss: Tensor) => void,
+  watch: BackwardWatch | null = null,
 ): void {
   scope(() => {
     const mean = batchLoss(model, batch, labelSmoothing);
     const loss = share === 1 ? mean : mulScalar(mean, share);
     onLoss(loss);
-    gradients.backward(scale === 1 ? loss : mulScalar(loss, scale));
+    gradients.backwardWatched(scale === 1 ? loss : mulScalar(loss, scale), watch);
   });
 }

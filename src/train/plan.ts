@@ -19,12 +19,14 @@ export interface RunPlan {
 
 /**
  * @param rows of the training data; null for a stream
+ * @param ranks processes that train together: each takes a batch of its own, and batches count per rank
  * @throws {ArgumentError} for a stream without maxSteps, or when no batch is full and partial ones are dropped
  */
-export function planRun(args: TrainingArguments, rows: number | null): RunPlan {
+export function planRun(args: TrainingArguments, rows: number | null, ranks = 1): RunPlan {
   const { perDeviceTrainBatchSize: batchSize, gradientAccumulationSteps } = args;
-  const samples = args.maxSteps * batchSize * gradientAccumulationSteps;
-  const batchesPerEpoch = batchCount(rows, batchSize, args.dataloaderDropLast);
+  const allBatches = batchSize * ranks;
+  const samples = args.maxSteps * allBatches * gradientAccumulationSteps;
+  const batchesPerEpoch = batchCount(rows, allBatches, args.dataloaderDropLast);
   if (rows === null || batchesPerEpoch === null) {
     if (args.maxSteps < 1) {
       throw new ArgumentError(
@@ -41,7 +43,7 @@ export function planRun(args: TrainingArguments, rows: number | null): RunPlan {
   }
   if (batchesPerEpoch === 0) {
     throw new ArgumentError(
-      `dataloaderDropLast: needs at least one full batch of ${batchSize} rows, got ${rows} rows. ` +
+      `dataloaderDropLast: needs at least one full batch of ${allBatches} rows, got ${rows} rows. ` +
         "Set it to false, or use a smaller batch.",
     );
   }

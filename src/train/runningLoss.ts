@@ -1,6 +1,7 @@
 // The training loss between two log records. Its sum stays on the device until somebody asks for it.
 
 import { addToSumInPlace } from "../kernels/optimizer/runningSum.ts";
+import { singleProcess, type ProcessGroup } from "../distributed/processGroup.ts";
 import type { Device } from "../tensor/device.ts";
 import { keep } from "../tensor/scope.ts";
 import { tensor, zeros, type Tensor } from "../tensor/tensor.ts";
@@ -18,13 +19,19 @@ export class RunningLoss {
   /** Update of the last log record. */
   loggedStep = 0;
   readonly #filter: boolean;
+  readonly #group: ProcessGroup;
+  /** Of this rank alone; all others are of all ranks. */
   #sum: Tensor;
   #logged = 0;
 
-  /** @param filter lets a loss of NaN or infinity count as the mean of those before it */
-  constructor(device: Device, filter: boolean) {
+  /**
+   * @param filter lets a loss of NaN or infinity count as the mean of those before it
+   * @param group whose ranks' losses are added up where one is asked for, which all of them must do then
+   */
+  constructor(device: Device, filter: boolean, group: ProcessGroup = singleProcess) {
     this.#sum = keep(zeros([1], { device }));
     this.#filter = filter;
+    this.#group = group;
   }
 
   /**
@@ -38,7 +45,7 @@ export class RunningLoss {
 
   /** Mean over the updates since the last call, which a log record will show. */
   async take(step: number): Promise<number> {
-    const sum = await this.#sum.item();
+    const sum = await this.#total();
     const mean = sum / (step - this.loggedStep);
     this.#set({ sum: 0, logged: this.#logged + sum, loggedStep: step });
     return mean;
@@ -46,15 +53,21 @@ export class RunningLoss {
 
   /** Mean over all updates of the run. */
   async mean(step: number): Promise<number> {
-    return (this.#logged + (await this.#sum.item())) / Math.max(step, 0.001);
+    return (this.#logged + (await this.#total())) / Math.max(step, 0.001);
   }
 
   async state(): Promise<RunningLossState> {
-    return { sum: await this.#sum.item(), logged: this.#logged, loggedStep: this.loggedStep };
+    return { sum: await this.#total(), logged: this.#logged, loggedStep: this.loggedStep };
   }
 
   restore(state: RunningLossState): void {
-    this.#set(state);
+    this.#set(this.#group.rank === 0 ? state : { ...state, sum: 0 });
+  }
+
+  async #total(): Promise<number> {
+    const sum = Float64Array.of(await this.#sum.item());
+    await this.#group.allreduce(sum);
+    return sum[0]!;
   }
 
   #set({ sum, logged, loggedStep }: RunningLossState): void {

@@ -6,6 +6,8 @@ import { deleteLeftovers } from "./checkpoint/atomicFolder.ts";
 import { bestModelMetric, isBetter } from "./callbacks.ts";
 import { saveCheckpoint, type CheckpointParts } from "./checkpoint/checkpoint.ts";
 import { checkpointName, listCheckpoints, rotateCheckpoints } from "./checkpoint/rotation.ts";
+import type { Agreement, Interruptions } from "./agreement.ts";
+import type { RunningLoss } from "./runningLoss.ts";
 import type { Metrics } from "./speed.ts";
 import type { TrainerInterface } from "./trainerInterface.ts";
 import type { WeightCheck } from "./weightCheck.ts";
@@ -20,18 +22,12 @@ export interface LastStep {
   savedStep: number;
 }
 
-/** Two ways to end training: at once, and with a checkpoint. */
-export interface StopSignals {
-  readonly signal?: AbortSignal | undefined;
-  readonly interruptSignal?: AbortSignal | undefined;
-}
-
 /** Does what the callbacks asked for. An evaluation that `interruptSignal` ended stays asked for. */
 export async function logEvaluateSave(
   trainer: TrainerInterface,
-  parts: CheckpointParts,
+  parts: CheckpointParts & { readonly runningLoss: RunningLoss },
   last: LastStep,
-  { signal, interruptSignal }: StopSignals,
+  { signal, interruptSignal }: Interruptions,
 ): Promise<void> {
   const { args, state, callbacks } = trainer;
   const { control } = callbacks;
@@ -63,20 +59,31 @@ export async function logEvaluateSave(
 
 /**
  * Ends training between two updates when the caller wants it: with a checkpoint to resume from, unless there is one.
- * @throws the signal's reason
+ * @throws the signal's reason, on all ranks
  */
 export async function endWhenInterrupted(
   trainer: TrainerInterface,
-  parts: CheckpointParts,
+  parts: CheckpointParts & { readonly runningLoss: RunningLoss },
   last: LastStep,
-  { interruptSignal }: StopSignals,
+  agreement: Agreement,
 ): Promise<void> {
-  if (!interruptSignal?.aborted) return;
+  if (!agreement.isInterrupted()) return;
   const { globalStep } = trainer.state;
   if (globalStep > 0 && (last.savedStep !== globalStep || trainer.args.saveOnlyModel)) {
     await save(trainer, parts, last, false);
   }
-  interruptSignal.throwIfAborted();
+  agreement.throwInterruption();
+}
+
+async function save(
+  trainer: TrainerInterface,
+  parts: CheckpointParts & { readonly runningLoss: RunningLoss },
+  last: LastStep,
+  saveOnlyModel: boolean,
+): Promise<void> {
+  await writeCheckpoint(trainer, parts, saveOnlyModel);
+  last.savedStep = trainer.state.globalStep;
+  await trainer.notify("onSave");
 }
 
 /** @returns whether this evaluation is the best so far */
@@ -95,15 +102,23 @@ function updateBestMetric({ args, state }: TrainerInterface, metrics: Metrics): 
   return true;
 }
 
-async function save(
+async function writeCheckpoint(
   trainer: TrainerInterface,
-  parts: CheckpointParts,
-  last: LastStep,
+  parts: CheckpointParts & { readonly runningLoss: RunningLoss },
   saveOnlyModel: boolean,
 ): Promise<void> {
-  const { args, state, tokenizer } = trainer;
+  const { args, state, tokenizer, group } = trainer;
   const { join } = await import("node:path");
   const pathOf = (step: number): string => join(args.outputDir, checkpointName(step));
+  // All ranks take part in the sums; the files are rank 0's, for which the others wait.
+  const loss = await parts.runningLoss.state();
+  const runningLoss = { state: () => Promise.resolve(loss), restore: () => undefined };
+  if (group.rank > 0) {
+    [state.bestModelCheckpoint] = (await group.gather(state.bestModelCheckpoint)) as [
+      string | null,
+    ];
+    return;
+  }
   const existing = await listCheckpoints(args.outputDir);
   const { bestGlobalStep } = state;
   if (bestGlobalStep !== null) {
@@ -113,11 +128,15 @@ async function save(
     }
   }
   const writeTokenizer = tokenizer?.savePretrained?.bind(tokenizer);
-  await saveCheckpoint(pathOf(state.globalStep), parts, writeTokenizer, saveOnlyModel);
-  last.savedStep = state.globalStep;
+  await saveCheckpoint(
+    pathOf(state.globalStep),
+    { ...parts, runningLoss },
+    writeTokenizer,
+    saveOnlyModel,
+  );
   await deleteLeftovers(args.outputDir);
   if (args.saveTotalLimit !== null) {
     await rotateCheckpoints(args.outputDir, args.saveTotalLimit, state.bestModelCheckpoint);
   }
-  await trainer.notify("onSave");
+  await group.gather(state.bestModelCheckpoint);
 }

@@ -2,15 +2,17 @@
 // (docs/guide/hugging-face-semantics.md 3.4 to 3.7).
 
 import { ArgumentError, DatasetError } from "../tensor/errors.ts";
-import { Generator } from "../tensor/philox.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { GradientReduction } from "../distributed/gradientReduction.ts";
+import { rankGenerator } from "../distributed/rankGenerator.ts";
+import { checkSameWeights, STEPS_BETWEEN_CHECKS } from "../distributed/weightCheck.ts";
 import { AdamW } from "../optim/adamw.ts";
 import type { Gradients } from "../optim/gradients.ts";
 import { scheduleFactor } from "../optim/schedule.ts";
 import { warmupSteps } from "./arguments/arguments.ts";
-import { batches, groups, rowCount } from "../data/batches.ts";
+import { groups, rowCount } from "../data/batches.ts";
+import { Agreement, type Interruptions } from "./agreement.ts";
 import { loadCheckpoint, loadWeights } from "./checkpoint/checkpoint.ts";
-import { epochOrder } from "../data/dataOrder.ts";
 import { countWithoutEmbeddings, trainingFlos } from "./flos.ts";
 import { RunningLoss } from "./runningLoss.ts";
 import { lossGradients } from "./loss.ts";
@@ -21,21 +23,15 @@ import { planRun } from "./plan.ts";
 import { inMode } from "./mode.ts";
 import { autocastOf, checkMasterWeights, LossScale } from "./precision.ts";
 import { checkpointToResume, keepOnly } from "./checkpoint/rotation.ts";
+import { trainingBatches } from "./rankData.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
 import type { TrainerInterface } from "./trainerInterface.ts";
 import { WeightCheck } from "./weightCheck.ts";
 
 /** How `Trainer.train` begins and ends. */
-export interface TrainOptions {
+export interface TrainOptions extends Interruptions {
   /** A checkpoint folder, or true for the newest one in outputDir. */
   readonly resumeFromCheckpoint?: string | boolean | undefined;
-  /** Ends training between two batches; `train` then throws its reason. */
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * Ends training once the update that is being made is done, with a checkpoint to resume from whatever saveStrategy says;
-   * `train` then throws its reason. An evaluation that it cuts short is made by the run that resumes.
-   */
-  readonly interruptSignal?: AbortSignal | undefined;
   /** @internal The caller holds the lock of outputDir already. */
   readonly isLocked?: boolean | undefined;
 }
@@ -56,7 +52,7 @@ export async function trainLoop(
   trainer: TrainerInterface,
   options: TrainOptions,
 ): Promise<TrainOutput> {
-  const { model, args, state, callbacks, trainDataset } = trainer;
+  const { model, args, state, callbacks, trainDataset, group } = trainer;
   const { control } = callbacks;
   const { signal } = options;
   const started = performance.now();
@@ -66,7 +62,7 @@ export async function trainLoop(
     throw new ArgumentError("train: needs trainDataset, got none. Pass it to the Trainer.");
   }
   const rows = rowCount("trainDataset", trainDataset);
-  const plan = planRun(args, rows);
+  const plan = planRun(args, rows, group.size);
   const schedule = {
     type: args.lrSchedulerType,
     warmupSteps: warmupSteps(args, plan.maxSteps),
@@ -78,13 +74,17 @@ export async function trainLoop(
 
   // what every step changes and a checkpoint holds
   if (args.gradientCheckpointing) model.gradientCheckpointingEnable?.();
-  model.random = new Generator(args.seed);
+  model.random = rankGenerator(args.seed, group.rank);
   const optimizer = new AdamW(model.parameters(), {
     betas: [args.adamBeta1, args.adamBeta2],
     eps: args.adamEpsilon,
     weightDecay: args.weightDecay,
   });
-  const runningLoss = new RunningLoss(model.device, args.loggingNanInfFilter);
+  const reduction = new GradientReduction(group, model.parameters(), {
+    wire: trainer.gradientWire,
+  });
+  const runningLoss = new RunningLoss(model.device, args.loggingNanInfFilter, group);
+  const agreement = new Agreement(group, options);
   const lossScale = args.fp16 ? new LossScale() : null;
   const parts = { model, args, state, callbacks, optimizer, runningLoss, lossScale };
   const weightCheck = new WeightCheck(model);
@@ -93,9 +93,14 @@ export async function trainLoop(
 
   try {
     // where a checkpoint stopped: whole epochs are done, of the next one the first steps
-    const checkpoint = await checkpointToResume(args.outputDir, options.resumeFromCheckpoint);
+    // Rank 0 says which it is; its files are there for all.
+    const { resumeFromCheckpoint } = options;
+    const newest =
+      group.rank === 0 && (await checkpointToResume(args.outputDir, resumeFromCheckpoint));
+    const [checkpoint] = await group.gather(newest || null);
     Object.assign(control, { shouldEvaluate: false, shouldSave: false, shouldLog: false });
-    if (checkpoint !== null) await loadCheckpoint(checkpoint, parts);
+    if (checkpoint) await loadCheckpoint(checkpoint, parts, group.rank);
+    await checkSameWeights(group, model.parameters(), state.globalStep);
     last.savedStep = state.globalStep;
     const firstEpoch = rows === null ? 0 : Math.floor(state.globalStep / plan.stepsPerEpoch);
     let stepsToSkip = state.globalStep - firstEpoch * (rows === null ? 0 : plan.stepsPerEpoch);
@@ -108,7 +113,7 @@ export async function trainLoop(
     await trainer.notify("onTrainBegin");
     const owesEvaluation = control.shouldEvaluate;
     if (owesEvaluation) await logEvaluateSave(trainer, parts, last, options);
-    await endWhenInterrupted(trainer, parts, last, options);
+    await endWhenInterrupted(trainer, parts, last, agreement);
     const isStopped = owesEvaluation && control.shouldTrainingStop;
     if (args.evalOnStart) {
       const ends = [signal, options.interruptSignal].filter((one) => one !== undefined);
@@ -120,44 +125,41 @@ export async function trainLoop(
     for (let epoch = firstEpoch; epoch < epochs; epoch++) {
       await trainer.notify("onEpochBegin");
       let batchesSeen = rows === null ? 0 : stepsToSkip * args.gradientAccumulationSteps;
-      const source = batches(trainDataset, {
-        batchSize: args.perDeviceTrainBatchSize,
-        collate: trainer.collate,
-        dropLast: args.dataloaderDropLast,
-        skip: batchesSeen,
-        ...(rows === null ? {} : { order: epochOrder(rows, args.dataSeed ?? args.seed, epoch) }),
-      });
+      const place = { epoch, skip: batchesSeen };
+      const source = trainingBatches(trainDataset, args, group, trainer.collate, place);
       if (rows !== null) stepsToSkip = 0;
 
       let isEmpty = true;
-      for await (const group of groups(source, args.gradientAccumulationSteps)) {
+      for await (const own of groups(source, args.gradientAccumulationSteps)) {
         isEmpty = false;
-        batchesSeen += group.length;
+        batchesSeen += own.length;
         if (stepsToSkip > 0) {
           stepsToSkip--; // a stream can only be read past
           continue;
         }
-        await endWhenInterrupted(trainer, parts, last, options);
+        await endWhenInterrupted(trainer, parts, last, agreement);
         await trainer.notify("onStepBegin");
 
-        // gradients of the mean over the batches that are really there
-        const gradients = optimizer.zeroGrad();
-        for (const [i, batch] of group.entries()) {
-          signal?.throwIfAborted();
+        // gradients of the mean over the batches that are really there, on all ranks
+        const gradients = reduction.zeroGrad(optimizer);
+        for (const [i, batch] of own.entries()) {
+          if (group.size === 1) signal?.throwIfAborted(); // several stop together, after the update
           const factors = {
             labelSmoothing: args.labelSmoothingFactor,
-            share: 1 / group.length,
+            share: 1 / (own.length * group.size),
             scale: lossScale?.scale ?? 1,
           };
+          const isLast = i === own.length - 1;
+          const watch = isLast ? reduction.watch(gradients) : null;
+          const add = (loss: Tensor): void => runningLoss.add(loss, state.globalStep);
           inMode(model, mode, () => {
-            lossGradients(model, batch, factors, gradients, (loss) =>
-              runningLoss.add(loss, state.globalStep),
-            );
+            lossGradients(model, batch, factors, gradients, add, watch);
           });
-          state.totalFlos += trainingFlos(batch.inputIds, countedWeights);
-          if (i < group.length - 1) await trainer.notify("onSubstepEnd");
+          agreement.pendingFlos += trainingFlos(batch.inputIds, countedWeights);
+          if (!isLast) await trainer.notify("onSubstepEnd");
           await nextTurn();
         }
+        await reduction.finish(gradients);
 
         // clip and update; the norm stays on the device until it is logged
         await trainer.notify("onPreOptimizerStep");
@@ -178,17 +180,24 @@ export async function trainLoop(
         state.globalStep++;
         state.epoch = epoch + batchesSeen / plan.batchesPerEpoch;
         await trainer.notify("onStepEnd");
+        await agreement.reach(control, state);
+        if (state.globalStep % STEPS_BETWEEN_CHECKS === 0 || control.shouldSave) {
+          await checkSameWeights(group, model.parameters(), state.globalStep);
+        }
         await logEvaluateSave(trainer, parts, last, options);
+        await agreement.reach(control, state);
         if (control.shouldEpochStop || control.shouldTrainingStop) break;
       }
       if (isEmpty && rows === null) {
         throw new DatasetError("trainDataset: every pass must give at least one example, got none");
       }
       await trainer.notify("onEpochEnd");
+      await agreement.reach(control, state);
       await logEvaluateSave(trainer, parts, last, options);
+      await agreement.reach(control, state);
       // A run that has done all its updates ends as if nothing had come between.
       if (control.shouldTrainingStop && !control.shouldEvaluate) break;
-      await endWhenInterrupted(trainer, parts, last, options);
+      await endWhenInterrupted(trainer, parts, last, agreement);
     }
 
     lossScale?.end();
@@ -199,14 +208,17 @@ export async function trainLoop(
     const trainingLoss = await runningLoss.mean(state.globalStep);
     const seconds = (performance.now() - started) / 1000;
     const norm = await last.gradientNorm?.item();
+    const [speed] = await group.gather(speedMetrics("train", seconds, plan.samples, plan.maxSteps));
     const metrics = await trainer.log({
-      ...speedMetrics("train", seconds, plan.samples, plan.maxSteps),
+      ...speed,
       total_flos: state.totalFlos,
       train_loss: trainingLoss,
       ...lossScale?.figures,
       ...(await weightCheck.record(state.globalStep, trainingLoss, norm)),
     });
-    if (args.saveTotalLimit === 1 && best !== null) await keepOnly(args.outputDir, best);
+    if (args.saveTotalLimit === 1 && best !== null && group.rank === 0) {
+      await keepOnly(args.outputDir, best);
+    }
     await trainer.notify("onTrainEnd");
     return {
       globalStep: state.globalStep,

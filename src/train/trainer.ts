@@ -24,6 +24,8 @@ import {
 import { lockOutputFolder } from "./checkpoint/outputLock.ts";
 import { checkedCollator } from "./checkedCollator.ts";
 import { evaluationLoop, type ComputeMetrics, type EvalPrediction } from "./evaluate.ts";
+import { singleProcess, type ProcessGroup } from "../distributed/processGroup.ts";
+import { checkedWire, type WireDtype } from "../distributed/wire.ts";
 import { inTraining } from "./mode.ts";
 import { autocastOf } from "./precision.ts";
 import { reportersOf } from "./reporters.ts";
@@ -49,6 +51,16 @@ export interface TrainerOptions {
   readonly computeMetrics?: ComputeMetrics;
   /** Rows to batches; pads rows whose lengths differ when left out. */
   readonly collator?: Collator;
+  /**
+   * Processes that train the model together, from `openProcessGroup`; batch sizes are each one's own. Default: this process
+   * alone. An error in one of several ends them all.
+   */
+  readonly processGroup?: ProcessGroup;
+  /**
+   * What travels between the processes of a group: "bf16" halves the bytes and rounds each gradient twice, off by up to 2^-8 of
+   * the ranks' magnitudes. Default "f32".
+   */
+  readonly gradientWire?: WireDtype;
 }
 
 /**
@@ -65,6 +77,9 @@ export class Trainer {
   readonly computeMetrics: ComputeMetrics | undefined;
   /** @internal Pass callbacks to the constructor. */
   readonly callbacks: CallbackHandler;
+  /** The processes that train together; one unless `processGroup` was given. */
+  readonly group: ProcessGroup;
+  readonly gradientWire: WireDtype;
   /** Of the run so far; `train` begins it anew. */
   state = new TrainerState();
   /** The end of onInitEnd, whose callbacks may be asynchronous. */
@@ -81,10 +96,13 @@ export class Trainer {
       ? checkedCollator(options.collator)
       : defaultCollator(options.tokenizer?.padTokenId ?? 0);
     this.computeMetrics = options.computeMetrics;
+    this.group = options.processGroup ?? singleProcess;
+    this.gradientWire = checkedWire(options.gradientWire ?? "f32");
+    this.state = this.#freshState();
     this.callbacks = new CallbackHandler([
       defaultFlow,
       ...(options.callbacks ?? []),
-      ...reportersOf(this.args),
+      ...(this.group.rank === 0 ? reportersOf(this.args) : []),
     ]);
     if (this.args.gradientCheckpointing && !this.model.gradientCheckpointingEnable) {
       throw new ArgumentError(
@@ -112,15 +130,7 @@ export class Trainer {
   async train(options: TrainOptions = {}): Promise<TrainOutput> {
     return inTraining(this.model, async () => {
       await this.#initialised;
-      const { outputDir, saveStrategy, reportTo } = this.args;
-      const writes = saveStrategy !== "no" || reportTo !== "none";
-      const unlock = writes && !options.isLocked ? await lockOutputFolder(outputDir) : null;
-      this.state = new TrainerState();
-      try {
-        return await trainLoop(this, options);
-      } finally {
-        await unlock?.();
-      }
+      return endingAll(this.group, () => this.#trainAlone(options));
     });
   }
 
@@ -154,6 +164,19 @@ export class Trainer {
     return result;
   }
 
+  /** A run that holds outputDir for itself where it writes; of several processes rank 0 does. */
+  async #trainAlone(options: TrainOptions): Promise<TrainOutput> {
+    const { outputDir, saveStrategy, reportTo } = this.args;
+    const writes = this.group.rank === 0 && (saveStrategy !== "no" || reportTo !== "none");
+    const unlock = writes && !options.isLocked ? await lockOutputFolder(outputDir) : null;
+    this.state = this.#freshState();
+    try {
+      return await trainLoop(this, options);
+    } finally {
+      await unlock?.();
+    }
+  }
+
   get #prediction(): "generate" | "argmax" {
     return this.args.predictWithGenerate ? "generate" : "argmax";
   }
@@ -175,30 +198,42 @@ export class Trainer {
     await this.#initialised;
     const batchSize = args.perDeviceEvalBatchSize;
     const started = performance.now();
-    const { loss, samples, predictions, labelIds } = await evaluationLoop(model, dataset, {
-      ...{ batchSize, collate, predict, signal },
-      autocast: autocastOf(model, args),
-      labelSmoothing: args.labelSmoothingFactor,
-      generation: {
-        maxLength: args.generationMaxLength ?? undefined,
-        numBeams: args.generationNumBeams ?? undefined,
-      },
-      onBatch: () => this.notify("onPredictionStep"),
+    const { group } = this;
+    return endingAll(group, async () => {
+      const { loss, samples, predictions, labelIds } = await evaluationLoop(model, dataset, {
+        ...{ batchSize, collate, predict, signal, group },
+        autocast: autocastOf(model, args),
+        labelSmoothing: args.labelSmoothingFactor,
+        generation: {
+          maxLength: args.generationMaxLength ?? undefined,
+          numBeams: args.generationNumBeams ?? undefined,
+        },
+        onBatch: () => this.notify("onPredictionStep"),
+      });
+      const isAsked = predict && computeMetrics && group.rank === 0;
+      const own = isAsked ? await computeMetrics({ predictions, labelIds }) : {};
+      const seconds = (performance.now() - started) / 1000;
+      const [metrics] = await group.gather({
+        [`${prefix}_loss`]: loss,
+        ...withPrefix(prefix, own),
+        ...speedMetrics(prefix, seconds, samples, batchCount(samples, batchSize * group.size)!),
+      });
+      return { predictions, labelIds, metrics: metrics! };
     });
-    const own = predict && computeMetrics ? await computeMetrics({ predictions, labelIds }) : {};
-    const seconds = (performance.now() - started) / 1000;
-    const metrics = {
-      [`${prefix}_loss`]: loss,
-      ...withPrefix(prefix, own),
-      ...speedMetrics(prefix, seconds, samples, batchCount(samples, batchSize)!),
-    };
-    return { predictions, labelIds, metrics };
   }
 
-  /** Writes the model's files, and the tokenizer's where there is one. Default outputDir. */
+  #freshState(): TrainerState {
+    const state = new TrainerState();
+    state.isWorldProcessZero = state.isLocalProcessZero = this.group.rank === 0;
+    return state;
+  }
+
+  /** Writes the model's files, and the tokenizer's where there is one; of several processes rank 0 does. Default outputDir. */
   async saveModel(folder: string = this.args.outputDir): Promise<void> {
+    if (this.group.rank > 0) return this.group.barrier();
     await this.model.savePretrained(folder);
     await this.tokenizer?.savePretrained?.(folder);
+    await this.group.barrier();
   }
 
   /** @internal Adds a record to the log history and tells the callbacks. @returns the record without its step */
@@ -221,6 +256,17 @@ export class Trainer {
     this.state.loggingSteps = absoluteSteps(loggingSteps, maxSteps);
     this.state.saveSteps = absoluteSteps(saveSteps, maxSteps);
     if (evalSteps !== null) this.state.evalSteps = absoluteSteps(evalSteps, maxSteps);
+  }
+}
+
+/** Runs what all ranks do together. An error ends them all, for they would wait for this one; being interrupted is agreed upon. */
+async function endingAll<T>(group: ProcessGroup, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const isAgreed = error instanceof Error && error.name === "AbortError";
+    if (group.size > 1 && !isAgreed) group.abort(error);
+    throw error;
   }
 }
 

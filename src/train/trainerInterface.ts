@@ -1,5 +1,7 @@
 // What the training loop and the end of a step see of the Trainer, so that neither imports it.
 
+import type { ProcessGroup } from "../distributed/processGroup.ts";
+import type { WireDtype } from "../distributed/wire.ts";
 import type { Collator, TrainDataset } from "../data/batches.ts";
 import type { TrainingArguments } from "./arguments/arguments.ts";
 import type { CallbackEvent, CallbackHandler, CallbackInfo } from "./callbacks.ts";
@@ -29,6 +31,8 @@ export interface TrainerInterface {
   readonly collate: Collator;
   readonly callbacks: CallbackHandler;
   readonly state: TrainerState;
+  readonly group: ProcessGroup;
+  readonly gradientWire: WireDtype;
   evaluate(dataset: TrainDataset | undefined, options: EvaluateOptions): Promise<Metrics>;
   log(record: Metrics): Promise<Metrics>;
   notify(event: CallbackEvent, info?: Omit<CallbackInfo, "model">): Promise<void>;

@@ -17,6 +17,9 @@ const REASONS = [
   "downloads from the Hugging Face Hub",
   "runs in a browser; test/browser runs the same calls",
   "needs Python",
+  "needs an MPI library",
+  "needs Slurm",
+  "needs Kubernetes",
 ];
 
 /** Languages that are shown and are not commands: output, formulas, headers. */

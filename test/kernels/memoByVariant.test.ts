@@ -1,25 +1,26 @@
 // A shader memo may not hand out the shader of another variant, whichever field sets the two apart.
 
 import { describe, expect, it } from "vitest";
+import { matrixShader } from "../../src/kernels/matmul/matrixShader.ts";
 import { rowsShader } from "../../src/kernels/matmul/rowsShader.ts";
-import { subgroupMatrixShader } from "../../src/kernels/matmul/subgroupMatrixShader.ts";
 import { tiledShader } from "../../src/kernels/matmul/tiledShader.ts";
 import { memoByVariant } from "../../src/kernels/wgsl/memoByVariant.ts";
 
-type Field = number | string | boolean | { readonly [name: string]: Field };
+type Field = number | string | boolean | readonly number[] | { readonly [name: string]: Field };
 type Variant = Readonly<Record<string, Field>>;
 
 const operands = { transposeA: false, transposeB: true, b: "f32", aligned: true } as const;
 const tiled = { ...operands, rows: 4, cols: 8, staged: true, partial: false };
 const rows = { ...operands, rows: 4, cols: 1, subgroups: false };
 const matrix = {
-  ...{ ...operands, partial: false },
+  ...{ resultsAcross: 2, vectorPanels: true, partial: false, alignedC: true },
   shape: { componentType: "f16", resultType: "f32", m: 16, n: 16, k: 16 },
-  tile: { rows: 64, cols: 64, shareRows: 32, shareCols: 32 },
+  tile: { shares: [2, 2], results: [4, 4], tileK: 32 },
 };
 
 /** Other values of a field; strings must be ones that the makers know. */
 function otherThan(name: string, value: Field): Field {
+  if (Array.isArray(value)) return value.map((x: number) => 2 * x);
   if (typeof value === "boolean") return !value;
   if (typeof value === "number") return 2 * value;
   if (name === "b") return "bf16";
@@ -29,8 +30,8 @@ function otherThan(name: string, value: Field): Field {
 /** Every variant that differs from `variant` in one field, at any depth, by the name of the field. */
 function neighbours(variant: Variant, path = ""): [name: string, other: Variant][] {
   return Object.entries(variant).flatMap(([name, value]): [string, Variant][] =>
-    typeof value === "object"
-      ? neighbours(value, `${path}${name}.`).map(([at, other]) => [
+    typeof value === "object" && !Array.isArray(value)
+      ? neighbours(value as Variant, `${path}${name}.`).map(([at, other]) => [
           at,
           { ...variant, [name]: other },
         ])
@@ -41,7 +42,7 @@ function neighbours(variant: Variant, path = ""): [name: string, other: Variant]
 describe.each([
   ["tiledShader", tiledShader as (variant: never) => object, tiled],
   ["rowsShader", rowsShader as (variant: never) => object, rows],
-  ["subgroupMatrixShader", subgroupMatrixShader as (variant: never) => object, matrix],
+  ["matrixShader", matrixShader as (variant: never) => object, matrix],
 ] as [string, (variant: never) => object, Variant][])("%s", (_name, shaderOf, variant) => {
   it("is one object for equal variants", () => {
     const shader = shaderOf(variant as never);

@@ -10,30 +10,43 @@ import {
 } from "../../src/kernels/matmul/matmul.ts";
 import { planProduct, type Strategy } from "../../src/kernels/matmul/plan.ts";
 import type { StoredFloat } from "../../src/kernels/storedFloats.ts";
+import { planesOf } from "../../src/kernels/matmul/halfPlanes.ts";
+import { matrixShader, type MatrixVariant } from "../../src/kernels/matmul/matrixShader.ts";
 import {
-  LARGE_MATRIX_TILE,
+  defaultTiles,
   matrixShape,
-  matrixWorkgroup,
-  SMALL_MATRIX_TILE,
+  panelBytes,
+  resultBuffer,
   type MatrixTile,
-} from "../../src/kernels/matmul/subgroupMatrixShader.ts";
+} from "../../src/kernels/matmul/matrixTiles.ts";
 import type { KernelDescription } from "../../src/tensor/device.ts";
 import { Scope } from "../../src/tensor/scope.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
 import { shaderInterface, shaderSource } from "../../src/tensor/webgpu/shaderSource.ts";
-import type { SubgroupMatrixShape, WgslPlan, WgslShader } from "../../src/tensor/wgsl.ts";
+import type {
+  AdapterFacts,
+  SubgroupMatrixShape,
+  WgslPlan,
+  WgslShader,
+} from "../../src/tensor/wgsl.ts";
 import { batchedMatmul } from "../reference/matmul.ts";
 import { distance } from "../support/describeOp.ts";
 import { gpu } from "../support/gpu.ts";
 import { values } from "../support/random.ts";
 
+const FEATURES = ["subgroups", "shader-f16", "chromium-experimental-subgroup-matrix"] as const;
 const isFull = Number(process.env["GRADLOOM_TEST_MORE"] ?? 1) > 1;
 
 const shape = (componentType: string, m: number, n: number, k: number): SubgroupMatrixShape => ({
   ...{ componentType, resultType: "f32", m, n, k },
 });
-const tiles = [SMALL_MATRIX_TILE, LARGE_MATRIX_TILE];
-const shapes = [shape("f16", 16, 16, 16), shape("f16", 16, 8, 16), shape("f32", 8, 8, 8)];
+const shapes = [
+  shape("f16", 16, 16, 16),
+  shape("f16", 16, 8, 16),
+  shape("f16", 8, 16, 16),
+  shape("f16", 8, 8, 8),
+  shape("f32", 8, 8, 8),
+];
 const transposes = [
   { transposeA: false, transposeB: false },
   { transposeA: false, transposeB: true },
@@ -43,15 +56,29 @@ const transposes = [
 
 const kernels = { f32: matmulKernel, bf16: matmulBf16Kernel, f16: matmulF16Kernel };
 
+/** A card: what the tiles are made for. */
+const card: AdapterFacts = {
+  ...gpu.adapter,
+  ...{ name: "card", vendor: "nvidia", software: false, workgroupBytes: 49152 },
+  features: new Set([...FEATURES, ...gpu.adapter.features]),
+  subgroupSize: { min: 32, max: 32 },
+  subgroupMatrices: shapes,
+};
+
 /** The kernel of matmul with every product on matrix units of that shape. */
 function onMatrixUnits(
   b: StoredFloat,
   matrices: SubgroupMatrixShape,
-  { splits, tile = SMALL_MATRIX_TILE }: { splits: number; tile?: MatrixTile },
+  {
+    splits,
+    tile = defaultTiles(matrices).small,
+    rounds = false,
+  }: { splits: number; tile?: MatrixTile; rounds?: boolean },
   change: (shader: WgslShader) => WgslShader = (shader) => shader,
 ): KernelDescription {
-  const workgroup = matrixWorkgroup(tile, gpu.adapter);
-  const strategy: Strategy = { kind: "matrices", shape: matrices, tile, workgroup, splits };
+  const operands = { transposeA: false, transposeB: false, b, aligned: true };
+  const planes = planesOf(operands, rounds, matrices);
+  const strategy: Strategy = { kind: "matrices", shape: matrices, tile, planes, splits };
   const plan = (call: Parameters<typeof planProduct>[0]): WgslPlan => {
     const made = planProduct(call, b, () => strategy);
     return {
@@ -84,30 +111,35 @@ const constantsOf = ({ transposeA, transposeB }: Case): Record<string, number> =
 });
 
 describe("the matrix-unit path", () => {
-  it("is taken only where the adapter offers a shape, in halfs only where operands may be rounded", () => {
-    const features = new Set([...gpu.adapter.features, "subgroups", "shader-f16"]);
-    features.add("chromium-experimental-subgroup-matrix");
-    const able = { ...gpu.adapter, features, subgroupMatrices: shapes };
-    expect(matrixShape(gpu.adapter, true)).toBe(gpu.adapter.subgroupMatrices[0] ?? null);
-    expect(matrixShape(able, true)).toBe(shapes[0]);
-    expect(matrixShape(able, false)).toBe(shapes[2]);
-    expect(matrixShape({ ...able, subgroupMatrices: shapes.slice(0, 2) }, false)).toBeNull();
+  it("is made of a shape that the adapter offers: f32 for exact products, f16 for those that may round", () => {
+    expect(matrixShape({ ...card, features: new Set(FEATURES.slice(0, 2)) }, true)).toBeNull();
+    expect(matrixShape(card, true)).toBe(shapes[0]);
+    expect(matrixShape(card, false)).toBe(shapes[4]);
+    expect(matrixShape({ ...card, subgroupMatrices: shapes.slice(1, 4) }, false)).toBe(shapes[1]);
+    const noHalfs = { ...card, features: new Set([FEATURES[0], FEATURES[2]]) };
+    expect(matrixShape(noHalfs, true)).toBe(shapes[4]);
+    // Adapters list shapes that no shader is made of first, as lavapipe does those with f16 sums.
+    const unusable = [{ ...shapes[0]!, resultType: "f16" }, shape("i8", 8, 8, 8)];
+    expect(matrixShape({ ...card, subgroupMatrices: unusable }, true)).toBeNull();
+    expect(matrixShape({ ...card, subgroupMatrices: [...unusable, ...shapes] }, true)).toBe(
+      shapes[0],
+    );
   });
 
   it("compiles on Dawn's null adapter", async () => {
     const dawn = create(["backend=null", "enable-dawn-features=allow_unsafe_apis"]);
     const adapter = (await dawn.requestAdapter())!;
     const device = await adapter.requestDevice({
-      requiredFeatures: [
-        "chromium-experimental-subgroup-matrix",
-        "subgroups",
-        "shader-f16",
-      ] as unknown as GPUFeatureName[],
+      requiredFeatures: [...FEATURES] as unknown as GPUFeatureName[],
     });
-    const compile = async (kernel: KernelDescription, c: Case): Promise<void> => {
+    const compile = async (
+      kernel: KernelDescription,
+      c: Case,
+      facts: AdapterFacts = card,
+    ): Promise<void> => {
       const constants = constantsOf(c);
       const tensors = Object.fromEntries(["a", "b", "c"].map((name) => [name, { bytes: 0 }]));
-      const call = { params: paramsOf(c, 1), constants, tensors, adapter: gpu.adapter };
+      const call = { params: paramsOf(c, 1), constants, tensors, adapter: facts };
       const { passes, temporaries } = (kernel.wgsl as { plan(call: unknown): WgslPlan }).plan(call);
       for (const pass of passes) {
         const bindings = shaderInterface(kernel, pass.shader, temporaries);
@@ -117,52 +149,87 @@ describe("the matrix-unit path", () => {
         expect((await device.popErrorScope())?.message).toBeUndefined();
       }
     };
-    for (const matrices of shapes)
-      for (const transposed of transposes)
-        for (const b of ["f32", "bf16", "f16"] as const)
-          for (const tile of tiles) {
-            const [even, odd] = [
-              { m: 64, n: 64, k: 64, ...transposed },
-              { m: 61, n: 63, k: 65, ...transposed },
-            ];
-            await compile(onMatrixUnits(b, matrices, { splits: 1, tile }), even);
-            await compile(onMatrixUnits(b, matrices, { splits: 2, tile }), odd);
-          }
+    const [even, odd] = [
+      { m: 64, n: 64, k: 64 },
+      { m: 61, n: 63, k: 65 },
+    ];
+    const plain = { transposeA: false, transposeB: false };
+    for (const matrices of shapes) {
+      const { large, small } = defaultTiles(matrices);
+      await compile(onMatrixUnits("f32", matrices, { splits: 1, tile: large }), {
+        ...even,
+        ...plain,
+      });
+      await compile(onMatrixUnits("bf16", matrices, { splits: 2 }), { ...odd, ...plain });
+      const apple = { ...card, vendor: "apple", workgroupBytes: 32768 };
+      const onApple = onMatrixUnits("f16", matrices, { splits: 1, tile: small, rounds: true });
+      await compile(onApple, { ...odd, ...plain }, apple);
+    }
+    for (const transposed of transposes)
+      for (const b of ["f32", "bf16", "f16"] as const) {
+        for (const sizes of [even, odd])
+          await compile(onMatrixUnits(b, shapes[0]!, { splits: 1 }), { ...sizes, ...transposed });
+        await compile(onMatrixUnits(b, shapes[4]!, { splits: 1 }), { ...odd, ...transposed });
+      }
+  });
+
+  it("has the loads, multiply-adds, barriers and workgroup memory that its tile is chosen for", () => {
+    const counts = (matrices: SubgroupMatrixShape, partial: boolean): Record<string, number> => {
+      const tile = defaultTiles(matrices).large;
+      const resultsAcross = partial ? 1 : resultBuffer(tile, matrices, card.workgroupBytes)!.across;
+      const shared = { vectorPanels: true, partial, alignedC: !partial };
+      const variant: MatrixVariant = { shape: matrices, tile, resultsAcross, ...shared };
+      const { source } = matrixShader(variant);
+      const count = (text: string): number => source.split(text).length - 1;
+      const inner = source.slice(source.indexOf("for (var d = 0u"));
+      const [down, across] = tile.results;
+      return {
+        loads: inner.split("subgroupMatrixLoad<").length - 1,
+        multiplyAdds: count("subgroupMatrixMultiplyAccumulate("),
+        barriers: count("workgroupBarrier()"),
+        storesOfC: count("subgroupMatrixStore<row_major>(&parts"),
+        panelBytes: panelBytes(tile, matrices),
+        // f32 numbers an invocation of 32 holds: sums, and operands in the units' type.
+        registers:
+          (down * across * matrices.m * matrices.n) / 32 +
+          ((down * matrices.m + across * matrices.n) * matrices.k) /
+            32 /
+            (matrices.componentType === "f16" ? 2 : 1),
+      };
+    };
+    const sixteen = { loads: 8, multiplyAdds: 16, panelBytes: 20480, registers: 160 };
+    expect(counts(shapes[0]!, false)).toEqual({ ...sixteen, barriers: 10, storesOfC: 0 });
+    expect(counts(shapes[0]!, true)).toEqual({ ...sixteen, barriers: 2, storesOfC: 16 });
+    const eight = { loads: 12, multiplyAdds: 32, panelBytes: 20480, registers: 160 };
+    expect(counts(shapes[1]!, true)).toEqual({ ...eight, barriers: 2, storesOfC: 32 });
+    expect(counts(shapes[2]!, true)).toEqual({ ...eight, barriers: 2, storesOfC: 32 });
+    const apple = { loads: 8, multiplyAdds: 16, panelBytes: 10240, registers: 48 };
+    expect(counts(shapes[4]!, true)).toEqual({ ...apple, barriers: 2, storesOfC: 16 });
   });
 
   // The loops in place of the extension take SwiftShader half a minute to compile: `npm run test:full`.
-  it.runIf(isFull).each(transposes)(
-    "multiplies, its matrix functions written out (%o)",
-    async (transposed) => {
-      const matrices = shape("f32", 16, 16, 16);
-      const kernel = (splits: number, tile?: MatrixTile): KernelDescription =>
-        onMatrixUnits("f32", matrices, tile ? { splits, tile } : { splits }, writtenOut);
-      await checkProduct({ m: 70, n: 66, k: 37, ...transposed }, kernel(1));
-      await checkProduct({ m: 36, n: 72, k: 68, ...transposed }, kernel(2));
-      const { transposeA, transposeB } = transposed;
-      // One layout of each operand will do. The large tile is too large for this adapter's workgroups in f32.
-      if (transposeA === transposeB) return;
-      const oblong = { rows: 96, cols: 64, shareRows: 32, shareCols: 64 };
-      await checkProduct({ m: 133, n: 90, k: 37, ...transposed }, kernel(1, oblong));
-    },
-  );
-
-  it("equals the exact path where the adapter has matrix units", async ({ skip }) => {
-    const matrices = matrixShape(gpu.adapter, true);
-    if (matrices === null) return skip(`${gpu.adapter.name} offers no usable matrix shape`);
-    const tolerance = matrices.componentType === "f16" ? 2e-3 : 1e-5;
-    for (const transposed of transposes) {
-      for (const sizes of [
-        { m: 128, n: 192, k: 256 },
-        { m: 131, n: 67, k: 301 },
-      ]) {
-        for (const tile of tiles) {
-          const kernel = onMatrixUnits("f32", matrices, { splits: 1, tile });
-          await checkProduct({ ...sizes, ...transposed }, kernel, tolerance);
-        }
-      }
+  it.runIf(isFull)("multiplies, its matrix functions written out", async () => {
+    const matrices = shape("f32", 16, 16, 16);
+    const tile = { shares: [2, 1], results: [1, 2], tileK: 16 } as const;
+    for (const [i, transposed] of transposes.entries()) {
+      const kernel = onMatrixUnits("f32", matrices, { splits: 1 + (i % 2), tile }, writtenOut);
+      await checkProduct({ m: 70, n: 66 + 2 * (i >> 1), k: 37, ...transposed }, kernel);
     }
   });
+
+  it.runIf(isFull && FEATURES.slice(0, 2).every((feature) => gpu.adapter.features.has(feature)))(
+    "multiplies in the shapes of cards, its matrix functions written out",
+    async () => {
+      // Two results a share: loops for 16 would take a CPU's driver minutes to compile.
+      const tile = { shares: [2, 1], results: [1, 2], tileK: 32 } as const;
+      for (const matrices of shapes.slice(0, 3)) {
+        const kernel = (splits: number): KernelDescription =>
+          onMatrixUnits("f32", matrices, { splits, tile }, writtenOut);
+        await checkProduct({ m: 70, n: 68, k: 37, transposeA: true, transposeB: false }, kernel(1));
+        await checkProduct({ m: 70, n: 67, k: 77, transposeA: false, transposeB: true }, kernel(2));
+      }
+    },
+  );
 });
 
 /** c + op(a) op(b) for two matrices each, against the reference. */
@@ -190,16 +257,22 @@ const rewritten = new Map<WgslShader, WgslShader>();
 
 /**
  * The shader with the extension's types as arrays that every invocation of a subgroup fills alike, and its functions as
- * loops. Tests all of the shader but the extension itself.
+ * loops. Tests all of the shader but the extension itself. Panels are vectors of f32 or pairs of f16.
  */
 function writtenOut(shader: WgslShader): WgslShader {
   const known = rewritten.get(shader);
   if (known) return known;
+  const sizes =
+    /subgroup_matrix_left<(\w+), (\d+), (\d+)>[^]*subgroup_matrix_right<\w+, (\d+),/.exec(
+      shader.source,
+    );
+  if (sizes === null) return shader;
+  const [, type, k, m, n] = sizes;
   const source = shader.source
     .replace(/subgroup_matrix_(left|right|result)<\w+, \d+, \d+>/g, "$1")
     .replace(
-      /let (\w+) = subgroupMatrixLoad<(left|right), (row|col)_major>\(&\w+, /g,
-      "var $1: $2; $2_$3(&$1, ",
+      /let (\w+) = subgroupMatrixLoad<(left|right), \w+_major>\(&\w+, /g,
+      "var $1: $2; load_$2(&$1, ",
     )
     .replace(/var (\w+) = result\(\);/g, "var $1: result;")
     .replace(
@@ -207,37 +280,48 @@ function writtenOut(shader: WgslShader): WgslShader {
       "multiply_add(&$2, &$3, &$1)",
     )
     .replace(
-      /subgroupMatrixStore<row_major>\(&results, (.*), (\w+), (\w+)\)/g,
-      "store_result($1, &$2, $3)",
+      /subgroupMatrixStore<row_major>\(&(results|parts), (.*), (\w+), (\w+)\)/g,
+      "store_$1($2, &$3, $4)",
     );
-  if (source === shader.source) return shader;
-  const load = (type: string, panel: string, order: string): string => /* wgsl */ `
-fn ${type}_${order}(x: ptr<function, ${type}>, offset: u32, stride: u32) {
-  for (var i = 0u; i < 16u; i++) {
-    for (var j = 0u; j < 16u; j++) {
-      (*x)[i * 16u + j] = ${panel}[offset + ${order === "row" ? "i * stride + j" : "j * stride + i"}];
+  const element =
+    type === "f16"
+      ? (at: string) => `unpack2x16float(x[${at} / 2u])[${at} % 2u]`
+      : (at: string) => `bitcast<f32>(x[${at}])`;
+  const vector = type === "f16" ? 8 : 4;
+  const load = (name: string, panel: string, rows: string, cols: string, at: string): string => `
+fn load_${name}(to: ptr<function, ${name}>, offset: u32, stride: u32) {
+  for (var i = 0u; i < ${rows}u; i++) {
+    for (var d = 0u; d < ${cols}u; d++) {
+      let x = ${panel}[offset + i * stride + d / ${vector}u];
+      (*to)[${at}] = ${element(`(d % ${vector}u)`)};
     }
+  }
+}`;
+  const store = (to: string): string => `
+fn store_${to}(offset: u32, x: ptr<function, result>, stride: u32) {
+  for (var i = 0u; i < ${m}u; i++) {
+    for (var j = 0u; j < ${n}u; j++) { ${to}[offset + i * stride + j] = (*x)[i * ${n}u + j]; }
   }
 }`;
   const functions = /* wgsl */ `
-alias left = array<f32, 256>;
-alias right = array<f32, 256>;
-alias result = array<f32, 256>;
-${load("left", "panelA", "row")}${load("left", "panelA", "col")}
-${load("right", "panelB", "row")}${load("right", "panelB", "col")}
-fn store_result(offset: u32, x: ptr<function, result>, stride: u32) {
-  for (var i = 0u; i < 16u; i++) {
-    for (var j = 0u; j < 16u; j++) { results[offset + i * stride + j] = (*x)[i * 16u + j]; }
-  }
-}
+alias left = array<f32, ${Number(m) * Number(k)}>;
+alias right = array<f32, ${Number(k) * Number(n)}>;
+alias result = array<f32, ${Number(m) * Number(n)}>;
+${load("left", "panelA", m!, k!, `i * ${k}u + d`)}
+${load("right", "panelB", n!, k!, `d * ${n}u + i`)}
+${store(source.includes("store_parts") ? "parts" : "results")}
 fn multiply_add(a: ptr<function, left>, b: ptr<function, right>, c: ptr<function, result>) {
-  for (var i = 0u; i < 16u; i++) {
-    for (var j = 0u; j < 16u; j++) {
-      for (var d = 0u; d < 16u; d++) { (*c)[i * 16u + j] += (*a)[i * 16u + d] * (*b)[d * 16u + j]; }
+  for (var i = 0u; i < ${m}u; i++) {
+    for (var j = 0u; j < ${n}u; j++) {
+      for (var d = 0u; d < ${k}u; d++) { (*c)[i * ${n}u + j] += (*a)[i * ${k}u + d] * (*b)[d * ${n}u + j]; }
     }
   }
 }`;
-  const made = { ...shader, directives: ["enable subgroups;"], source: source + functions };
+  const made = {
+    ...shader,
+    directives: ["enable subgroups;", ...(type === "f16" ? ["enable f16;"] : [])],
+    source: source + functions,
+  };
   rewritten.set(shader, made);
   return made;
 }

@@ -4,11 +4,12 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
+import { isFull } from "../support/full.ts";
 import { absolutePath } from "../support/sources.ts";
 
 const run = promisify(execFile);
 
-it("the API reference is made without a warning", async () => {
+it.runIf(isFull)("the API reference is made without a warning", async () => {
   const typedoc = absolutePath("node_modules/typedoc/bin/typedoc");
   // Rejects, with what typedoc printed, when it exits with another code than 0: warnings count as errors (typedoc.json).
   const { stdout, stderr } = await run(process.execPath, [typedoc, "--emit", "none"], {

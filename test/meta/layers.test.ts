@@ -10,6 +10,7 @@ const LAYERS = [
   ["kernels"],
   ["autograd"],
   ["optim"],
+  ["distributed"],
   ["hub", "generation", "eval"],
   ["model"],
   ["t5"],

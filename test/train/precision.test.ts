@@ -242,10 +242,10 @@ describe("products", () => {
     return counts;
   }
 
-  it("may run on matrix units under fp16, and only there", () => {
+  it("may run on matrix units in both mixed precisions, and only there", () => {
     const single = productsOf(null).get("matmul")!;
     expect(productsOf(null)).toEqual(new Map([["matmul", single]]));
-    // Of the three products of a linear layer, only that of the weight's gradient has no operand stored in f16.
+    // Of the three products of a linear layer, only that of the weight's gradient has no operand stored in 16 bits.
     const [ofWeights, others] = [single / 3, (2 * single) / 3];
     expect(productsOf("f16")).toEqual(
       new Map([
@@ -255,8 +255,8 @@ describe("products", () => {
     );
     expect(productsOf("bf16")).toEqual(
       new Map([
-        ["matmulBf16", others],
-        ["matmul", ofWeights],
+        ["matmulBf16Rounding", others],
+        ["matmulRounding", ofWeights],
       ]),
     );
   });

@@ -26,6 +26,8 @@ export interface AttentionOptions {
   readonly scale?: number;
   /** Of the probabilities; element ((b H + h) T + i) S + j of the stream belongs to P[b, h, i, j]. */
   readonly dropout?: Dropout | null;
+  /** Lets a GPU's matrix units round the operands of all products to 11 bits, scaled, as `matmul` does. Default false. */
+  readonly roundToF16?: boolean;
 }
 
 /**
@@ -42,9 +44,15 @@ export interface AttentionOptions {
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
   const { heads, bias = null, mask: givenMask = null, causal = false, scale = 1 } = options;
-  const { dropout = null } = options;
+  const { dropout = null, roundToF16 = false } = options;
   const params = dropout && dropoutParams("attention", dropout);
-  const settings = { heads, causal, scale, dropout: dropout && dropout.p > 0 ? params : null };
+  const settings = {
+    heads,
+    causal,
+    scale,
+    roundToF16,
+    dropout: dropout && dropout.p > 0 ? params : null,
+  };
   const mask = givenMask && maskWords(givenMask);
   const { y, lse } = attentionForward(q, k, v, { ...settings, bias, mask });
   return record({

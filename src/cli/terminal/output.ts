@@ -8,19 +8,26 @@ const WITHOUT_LINES_BETWEEN_ROWS = { mid: "", "left-mid": "", "mid-mid": "", "ri
 
 export class Output {
   readonly json: boolean;
+  #muted = false;
 
   constructor(json: boolean) {
     this.json = json;
   }
 
+  /** Prints nothing from here on: another process of the group does. */
+  mute(): void {
+    this.#muted = true;
+  }
+
   /** A line of the report a person reads, without control characters; goes to stderr when stdout is for JSON. */
   print(text = ""): void {
+    if (this.#muted) return;
     (this.json ? process.stderr : process.stdout).write(`${printable(text)}\n`);
   }
 
   /** The command's result: with --json the only thing on stdout. */
   result(value: unknown): void {
-    if (this.json) process.stdout.write(`${JSON.stringify(value)}\n`);
+    if (this.json && !this.#muted) process.stdout.write(`${JSON.stringify(value)}\n`);
   }
 
   heading(text: string): void {

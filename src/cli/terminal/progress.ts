@@ -21,8 +21,9 @@ const LINE_INTERVAL = 5;
 export function startProgress(
   label: string,
   total: number,
-  { begin = 0, stream = process.stderr }: ProgressOptions = {},
+  { begin = 0, stream = process.stderr, quiet = false }: ProgressOptions = {},
 ): Progress {
+  if (quiet) return { update: () => undefined, stop: () => undefined };
   const start = stream.isTTY ? startBar : startLines;
   return start(printable(label), total, begin, stream);
 }
@@ -30,6 +31,8 @@ export function startProgress(
 export interface ProgressOptions {
   readonly begin?: number;
   readonly stream?: NodeJS.WriteStream;
+  /** Shows nothing: another process of the group does. */
+  readonly quiet?: boolean;
 }
 
 function startBar(

@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { rouge } from "../../eval/rouge.ts";
+import type { ProcessGroup } from "../../distributed/processGroup.ts";
 import { renderTrainingReport } from "../report/trainingPage.ts";
 import { openDevice } from "../../kernels/openDevice.ts";
 import { addLora } from "../../t5/lora/adapter.ts";
@@ -24,6 +25,7 @@ import { fetchModel } from "../hub.ts";
 import { parameterLines } from "../lora.ts";
 import { endingGently } from "../terminal/interruption.ts";
 import type { Output } from "../terminal/output.ts";
+import { deviceOptionsOf, rankZeroFirst, shareOf } from "../processGroup.ts";
 import { openOutputFolder, writeReport } from "../outputFolder.ts";
 import { startProgress } from "../terminal/progress.ts";
 import { summarizeRows } from "../summaries.ts";
@@ -43,6 +45,7 @@ export async function runTraining(
   settings: TrainSettings,
   output: Output,
   signal: AbortSignal,
+  group: ProcessGroup,
 ): Promise<TrainResult> {
   const started = performance.now();
   const args = trainingArguments({ ...settings.arguments, disableTqdm: true });
@@ -50,10 +53,12 @@ export async function runTraining(
 
   // data and model
   const columns = columnsOf(settings);
-  const rows = await loadRows(settings, args, signal);
+  const rows = await rankZeroFirst(group, () => loadRows(settings, args, signal));
   const { threads } = settings;
-  const device = await openDevice(settings.device, threads === undefined ? {} : { threads });
-  const modelFolder = await fetchModel(settings.model, { revision: settings.revision, signal });
+  const device = await openDevice(settings.device, deviceOptionsOf(settings.device, threads));
+  const { revision } = settings;
+  const fetch = () => fetchModel(settings.model, { revision, signal });
+  const modelFolder = await rankZeroFirst(group, fetch);
   const tokenizer = await Tokenizer.fromPretrained(modelFolder);
   const model = await T5ForConditionalGeneration.fromPretrained(modelFolder, {
     device,
@@ -63,23 +68,24 @@ export async function runTraining(
   model.nameOrPath = settings.model; // for others than this machine
   if (modelFolder !== settings.model) model.revision = settings.revision ?? null;
   checkVocabulary(tokenizer, model.config);
-  await openOutputFolder(args.outputDir);
+  await openFolder(group, args.outputDir);
   if (settings.lora) addLora(model, settings.lora, { seed: args.seed });
   const parameters = model.numParameters();
   const trainableParameters = model.numParameters({ trainableOnly: true });
   for (const line of parameterLines(trainableParameters, parameters)) output.print(line);
-  const tokenized = await tokenize(rows, tokenizer, settings, signal);
+  const tokenized = await rankZeroFirst(group, () => tokenize(rows, tokenizer, settings, signal));
   const summarize = (which: readonly Row[], onProgress?: (done: number) => void) =>
     summarizeRows(model, tokenizer, which, {
       batchSize: args.perDeviceEvalBatchSize,
       columns,
       generation: { maxNewTokens: settings.maxNewTokens },
-      signal,
+      ...{ signal, group },
       ...(onProgress ? { onProgress } : {}),
     });
 
   // training
-  const progress = trainingProgress(settings.arguments.disableTqdm !== true);
+  const isShown = settings.arguments.disableTqdm !== true && group.rank === 0;
+  const progress = trainingProgress(isShown);
   const sampleRows = rows.validation.slice(0, settings.sampleRows);
   const samples = sampleRecorder(() => summarize(sampleRows));
   const { resumeFromCheckpoint } = settings;
@@ -92,6 +98,7 @@ export async function runTraining(
     ...(tokenized.validation.length > 0 ? { evalDataset: tokenized.validation } : {}),
     ...(args.predictWithGenerate ? { computeMetrics: rougeMetrics(tokenizer) } : {}),
     tokenizer,
+    processGroup: group,
     callbacks: [
       notes.callback,
       progress.callback,
@@ -104,13 +111,15 @@ export async function runTraining(
     trainer.train({ resumeFromCheckpoint, signal, interruptSignal, isLocked: true }),
   )
     .finally(() => progress.stop())
-    .catch((error: unknown) => {
+    .catch(async (error: unknown) => {
       notes.sayHowToGoOn();
+      if (isInterruption(error)) await group.close(); // all ranks have agreed to end here
       throw error;
     });
 
   // ROUGE of the model that training ended with: the best one with --load-best-model-at-end
-  const scoring = startProgress("summaries of test rows", rows.test.length);
+  const scored = shareOf(rows.test, args.perDeviceEvalBatchSize, group).length;
+  const scoring = startProgress("summaries of test rows", scored, { quiet: group.rank > 0 });
   const predictions = await summarize(rows.test, (done) => scoring.update(done));
   scoring.stop();
   const references = rows.test.map((row) => targetText(row, columns));
@@ -140,13 +149,24 @@ export async function runTraining(
     throughput: progress.throughput,
     ...{ columns, sampleRows, samples: samples.records },
   });
-  await writeReport(args.outputDir, renderTrainingReport(page));
+  if (group.rank === 0) await writeReport(args.outputDir, renderTrainingReport(page));
   if (bestModelCheckpoint !== null) output.print(`best model: ${bestModelCheckpoint}`);
   output.print(`report: ${result.report}`);
   output.print(`done in ${result.seconds.toFixed(1)} s`);
   model.dispose();
   await device.close();
   return result;
+}
+
+/** Makes the folder where it is missing and holds it for this run: rank 0 does, which alone writes. Collective. */
+function openFolder(group: ProcessGroup, folder: string): Promise<void> {
+  return rankZeroFirst(group, () =>
+    group.rank === 0 ? openOutputFolder(folder) : Promise.resolve(),
+  );
+}
+
+function isInterruption(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
 }
 
 /** Said before training rather than after the first evaluation. */

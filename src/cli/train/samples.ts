@@ -27,6 +27,7 @@ export function sampleRecorder(summarize: () => Promise<string[]>): SampleRecord
       const isResumed = state.globalStep > 0;
       const before = isResumed ? await readRecords(fileIn(outputDir)) : [];
       records.push(...before.filter(({ step }) => step <= state.globalStep));
+      if (!state.isWorldProcessZero) return; // of several processes one writes
       await mkdir(outputDir, { recursive: true });
       const bytes = new TextEncoder().encode(records.map(toLine).join(""));
       await writeAtomically(fileIn(outputDir), [bytes]);
@@ -34,7 +35,7 @@ export function sampleRecorder(summarize: () => Promise<string[]>): SampleRecord
     async onEvaluate({ outputDir }, state) {
       const record = { step: state.globalStep, texts: await summarize() };
       records.push(record);
-      await appendFile(fileIn(outputDir), toLine(record));
+      if (state.isWorldProcessZero) await appendFile(fileIn(outputDir), toLine(record));
     },
   };
   return { callback, records };

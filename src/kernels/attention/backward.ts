@@ -142,45 +142,49 @@ function planFunctions({ params, tensors, threads }: WasmCall<AttentionParams>):
 }
 
 /** Those of dq with dbias, or dk with dv, or all: what is null is not computed. */
-export const attentionBackwardKernel = defineKernel({
-  name: "attentionBackward",
-  inputs,
-  outputs: { dq: "float?", dbias: "float?", dk: "float?", dv: "float?" },
-  params: { ...paramTypes, accumulate: "u32" },
-  varying: dropoutVarying,
-  constants: constantTypes,
-  // Scores and their gradients, and a product for each gradient that is wanted.
-  flops({ batch, heads, queries, keys, headDim }, { dq, dk, dv }) {
-    const products = 2 + [dq, dk, dv].filter(Boolean).length;
-    return 2 * products * batch * heads * queries * keys * headDim;
-  },
-  wasm: { functions: [byQueries, byKeys, atOnce], plan: planFunctions },
-  wgsl: {
-    plan: ({ params, tensors, adapter }) => ({
-      passes: [
-        ...(tensors["dq"] ? queryPasses(params, adapter, tensors["dbias"] !== null) : []),
-        ...(tensors["dk"] ? keyValuePasses(params, adapter) : []),
-      ],
-    }),
-  },
-  plain({ dq, dbias, dk, dv, ...x }, p, constants) {
-    const gradients = rowGradients(x, p, constants);
-    for (const sums of [dq, dk, dv]) sums?.fill(0);
-    if (p.accumulate === 0) dbias?.fill(0);
-    for (let row = 0; row < p.batch * p.heads * p.queries; row++) {
-      const at = rowAt(row, p);
-      const { weights, ds } = gradients(at);
-      const query = ((at.b * p.queries + at.t) * p.heads + at.h) * p.headDim;
-      for (let s = 0; s < p.keys; s++) {
-        const key = ((at.b * p.keys + s) * p.heads + at.h) * p.headDim;
-        if (dq) addScaled(dq, query, p.scale * ds[s]!, x.k, key, p.headDim);
-        if (dk) addScaled(dk, key, p.scale * ds[s]!, x.q, query, p.headDim);
-        if (dv) addScaled(dv, key, weights[s]!, x.dy, query, p.headDim);
+const defineBackward = (rounds: boolean) =>
+  defineKernel({
+    name: `attentionBackward${rounds ? "Rounding" : ""}`,
+    inputs,
+    outputs: { dq: "float?", dbias: "float?", dk: "float?", dv: "float?" },
+    params: { ...paramTypes, accumulate: "u32" },
+    varying: dropoutVarying,
+    constants: constantTypes,
+    // Scores and their gradients, and a product for each gradient that is wanted.
+    flops({ batch, heads, queries, keys, headDim }, { dq, dk, dv }) {
+      const products = 2 + [dq, dk, dv].filter(Boolean).length;
+      return 2 * products * batch * heads * queries * keys * headDim;
+    },
+    wasm: { functions: [byQueries, byKeys, atOnce], plan: planFunctions },
+    wgsl: {
+      plan: ({ params, tensors, adapter }) => ({
+        passes: [
+          ...(tensors["dq"] ? queryPasses(params, adapter, tensors["dbias"] !== null, rounds) : []),
+          ...(tensors["dk"] ? keyValuePasses(params, adapter, rounds) : []),
+        ],
+      }),
+    },
+    plain({ dq, dbias, dk, dv, ...x }, p, constants) {
+      const gradients = rowGradients(x, p, constants);
+      for (const sums of [dq, dk, dv]) sums?.fill(0);
+      if (p.accumulate === 0) dbias?.fill(0);
+      for (let row = 0; row < p.batch * p.heads * p.queries; row++) {
+        const at = rowAt(row, p);
+        const { weights, ds } = gradients(at);
+        const query = ((at.b * p.queries + at.t) * p.heads + at.h) * p.headDim;
+        for (let s = 0; s < p.keys; s++) {
+          const key = ((at.b * p.keys + s) * p.heads + at.h) * p.headDim;
+          if (dq) addScaled(dq, query, p.scale * ds[s]!, x.k, key, p.headDim);
+          if (dk) addScaled(dk, key, p.scale * ds[s]!, x.q, query, p.headDim);
+          if (dv) addScaled(dv, key, weights[s]!, x.dy, query, p.headDim);
+        }
+        if (dbias) addScaled(dbias, (at.h * p.queries + at.t) * p.keys, 1, ds, 0, p.keys);
       }
-      if (dbias) addScaled(dbias, (at.h * p.queries + at.t) * p.keys, 1, ds, 0, p.keys);
-    }
-  },
-});
+    },
+  });
+
+export const attentionBackwardKernel = defineBackward(false);
+const attentionBackwardRoundingKernel = defineBackward(true);
 
 /** y += factor x over `size` elements. */
 function addScaled(
@@ -244,7 +248,7 @@ export function attentionBackward(
   const dk = like(needs.k || needs.v, k);
   const dv = like(needs.k || needs.v, v);
   launch(
-    attentionBackwardKernel,
+    settings.roundToF16 ? attentionBackwardRoundingKernel : attentionBackwardKernel,
     { ...x, dq, dbias, dk, dv },
     { ...params, accumulate },
     constants,

@@ -13,13 +13,8 @@ import {
   tileConstants,
   tilePass,
 } from "./tileSizes.ts";
-import {
-  tileProducts,
-  tileScores,
-  visibleKeys,
-  weightedKeys,
-  weightedQueries,
-} from "./tileSnippets.ts";
+import { tileScores, visibleKeys, type TileProducts } from "./tileSnippets.ts";
+import { shadersByUnits, unitsOf } from "./units.ts";
 import { headPlaces, headShaders } from "./headSnippets.ts";
 
 // ---------------------------------------------------------------------------------------------
@@ -80,7 +75,7 @@ export function statsPasses(
 // ---------------------------------------------------------------------------------------------
 // Gradients of a tile
 
-const gradientTile: WgslSnippet = {
+const gradientTile = ({ tileProducts }: TileProducts): WgslSnippet => ({
   uses: [tileProducts("q", "k"), tileProducts("dy", "v"), tileScores],
   source: /* wgsl */ `
 fn keepsKey(b: u32, s: u32) -> bool {
@@ -115,7 +110,7 @@ fn gradientTile(
     (*ds)[m] = select(p * (factors * (*ds)[m] - delta), vec4<f32>(0.0), scores == vec4<f32>(MASKED));
   }
 }`,
-};
+});
 
 const reads = ["q", "k", "v", "bias", "dy", "stats"] as const;
 const heads = ["q", "k", "v", "dy"] as const;
@@ -123,15 +118,14 @@ const heads = ["q", "k", "v", "dy"] as const;
 // ---------------------------------------------------------------------------------------------
 // dq: a workgroup owns queries and goes through the keys
 
-const queryShaders = headShaders(
-  {
-    name: "query",
-    reads,
-    writes: ["dq"],
-    constants: tileConstants,
-    params: { columnBlocks: "u32" },
-    uses: [gradientTile, visibleKeys, weightedKeys("k")],
-    source: /* wgsl */ `
+const queryShaders = shadersByUnits(heads, ["dq"], (products) => ({
+  name: "query",
+  reads,
+  writes: ["dq"],
+  constants: tileConstants,
+  params: { columnBlocks: "u32" },
+  uses: [gradientTile(products), visibleKeys, products.weightedKeys("k")],
+  source: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let blocks = (params.queries + QUERIES - 1u) / QUERIES;
@@ -149,7 +143,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var ds: array<vec4<f32>, PER_LANE>;
     gradientTile(&weights, &ds, tile, lane);
     for (var m = 0u; m < PER_LANE; m++) {
-      weightTile[(lane.query * PER_LANE + m) * KEY_LANES + lane.key] = ds[m];
+      putWeights(lane, m, ds[m]);
     }
     addWeightedK(&sums, tile, lane, firstColumn);
   }
@@ -163,21 +157,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
 }`,
-  },
-  heads,
-  ["dq"],
-);
+}));
 
 // ---------------------------------------------------------------------------------------------
 // dbias: a workgroup owns a tile of scores and goes through the batch
 
-const biasShader: WgslShader = {
+const biasShaders = shadersByUnits(heads, [], (products): WgslShader => ({
   name: "bias",
   reads,
   writes: ["dbias"],
   constants: tileConstants,
   params: { columnBlocks: "u32" },
-  uses: [gradientTile],
+  uses: [gradientTile(products)],
   source: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
@@ -206,38 +197,38 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
 }`,
-};
-const biasShaders = headShaders(biasShader, heads, []);
+}));
 
 /** @param wantsBias whether dbias is asked for, too */
 export function queryPasses(
   params: AttentionParams,
   adapter: AdapterFacts,
   wantsBias: boolean,
+  rounds: boolean,
 ): WgslPass[] {
   const { batch, heads, queries, keys, headDim } = params;
-  const tile = planQueryTile(params, adapter);
+  const units = unitsOf(adapter, params, rounds);
+  const tile = planQueryTile(params, adapter, units);
   const rows = Math.ceil(queries / queriesOf(tile.constants));
-  const passes = [tilePass(queryShaders, tile, headDim, batch * heads * rows)];
+  const passes = [tilePass(queryShaders(units), tile, headDim, batch * heads * rows)];
   if (!wantsBias) return passes;
-  const square = { ...planKeyTile(params, adapter), columnBlocks: 1 };
+  const square = { ...planKeyTile(params, adapter, units), columnBlocks: 1 };
   const down = Math.ceil(queries / queriesOf(square.constants));
   const across = Math.ceil(keys / keysOf(square.constants));
-  return [...passes, tilePass(biasShaders, square, headDim, heads * down * across)];
+  return [...passes, tilePass(biasShaders(units), square, headDim, heads * down * across)];
 }
 
 // ---------------------------------------------------------------------------------------------
 // dk and dv: a workgroup owns keys and goes through the queries
 
-const keyValueShaders = headShaders(
-  {
-    name: "keyValue",
-    reads,
-    writes: ["dk", "dv"],
-    constants: tileConstants,
-    params: { columnBlocks: "u32" },
-    uses: [gradientTile, weightedQueries("q"), weightedQueries("dy")],
-    source: /* wgsl */ `
+const keyValueShaders = shadersByUnits(heads, ["dk", "dv"], (products) => ({
+  name: "keyValue",
+  reads,
+  writes: ["dk", "dv"],
+  constants: tileConstants,
+  params: { columnBlocks: "u32" },
+  uses: [gradientTile(products), products.weightedQueries("q"), products.weightedQueries("dy")],
+  source: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let blocks = (params.keys + KEYS - 1u) / KEYS;
@@ -256,12 +247,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var ds: array<vec4<f32>, PER_LANE>;
     gradientTile(&weights, &ds, tile, lane);
     for (var m = 0u; m < PER_LANE; m++) {
-      weightTile[(lane.query * PER_LANE + m) * KEY_LANES + lane.key] = weights[m];
+      putWeights(lane, m, weights[m]);
     }
     addWeightedDy(&valueSums, tile, lane, firstColumn);
     workgroupBarrier(); // the weights have been read
     for (var m = 0u; m < PER_LANE; m++) {
-      weightTile[(lane.query * PER_LANE + m) * KEY_LANES + lane.key] = ds[m];
+      putWeights(lane, m, ds[m]);
     }
     addWeightedQ(&keySums, tile, lane, firstColumn);
   }
@@ -283,14 +274,16 @@ fn firstQuery(s0: u32) -> u32 {
   let shift = params.keys - params.queries;
   return (s0 - min(s0, shift)) / QUERIES * QUERIES;
 }`,
-  },
-  heads,
-  ["dk", "dv"],
-);
+}));
 
-export function keyValuePasses(params: AttentionParams, adapter: AdapterFacts): WgslPass[] {
+export function keyValuePasses(
+  params: AttentionParams,
+  adapter: AdapterFacts,
+  rounds: boolean,
+): WgslPass[] {
+  const units = unitsOf(adapter, params, rounds);
   const { batch, heads, keys, headDim } = params;
-  const tile = planKeyTile(params, adapter);
+  const tile = planKeyTile(params, adapter, units);
   const blocks = batch * heads * Math.ceil(keys / keysOf(tile.constants));
-  return [tilePass(keyValueShaders, tile, headDim, blocks)];
+  return [tilePass(keyValueShaders(units), tile, headDim, blocks)];
 }

@@ -24,10 +24,10 @@ import {
   MASKED,
 } from "./options.ts";
 import { planQueryTile, queriesOf, tileConstants, tilePass } from "./tileSizes.ts";
-import { tileProducts, tileScores, visibleKeys, weightedKeys } from "./tileSnippets.ts";
+import { tileScores, visibleKeys, type TileProducts } from "./tileSnippets.ts";
+import { shadersByUnits, unitsOf } from "./units.ts";
 import { dropoutVarying, keepFactors } from "../pointwise/dropout.ts";
 import { defineKernel, launch } from "../kernel.ts";
-import { headShaders } from "./headSnippets.ts";
 
 export interface Row {
   readonly b: number;
@@ -80,22 +80,21 @@ export function maskRule(
   return (b, t, s) => (CAUSAL === 1 && s > shift + t) || (keeps !== null && !keeps(b, s));
 }
 
-const forwardShaders = headShaders(
-  {
-    reads: ["q", "k", "v", "bias", "mask"],
-    constants: tileConstants,
-    params: { columnBlocks: "u32" },
-    uses: [
-      tileProducts("q", "k"),
-      tileScores,
-      visibleKeys,
-      weightedKeys("v"),
-      {
-        source: /* wgsl */ `
+const forwardShaders = shadersByUnits(["q", "k", "v"], ["y"], (products: TileProducts) => ({
+  reads: ["q", "k", "v", "bias", "mask"],
+  constants: tileConstants,
+  params: { columnBlocks: "u32" },
+  uses: [
+    products.tileProducts("q", "k"),
+    tileScores,
+    visibleKeys,
+    products.weightedKeys("v"),
+    {
+      source: /* wgsl */ `
 fn keepsKey(b: u32, s: u32) -> bool { return mask[b * params.keys + s] != 0; }`,
-      },
-    ],
-    source: /* wgsl */ `
+    },
+  ],
+  source: /* wgsl */ `
 /** A number for each query and lane: what reduces over the lanes of a query. */
 var<workgroup> laneTile: array<f32, QUERIES * KEY_LANES>;
 @compute @workgroup_size(WG)
@@ -137,7 +136,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       total[m] = total[m] * shrink + weights.x + weights.y + weights.z + weights.w;
       for (var c = 0u; c < COLUMNS; c++) { sums[m * COLUMNS + c] *= shrink; }
       if (DROPOUT == 1u) { weights *= keepFactors(rowOf(tile, tile.t0 + i), s); }
-      weightTile[i * KEY_LANES + lane.key] = weights;
+      putWeights(lane, m, weights);
     }
     addWeightedV(&sums, tile, lane, firstColumn);
   }
@@ -162,55 +161,59 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
 }`,
-  },
-  ["q", "k", "v"],
-  ["y"],
-);
+}));
 
-export const attentionForwardKernel = defineKernel({
-  name: "attentionForward",
-  inputs: { q: "float", k: "float", v: "float", bias: "float?", mask: "i32?" },
-  outputs: { y: "float", lse: "float" },
-  params: paramTypes,
-  varying: dropoutVarying,
-  constants: constantTypes,
-  // Two products, counted whole where a causal mask hides half of them.
-  flops: ({ batch, heads, queries, keys, headDim }) => 4 * batch * heads * queries * keys * headDim,
-  wasm: {
-    name: "attentionForward",
-    units: ({ batch, heads }) => batch! * heads!,
-    scratch: (params) => attentionScratch(params, 1),
-  },
-  wgsl: {
-    plan({ params, adapter }) {
-      const tile = planQueryTile(params, adapter);
-      const { batch, heads, queries, headDim } = params;
-      const blocks = batch * heads * Math.ceil(queries / queriesOf(tile.constants));
-      return { passes: [tilePass(forwardShaders, tile, headDim, blocks)] };
+/** @param rounds lets matrix units round q, k, v and the weights to 11 bits */
+const defineForward = (rounds: boolean) =>
+  defineKernel({
+    name: `attentionForward${rounds ? "Rounding" : ""}`,
+    inputs: { q: "float", k: "float", v: "float", bias: "float?", mask: "i32?" },
+    outputs: { y: "float", lse: "float" },
+    params: paramTypes,
+    varying: dropoutVarying,
+    constants: constantTypes,
+    // Two products, counted whole where a causal mask hides half of them.
+    flops: ({ batch, heads, queries, keys, headDim }) =>
+      4 * batch * heads * queries * keys * headDim,
+    wasm: {
+      name: "attentionForward",
+      units: ({ batch, heads }) => batch! * heads!,
+      scratch: (params) => attentionScratch(params, 1),
     },
-  },
-  plain({ q, k, v, bias, mask, y, lse }, p, constants) {
-    const keeps = mask && ((b: number, s: number) => mask[b * p.keys + s] !== 0);
-    const inputs = { q, k, bias, masked: maskRule(keeps, p, constants) };
-    const keep = constants.DROPOUT === 1 ? keepFactors(p) : () => 1;
-    const scores = new Float64Array(p.keys);
-    const sums = new Float64Array(p.headDim);
-    for (let row = 0; row < p.batch * p.heads * p.queries; row++) {
-      const at = rowAt(row, p);
-      scoreRow(inputs, p, at, scores);
-      const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
-      const total = scores.reduce((sum, score) => sum + Math.exp(score - most), 0);
-      sums.fill(0);
-      for (let s = 0; s < p.keys; s++) {
-        const weight = (Math.exp(scores[s]! - most) / total) * keep(row * p.keys + s);
-        const value = ((at.b * p.keys + s) * p.heads + at.h) * p.headDim;
-        for (let d = 0; d < p.headDim; d++) sums[d] = sums[d]! + weight * v[value + d]!;
+    wgsl: {
+      plan({ params, adapter }) {
+        const units = unitsOf(adapter, params, rounds);
+        const tile = planQueryTile(params, adapter, units);
+        const { batch, heads, queries, headDim } = params;
+        const blocks = batch * heads * Math.ceil(queries / queriesOf(tile.constants));
+        return { passes: [tilePass(forwardShaders(units), tile, headDim, blocks)] };
+      },
+    },
+    plain({ q, k, v, bias, mask, y, lse }, p, constants) {
+      const keeps = mask && ((b: number, s: number) => mask[b * p.keys + s] !== 0);
+      const inputs = { q, k, bias, masked: maskRule(keeps, p, constants) };
+      const keep = constants.DROPOUT === 1 ? keepFactors(p) : () => 1;
+      const scores = new Float64Array(p.keys);
+      const sums = new Float64Array(p.headDim);
+      for (let row = 0; row < p.batch * p.heads * p.queries; row++) {
+        const at = rowAt(row, p);
+        scoreRow(inputs, p, at, scores);
+        const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
+        const total = scores.reduce((sum, score) => sum + Math.exp(score - most), 0);
+        sums.fill(0);
+        for (let s = 0; s < p.keys; s++) {
+          const weight = (Math.exp(scores[s]! - most) / total) * keep(row * p.keys + s);
+          const value = ((at.b * p.keys + s) * p.heads + at.h) * p.headDim;
+          for (let d = 0; d < p.headDim; d++) sums[d] = sums[d]! + weight * v[value + d]!;
+        }
+        y.set(sums, ((at.b * p.queries + at.t) * p.heads + at.h) * p.headDim);
+        lse[row] = most + Math.log(total);
       }
-      y.set(sums, ((at.b * p.queries + at.t) * p.heads + at.h) * p.headDim);
-      lse[row] = most + Math.log(total);
-    }
-  },
-});
+    },
+  });
+
+export const attentionForwardKernel = defineForward(false);
+const attentionForwardRoundingKernel = defineForward(true);
 
 /** Batch element, head and query of row 0..B*H*T - 1. */
 export function rowAt(
@@ -239,6 +242,7 @@ export function attentionForward(
   const y = empty(q.device, q.shape, q.dtype);
   const lse = empty(q.device, [params.batch, params.heads, params.queries], q.dtype);
   const { bias, mask } = options;
-  launch(attentionForwardKernel, { q, k, v, bias, mask, y, lse }, params, constantsOf(options));
+  const kernel = options.roundToF16 ? attentionForwardRoundingKernel : attentionForwardKernel;
+  launch(kernel, { q, k, v, bias, mask, y, lse }, params, constantsOf(options));
   return { y, lse };
 }

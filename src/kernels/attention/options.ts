@@ -16,6 +16,8 @@ export interface AttentionOptions {
   readonly causal: boolean;
   readonly scale: number;
   readonly dropout: DropoutParams | null;
+  /** Lets matrix units round the operands of products to 11 bits. */
+  readonly roundToF16?: boolean;
 }
 
 export const paramTypes = {

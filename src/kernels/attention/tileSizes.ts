@@ -1,7 +1,8 @@
 // Which tiles an attention shader works in: their shapes, and the constants that follow for a head dimension.
 
-import type { AdapterFacts, WgslPass } from "../../tensor/wgsl.ts";
+import type { AdapterFacts, SubgroupMatrixShape, WgslPass } from "../../tensor/wgsl.ts";
 import type { HeadShaders } from "./headSnippets.ts";
+import { UNIT_LANES, UNIT_PADDING } from "./unitSnippets.ts";
 
 /** Constants of every attention shader. */
 export const tileConstants = {
@@ -59,6 +60,14 @@ const softwareQueryTiles: readonly TileShape[] = [
   { KEY_LANES: 4, QUERY_LANES: 1, PER_LANE: 32 },
 ];
 const softwareKeyTiles: readonly TileShape[] = [{ KEY_LANES: 4, QUERY_LANES: 1, PER_LANE: 8 }];
+/** On matrix units: tiles of at least 16 by 16 and 32 keys wide, whoever plays the GPU. */
+const unitQueryTiles: readonly TileShape[] = [
+  { KEY_LANES: UNIT_LANES, QUERY_LANES: 16, PER_LANE: 2 },
+  { KEY_LANES: UNIT_LANES, QUERY_LANES: 32, PER_LANE: 2 },
+];
+const unitKeyTiles: readonly TileShape[] = [
+  { KEY_LANES: UNIT_LANES, QUERY_LANES: 16, PER_LANE: 2 },
+];
 /** Its results lie in memory, not in registers, and to divide them would be to compute the scores again. */
 const MOST_COLUMNS_IN_SOFTWARE = 16;
 
@@ -105,13 +114,43 @@ export function planTile(
   };
 }
 
+/**
+ * The constants on matrix units (unitSnippets.ts). There STEP is the length of a row of the right panel, KEY_TILE the panel's
+ * elements and QUERY_TILE those of the sums.
+ */
+function planUnitTile(
+  shape: TileShape,
+  headDim: number,
+  across: "KEY_LANES" | "QUERY_LANES",
+): TilePlan {
+  const plan = planTile(shape, headDim, across);
+  const { QUERY_LANES, KEY_LANES } = shape;
+  const [rows, keys] = [queriesOf(shape), keysOf(shape)];
+  const width = across === "KEY_LANES" ? keys : Math.max(keys, 4 * QUERY_LANES);
+  const STEP = width + UNIT_PADDING;
+  const KEY_TILE = (across === "KEY_LANES" ? keys : Math.max(rows, keys)) * STEP;
+  const QUERY_TILE = across === "KEY_LANES" ? rows * keys : Math.max(rows * keys, keys * width);
+  return {
+    ...plan,
+    constants: { ...plan.constants, STEP, KEY_TILE, QUERY_TILE },
+    bytes:
+      2 * (rows * (keys + UNIT_PADDING) + KEY_TILE) +
+      4 * QUERY_TILE +
+      8 * plan.workgroupSize +
+      4 * rows * KEY_LANES,
+  };
+}
+
 /** The smallest tile that holds all queries, or the largest that the adapter has memory for. */
 export function planQueryTile(
   { queries, headDim }: { readonly queries: number; readonly headDim: number },
   { software, workgroupBytes }: AdapterFacts,
+  units: SubgroupMatrixShape | null = null,
 ): TilePlan {
-  const shapes = software ? softwareQueryTiles : queryTiles;
-  const plans = shapes.map((shape) => planTile(shape, headDim, "KEY_LANES"));
+  const shapes = units ? unitQueryTiles : software ? softwareQueryTiles : queryTiles;
+  const plans = shapes.map((shape) =>
+    (units ? planUnitTile : planTile)(shape, headDim, "KEY_LANES"),
+  );
   const fitting = plans.filter(({ bytes }) => bytes <= workgroupBytes);
   const enough = fitting.find(({ constants }) => queriesOf(constants) >= queries);
   return enough ?? fitting.at(-1) ?? plans[0]!;
@@ -121,10 +160,15 @@ export function planQueryTile(
 export function planKeyTile(
   { keys, headDim }: { readonly keys: number; readonly headDim: number },
   { software, workgroupBytes }: AdapterFacts,
+  units: SubgroupMatrixShape | null = null,
 ): TilePlan {
-  const shapes = software ? softwareKeyTiles : keyTiles;
+  const shapes = units ? unitKeyTiles : software ? softwareKeyTiles : keyTiles;
   const most = software ? MOST_COLUMNS_IN_SOFTWARE : MOST_COLUMNS;
-  const plans = shapes.map((shape) => planTile(shape, headDim, "QUERY_LANES", most));
+  const plans = shapes.map((shape) =>
+    units
+      ? planUnitTile(shape, headDim, "QUERY_LANES")
+      : planTile(shape, headDim, "QUERY_LANES", most),
+  );
   const fitting = plans.filter(({ bytes }) => bytes <= workgroupBytes);
   const enough = fitting.find(({ constants }) => keysOf(constants) >= keys);
   return enough ?? fitting.at(-1) ?? plans[0]!;

@@ -28,6 +28,9 @@ var<workgroup> weightTile: array<vec4<f32>, QUERIES * KEY_LANES>;
 struct Tile { b: u32, h: u32, t0: u32, s0: u32 }
 struct Lane { local: u32, key: u32, query: u32 }
 fn laneOf(local: u32) -> Lane { return Lane(local, local % KEY_LANES, local / KEY_LANES); }
+fn putWeights(lane: Lane, m: u32, weights: vec4<f32>) {
+  weightTile[(lane.query * PER_LANE + m) * KEY_LANES + lane.key] = weights;
+}
 /** Adds the products of the lane's queries and keys over the first columns of the tiles. */
 fn addProducts(sums: ptr<function, array<vec4<f32>, PER_LANE>>, lane: Lane, columns: u32) {
   for (var c = 0u; c < columns; c++) {
@@ -44,7 +47,7 @@ fn addProducts(sums: ptr<function, array<vec4<f32>, PER_LANE>>, lane: Lane, colu
 };
 
 /** `<query>Dot<Key>`: products of a tile's rows of two tensors, [B, T, H*D] and [B, S, H*D]. Has barriers. */
-export function tileProducts(query: string, key: string): WgslSnippet {
+function tileProducts(query: string, key: string): WgslSnippet {
   const name = `${query}Dot${capital(key)}`;
   return {
     uses: [tiles],
@@ -80,7 +83,7 @@ fn ${name}(sums: ptr<function, array<vec4<f32>, PER_LANE>>, tile: Tile, lane: La
 }
 
 /** `addWeighted<Key>`: adds weightTile times a tile's rows of a [B, S, H*D] tensor. Begins with a barrier. */
-export function weightedKeys(key: string): WgslSnippet {
+function weightedKeys(key: string): WgslSnippet {
   return {
     uses: [tiles],
     source: /* wgsl */ `
@@ -126,7 +129,7 @@ fn addWeighted${capital(key)}(
  * `addWeighted<Query>`: adds weightTile transposed, times a tile's rows of a [B, T, H*D] tensor: the sums of the
  * lane's four keys, one after another. Begins with a barrier.
  */
-export function weightedQueries(query: string): WgslSnippet {
+function weightedQueries(query: string): WgslSnippet {
   return {
     uses: [tiles],
     source: /* wgsl */ `
@@ -160,6 +163,15 @@ fn addWeighted${capital(query)}(
 }`,
   };
 }
+
+/** How tiles are multiplied: in registers, or by matrix units (unitSnippets.ts). */
+export interface TileProducts {
+  tileProducts(query: string, key: string): WgslSnippet;
+  weightedKeys(key: string): WgslSnippet;
+  weightedQueries(query: string): WgslSnippet;
+}
+
+export const registerProducts: TileProducts = { tileProducts, weightedKeys, weightedQueries };
 
 // ---------------------------------------------------------------------------------------------
 // Scores

@@ -30,7 +30,7 @@ const UNITS_PER_THREAD = 4;
 
 /**
  * One kernel for each storage type of b.
- * @param rounds lets matrix units of a GPU round a and b to f16
+ * @param rounds lets matrix units of a GPU round a and b to 11 bits
  */
 function defineMatmul(stored: StoredFloat, rounds: boolean) {
   const { binding, suffix, selector, widen } = storedFloats[stored];
@@ -138,8 +138,9 @@ export interface MatmulOptions {
   /** b is stored [..., N, K], as the weights of linear layers are. */
   readonly transposeB?: boolean;
   /**
-   * Lets a GPU's matrix units round a and b to f16 before they are multiplied, as fp16 mixed precision does: elements
-   * beyond 65504 become infinite. Sums stay f32. Devices without such units compute in f32. Default false.
+   * Lets a GPU's matrix units round a and b to f16's 11 bits before they are multiplied, each row of op(a) and column of op(b)
+   * scaled by a power of two so that none overflows; bf16 and f16 numbers lose nothing. Otherwise units that take f16
+   * multiply f32 in two halves, to 22 bits. Sums are f32. Devices without such units compute in f32. Default false.
    */
   readonly roundToF16?: boolean;
 }

@@ -1,22 +1,15 @@
 // Which shaders a product runs, in which shape, in how many passes.
 
-import type { AdapterFacts, SubgroupMatrixShape, WgslPass, WgslPlan } from "../../tensor/wgsl.ts";
+import type { AdapterFacts, WgslPass, WgslPlan, WgslTemporary } from "../../tensor/wgsl.ts";
 import { addPartsShader } from "./addParts.ts";
 import type { StoredFloat } from "../storedFloats.ts";
 import type { Operands } from "./operands.ts";
 import { piecesOf } from "./pieces.ts";
 import { productOf, type MatmulCall, type Product } from "./product.ts";
 import { rowsShader } from "./rowsShader.ts";
-import {
-  fits,
-  LARGE_MATRIX_TILE,
-  MATRIX_TILE_K,
-  matrixShape,
-  matrixWorkgroup,
-  SMALL_MATRIX_TILE,
-  subgroupMatrixShader,
-  type MatrixTile,
-} from "./subgroupMatrixShader.ts";
+import { planesOf } from "./halfPlanes.ts";
+import { matrixPasses, partBytes, planesFit, type MatrixStrategy } from "./matrixPasses.ts";
+import { defaultTiles, fits, matrixExtent, matrixShape } from "./matrixTiles.ts";
 import { tiledShader } from "./tiledShader.ts";
 import { tilesOf, type MatmulTiles, type RowsShape, type Tile } from "./tiles.ts";
 
@@ -24,6 +17,8 @@ import { tilesOf, type MatmulTiles, type RowsShape, type Tile } from "./tiles.ts
 const FEW_ROWS = 8;
 /** m or n up to here make a product wide or tall. */
 const NARROW = 32;
+/** Fewest steps of k of a product on matrix units. */
+const MATRIX_STEPS = 32;
 /** Fewest steps of k that a split keeps. */
 const SPLIT_STEPS = 256;
 const MOST_SPLITS = 32;
@@ -31,16 +26,9 @@ const MOST_SPLITS = 32;
 export type Strategy =
   | { readonly kind: "tiles"; readonly tile: Tile; readonly splits: number }
   | { readonly kind: "rows"; readonly shape: RowsShape; readonly subgroups: boolean }
-  | {
-      readonly kind: "matrices";
-      readonly shape: SubgroupMatrixShape;
-      readonly tile: MatrixTile;
-      readonly workgroup: number;
-      readonly splits: number;
-    };
+  | MatrixStrategy;
 
-/** A strategy whose passes may each sum over a part of k. */
-type Splitting = Exclude<Strategy, { readonly kind: "rows" }>;
+type TileStrategy = Extract<Strategy, { readonly kind: "tiles" }>;
 
 /** Chooses how a product runs. */
 export type Choose = (product: Product, call: MatmulCall) => Strategy;
@@ -50,18 +38,23 @@ export function planProduct(call: MatmulCall, b: StoredFloat, choose: Choose): W
   const product = productOf(call, b);
   if (product.m * product.n * product.batches === 0) return { passes: [] };
   const pieces = piecesOf(product, call);
-  if (pieces === null) return passesOf(product, choose(product, call));
-  return {
-    passes: pieces.flatMap(({ product: part, ranges, params, constants }) => {
-      const { passes } = passesOf(part, withoutSplits(choose(part, call)));
-      return passes.map((pass) => ({
-        ...pass,
-        ranges,
-        params: { ...pass.params, ...params },
-        constants: { ...pass.constants, ...constants },
-      }));
-    }),
-  };
+  const { adapter } = call;
+  if (pieces === null) return passesOf(product, choose(product, call), adapter);
+  const temporaries: Record<string, WgslTemporary> = {};
+  const passes = pieces.flatMap(({ product: part, ranges, params, constants }) => {
+    const plan = passesOf(part, withoutSplits(choose(part, call)), adapter);
+    // One piece follows another, so all have the temporaries of the largest.
+    for (const [name, { type, size }] of Object.entries(plan.temporaries ?? {})) {
+      temporaries[name] = { type, size: Math.max(size, temporaries[name]?.size ?? 0) };
+    }
+    return plan.passes.map((pass) => ({
+      ...pass,
+      ranges,
+      params: { ...params, ...pass.params },
+      constants: { ...pass.constants, ...constants },
+    }));
+  });
+  return { passes, temporaries };
 }
 
 /** Parts of a split are as large as c; where that is too large for a binding, k stays whole. */
@@ -69,27 +62,22 @@ function withoutSplits(strategy: Strategy): Strategy {
   return strategy.kind === "rows" ? strategy : { ...strategy, splits: 1 };
 }
 
-/** Exact: products of f32 and sums in f32. */
+/** Products of f32 and sums in f32; on units that take f16, of f32 operands in two halves each. */
 export const chooseStrategy: Choose = (product, { adapter }) => choose(product, adapter, false);
 
-/** Lets matrix units round the operands to f16, where the adapter has them. */
+/** Lets matrix units round the operands to 11 bits, where the adapter has them. */
 export const chooseRoundingStrategy: Choose = (product, { adapter }) =>
   choose(product, adapter, true);
 
-function choose(product: Product, adapter: AdapterFacts, half: boolean): Strategy {
+function choose(product: Product, adapter: AdapterFacts, rounds: boolean): Strategy {
   const tiles = tilesOf(adapter);
   if (product.m <= FEW_ROWS) {
     const subgroups =
       (adapter.subgroupSize?.min ?? 0) >= tiles.rows.slices && tiles.rows.slices > 1;
     return { kind: "rows", shape: tiles.rows, subgroups };
   }
-  const shape = matrixShape(adapter, half);
-  if (shape && product.m >= NARROW && product.n >= NARROW && product.k >= MATRIX_TILE_K) {
-    const tile = chooseMatrixTile(product, shape, adapter);
-    const groups = groupsOf(product, [tile.rows, tile.cols]);
-    const splits = chooseSplits(product, groups, tiles.groups, adapter.bindingBytes);
-    return { kind: "matrices", shape, tile, workgroup: matrixWorkgroup(tile, adapter), splits };
-  }
+  const onUnits = chooseMatrices(product, adapter, rounds);
+  if (onUnits) return onUnits;
   const tile = chooseTile(product, tiles);
   const groups = groupsOf(product, extentOf(tile));
   return {
@@ -105,17 +93,25 @@ function chooseTile(product: Product, tiles: MatmulTiles): Tile {
   return groupsOf(product, extentOf(tiles.large)) >= tiles.groups ? tiles.large : tiles.small;
 }
 
-function chooseMatrixTile(
+/** The strategy of a product on matrix units; null where the adapter has none, or the product is too small or too large. */
+function chooseMatrices(
   product: Product,
-  shape: SubgroupMatrixShape,
   adapter: AdapterFacts,
-): MatrixTile {
-  const { rows, cols } = LARGE_MATRIX_TILE;
+  rounds: boolean,
+): MatrixStrategy | null {
+  const shape = matrixShape(adapter, rounds);
+  if (!shape || product.m < NARROW || product.n < NARROW || product.k < MATRIX_STEPS) return null;
+  const { groups: wanted } = tilesOf(adapter);
+  const { large, small } = defaultTiles(shape);
   const isLarge =
-    groupsOf(product, [rows, cols]) >= tilesOf(adapter).groups &&
-    matrixWorkgroup(LARGE_MATRIX_TILE, adapter) <= adapter.workgroupInvocations &&
-    fits(LARGE_MATRIX_TILE, shape, adapter.workgroupBytes);
-  return isLarge ? LARGE_MATRIX_TILE : SMALL_MATRIX_TILE;
+    fits(large, shape, adapter) && groupsOf(product, matrixExtent(large, shape)) >= wanted;
+  const tile = isLarge ? large : small;
+  const planes = planesOf(product.operands, rounds, shape);
+  if (!planesFit(product, { shape, tile, planes }, adapter)) return null;
+  const groups = groupsOf(product, matrixExtent(tile, shape));
+  const fitting = Math.floor(adapter.bindingBytes / partBytes(product, { shape, tile }));
+  const splits = Math.min(splitsOf(product, groups, wanted), fitting);
+  return { kind: "matrices", shape, tile, planes, splits: Math.max(1, splits) };
 }
 
 function chooseSplits(
@@ -125,8 +121,12 @@ function chooseSplits(
   bindingBytes: number,
 ): number {
   const fitting = Math.floor(bindingBytes / (16 * Math.ceil((batches * m * n) / 4)));
-  const useful = Math.min(Math.ceil(wanted / groups), Math.floor(k / SPLIT_STEPS), MOST_SPLITS);
-  return Math.max(1, Math.min(useful, fitting));
+  return Math.max(1, Math.min(splitsOf({ k }, groups, wanted), fitting));
+}
+
+/** Splits of k that give the adapter the workgroups it wants. */
+function splitsOf({ k }: Pick<Product, "k">, groups: number, wanted: number): number {
+  return Math.min(Math.ceil(wanted / groups), Math.floor(k / SPLIT_STEPS), MOST_SPLITS);
 }
 
 /** Rows and columns of c that a workgroup computes. */
@@ -141,10 +141,11 @@ function groupsOf({ m, n, batches }: Product, [rows, cols]: Extent): number {
   return Math.ceil(m / rows) * Math.ceil(n / cols) * batches;
 }
 
-function passesOf(product: Product, strategy: Strategy): WgslPlan {
+function passesOf(product: Product, strategy: Strategy, adapter: AdapterFacts): WgslPlan {
+  if (strategy.kind === "matrices") return matrixPasses(product, strategy, adapter);
   if (strategy.kind === "rows") return { passes: [rowsPass(product, strategy)] };
   const { m, n, k, batches } = product;
-  const step = strategy.kind === "tiles" ? strategy.tile.tileK : MATRIX_TILE_K;
+  const step = strategy.tile.tileK;
   const chunk = Math.ceil(k / strategy.splits / step) * step;
   const splits = chunk === 0 ? 1 : Math.ceil(k / chunk);
   if (splits === 1) return { passes: [tilePass(product, strategy, null)] };
@@ -160,12 +161,11 @@ function passesOf(product: Product, strategy: Strategy): WgslPlan {
 
 function tilePass(
   product: Product,
-  strategy: Splitting,
+  strategy: TileStrategy,
   split: Readonly<Record<"splits" | "chunk" | "partSize", number>> | null,
 ): WgslPass {
   const { m, n, k, batches, operands, places } = product;
-  const extent: Extent =
-    strategy.kind === "tiles" ? extentOf(strategy.tile) : [strategy.tile.rows, strategy.tile.cols];
+  const extent = extentOf(strategy.tile);
   const [tileRows, tileCols] = [Math.ceil(m / extent[0]), Math.ceil(n / extent[1])];
   const layers = batches * (split?.splits ?? 1);
   return {
@@ -181,16 +181,9 @@ function tilePass(
 
 function shaderOf(
   operands: Operands,
-  strategy: Splitting,
+  strategy: TileStrategy,
   partial: boolean,
 ): Pick<WgslPass, "shader" | "constants" | "workgroupSize"> {
-  if (strategy.kind === "matrices") {
-    const { shape, tile, workgroup } = strategy;
-    return {
-      shader: subgroupMatrixShader({ ...operands, shape, tile, partial }),
-      workgroupSize: workgroup,
-    };
-  }
   const { threads, block, staged, tileK } = strategy.tile;
   const [rows, cols] = block;
   return {

@@ -23,8 +23,8 @@ export const layerParams = {
   partSize: "u32",
 } as const;
 
-/** The beginning of `main`: which matrices, which steps of k and which tile of c are this workgroup's. */
-export const findTile = /* wgsl */ `
+/** The beginning of `main`: which matrices and which steps of k are this workgroup's. */
+export const findLayer = /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let index = groupIndex(group);
@@ -40,7 +40,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let i0 = batch / (params.batch3 * params.batch2 * params.batch1);
   let matrixA = params.startA + i0 * params.a0 + i1 * params.a1 + i2 * params.a2 + i3 * params.a3;
   let matrixB = params.startB + i0 * params.b0 + i1 * params.b1 + i2 * params.b2 + i3 * params.b3;
-  let matrixC = params.startC + batch * params.m * params.rowC + layer / batches * params.partSize;
+  let matrixC = params.startC + batch * params.m * params.rowC + layer / batches * params.partSize;`;
+
+/** And which tile of c. */
+export const findTile = /* wgsl */ `${findLayer}
   let tileRow = index / params.tileCols % params.tileRows * TILE_M;
   let tileCol = index % params.tileCols * TILE_N;`;
 

@@ -80,3 +80,12 @@ export const notANumber: WgslSnippet = {
   source: /* wgsl */ `
 fn notANumber() -> f32 { return bitcast<f32>(0x7fc00000u | params.rows); }`,
 };
+
+/** Exact powers of two, and x times one, which overflows only where the product does. */
+export const powersOfTwo: WgslSnippet = {
+  source: /* wgsl */ `
+/** 2^s of -126..127. */
+fn powerOfTwo(s: i32) -> f32 { return bitcast<f32>(u32(s + 127) << 23u); }
+/** x 2^s of -252..252. */
+fn timesPowerOfTwo(x: f32, s: i32) -> f32 { return x * powerOfTwo(s / 2) * powerOfTwo(s - s / 2); }`,
+};

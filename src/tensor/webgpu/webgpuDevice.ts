@@ -115,6 +115,10 @@ export class WebGpuDevice implements Device {
     return fromStorage(dtype, await this.readStored(storage, dtype, size));
   }
 
+  pin(): null {
+    return null; // a GPU's memory is not the host's
+  }
+
   async readStored(storage: Storage, dtype: Dtype, size: number): Promise<StorageArray> {
     this.#check();
     const bytes = byteLength(dtype, size);

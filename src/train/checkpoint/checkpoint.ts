@@ -11,7 +11,7 @@
 //   running_loss.json          the part of the logged loss that no log record shows yet
 
 import { toSnakeCase } from "../../fields/names.ts";
-import { Generator } from "../../tensor/philox.ts";
+import { rankGenerator } from "../../distributed/rankGenerator.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { AdamW } from "../../optim/adamw.ts";
 import type { TrainingArguments } from "../arguments/arguments.ts";
@@ -33,7 +33,7 @@ export interface CheckpointParts {
   readonly state: TrainerState;
   readonly callbacks: CallbackHandler;
   readonly optimizer: AdamW;
-  readonly runningLoss: RunningLoss;
+  readonly runningLoss: Pick<RunningLoss, "state" | "restore">;
   /** With fp16. */
   readonly lossScale: LossScale | null;
 }
@@ -77,9 +77,14 @@ export async function saveCheckpoint(
 /**
  * Puts model, optimizer, state and random numbers back to where a checkpoint was written. All files are checked before
  * anything is touched.
+ * @param rank whose dropout masks to go on with: a checkpoint holds rank 0's place, and all are at the same
  * @throws {CheckpointError} for a file that is missing, damaged, or of another model
  */
-export async function loadCheckpoint(folder: string, parts: CheckpointParts): Promise<void> {
+export async function loadCheckpoint(
+  folder: string,
+  parts: CheckpointParts,
+  rank = 0,
+): Promise<void> {
   const { model, args, state, callbacks, optimizer, runningLoss, lossScale } = parts;
   const stored = await readStateFiles(folder, lossScale !== null);
   const best = await checkpointIn(args.outputDir, stored.state.bestModelCheckpoint);
@@ -90,9 +95,14 @@ export async function loadCheckpoint(folder: string, parts: CheckpointParts): Pr
 
   await readTensors(`${folder}/optimizer.safetensors`, optimizer.state());
   await loadWeights(folder, model);
-  Object.assign(state, stored.state, { bestModelCheckpoint: best });
+  const isFirst = rank === 0; // which the file says, for it is rank 0's
+  Object.assign(state, stored.state, {
+    bestModelCheckpoint: best,
+    isWorldProcessZero: isFirst,
+    isLocalProcessZero: isFirst,
+  });
   optimizer.steps = stored.optimizerSteps;
-  model.random = new Generator(stored.dropout.seed, stored.dropout.offset);
+  model.random = rankGenerator(stored.dropout.seed, rank, stored.dropout.offset);
   if (stored.lossScale !== null) lossScale!.restore(stored.lossScale);
   runningLoss.restore(stored.runningLoss);
 }

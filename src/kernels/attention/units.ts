@@ -1,0 +1,45 @@
+// Which attention goes by matrix units, and its shaders with and without them.
+
+import { matrixShape } from "../matmul/matrixTiles.ts";
+import type { AdapterFacts, SubgroupMatrixShape, WgslShader } from "../../tensor/wgsl.ts";
+import { headShaders, type HeadShaders } from "./headSnippets.ts";
+import { registerProducts, type TileProducts } from "./tileSnippets.ts";
+import { onUnits, unitProducts } from "./unitSnippets.ts";
+
+/** Fewer queries or keys leave most of a unit's results unused. */
+const FEWEST = 16;
+
+/**
+ * The shape of the units that an attention runs on, or null for registers: where products may be rounded to 11 bits and the
+ * adapter has units with f16 operands.
+ */
+export function unitsOf(
+  adapter: AdapterFacts,
+  { queries, keys }: { readonly queries: number; readonly keys: number },
+  rounds: boolean,
+): SubgroupMatrixShape | null {
+  if (!rounds || queries < FEWEST || keys < FEWEST) return null;
+  const shape = matrixShape(adapter, true);
+  return shape?.componentType === "f16" ? shape : null;
+}
+
+/**
+ * The shaders that `make` writes, for units of each shape and for registers, each made once.
+ * @param reads, writes tensors of heads, as headShaders has them
+ */
+export function shadersByUnits(
+  reads: readonly string[],
+  writes: readonly string[],
+  make: (products: TileProducts) => WgslShader,
+): (units: SubgroupMatrixShape | null) => HeadShaders {
+  const made = new Map<string, HeadShaders>();
+  return (units) => {
+    const key = units === null ? "" : `${units.m}x${units.n}x${units.k}`;
+    let shaders = made.get(key);
+    if (shaders === undefined) {
+      const shader = units === null ? make(registerProducts) : onUnits(make(unitProducts(units)));
+      made.set(key, (shaders = headShaders(shader, reads, writes)));
+    }
+    return shaders;
+  };
+}
