@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { runCase, watchRejections, type Verdict } from "../test/fuzz/harness.ts";
+import { runCase, watchProcess, type Verdict } from "../test/fuzz/harness.ts";
 import { readers } from "../test/fuzz/readers/all.ts";
 
 const HANG = 8000;
@@ -45,7 +45,7 @@ async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
 /** Cases of one reader, from a number on, told to the parent process. */
 async function child(name: string, from: number, to: number): Promise<void> {
   const reader = readers.find((each) => each.name === name)!;
-  watchRejections();
+  watchProcess();
   await inFolder(async (folder) => {
     const tried = await reader.setUp(folder);
     for (let number = from; number < to; number++) {

@@ -2,6 +2,7 @@
 // objects, an object whose key `data` is such a list, objects over several lines.
 
 import { DatasetError } from "../tensor/errors.ts";
+import { bracketDepths } from "../tensor/json.ts";
 import type { Row } from "./dataset.ts";
 import { jsonElements } from "./files/jsonElements.ts";
 import { parsePythonJson } from "./pythonJson.ts";
@@ -136,10 +137,7 @@ async function* joined(
 
 /** Whether a line begins an object that ends on a later one. */
 function isOpen(line: string): boolean {
-  if (!line.trimStart().startsWith("{")) return false;
-  const brackets = line.replace(/"(?:[^"\\]|\\.)*"/g, "");
-  const count = (expression: RegExp): number => brackets.match(expression)?.length ?? 0;
-  return count(/[[{]/g) > count(/[\]}]/g);
+  return line.trimStart().startsWith("{") && bracketDepths(line).end > 0;
 }
 
 async function* tooLong<T>(file: string, elements: AsyncIterable<T>): AsyncIterable<T> {

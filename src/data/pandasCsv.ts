@@ -56,12 +56,11 @@ export function pandasCells(cells: readonly string[], raw: string): readonly str
       begin += (isProper ? quoted : cell).length + 1;
       return cell;
     }
-    const inQuotes = /"((?:[^"]|"")*)"/y;
-    inQuotes.lastIndex = begin;
-    const [whole, doubled] = inQuotes.exec(raw)!;
-    const text = doubled!.replaceAll('""', '"');
+    let end = raw.indexOf('"', begin + 1);
+    while (raw[end + 1] === '"') end = raw.indexOf('"', end + 2);
+    const text = raw.slice(begin + 1, end).replaceAll('""', '"');
     const behind = cell.slice(1 + text.length + 1);
-    begin += whole.length + behind.length + 1;
+    begin = end + 1 + behind.length + 1;
     return text + behind;
   });
 }
@@ -74,6 +73,8 @@ export function pandasColumnNames(header: readonly string[]): string[] {
   const names = header.map((name, i) => (name === "" ? `Unnamed: ${i}` : name));
   const isUnnamed = (i: number): boolean => header[i] === "";
   const counts = new Map<string, number>();
+  const taken = new Map<string, number>();
+  for (const name of names) taken.set(name, (taken.get(name) ?? 0) + 1);
   const places = names.map((_, i) => i);
   // Columns that have names keep them.
   for (const i of [...places.filter((i) => !isUnnamed(i)), ...places.filter(isUnnamed)]) {
@@ -83,8 +84,10 @@ export function pandasColumnNames(header: readonly string[]): string[] {
     while (count > 0) {
       counts.set(original, count + 1);
       name = `${original}.${count}`;
-      count = names.includes(name) ? count + 1 : (counts.get(name) ?? 0);
+      count = taken.get(name) ? count + 1 : (counts.get(name) ?? 0);
     }
+    taken.set(original, taken.get(original)! - 1);
+    taken.set(name, (taken.get(name) ?? 0) + 1);
     names[i] = name;
     counts.set(name, count + 1);
   }

@@ -28,13 +28,20 @@ export async function* textPieces(
 export async function* linesOf(
   pieces: AsyncIterable<string>,
 ): AsyncGenerator<string, void, undefined> {
-  let rest = "";
+  // Pieces of one line, put together once: a line of many pieces would be copied for each.
+  let rest: string[] = [];
   for await (const piece of pieces) {
-    const parts = (rest + piece).split("\n");
-    rest = parts.pop()!;
-    yield* parts;
+    const parts = piece.split("\n");
+    const last = parts.pop()!;
+    if (parts.length > 0) {
+      parts[0] = rest.join("") + parts[0]!;
+      rest = [];
+      yield* parts;
+    }
+    rest.push(last);
   }
-  if (rest !== "") yield rest;
+  const line = rest.join("");
+  if (line !== "") yield line;
 }
 
 export function readError(file: string, error: unknown): unknown {

@@ -2,6 +2,7 @@
 // may answer in its place, with anything.
 
 import { HubError } from "../tensor/errors.ts";
+import { parseJson } from "../tensor/json.ts";
 import { subject, unreachableError, type Request } from "./statusError.ts";
 
 /** Bytes of an answer when it is unpacked. A page of 1,000 files has some 300 KB. */
@@ -50,7 +51,7 @@ export class Answers {
     const bytes = await this.#bytes(response);
     let value: unknown;
     try {
-      value = JSON.parse(new TextDecoder().decode(bytes));
+      value = parseJson(new TextDecoder().decode(bytes));
     } catch {
       const type = response.headers.get("content-type")?.split(";")[0] ?? "no type";
       throw this.#error(`no JSON (${type}, ${bytes.length} bytes: a login page of the network?)`);

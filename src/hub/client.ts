@@ -101,6 +101,8 @@ export class HubClient {
     const fetchPart: typeof fetch = async (url, init) => {
       try {
         const response = await this.#fetch(url, init, request, watch.signal);
+        // The Blob would wait for the end of a body that is not there.
+        if (response.body === null) throw statusError(request, response);
         // A server that does not know ranges sends everything.
         if (begin > 0 && response.status === 200) skip = begin;
         return response;
@@ -121,7 +123,7 @@ export class HubClient {
         downloadInfo: { url, size, etag },
         fetch: fetchPart,
       });
-      for await (const chunk of chunks(blob!.slice(begin))) {
+      for await (const chunk of chunks(blob!.slice(begin), watch.signal)) {
         watch.touch(chunk.length);
         if (skip < chunk.length) yield chunk.subarray(skip);
         skip = Math.max(0, skip - chunk.length);
@@ -212,16 +214,23 @@ function addressOf(url: string | URL | globalThis.Request): URL {
   return new URL(url instanceof globalThis.Request ? url.url : url);
 }
 
-/** The DOM's types know no `for await` over a stream. */
-async function* chunks(blob: Blob): AsyncGenerator<Uint8Array, void, undefined> {
+/** The DOM's types know no `for await` over a stream. Ends with the signal, also where the stream does not. */
+async function* chunks(
+  blob: Blob,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = blob.stream().getReader();
+  const end = () => void reader.cancel().catch(() => undefined);
+  signal.addEventListener("abort", end);
   try {
     for (;;) {
       const { done, value } = await reader.read();
+      signal.throwIfAborted();
       if (done) return;
       yield value;
     }
   } finally {
+    signal.removeEventListener("abort", end);
     await reader.cancel().catch(() => undefined); // it is closed already when it failed
   }
 }

@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { HubError } from "../tensor/errors.ts";
+import { parseJson } from "../tensor/json.ts";
 import { warn } from "../tensor/warnings.ts";
 import { downloadBlob } from "./blobDownload.ts";
 import { diskError, isFile, RepositoryCache } from "./cache.ts";
@@ -243,7 +244,7 @@ class RemoteSnapshot {
 
 async function readJson(path: string): Promise<Record<string, unknown>> {
   try {
-    const value: unknown = JSON.parse(await readFile(path, "utf8"));
+    const value = parseJson(await readFile(path, "utf8"));
     if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;

@@ -25,9 +25,11 @@ export class JsonFields {
     this.#overrides = overrides;
   }
 
-  /** A whole number of at least `least`; `fallback` where the key is absent. */
-  whole(key: string, fallback: number, least: number): number {
-    return this.#read(key, fallback, whole(least));
+  /** A whole number of at least `least`, and of at most `most`; `fallback` where the key is absent. */
+  whole(key: string, fallback: number, least: number, most = Infinity): number {
+    if (most === Infinity) return this.#read(key, fallback, whole(least));
+    const holds = (value: unknown) => whole(least).holds(value) && Number(value) <= most;
+    return this.#read(key, fallback, { must: `a whole number of ${least}..${most}`, holds });
   }
 
   /** A token id, below `vocabSize` where that is known; `fallback` where the key is absent or null. */

@@ -2,6 +2,7 @@
 
 import { isRepositoryId } from "../hub/repository.ts";
 import type { GradloomError } from "../tensor/errors.ts";
+import { parseJson } from "../tensor/json.ts";
 
 /** Path of a folder (Node), or the folder's files by name. */
 export type ModelSource = string | ReadonlyMap<string, Blob>;
@@ -102,7 +103,7 @@ export class ModelFolder {
   parse(file: string, bytes: Uint8Array): Record<string, unknown> {
     let value: unknown;
     try {
-      value = JSON.parse(new TextDecoder().decode(bytes));
+      value = parseJson(new TextDecoder().decode(bytes));
     } catch (error) {
       const reason = (error as Error).message.replace(/\s+/g, " ");
       throw new this.#error(
@@ -114,7 +115,7 @@ export class ModelFolder {
       return value as Record<string, unknown>;
     }
     throw new this.#error(
-      `${this.path(file)}: must hold a JSON object, got ${JSON.stringify(value).slice(0, 40)}`,
+      `${this.path(file)}: must hold a JSON object, got ${JSON.stringify(value).slice(0, 40)}. Download or write the file again.`,
     );
   }
 }

@@ -25,6 +25,9 @@ import { locateModel } from "../model/pretrained.ts";
 
 export type { Activation, ModelType };
 
+/** Weights are listed one by one: a file that says a million layers would take the memory for their names. T5-XXL has 24. */
+const MOST_LAYERS = 4096;
+
 /** The fields of config.json of a T5, mT5 or UMT5, checked, in camelCase. Made by `fromPretrained`, or by hand from such an object. */
 export class T5Config {
   readonly modelType: ModelType;
@@ -71,11 +74,11 @@ export class T5Config {
     this.dModel = size("d_model");
     this.dKv = size("d_kv");
     this.dFf = size("d_ff");
-    this.numLayers = size("num_layers");
+    this.numLayers = fields.whole("num_layers", DEFAULTS.num_layers, 1, MOST_LAYERS);
     this.numDecoderLayers =
       raw.num_decoder_layers === null
         ? this.numLayers
-        : fields.whole("num_decoder_layers", this.numLayers, 1);
+        : fields.whole("num_decoder_layers", this.numLayers, 1, MOST_LAYERS);
     this.numHeads = size("num_heads");
     [this.relativeAttentionNumBuckets, this.relativeAttentionMaxDistance] = readBuckets(fields);
     this.dropoutRate = fields.number("dropout_rate", DEFAULTS.dropout_rate, {

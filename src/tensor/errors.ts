@@ -1,18 +1,18 @@
 // Every mistake a caller can make has a class here. Messages read
 // `<op>: <what must hold>, got <actual>. <cure>`, so that the one line the command prints is enough.
 
-import { printableMessage } from "./printable.ts";
+import { printable, printableMessage } from "./printable.ts";
 
 /**
  * Base of all errors that a caller can cause; the command line prints its message and nothing else. Messages quote files
- * and servers: control characters in them are made visible, and what is far too long is cut.
+ * and servers: they are one line, control characters in them are made visible, and what is far too long is cut.
  */
 export class GradloomError extends Error {
   // Written out, for a bundler that minifies gives classes other names.
   override readonly name: string = "GradloomError";
 
   constructor(message: string, options?: ErrorOptions) {
-    super(printableMessage(message), options);
+    super(printableMessage(message).replace(/\s*[\n\t]\s*/g, " "), options);
   }
 }
 
@@ -44,6 +44,7 @@ export class KernelError extends GradloomError {
 
   constructor(kernel: string, message: string, options?: ErrorOptions) {
     super(`${kernel}: ${message}`, options);
+    this.message = printable(`${kernel}: ${message}`); // with the lines of a shader
     this.kernel = kernel;
   }
 }

@@ -8,6 +8,7 @@
 
 import { findDuplicateKey } from "./duplicateKeys.ts";
 import { SafetensorsError } from "./errors.ts";
+import { parseJson as parseJsonText } from "./json.ts";
 import { dtypeOrder, isDtype, sizeInBits, type SafetensorsDtype } from "./safetensorsDtype.ts";
 import { formatShape, type Shape } from "./shape.ts";
 
@@ -63,7 +64,7 @@ function parseJson(file: string, json: string): Record<string, unknown> {
   }
   let parsed: unknown;
   try {
-    parsed = JSON.parse(json);
+    parsed = parseJsonText(json);
   } catch (error) {
     const reason = (error as Error).message.replace(/\s+/g, " ");
     throw new SafetensorsError(

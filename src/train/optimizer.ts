@@ -8,7 +8,7 @@ import type { Gradients } from "../optim/gradients.ts";
 import type { Pack } from "../optim/pack.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { Stored } from "./checkpoint/tensorFiles.ts";
+import type { Stored } from "./stored.ts";
 import type { TrainingArguments } from "./arguments/arguments.ts";
 
 /** What the training loop and checkpoints need of AdamW and Adafactor. */

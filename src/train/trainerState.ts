@@ -3,6 +3,7 @@
 import { toSnakeCase } from "../fields/names.ts";
 import { atLeast, flag, formatValue, whole, type Rule } from "../fields/rules.ts";
 import { CheckpointError } from "../tensor/errors.ts";
+import { parseJson } from "../tensor/json.ts";
 import { sortedJson } from "./sortedJson.ts";
 
 /** A line of the log, by transformers' own keys: loss, grad_norm, learning_rate, eval_loss, ..., epoch, step. */
@@ -132,7 +133,7 @@ function withNaN(record: LogRecord): LogRecord {
 /** @throws {CheckpointError} unless `text` is a JSON object */
 export function parseObject(text: string, path: string): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(text);
+    const value = parseJson(text);
     if (isObject(value)) return value;
   } catch {
     // said below

@@ -37,14 +37,17 @@ export interface Verdict {
 
 const unhandled: unknown[] = [];
 
-/** Keeps rejections that nobody holds, until the function that it returns is called. */
-export function watchRejections(): () => void {
+/** Keeps rejections that nobody holds, and warnings, until the function that it returns is called. */
+export function watchProcess(): () => void {
+  const { warn } = console;
+  console.warn = () => undefined;
   const keep = (error: unknown) => void unhandled.push(error);
   const others = process.listeners("unhandledRejection");
   process.removeAllListeners("unhandledRejection");
   process.on("unhandledRejection", keep);
   return () => {
     process.off("unhandledRejection", keep);
+    console.warn = warn;
     for (const other of others) process.on("unhandledRejection", other);
   };
 }

@@ -84,11 +84,10 @@ export function damagedInPlace(whole: Uint8Array, draw: Draw, most = 3): Buffer 
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-function nested(depth: number): Json {
-  let value: Json = 0;
-  for (let i = 0; i < depth; i++) value = [value];
-  return value;
-}
+/** Stands for lists in lists, which JSON.stringify could not write: 20,000 or 900 of them. */
+const DEEP = "deep\u0001";
+const LESS_DEEP = "less deep\u0001";
+const lists = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
 
 const UNEXPECTED: readonly Json[] = [
   ...[null, true, false, 0, -1, 1, 0.5, -0.5, 1e308, 1e-308, 2 ** 31, 2 ** 32, 2 ** 53, -(2 ** 53)],
@@ -120,7 +119,7 @@ const UNEXPECTED: readonly Json[] = [
     [-1],
   ],
   ...[[1, 2], ["a"], { a: 1 }, { content: "x" }, { length: 3 }, { toString: 2 }, { then: 1 }],
-  ...[nested(3), nested(2000), nested(20_000)],
+  ...[[[[0]]], DEEP, LESS_DEEP],
 ];
 const KEYS = [
   "__proto__",
@@ -168,11 +167,13 @@ export function damagedJson(whole: unknown, draw: Draw, most = 3): string {
         const other = draw.pick(places);
         set(parent, key, copyOf(get(other.parent, other.key)));
       },
-      () => set(parent, key, draw.pick<Json>([[old], { value: old }, [old, copyOf(old)]])),
+      () => set(parent, key, draw.pick<Json>([[copyOf(old)], { value: copyOf(old) }])),
     ];
     draw.pick(kinds)();
   }
-  let text = JSON.stringify(value);
+  let text = JSON.stringify(value)
+    .replaceAll(JSON.stringify(DEEP), lists(20_000))
+    .replaceAll(JSON.stringify(LESS_DEEP), lists(900));
   if (draw.chance(0.02) && text.startsWith("{")) text = `{"a":1,${text.slice(1)}`;
   if (draw.chance(0.01)) text = "[".repeat(20_000) + "]".repeat(20_000);
   if (draw.chance(0.01)) text = `${'{"a":'.repeat(5000)}1${"}".repeat(5000)}`;
@@ -221,8 +222,8 @@ function get(parent: Parent, key: string): Json {
 
 /** Also "__proto__" as a key of its own. */
 function set(parent: Parent, key: string, value: Json): void {
-  const own = { value, enumerable: true, configurable: true, writable: true };
-  if (Array.isArray(parent) && !/^\d+$/.test(key)) parent.push(value);
+  const own = { value: copyOf(value), enumerable: true, configurable: true, writable: true };
+  if (Array.isArray(parent) && !/^\d+$/.test(key)) parent.push(copyOf(value));
   else Object.defineProperty(parent, key, own);
 }
 

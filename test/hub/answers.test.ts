@@ -36,7 +36,6 @@ beforeEach(() => {
   vi.stubEnv("HF_ENDPOINT", hub.endpoint);
   vi.stubEnv("HF_TOKEN", "");
   vi.stubEnv("HF_HUB_OFFLINE", "");
-  vi.stubEnv("HF_HUB_ETAG_TIMEOUT", "60"); // seconds; what is slow on purpose has one
 });
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -75,11 +74,7 @@ const REVISION: readonly (readonly [what: string, answer: Answer, got: string])[
   ["an empty body", (r) => send(r, ""), "no JSON (application/json, 0 bytes"],
   ["null", (r) => send(r, null), "nothing where an object must be"],
   ["a list", (r) => send(r, []), "a list where an object must be"],
-  [
-    "20,000 lists in lists",
-    (r) => send(r, "[".repeat(20_000) + "]".repeat(20_000)),
-    "a list where",
-  ],
+  ["20,000 lists in lists", (r) => send(r, "[".repeat(20_000) + "]".repeat(20_000)), "no JSON"],
   ["no commit", (r) => send(r, { id: "org/model" }), "nothing where the commit of main must be"],
   ["a number for a commit", (r) => send(r, { sha: 5 }), "a number where the commit of main"],
   ["a path for a commit", (r) => send(r, { sha: "../../x" }), "a string where the commit of main"],
@@ -129,8 +124,8 @@ describe.each([
   ["revision", REVISION],
   ["tree", TREE],
 ] as const)("an answer about the %s that is no Hub's", (question, answers) => {
-  it.each(answers)("is refused: %s", async (_, answer, got) => {
-    if (answer === slow) vi.stubEnv("HF_HUB_ETAG_TIMEOUT", "1");
+  it.each(answers)("is refused: %s", async (what, answer, got) => {
+    vi.stubEnv("HF_HUB_ETAG_TIMEOUT", what === "a slow body" ? "1" : "20");
     hub.faults.api = (asked, response, url) => asked === question && answer(response, url);
     const error = await download().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(HubError);
@@ -146,6 +141,20 @@ describe.each([
     const warned = vi.spyOn(console, "warn").mockImplementation(() => undefined);
     expect((await download()).folder).toBe(whole);
     expect(String(warned.mock.calls[0])).toMatch(/must answer.*Using what the cache has/s);
+  });
+});
+
+describe("an answer without a body, for a file", () => {
+  it("is refused, and not waited for", async () => {
+    hub.faults.api = (question, response) => {
+      if (question !== "resolve") return false;
+      response.statusCode = 204;
+      response.end();
+      return true;
+    };
+    const error = (await download().catch((reason: unknown) => reason)) as HubError;
+    expect(error).toBeInstanceOf(HubError);
+    expect(error.message).toContain("config.json: the Hub must answer, got status 204");
   });
 });
 

@@ -40,7 +40,7 @@ export interface Faults {
   isSilent?: boolean;
   /** Says that the second page of a list of files is on another host. */
   pagesElsewhere?: boolean;
-  /** Answers a question of the API, "revision" or "tree"; gives false to leave it to the server. */
+  /** Answers a question, "revision", "tree" or "resolve" (a file); gives false to leave it to the server. */
   api?: (question: string, response: ServerResponse, url: URL) => boolean;
   /** Milliseconds between two pieces of a file. */
   pieceDelay?: number;
@@ -111,7 +111,7 @@ export class FakeHub {
       return fail(response, 307);
     }
     const [organisation, name, action, revision, ...path] = parts;
-    if (isApi && this.faults.api?.(action!, response, url)) return;
+    if (this.faults.api?.(action!, response, url)) return;
     const id = `${organisation}/${name}`;
     const repository = this.repositories.get(`${type}/${id}`);
     const isHidden =

@@ -3,6 +3,7 @@
 
 import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { parseJson } from "../../tensor/json.ts";
 import { writeAtomically } from "../../tensor/writeAtomically.ts";
 import type { TrainerCallback } from "../../train/callbacks.ts";
 
@@ -76,7 +77,7 @@ async function readRecords(path: string): Promise<SampleRecord[]> {
 
 function toRecord(line: string): SampleRecord | null {
   try {
-    const { step, texts } = JSON.parse(line) as SampleRecord;
+    const { step, texts } = parseJson(line) as SampleRecord;
     const isRecord =
       Number.isSafeInteger(step) &&
       step >= 0 &&

@@ -1,6 +1,7 @@
 // Folders of datasets' save_to_disk: Arrow files, and JSON files that say which (what load_from_disk reads).
 
 import { DatasetError } from "../../tensor/errors.ts";
+import { parseJson } from "../../tensor/json.ts";
 import type { SplitNames } from "./layout.ts";
 
 /** Says which splits a saved DatasetDict has, each a folder. */
@@ -57,7 +58,7 @@ async function json(
   text: (name: string) => Promise<string>,
 ): Promise<Record<string, unknown>> {
   try {
-    const value: unknown = JSON.parse(await text(name));
+    const value = parseJson(await text(name));
     if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;

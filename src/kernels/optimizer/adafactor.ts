@@ -20,7 +20,7 @@ import { defineKernel, launch } from "../kernel.ts";
 import { castForward } from "../pointwise/cast.ts";
 import { codecs, storedFloats } from "../storedFloats.ts";
 import { workgroupSum } from "../wgsl/reduce.ts";
-import { sumsOfSquares } from "./gradientNorm.ts";
+import { sumsOfSquaresForward } from "./gradientNorm.ts";
 
 /** Rows whose squares are summed into one number a column, so that f32 adds up few and threads have shares. */
 const CHUNK = 64;
@@ -486,7 +486,7 @@ export function adafactorInPlace(tensors: AdafactorTensors, settings: AdafactorS
 /** Sums of squares of blocks of p, in the gradient's dtype. */
 function squaresOf(p: Tensor, { dtype }: Tensor): Tensor {
   const wide = p.dtype === dtype ? alias(p) : castForward(p, dtype);
-  const sums = sumsOfSquares([wide]);
+  const sums = sumsOfSquaresForward([wide]);
   wide.dispose();
   return sums;
 }

@@ -97,7 +97,7 @@ export function gradientNormForward(
   unscale = 1,
 ): { norm: Tensor; scale: Tensor } {
   const { device, dtype } = gradients[0]!;
-  const sums = sumsOfSquares(gradients);
+  const sums = sumsOfSquaresForward(gradients);
   const norm = empty(device, [1], dtype);
   const scale = empty(device, [1], dtype);
   launch(clipScaleKernel, { sums, norm, scale }, { count: sums.size, maxNorm, unscale });
@@ -109,7 +109,7 @@ export function gradientNormForward(
  * Sums of squares of blocks of tensors of one dtype (f32 or f64), still on the device.
  * @returns [blocks of all of them]
  */
-export function sumsOfSquares(tensors: readonly Tensor[]): Tensor {
+export function sumsOfSquaresForward(tensors: readonly Tensor[]): Tensor {
   const { device, dtype } = tensors[0]!;
   const blocks = tensors.map(({ size }) => Math.ceil(size / BLOCK));
   const count = blocks.reduce((sum, n) => sum + n, 0);

@@ -7,6 +7,8 @@ import { Rewriting, type Normalized } from "./normalized.ts";
 /** Clusters of this many bytes of UTF-8 and more are looked up character by character only. */
 const LONG_CLUSTER = 6;
 const ASCII = 128;
+/** Bytes that a character may become. The longest of nmt_nfkc has 33; without a limit a text would grow a million times. */
+const MOST_REPLACEMENT = 1024;
 
 /** Finds what a SentencePiece normaliser replaces characters by. */
 export class Charsmap {
@@ -67,8 +69,8 @@ export class Charsmap {
     let end = at;
     while (end < text.length && text.charCodeAt(end) < ASCII) end += 1;
     if (end < text.length && end > at) end -= 1;
-    const pair = text.indexOf("\r\n", at);
-    return pair >= at && pair < end ? pair : end;
+    const pair = text.slice(at, end + 1).indexOf("\r\n"); // not of the whole text, for each run
+    return pair >= 0 ? at + pair : end;
   }
 
   #rewriteAscii(rewriting: Rewriting, text: string, start: number, end: number): void {
@@ -125,6 +127,7 @@ export class Charsmap {
     }
     const stop = this.#blob.indexOf(0, start);
     const bytes = this.#blob.subarray(start, stop < 0 ? undefined : stop);
+    if (bytes.length > MOST_REPLACEMENT) throw damaged(`a replacement of ${bytes.length} bytes`);
     const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
     this.#replacements.set(start, text);
     return text;

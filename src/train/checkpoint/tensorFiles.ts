@@ -1,6 +1,6 @@
 // Named tensors to a safetensors file and back, bit for bit, one at a time.
 
-import { dtypes, type Dtype, type StorageArray } from "../../tensor/dtype.ts";
+import { dtypes } from "../../tensor/dtype.ts";
 import { CheckpointError, invariant } from "../../tensor/errors.ts";
 import {
   openSafetensors,
@@ -9,18 +9,7 @@ import {
   type SafetensorsInput,
 } from "../../tensor/safetensors.ts";
 import { formatShape, sameShape } from "../../tensor/shape.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
-
-/** What is stored: a tensor, or one that lies in parts in several places. */
-export type Stored = Tensor | StoredParts;
-
-/** Elements as they are stored, read whole and written whole. */
-export interface StoredParts {
-  readonly dtype: Dtype;
-  readonly shape: readonly number[];
-  read(): Promise<StorageArray>;
-  write(all: StorageArray): void;
-}
+import type { Stored } from "../stored.ts";
 
 type FileArray = Float32Array | Float64Array | Uint16Array | Int32Array | Uint32Array;
 

@@ -2,5 +2,7 @@
 
 import type { FuzzedReader } from "../harness.ts";
 import { datasets } from "./datasets.ts";
+import { models } from "./models.ts";
+import { others } from "./others.ts";
 
-export const readers: readonly FuzzedReader[] = datasets.filter(({ name }) => name === "Parquet");
+export const readers: readonly FuzzedReader[] = [...models, ...datasets, ...others];
