@@ -1,7 +1,7 @@
 // Results of the bench: printed, kept as JSON by machine, and shown as the tables of docs/internals/performance.md.
 
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import type { Peaks } from "./peaks/peaks.ts";
+import { peakFor, rateOf, type Peaks } from "./peaks/peaks.ts";
 
 export interface KernelResult {
   readonly kernel: string;
@@ -33,24 +33,25 @@ const HEAD = ["kernel", "shape", "ms", "± ms", "rate", "of the peak"];
 
 /** Rate by what binds the kernel: arithmetic where it has a count of operations, else memory. */
 function row(result: KernelResult, peaks: Peaks | null): string[] {
-  const { kernel, shape, flops, bytes, milliseconds, deviation } = result;
-  const [work, unit, peak] =
-    flops > 0 ? [flops, "GFLOP/s", peaks?.flops] : [bytes, "GB/s", peaks?.bytes];
-  const rate = work / (milliseconds / 1000);
+  const { kernel, shape, flops, milliseconds, deviation } = result;
+  const unit = flops > 0 ? "GFLOP/s" : "GB/s";
+  const rate = rateOf(result);
   return [
     kernel,
     shape,
     milliseconds.toPrecision(3),
     deviation.toPrecision(2),
     `${(rate / 1e9).toPrecision(3)} ${unit}`,
-    peak === undefined ? "" : `${((100 * rate) / peak).toFixed(0)}%`,
+    peaks === null ? "" : `${((100 * rate) / peakFor(result, peaks)).toFixed(0)}%`,
   ];
 }
 
 function peakLine(peaks: Peaks | null): string {
   if (peaks === null) return "Peaks are not measured on this device.";
   const [flops, bytes] = [peaks.flops, peaks.bytes].map((peak) => (peak / 1e9).toPrecision(3));
-  return `Measured peaks: ${flops} GFLOP/s of multiply-adds in registers, ${bytes} GB/s of a copy in memory (read + written).`;
+  const cached = Math.max(0, ...(peaks.copies ?? []).map(({ rate }) => rate / 1e9));
+  const upTo = cached > 0 ? `, up to ${cached.toPrecision(3)} GB/s of one that caches hold` : "";
+  return `Measured peaks: ${flops} GFLOP/s of multiply-adds in registers, ${bytes} GB/s of a copy in memory (read + written)${upTo}.`;
 }
 
 export function printResults({ machine, runtime, peaks, results }: BenchReport): void {

@@ -1,16 +1,19 @@
-// What the processor can do at best: multiply-adds in registers, and copies of memory that no cache holds. Both are
-// loops in WebAssembly SIMD, as the kernels are, one a thread, all at the same time; the fastest run counts.
+// What the processor can do at best: multiply-adds in registers, and copies of sizes that caches hold and of one that none
+// holds. Both are loops in WebAssembly SIMD, as the kernels are, one a thread, all at the same time; the fastest run counts.
 
 import asc from "assemblyscript/asc";
 import { Worker } from "node:worker_threads";
 import { compileRelaxed, type WasmVariant } from "../../src/kernels/wasm/load.ts";
 import { compileUnder } from "../../src/kernels/wasm/v8Flags.ts";
 import { inPairs } from "../../src/kernels/wasm/vectorPairs.ts";
-import type { Peaks } from "./peaks.ts";
+import type { CopyRate, Peaks } from "./peaks.ts";
 
 const SUMS = [8, 10, 12, 13, 14];
-/** Bytes that a thread copies back and forth. */
-const COPIED = 32 * 2 ** 20;
+/** Bytes that a thread copies, the smallest of them into its first cache; of the last no cache holds much. */
+const COPIES = [2 ** 12, 2 ** 15, 2 ** 17, 2 ** 19, 2 ** 21, 2 ** 23, 2 ** 25];
+const COPIED = COPIES.at(-1)!;
+/** Bytes of a timed run: small copies are repeated. */
+const TIMED = 2 ** 22;
 const SECONDS = 0.2;
 
 /**
@@ -56,7 +59,7 @@ export function multiplyAdd${count}(rounds: i32): void {
 
 const worker = `
 const { parentPort, workerData } = require("node:worker_threads");
-const { module, seconds, rounds, copied, start, sums } = workerData;
+const { module, seconds, rounds, copies, timed, start, sums } = workerData;
 const { exports } = new WebAssembly.Instance(module);
 function rate(run, work) {
   const end = performance.now() + 1000 * seconds;
@@ -74,15 +77,19 @@ const flops = Math.max(...sums.map((count) =>
 Atomics.add(start, 0, 1);
 Atomics.notify(start, 0);
 for (let seen; (seen = Atomics.load(start, 0)) < workerData.threads;) Atomics.wait(start, 0, seen);
-const bytes = rate(() => exports.copy(copied), 2 * copied);
-parentPort.postMessage({ flops, bytes });
+const rates = copies.map((copied) => {
+  const times = Math.max(1, Math.floor(timed / copied));
+  return rate(() => exports.copy(copied, times), 2 * copied * times);
+});
+parentPort.postMessage({ flops, rates });
 `;
 
 async function compile(variant: WasmVariant): Promise<WebAssembly.Module> {
   const loops = SUMS.map((count) =>
     variant === "wide" ? multiplyAddPairs(count) : multiplyAdd(variant, count),
   );
-  const copy = "export function copy(bytes: i32): void { memory.copy(0, bytes, bytes); }";
+  const copy =
+    "export function copy(bytes: i32, times: i32): void { for (let i = 0; i < times; i++) memory.copy(0, bytes, bytes); }";
   const { error, binary, stderr } = await asc.compileString([...loops, copy].join("\n"), {
     optimizeLevel: 3,
     runtime: "stub",
@@ -95,6 +102,13 @@ async function compile(variant: WasmVariant): Promise<WebAssembly.Module> {
   return variant === "wide" ? compileUnder(inPairs, bytes) : compileRelaxed(bytes);
 }
 
+/** What a worker measures. */
+interface ThreadPeaks {
+  readonly flops: number;
+  /** Bytes/s of each of COPIES. */
+  readonly rates: readonly number[];
+}
+
 /** FLOP/s and bytes/s of all threads together. */
 export async function measureCpuPeaks(threads: number, variant: WasmVariant): Promise<Peaks> {
   const module = await compile(variant);
@@ -102,19 +116,24 @@ export async function measureCpuPeaks(threads: number, variant: WasmVariant): Pr
   const start = new Int32Array(new SharedArrayBuffer(4));
   const data = {
     ...{ module, lanes, threads, start, sums: SUMS, seconds: SECONDS },
-    ...{ rounds: 20_000, copied: COPIED },
+    ...{ rounds: 20_000, copies: COPIES, timed: TIMED },
   };
   const rates = await Promise.all(
     Array.from({ length: threads }, () => {
       const thread = new Worker(worker, { eval: true, workerData: data });
-      return new Promise<Peaks>((resolve, reject) => {
+      return new Promise<ThreadPeaks>((resolve, reject) => {
         thread.once("message", resolve);
         thread.once("error", reject);
       });
     }),
   );
+  const copies = COPIES.map((copied, i): CopyRate => {
+    const rate = rates.reduce((sum, thread) => sum + thread.rates[i]!, 0);
+    return { bytes: 2 * copied * threads, rate };
+  });
   return {
     flops: rates.reduce((sum, { flops }) => sum + flops, 0),
-    bytes: rates.reduce((sum, { bytes }) => sum + bytes, 0),
+    bytes: copies.at(-1)!.rate,
+    copies,
   };
 }
