@@ -22,6 +22,7 @@ import {
   type CallbackInfo,
   type TrainerCallback,
 } from "./callbacks.ts";
+import { batchSizeToResume, withFittingBatch } from "./autoBatch.ts";
 import { lockOutputFolder } from "./checkpoint/outputLock.ts";
 import { checkedCollator } from "./checkedCollator.ts";
 import { evaluationLoop, type ComputeMetrics, type EvalPrediction } from "./evaluate.ts";
@@ -72,7 +73,7 @@ export interface TrainerOptions {
  */
 export class Trainer {
   readonly model: TrainableModel;
-  readonly args: TrainingArguments;
+  #args: TrainingArguments;
   readonly trainDataset: TrainDataset | undefined;
   readonly evalDataset: TrainDataset | undefined;
   readonly tokenizer: TrainerTokenizer | undefined;
@@ -92,7 +93,7 @@ export class Trainer {
   /** @throws {ArgumentError} for arguments that are wrong or contradict each other */
   constructor(options: TrainerOptions) {
     this.model = options.model;
-    this.args = trainingArguments(options.args);
+    this.#args = trainingArguments(options.args);
     this.trainDataset = options.trainDataset;
     this.evalDataset = options.evalDataset;
     this.tokenizer = options.tokenizer;
@@ -199,12 +200,28 @@ export class Trainer {
     const { outputDir, saveStrategy, reportTo } = this.args;
     const writes = this.group.rank === 0 && (saveStrategy !== "no" || reportTo !== "none");
     const unlock = writes && !options.isLocked ? await lockOutputFolder(outputDir) : null;
-    this.state = this.#freshState();
     try {
-      return await trainLoop(this, options);
+      return await this.#trainFitting(options);
     } finally {
       await unlock?.();
     }
+  }
+
+  /** With autoFindBatchSize, as often as it takes; of several processes each has its own memory, and none begins anew. */
+  async #trainFitting(options: TrainOptions): Promise<TrainOutput> {
+    const train = (): Promise<TrainOutput> => {
+      this.state = this.#freshState();
+      return trainLoop(this, options);
+    };
+    const { autoFindBatchSize, outputDir, perDeviceTrainBatchSize, resumeFromCheckpoint } =
+      this.args;
+    if (!autoFindBatchSize || this.group.size > 1) return train();
+    const resume = options.resumeFromCheckpoint ?? resumeFromCheckpoint ?? undefined;
+    const size = (await batchSizeToResume(outputDir, resume)) ?? perDeviceTrainBatchSize;
+    return withFittingBatch(this.model, size, (perDevice) => {
+      this.#args = Object.freeze({ ...this.args, perDeviceTrainBatchSize: perDevice });
+      return train();
+    });
   }
 
   get #prediction(): "generate" | "argmax" {
@@ -265,6 +282,11 @@ export class Trainer {
     await this.model.savePretrained(folder);
     await this.tokenizer?.savePretrained?.(folder);
     await this.group.barrier();
+  }
+
+  /** As the run has them: autoFindBatchSize makes perDeviceTrainBatchSize smaller. */
+  get args(): TrainingArguments {
+    return this.#args;
   }
 
   /** @internal Adds a record to the log history and tells the callbacks. @returns the record without its step */
