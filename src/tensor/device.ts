@@ -3,7 +3,7 @@
 
 import type { asyncDisposeSymbol } from "./disposal.ts";
 import type { Dtype, StorageArray, DataArray, FloatArray } from "./dtype.ts";
-import { DeviceError } from "./errors.ts";
+import { DeviceError, type OutOfMemoryError } from "./errors.ts";
 import type { Shape } from "./shape.ts";
 import type { WasmBody } from "./wasm.ts";
 import type { ScalarType, WgslBody } from "./wgsl.ts";
@@ -129,6 +129,12 @@ export interface Device {
     params: KernelParams,
     constants: KernelParams,
   ): void;
+  /**
+   * @internal Makes the device usable again after a lack of memory; what kernels wrote since then is lost. Absent where every
+   * lack of memory is thrown before anything is written.
+   * @returns what it lacked; null when it failed for another reason, or has not failed
+   */
+  recover?(): Promise<OutOfMemoryError | null>;
   /** Resolves when everything recorded so far has run. */
   sync(): Promise<void>;
   /** Submits what was recorded so far. What it returns waits until that has run, as `sync` does, and may be left uncalled. */

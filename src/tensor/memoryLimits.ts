@@ -1,19 +1,19 @@
 // What a device says when tensors do not fit.
 
 import type { MemoryLimits } from "./cpuMemory.ts";
-import { DeviceError } from "./errors.ts";
+import { OutOfMemoryError } from "./errors.ts";
 
 /** @param held bytes in use @param bytes that were asked for */
 export function outOfMemory(
   { eachBytes, totalBytes }: MemoryLimits,
   held: number,
   bytes: number,
-): DeviceError {
+): OutOfMemoryError {
   const limit =
     held + bytes > totalBytes
       ? `all tensors must fit in ${binary(totalBytes)}, got ${binary(held + bytes)} (${binary(held)} in use)`
       : `the tensors of one kernel must fit in ${binary(eachBytes)} of WebAssembly memory, got ${binary(bytes)} more`;
-  return new DeviceError(
+  return new OutOfMemoryError(
     `cpu: ${limit}. Use LoRA, weights in bf16, gradient checkpointing, a smaller batch or shorter sequences.`,
   );
 }

@@ -24,6 +24,7 @@ import {
   type CallbackInfo,
   type TrainerCallback,
 } from "./callbacks.ts";
+import { batchSizeToResume, withFittingBatch } from "./autoBatch.ts";
 import { lockOutputFolder } from "./checkpoint/outputLock.ts";
 import { checkedCollator } from "./checkedCollator.ts";
 import { evaluationLoop, type ComputeMetrics, type EvalPrediction } from "./evaluate.ts";
@@ -89,7 +90,7 @@ export interface TrainerPushOptions
  */
 export class Trainer {
   readonly model: TrainableModel;
-  readonly args: TrainingArguments;
+  #args: TrainingArguments;
   readonly trainDataset: TrainDataset | undefined;
   readonly evalDataset: TrainDataset | undefined;
   readonly tokenizer: TrainerTokenizer | undefined;
@@ -111,7 +112,7 @@ export class Trainer {
   /** @throws {ArgumentError} for arguments that are wrong or contradict each other */
   constructor(options: TrainerOptions) {
     this.model = options.model;
-    this.args = trainingArguments(options.args);
+    this.#args = trainingArguments(options.args);
     this.#pushes = new HubPushes(this.args);
     this.trainDataset = options.trainDataset;
     this.evalDataset = options.evalDataset;
@@ -222,16 +223,32 @@ export class Trainer {
     const reports = reporterNames(this.args).length > 0;
     const writes = this.group.rank === 0 && (saveStrategy !== "no" || reports);
     const unlock = writes && !options.isLocked ? await lockOutputFolder(outputDir) : null;
-    this.state = this.#freshState();
     try {
       // What would fail after hours fails now.
       if (this.args.pushToHub) await this.#openHub();
-      const output = await trainLoop(this, options);
+      const output = await this.#trainFitting(options);
       await this.#pushes.finish();
       return output;
     } finally {
       await unlock?.();
     }
+  }
+
+  /** With autoFindBatchSize, as often as it takes; of several processes each has its own memory, and none begins anew. */
+  async #trainFitting(options: TrainOptions): Promise<TrainOutput> {
+    const train = (): Promise<TrainOutput> => {
+      this.state = this.#freshState();
+      return trainLoop(this, options);
+    };
+    const { autoFindBatchSize, outputDir, perDeviceTrainBatchSize, resumeFromCheckpoint } =
+      this.args;
+    if (!autoFindBatchSize || this.group.size > 1) return train();
+    const resume = options.resumeFromCheckpoint ?? resumeFromCheckpoint ?? undefined;
+    const size = (await batchSizeToResume(outputDir, resume)) ?? perDeviceTrainBatchSize;
+    return withFittingBatch(this.model, size, (perDevice) => {
+      this.#args = Object.freeze({ ...this.args, perDeviceTrainBatchSize: perDevice });
+      return train();
+    });
   }
 
   get #prediction(): "generate" | "argmax" {
@@ -365,6 +382,11 @@ export class Trainer {
   /** @internal Before checkpoints are deleted: one of them may be on its way to the Hub. */
   async finishPushes(): Promise<void> {
     await this.#pushes.finish();
+  }
+
+  /** As the run has them: autoFindBatchSize makes perDeviceTrainBatchSize smaller. */
+  get args(): TrainingArguments {
+    return this.#args;
   }
 
   /** @internal Adds a record to the log history and tells the callbacks. @returns the record without its step */

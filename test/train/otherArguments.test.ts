@@ -89,7 +89,7 @@ const FIELDS: readonly (readonly [string, readonly unknown[], readonly unknown[]
   ["use_cache", [true, false], [1]],
   ["neftune_noise_alpha", [null, 5], [0, "5"]],
   ["torch_empty_cache_steps", [null, 4], [0]],
-  ["auto_find_batch_size", [false], [1]],
+  ["auto_find_batch_size", [true, false], [1]],
   ["logging_strategy", ["no", "steps", "epoch"], ["never", 1]],
   ["logging_steps", [1, 0.1, 500], [0, 1.5]],
   ["logging_first_step", [true, false], [1]],

@@ -15,6 +15,7 @@ const HELP: Readonly<Record<Field, string>> = {
   perDeviceEvalBatchSize: "examples of a forward pass in evaluation",
   gradientAccumulationSteps: "batches whose gradients make one update",
   dataloaderDropLast: "leave out the last batch of an epoch when it is not full",
+  autoFindBatchSize: "halve the batch when memory runs out, and begin anew",
   numTrainEpochs: "passes over the data, fractions allowed",
   maxSteps: "updates in all; overrides --num-train-epochs when positive",
   learningRate: "peak learning rate",

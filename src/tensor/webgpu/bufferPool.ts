@@ -51,6 +51,8 @@ export class BufferPool {
   readonly #idle = new Set<PooledBuffer>();
   /** Buffers made and not yet known to have their memory. */
   readonly #unproven = new Set<Promise<void>>();
+  /** Buffers in use that turned out to have no memory: they are not handed out again. */
+  readonly #void = new Set<PooledBuffer>();
   #nextId = 1;
   #usedBytes = 0;
   #mostUsedBytes = 0;
@@ -80,6 +82,7 @@ export class BufferPool {
 
   give(buffer: PooledBuffer): void {
     this.#usedBytes -= buffer.size;
+    if (this.#void.delete(buffer)) return this.#owner.forget(buffer);
     this.#freeBytes += buffer.size;
     this.#idle.add(buffer);
     const list = this.#classes.get(buffer.size);
@@ -118,15 +121,18 @@ export class BufferPool {
       size: whole,
       usage: BufferUsage.storage | BufferUsage.copySource | BufferUsage.copyTarget,
     });
-    this.#prove(bytes);
-    return { id, gpu, size: whole, lastUse: 0 };
+    const buffer = { id, gpu, size: whole, lastUse: 0 };
+    this.#prove(buffer, bytes);
+    return buffer;
   }
 
-  #prove(bytes: number): void {
+  #prove(buffer: PooledBuffer, bytes: number): void {
     const gib = ((this.#usedBytes + bytes) / 2 ** 30).toFixed(2);
     const proof = this.#device.popErrorScope().then(
       (error) => {
         if (error === null) return;
+        if (this.#idle.has(buffer)) this.#drop(buffer);
+        else this.#void.add(buffer);
         this.#owner.fail(
           new OutOfMemoryError(
             `webgpu: tensors must fit in the memory of the GPU, got a request for ${bytes} bytes with ${gib} GiB in use. ` +
@@ -146,13 +152,18 @@ export class BufferPool {
       if (this.#usedBytes + this.#freeBytes <= bytes) return;
       // A buffer destroyed before its commands are submitted would spoil the whole submission.
       if (!this.#owner.isSubmitted(buffer)) continue;
-      this.#idle.delete(buffer);
-      this.#freeBytes -= buffer.size;
-      const list = this.#classes.get(buffer.size)!;
-      list.splice(list.indexOf(buffer), 1);
-      this.#owner.forget(buffer);
+      this.#drop(buffer);
       buffer.gpu.destroy();
     }
+  }
+
+  /** Takes a free buffer out of the pool. */
+  #drop(buffer: PooledBuffer): void {
+    this.#idle.delete(buffer);
+    this.#freeBytes -= buffer.size;
+    const list = this.#classes.get(buffer.size)!;
+    list.splice(list.indexOf(buffer), 1);
+    this.#owner.forget(buffer);
   }
 }
 

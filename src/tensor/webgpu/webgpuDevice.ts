@@ -13,7 +13,7 @@ import type {
 import { asyncDisposeSymbol } from "../disposal.ts";
 import type { DataArray, Dtype, StorageArray } from "../dtype.ts";
 import { byteLength, dtypes, fromStorage, storageView } from "../dtype.ts";
-import { DeviceError, DeviceLostError, KernelError } from "../errors.ts";
+import { DeviceError, DeviceLostError, KernelError, OutOfMemoryError } from "../errors.ts";
 import type { AdapterFacts, WgslPass } from "../wgsl.ts";
 import type { BoundBuffer } from "./bindGroups.ts";
 import { BufferPool, type PooledBuffer } from "./bufferPool.ts";
@@ -241,8 +241,21 @@ export class WebGpuDevice implements Device {
     if (this.#failure) throw this.#failure;
   }
 
+  async recover(): Promise<OutOfMemoryError | null> {
+    // What was recorded with buffers that got no memory is refused, too.
+    await patiently(this.#queue.flush()).catch(() => undefined);
+    await patiently(Promise.all([this.#queue.proven(), this.#pool.proven()]));
+    if (!(this.#failure instanceof OutOfMemoryError)) return null;
+    const lack = this.#failure;
+    this.#failure = null;
+    return lack;
+  }
+
+  /** The first error counts; but that a buffer got no memory is told after what it spoiled. */
   #fail(error: Error): void {
-    this.#failure ??= error;
+    const isCause =
+      error instanceof OutOfMemoryError && !(this.#failure instanceof DeviceLostError);
+    if (this.#failure === null || isCause) this.#failure = error;
   }
 
   /** Waits for work of the GPU, and until it is known whether what was submitted was valid. */

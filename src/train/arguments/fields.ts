@@ -32,6 +32,11 @@ export interface TrainingArguments {
   /** Leaves out the last batch of an epoch when it is not full. Default false. */
   readonly dataloaderDropLast: boolean;
   /**
+   * Halves the batch when memory runs out, and begins the run anew; says so. The number of rows of an update shrinks with it,
+   * as in transformers. Default false.
+   */
+  readonly autoFindBatchSize: boolean;
+  /**
    * "random", "sequential" (the rows' own order), or "group_by_length": random, with rows of similar length side by side, so
    * that less is padded (transformers' LengthGroupedSampler; groupByLength of version 4). Default "random".
    */
@@ -203,6 +208,7 @@ export const trainingDefaults: TrainingArguments = {
   perDeviceEvalBatchSize: 8,
   gradientAccumulationSteps: 1,
   dataloaderDropLast: false,
+  autoFindBatchSize: false,
   trainSamplingStrategy: "random",
   lengthColumnName: "length",
   numTrainEpochs: 3,

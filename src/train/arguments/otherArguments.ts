@@ -82,11 +82,6 @@ const path = orNull(pathOrObject);
 export const OTHER_ARGUMENTS = {
   // what a step does
   optimTargetModules: refused(orNull(names), "GaLore and Apollo are not supported"),
-  autoFindBatchSize: refused(
-    flag,
-    "a batch that does not fit is not made smaller",
-    "Set perDeviceTrainBatchSize.",
-  ),
   averageTokensAcrossDevices: ignored(flag, ONE_PROCESS),
   bf16FullEval: refused(
     flag,

@@ -50,6 +50,7 @@ export const argumentRules: Readonly<Record<Field, ReadableRule>> = {
   perDeviceEvalBatchSize: whole(1),
   gradientAccumulationSteps: whole(1),
   dataloaderDropLast: flag,
+  autoFindBatchSize: flag,
   trainSamplingStrategy: oneOf("random", "sequential", "group_by_length"),
   lengthColumnName: nonEmptyText,
   numTrainEpochs: above(0),

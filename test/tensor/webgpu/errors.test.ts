@@ -147,6 +147,34 @@ describe("memory that the GPU has not", () => {
     expect(error).toBeInstanceOf(OutOfMemoryError);
     expect(error.message).toContain("got a request for 400000 bytes");
   });
+
+  it("can be done without from `recover` on, which gives no such buffer out again", async () => {
+    const { device, gpu } = await open();
+    const { GPUOutOfMemoryError } = (await import("webgpu")).globals as {
+      GPUOutOfMemoryError: new (message: string) => GPUError;
+    };
+    const create = gpu.createBuffer.bind(gpu);
+    const pop = gpu.popErrorScope.bind(gpu);
+    // A driver that has no memory gives an invalid buffer and says so later.
+    gpu.createBuffer = (descriptor) => {
+      gpu.pushErrorScope("validation");
+      const buffer = create({ ...descriptor, size: 4e15 });
+      void pop();
+      return buffer;
+    };
+    gpu.popErrorScope = () => pop().then(() => new GPUOutOfMemoryError("no memory"));
+    const x = zeros([100_000], { device });
+    gpu.createBuffer = create;
+    gpu.popErrorScope = pop;
+    addInPlace(x, zeros([100_000], { device }));
+    expect(await errorOf(x.data())).toBeInstanceOf(Error);
+    expect(await device.recover()).toBeInstanceOf(OutOfMemoryError);
+    expect(await device.recover()).toBeNull();
+    x.dispose();
+    const y = tensor(new Float32Array(100_000).fill(3), [100_000], { device });
+    addInPlace(y, y);
+    expect((await y.data())[99_999]).toBe(6);
+  });
 });
 
 it("reports an invalid submission as our own bug", async () => {
