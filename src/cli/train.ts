@@ -43,6 +43,7 @@ export function trainCommand(): Command {
     ...loraOptions(),
     ...dataOptions(),
     ...runOptions(),
+    ...processOptions(),
     ...generationOptions(),
     ...argumentOptions(),
     ...otherOptions(),
@@ -127,6 +128,21 @@ const runOptions = (): Option[] =>
     )
       .argParser(wholeNumber(0))
       .default(3),
+  ]);
+
+function zeroStage(text: string): 0 | 1 {
+  if (text === "0" || text === "1") return text === "1" ? 1 : 0;
+  throw new InvalidArgumentError("It must be 0 or 1.");
+}
+
+const processOptions = (): Option[] =>
+  group("Several processes (docs/guide/distributed.md):", [
+    new Option("--zero-stage <n>", "1: each process keeps its part of the optimizer's moments")
+      .argParser(zeroStage)
+      .default(0),
+    new Option("--gradient-wire <dtype>", "what gradients travel as")
+      .choices(["f32", "bf16"])
+      .default("f32"),
   ]);
 
 function group(heading: string, options: readonly Option[]): Option[] {

@@ -9,7 +9,13 @@ import { OTHER_ARGUMENTS, type OtherName } from "../../train/arguments/otherArgu
 import { COMMAND_DEFAULTS, otherValueOf } from "../train/argumentFlags.ts";
 
 /** Flags about this call alone. */
-const PER_CALL: ReadonlySet<string> = new Set(["config", "printConfig", "json", "token"]);
+const PER_CALL: ReadonlySet<string> = new Set([
+  "config",
+  "printConfig",
+  "json",
+  "token",
+  "hubToken",
+]);
 
 /** YAML; a flag without a value is null, which --config leaves out. */
 export function configText(command: Command): string {

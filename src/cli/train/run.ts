@@ -128,6 +128,7 @@ export async function runTraining(
     ...(args.predictWithGenerate ? { computeMetrics: rougeMetrics(tokenizer) } : {}),
     tokenizer,
     processGroup: group,
+    ...{ gradientWire: settings.gradientWire, zeroStage: settings.zeroStage },
     callbacks: [
       notes.callback,
       progress.callback,

@@ -1,6 +1,7 @@
 // What a run of `gradloom train` can be told.
 
 import type { GenerationOptions } from "../../generation/options.ts";
+import type { WireDtype } from "../../distributed/wire.ts";
 import type { DeviceKind } from "../../kernels/openDevice.ts";
 import type { LoraConfig } from "../../t5/lora/config.ts";
 import type { StoredFloat } from "../../kernels/storedFloats.ts";
@@ -39,6 +40,9 @@ export interface TrainSettings extends DatasetFlags {
   readonly maxTargetLength?: number;
   readonly earlyStoppingPatience?: number;
   readonly earlyStoppingThreshold: number;
+  /** With several processes: what their gradients travel as, and whether they share the optimizer's moments. */
+  readonly gradientWire: WireDtype;
+  readonly zeroStage: 0 | 1;
   /** A checkpoint folder, or true for the newest one of the output folder. */
   readonly resumeFromCheckpoint?: string | true | undefined;
   /** Test rows summarised and scored at the end. */

@@ -26,11 +26,7 @@ export function hyperparameters(args: TrainingArguments, processes: number): Map
   if (processes > 1) {
     found.set("total_eval_batch_size", String(args.perDeviceEvalBatchSize * processes));
   }
-  const betas = `(${pythonFloat(args.adamBeta1)},${pythonFloat(args.adamBeta2)})`;
-  found.set(
-    "optimizer",
-    `Use ${args.optim} with betas=${betas} and epsilon=${pythonFloat(args.adamEpsilon)} and optimizer_args=No additional optimizer arguments`,
-  );
+  found.set("optimizer", optimizer(args));
   found.set("lr_scheduler_type", args.lrSchedulerType);
   if (args.warmupSteps > 0) found.set("lr_scheduler_warmup_steps", count(args.warmupSteps));
   else if (args.warmupRatio > 0) {
@@ -43,6 +39,13 @@ export function hyperparameters(args: TrainingArguments, processes: number): Map
     found.set("label_smoothing_factor", pythonFloat(args.labelSmoothingFactor));
   }
   return found;
+}
+
+function optimizer({ optim, optimArgs, ...args }: TrainingArguments): string {
+  const own = optimArgs ?? "No additional optimizer arguments";
+  if (!optim.includes("adam")) return `Use ${optim} and the args are:\n${own}`;
+  const betas = `(${pythonFloat(args.adamBeta1)},${pythonFloat(args.adamBeta2)})`;
+  return `Use ${optim} with betas=${betas} and epsilon=${pythonFloat(args.adamEpsilon)} and optimizer_args=${own}`;
 }
 
 /** A number that is mostly whole, which Python's users write without a point. */
