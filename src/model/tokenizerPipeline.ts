@@ -76,6 +76,12 @@ function assemble(
   const idOf = (token: string) => added.ids.get(token) ?? model.ids.get(token);
   const suffix = readSuffix(describe("post_processor", json["post_processor"]), idOf);
   const tokenOf = (id: number) => added.texts.get(id) ?? model.vocab[id];
+  const absent = suffix.find((id) => tokenOf(id) === undefined);
+  if (absent !== undefined) {
+    throw new TokenizerError(
+      `post_processor must append ids of the vocabulary, got ${shorten(absent)}`,
+    );
+  }
   const lastAdded = [...added.texts.keys()].reduce((a, b) => Math.max(a, b), -1);
   return {
     vocabSize: Math.max(model.vocab.length, lastAdded + 1),

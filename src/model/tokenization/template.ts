@@ -40,13 +40,18 @@ function template(description: Description, idOf: IdOf): readonly number[] {
     const token = isRecord(part) && isRecord(part["SpecialToken"]) ? part["SpecialToken"] : {};
     const name = token["id"];
     const entry = isRecord(specials) && typeof name === "string" ? specials[name] : undefined;
-    if (isRecord(entry) && Array.isArray(entry["ids"])) return entry["ids"] as number[];
+    if (isRecord(entry) && Array.isArray(entry["ids"])) return entry["ids"].map(toId);
     const id = typeof name === "string" ? idOf(name) : undefined;
     if (id !== undefined) return [id];
     throw new TokenizerError(
       `post_processor must name special tokens that exist, got ${shorten(part)}`,
     );
   });
+}
+
+function toId(value: unknown): number {
+  if (Number.isSafeInteger(value)) return value as number;
+  throw new TokenizerError(`post_processor must append token ids, got ${shorten(value)}`);
 }
 
 function prefixed(got: string): TokenizerError {
