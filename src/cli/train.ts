@@ -1,7 +1,7 @@
 // gradloom train: fine-tune a model with transformers' TrainingArguments as flags.
 
 import { resolve } from "node:path";
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { setWarningHandler } from "../tensor/warnings.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { configOptions } from "./commandLine/options.ts";
