@@ -191,8 +191,17 @@ export class ThreadQueue {
         this.#hold();
         this.#record([POST, 1, 1, 0, 0, 1, ticket]);
       });
+      // The worker posts before it counts that job, a moment later.
+      const posted = this.#recorded;
+      await this.#counted(posted);
     }
     this.check();
+  }
+
+  async #counted(number: number): Promise<void> {
+    while (!this.#isDone(number) && !this.#stopped) {
+      await new Promise((resume) => setTimeout(resume, 0));
+    }
   }
 
   /** @throws {DeviceError} when a job has failed: what was computed since cannot be trusted */

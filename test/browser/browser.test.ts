@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as gradloom from "../../src/browser.ts";
+import { isFull } from "../support/full.ts";
 import { startChromium } from "../support/chromium.ts";
 import { continueText, measure, reloadAdapter, type Figures } from "./measure.ts";
 import { bundlePage, serve, type Site } from "./site.ts";
@@ -148,11 +149,15 @@ describe.skipIf(typeof browser === "string")(`pages (${version})`, () => {
 
   describe("webgpu", () => {
     // SwiftShader takes 15 s on two idle cores, and many times that beside other tests.
-    it("gives the figures of the cpu device in Node", { timeout: 300_000 }, async () => {
-      const figures = resultOf(await run<PageFigures>("/isolated", "page", "measure", "webgpu"));
-      expect(figures.kind).toBe("webgpu");
-      expectFigures(figures, 1e-3);
-    });
+    it.runIf(isFull)(
+      "gives the figures of the cpu device in Node",
+      { timeout: 300_000 },
+      async () => {
+        const figures = resultOf(await run<PageFigures>("/isolated", "page", "measure", "webgpu"));
+        expect(figures.kind).toBe("webgpu");
+        expectFigures(figures, 1e-3);
+      },
+    );
   });
 
   describe("files", () => {

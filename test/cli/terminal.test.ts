@@ -289,7 +289,7 @@ describe.skipIf(python === undefined)("gradloom on a pseudo-terminal", () => {
     const script = fileURLToPath(new URL("../../scripts/signalTest.mjs", import.meta.url));
     // Other tests run beside this one.
     const seconds = ["--seconds", "5"];
-    const moments = isFull ? ["--moments", "20"] : ["--moments", "3", "--command", "evaluate"];
+    const moments = isFull ? ["--moments", "20"] : ["--moments", "1", "--command", "evaluate"];
     const { stdout } = await promisify(execFile)(process.execPath, [
       script,
       ...moments,

@@ -36,7 +36,7 @@ describe.skipIf(mpiMakes.length === 0)(needsMpi("a run of two ranks"), () => {
     expect(resumed?.weights).toEqual(whole!.weights);
   };
 
-  it.each(makesOf(0))("outlives the death of one under $name", async (make) => {
+  it.runIf(isFull).each(makesOf(0))("outlives the death of one under $name", async (make) => {
     const killed = { mischief: { rank: 1, step: 5, what: "kill" } };
     const { results, code } = await runRanks(make, 2, "trainRank.ts", [given("killed", killed)]);
     expect(results).toEqual([]);

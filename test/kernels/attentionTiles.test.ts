@@ -63,6 +63,7 @@ const variants: readonly Variant[] = [
   {
     title: "blocks of 64 queries, causal",
     ...{ device: hardware, D: 20, T: [65, 70], S: [65, 130], features: decoder },
+    isRare: true,
   },
   {
     title: "heads that take three columns a lane",
@@ -76,6 +77,7 @@ const variants: readonly Variant[] = [
   {
     title: "a CPU that plays the GPU, few queries",
     ...{ device: software, D: 7, T: [1, 5, 17], S: [2, 15, 17], features: encoder },
+    isRare: true,
   },
   {
     title: "a CPU that plays the GPU, T5's width",
@@ -89,6 +91,7 @@ const variants: readonly Variant[] = [
   {
     title: "16 KB, T5's width",
     ...{ device: leastGpu, D: 64, T: [33, 64, 65], S: [33, 64, 65], features: encoder },
+    isRare: true,
   },
   {
     title: "16 KB, wide heads",

@@ -1,8 +1,9 @@
 // What the package declares to TypeScript: the .d.ts files that the build writes, made in memory, and programs that import them.
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import ts from "typescript";
+import { isFull } from "./full.ts";
 import { absolutePath } from "./sources.ts";
 
 /** Where the package lies for the programs made here; nothing is written there. */
@@ -12,8 +13,29 @@ const PACKAGE = `${HOME}/node_modules/gradloom`;
 /** Of gradloom/kernels and gradloom/testing, which offer what is not in the main entry. */
 const ENTRIES = ["kernelsEntry", "testingEntry"];
 
-/** The declarations of tsconfig.build.json by the path that the package gives them, with its package.json. */
+/** Declarations by the path that the package gives them, with its package.json: of the last build, in a full run of now. */
 export function emitDeclarations(): Map<string, string> {
+  return isFull ? emitted() : built();
+}
+
+function base(): Map<string, string> {
+  return new Map([
+    [`${PACKAGE}/package.json`, readFileSync(absolutePath("package.json"), "utf8")],
+    // Without a package of its own a program here would be part of this repository, whose name leads to the last build.
+    [`${HOME}/package.json`, '{ "name": "consumer" }'],
+  ]);
+}
+
+function built(): Map<string, string> {
+  const files = base();
+  for (const file of readdirSync(absolutePath("dist"), { recursive: true, encoding: "utf8" })) {
+    if (!file.endsWith(".d.ts")) continue;
+    files.set(`${PACKAGE}/dist/${file}`, readFileSync(absolutePath(`dist/${file}`), "utf8"));
+  }
+  return files;
+}
+
+function emitted(): Map<string, string> {
   const path = absolutePath("tsconfig.build.json");
   const config = ts.parseJsonConfigFileContent(
     ts.readConfigFile(path, (file) => ts.sys.readFile(file)).config,
@@ -29,11 +51,7 @@ export function emitDeclarations(): Map<string, string> {
     sourceMap: false,
     inlineSources: false,
   });
-  const files = new Map([
-    [`${PACKAGE}/package.json`, readFileSync(absolutePath("package.json"), "utf8")],
-    // Without a package of its own a program here would be part of this repository, whose name leads to the last build.
-    [`${HOME}/package.json`, '{ "name": "consumer" }'],
-  ]);
+  const files = base();
   program.emit(undefined, (file, text) => files.set(file, text));
   return files;
 }

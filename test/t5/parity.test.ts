@@ -80,7 +80,8 @@ for (const [device, kernels] of [
         memory.dispose();
       });
 
-      it("gives PyTorch's gradient of every parameter", async () => {
+      const isRare = device === gpu && name !== "t5-odd"; // SwiftShader takes seconds
+      it.skipIf(isRare && !isFull)("gives PyTorch's gradient of every parameter", async () => {
         const before = device.memory();
         const memory = new Scope();
         const gradients = memory.run(() => backward(model.forward(inputs.masked()).loss!));

@@ -1,0 +1,136 @@
+// Long runs: whether memory, threads and handles stay where they were. Needs dist/ (npm run build). Prints one JSON line, and ends
+// with code 1 where something grew.
+//
+//   node --expose-gc scripts/soakTest.mjs train --device cpu --count 5000 [--lengths fixed]
+//   node --expose-gc scripts/soakTest.mjs devices --device webgpu --count 200
+//
+// `train` takes updates of a small T5 on rows of changing or fixed lengths, with logs, evaluations and checkpoints: heap and
+// resident memory of the last tenth are compared with those of the third. `devices` opens and closes devices with 256 MiB each, and compares
+// threads, file descriptors and resident memory with those after the 10th.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { openDevice, T5Config, T5ForConditionalGeneration, Trainer, zeros } from "../dist/index.js";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    device: { type: "string", default: "cpu" },
+    count: { type: "string", default: "1000" },
+    lengths: { type: "string", default: "changing" },
+  },
+});
+const count = Number(values.count);
+/** Largest growth of memory that counts as none. */
+const FLAT = 0.02;
+
+const open = () => openDevice(values.device, values.device === "cpu" ? { threads: 2 } : {});
+
+function figures() {
+  globalThis.gc?.();
+  const { rss, heapUsed } = process.memoryUsage();
+  const [, threads] = /^Threads:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"));
+  return { rss, heapUsed, threads: Number(threads), handles: readdirSync("/proc/self/fd").length };
+}
+
+const mean = (list) => list.reduce((sum, x) => sum + x, 0) / list.length;
+const mebibytes = (bytes) => Number((bytes / 2 ** 20).toFixed(1));
+
+async function train() {
+  const device = await open();
+  const config = T5Config.fromJSON(
+    {
+      ...{ model_type: "t5", vocab_size: 128, d_model: 32, d_kv: 8, d_ff: 64, num_heads: 4 },
+      ...{ num_layers: 2, num_decoder_layers: 2, feed_forward_proj: "gated-gelu" },
+      ...{ decoder_start_token_id: 0, dropout_rate: 0.1 },
+    },
+    { source: "soakTest" },
+  );
+  const model = T5ForConditionalGeneration.fromConfig(config, { device, seed: 1 });
+  const ids = (length, row) => Array.from({ length }, (_, i) => 2 + ((row * 7 + i) % 120));
+  const isFixed = values.lengths === "fixed";
+  const rows = Array.from({ length: 200 }, (_, i) => ({
+    inputIds: ids(isFixed ? 12 : 3 + (i % 17), i),
+    labels: ids(isFixed ? 8 : 2 + (i % 11), i),
+  }));
+  const outputDir = await mkdtemp(join(tmpdir(), "gradloom-soak-"));
+  const tenths = Array.from({ length: 10 }, () => []);
+  const tenth = Math.ceil(count / 10);
+  const begun = performance.now();
+  await new Trainer({
+    ...{ model, trainDataset: rows, evalDataset: rows.slice(0, 8) },
+    args: {
+      ...{ outputDir, maxSteps: count, perDeviceTrainBatchSize: 4, loggingSteps: 50, seed: 1 },
+      ...{ evalStrategy: "steps", evalSteps: tenth, saveStrategy: "steps", saveSteps: tenth },
+      ...{ saveTotalLimit: 2, disableTqdm: true },
+    },
+    callbacks: [
+      {
+        onStepEnd(_args, { globalStep }) {
+          if (globalStep % Math.max(1, Math.floor(tenth / 10)) !== 0) return;
+          tenths[Math.floor((globalStep - 1) / tenth)].push(figures());
+        },
+      },
+    ],
+  }).train();
+  const seconds = (performance.now() - begun) / 1000;
+  const { tensors, bytes } = device.memory();
+  model.dispose();
+  const left = device.memory().tensors;
+  await device.close();
+  await rm(outputDir, { recursive: true });
+  const growth = (key) => {
+    const [third, last] = [2, 9].map((i) => mean(tenths[i].map((each) => each[key])));
+    return Number((last / third - 1).toFixed(4));
+  };
+  const grown = { heap: growth("heapUsed"), resident: growth("rss") };
+  return {
+    ...{ seconds: Number(seconds.toFixed(1)), grown, tensors, bytes, left },
+    resident: tenths.map((each) => mebibytes(mean(each.map(({ rss }) => rss)))),
+    heap: tenths.map((each) => mebibytes(mean(each.map(({ heapUsed }) => heapUsed)))),
+    isFlat: grown.heap < FLAT && grown.resident < FLAT && left === 0,
+  };
+}
+
+async function devices() {
+  let tenth = null;
+  const begun = performance.now();
+  for (let i = 1; i <= count; i++) {
+    const device = await open();
+    const x = zeros([2 ** 26], { device }); // 256 MiB
+    await device.sync();
+    x.dispose();
+    await device.close();
+    if (i === 10) {
+      await settle();
+      tenth = figures();
+    }
+  }
+  await settle();
+  const last = figures();
+  return {
+    seconds: Number(((performance.now() - begun) / 1000).toFixed(1)),
+    after10: { ...tenth, rss: mebibytes(tenth.rss), heapUsed: mebibytes(tenth.heapUsed) },
+    last: { ...last, rss: mebibytes(last.rss), heapUsed: mebibytes(last.heapUsed) },
+    isFlat:
+      last.threads <= tenth.threads &&
+      last.handles <= tenth.handles &&
+      last.rss < tenth.rss * (1 + FLAT),
+  };
+}
+
+/** Finalisers of closed devices run in turns of their own. */
+async function settle() {
+  for (let i = 0; i < 5; i++) {
+    globalThis.gc?.();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+const [what] = positionals;
+const result = await { train, devices }[what]();
+console.log(JSON.stringify({ what, ...values, count, ...result }));
+process.exitCode = result.isFlat ? 0 : 1;
