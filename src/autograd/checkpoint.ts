@@ -8,6 +8,7 @@ import { formatShape } from "../tensor/shape.ts";
 import { alias, type Tensor } from "../tensor/tensor.ts";
 import { backwardOnto } from "./backward.ts";
 import { enableGrad, isGradEnabled, record, watchInputs } from "./tape.ts";
+import { requireThat } from "../tensor/requireTensors.ts";
 
 /**
  * fn(...inputs), of which only the inputs are kept for `backward`: it runs `fn` again. Gradients are those
@@ -23,6 +24,10 @@ export function checkpoint<I extends readonly (Tensor | undefined)[]>(
   fn: (...inputs: I) => Tensor,
   inputs: readonly [...I],
 ): Tensor {
+  const [isFunction, isArray] = [typeof fn === "function", Array.isArray(inputs)];
+  const cure = "Call checkpoint(fn, [x, ...]).";
+  requireThat(isFunction, "checkpoint", "fn must be a function of the inputs", fn, cure);
+  requireThat(isArray, "checkpoint", "inputs must be an array of tensors", inputs, cure);
   const given = inputs as I;
   if (!isGradEnabled()) return fn(...given);
   const read = new Set<Tensor>();

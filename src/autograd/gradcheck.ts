@@ -6,6 +6,7 @@ import { Scope } from "../tensor/scope.ts";
 import { tensor, type Tensor } from "../tensor/tensor.ts";
 import { backward } from "./backward.ts";
 import { noGrad } from "./tape.ts";
+import { requireThat } from "../tensor/requireTensors.ts";
 
 /** How closely `gradcheck` looks. */
 export interface GradcheckOptions {
@@ -31,6 +32,21 @@ export async function gradcheck(
   options: GradcheckOptions = {},
 ): Promise<number> {
   const { step = 1e-5, tolerance = 1e-6, maxElements = 40 } = options;
+  const cure = "Call gradcheck(fn, [x, ...]).";
+  requireThat(
+    typeof fn === "function",
+    "gradcheck",
+    "fn must be a function of the inputs",
+    fn,
+    cure,
+  );
+  requireThat(
+    Array.isArray(inputs),
+    "gradcheck",
+    "inputs must be an array of tensors",
+    inputs,
+    cure,
+  );
   const checked = inputs.filter((x) => x.requiresGrad);
   const { weights, gradients } = await analyticGradients(fn, inputs, checked);
   let worst = 0;

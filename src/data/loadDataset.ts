@@ -1,8 +1,9 @@
 // Datasets from a folder or the Hub: whole in memory, or row by row.
 
+import { didYouMean } from "../fields/names.ts";
 import { join } from "node:path";
 import type { HubOptions } from "../hub/options.ts";
-import { DatasetError } from "../tensor/errors.ts";
+import { ArgumentError, DatasetError } from "../tensor/errors.ts";
 import {
   SPLITS,
   type Columns,
@@ -15,6 +16,7 @@ import { locateSplits, type LocatedSplits } from "./locateSplits.ts";
 import { neededColumns } from "./prompt.ts";
 import { readRows } from "./readRows.ts";
 import { RowRules, type RowOptions } from "./rowChecks.ts";
+import { requireThat } from "../tensor/requireTensors.ts";
 
 /** Which splits and columns `loadDataset` reads, and how it fetches them from the Hub. */
 export interface LoadDatasetOptions extends Columns, RowOptions, HubOptions {
@@ -43,6 +45,7 @@ export async function loadDataset(
   source: string,
   options: LoadDatasetOptions = {},
 ): Promise<DatasetDict> {
+  checkCall("loadDataset", source, options);
   neededColumns(options); // a wrong template is said before anything is downloaded
   const found = await locateSplits(source, options);
   const dict: { [S in Split]?: Dataset } = {};
@@ -62,6 +65,7 @@ export async function streamDataset(
   split: Split,
   options: LoadDatasetOptions = {},
 ): Promise<AsyncIterable<Row>> {
+  checkCall("streamDataset", source, options);
   neededColumns(options);
   const found = await locateSplits(source, options);
   if (!found.splits.has(split)) {
@@ -71,6 +75,24 @@ export async function streamDataset(
     );
   }
   return { [Symbol.asyncIterator]: () => splitRows(split, found, options) };
+}
+
+const OPTIONS: Readonly<Record<keyof LoadDatasetOptions, true>> = {
+  ...{ datasetConfig: true, splits: true, maxRows: true, skipIncompleteRows: true },
+  ...{ sourceColumn: true, targetColumn: true, template: true },
+  ...{ revision: true, cacheDir: true, token: true, localFilesOnly: true },
+  ...{ onProgress: true, signal: true },
+};
+
+/** @throws {ArgumentError} for a source that is no name, and an option that is none */
+function checkCall(op: string, source: unknown, options: LoadDatasetOptions): void {
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(OPTIONS, name)) continue;
+    const hint = didYouMean(name, Object.keys(OPTIONS));
+    throw new ArgumentError(`${op}: every option must be known, got ${name}. ${hint}`);
+  }
+  const isName = typeof source === "string" && source !== "";
+  requireThat(isName, op, "source must be the path of a folder or a Hub id", source, "Name one.");
 }
 
 async function collect(stream: AsyncIterable<Row>): Promise<Dataset> {

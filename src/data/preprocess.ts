@@ -15,6 +15,7 @@ import {
   type Split,
 } from "./dataset.ts";
 import { fillTemplate, templateColumns, trainingTemplate } from "./prompt.ts";
+import { requireThat } from "../tensor/requireTensors.ts";
 
 /** The one method of a tokenizer that is needed here. */
 export type Encoder = Pick<Tokenizer, "encode">;
@@ -51,10 +52,11 @@ const CHUNK = 200;
  * @throws {ArgumentError} for a template that names no column or a maxLength that is not an integer >= 1
  */
 export async function preprocess(
-  { rows }: Pick<Dataset, "rows">,
+  dataset: Pick<Dataset, "rows">,
   tokenizer: Encoder,
   options: PreprocessOptions = {},
 ): Promise<Example[]> {
+  const rows = rowsOf(dataset);
   const encode = rowEncoder(tokenizer, options);
   const examples: Example[] = [];
   for (let start = 0; start < rows.length; start += CHUNK) {
@@ -100,6 +102,13 @@ export function rowEncoder(
  * Tokenises every split that is there; progress counts the rows of all of them.
  * @param tokenize one split: `preprocess`, or `preprocessCached`
  */
+function rowsOf(dataset: Partial<Pick<Dataset, "rows">> | null | undefined): Dataset["rows"] {
+  const rows = dataset?.rows;
+  const cure = "Pass a split of loadDataset, or { rows: [...] }.";
+  requireThat(Array.isArray(rows), "preprocess", "dataset must hold rows", dataset, cure);
+  return rows!;
+}
+
 export async function preprocessSplits<T extends Encoder>(
   dict: DatasetDict,
   tokenizer: T,

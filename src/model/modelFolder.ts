@@ -3,6 +3,7 @@
 import { isRepositoryId } from "../hub/repository.ts";
 import type { GradloomError } from "../tensor/errors.ts";
 import { parseJson } from "../tensor/json.ts";
+import { requireThat } from "../tensor/requireTensors.ts";
 
 /** Path of a folder (Node), or the folder's files by name. */
 export type ModelSource = string | ReadonlyMap<string, Blob>;
@@ -131,6 +132,14 @@ export async function openModelFolder(
   what = "a model folder with config.json, model.safetensors and tokenizer.json",
 ): Promise<ModelFolder> {
   if (typeof source !== "string") {
+    const isMap = typeof (source as Partial<typeof source> | undefined)?.keys === "function";
+    requireThat(
+      isMap,
+      "fromPretrained",
+      "source must be a folder, a Hub id or a Map of files",
+      source,
+      "Name a model.",
+    );
     return new ModelFolder("model files", [...source.keys()].sort(), source, error);
   }
   const { readdir } = await nodeFiles(source, error);

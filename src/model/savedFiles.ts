@@ -8,6 +8,7 @@ import {
 } from "../tensor/safetensorsWriter.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { writeAtomically } from "../tensor/writeAtomically.ts";
+import { requireThat } from "../tensor/requireTensors.ts";
 
 export interface SavedFiles {
   /** By name. */
@@ -24,6 +25,8 @@ const METADATA = { format: "pt" };
  */
 export async function writeFiles(folder: string, { texts, weights }: SavedFiles): Promise<void> {
   const { mkdir } = await import("node:fs/promises");
+  const isPath = typeof folder === "string" && folder !== "";
+  requireThat(isPath, "savePretrained", "folder must be a path", folder, "Name one.");
   await mkdir(folder, { recursive: true });
   for (const [name, text] of Object.entries(texts)) {
     await writeAtomically(`${folder}/${name}`, [new TextEncoder().encode(text)]);

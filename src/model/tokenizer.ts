@@ -11,6 +11,7 @@ import { cleanUpSpaces } from "./tokenization/cleanUp.ts";
 import { mergeConfig, namedToken, readMaxLength, readSide } from "./tokenizerConfig.ts";
 import { readTokenizerFiles, sourceFile } from "./tokenizerFiles.ts";
 import { buildPipeline, type Pipeline } from "./tokenizerPipeline.ts";
+import { requireThat } from "../tensor/requireTensors.ts";
 
 /** How `Tokenizer.encode` pads and cuts rows, as transformers' tokenizers do. */
 export interface EncodeOptions {
@@ -127,6 +128,14 @@ export class Tokenizer {
     ids: ArrayLike<number>,
     options: { readonly skipSpecialTokens?: boolean | undefined } = {},
   ): string {
+    const isMany = typeof ids === "object" && ids !== null && "length" in ids;
+    requireThat(
+      isMany,
+      "decode",
+      "ids must be an array of whole numbers",
+      ids,
+      "Pass the ids of one text.",
+    );
     const known = Array.from(ids).filter((id) => {
       if (!Number.isInteger(id)) {
         throw new TokenizerError(`decode: ids must be whole numbers, got ${JSON.stringify(id)}`);

@@ -3,6 +3,7 @@
 import { gradientNormForward } from "../kernels/optimizer/gradientNorm.ts";
 import { ArgumentError, DtypeError } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { requireThat } from "../tensor/requireTensors.ts";
 
 /** What `clipGradNorm` gives; both tensors live on the gradients' device. */
 export interface Clipped {
@@ -27,6 +28,9 @@ export function clipGradNorm(
   maxNorm: number,
   unscale = 1,
 ): Clipped {
+  const isMany = Array.isArray(gradients) || gradients instanceof Map;
+  const cure = "Pass those of gradients, or use gradients.clip(maxNorm).";
+  requireThat(isMany, "clipGradNorm", "gradients must be an array or a Map", gradients, cure);
   const tensors = [...gradients.values()];
   const [first] = tensors;
   if (first === undefined) {

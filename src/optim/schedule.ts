@@ -3,6 +3,7 @@
 
 import { ArgumentError } from "../tensor/errors.ts";
 import { checkOptions, type ScheduleOptions } from "./scheduleOptions.ts";
+import { requireThat } from "../tensor/requireTensors.ts";
 
 /** Schedules that follow the count of updates, by transformers' names (lr_scheduler_type). */
 export type CountedSchedule =
@@ -168,6 +169,9 @@ export function readsMetrics(type: SchedulerType): type is MetricSchedule {
  * @throws {ArgumentError} for an option that the schedule does not have, or that it needs and lacks
  */
 export function scheduleFactor(settings: ScheduleSettings, s: number): number {
+  const isObject = typeof settings === "object" && settings !== null;
+  const cure = "Pass { type, warmupSteps, totalSteps }.";
+  requireThat(isObject, "scheduleFactor", "settings must be an object", settings, cure);
   const { type, warmupSteps, totalSteps, learningRate = 1, options = {} } = settings;
   checkOptions(type, options);
   if (type === "polynomial" && !(learningRate > (options.lrEnd ?? 1e-7))) {

@@ -22,6 +22,7 @@ import type { HubOptions } from "../hub/options.ts";
 import { configCure } from "../model/missingWeights.ts";
 import { openModelFolder, type ModelSource } from "../model/modelFolder.ts";
 import { locateModel } from "../model/pretrained.ts";
+import { requireThat } from "../tensor/requireTensors.ts";
 
 export type { Activation, ModelType };
 
@@ -120,6 +121,14 @@ export class T5Config {
     options: { readonly source?: string; readonly overrides?: JsonObject | undefined } = {},
   ): T5Config {
     const { source = "config.json" } = options;
+    const isObject = typeof object === "object" && object !== null;
+    requireThat(
+      isObject,
+      "T5Config",
+      "config must be an object",
+      object,
+      "Pass what config.json holds.",
+    );
     const overrides = canonical("config overrides", options.overrides ?? {});
     const raw = withModelDefaults(withReplaced(canonical(source, object), overrides));
     return new T5Config(raw, source, overrides);

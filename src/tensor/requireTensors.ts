@@ -33,6 +33,20 @@ export function requireNumber(op: string, name: string, s: unknown, other: strin
   );
 }
 
+/**
+ * What a program without types may pass for anything else.
+ * @throws {ArgumentError} unless `holds`
+ */
+export function requireThat(
+  holds: boolean,
+  op: string,
+  must: string,
+  got: unknown,
+  cure: string,
+): void {
+  if (!holds) throw new ArgumentError(`${op}: ${must}, got ${describe(got)}. ${cure}`);
+}
+
 function describe(x: unknown): string {
   if (typeof x === "number" || typeof x === "boolean") return String(x);
   if (typeof x === "string") return "a text";

@@ -44,6 +44,7 @@ import { TrainerState } from "./trainerState.ts";
 import type { TrainableModel } from "./trainableModel.ts";
 import type { EvaluateOptions, TrainerTokenizer } from "./trainerInterface.ts";
 import { trainLoop, type TrainOptions, type TrainOutput } from "./trainLoop.ts";
+import { requireThat } from "../tensor/requireTensors.ts";
 
 /** What a Trainer is made of; only `model` is required. */
 export interface TrainerOptions {
@@ -111,6 +112,10 @@ export class Trainer {
 
   /** @throws {ArgumentError} for arguments that are wrong or contradict each other */
   constructor(options: TrainerOptions) {
+    const { model } = (options ?? {}) as Partial<TrainerOptions>;
+    const isModel = typeof model?.forward === "function";
+    const cure = "Call new Trainer({ model, args, trainDataset }).";
+    requireThat(isModel, "Trainer", "options must hold a model with forward()", options, cure);
     this.model = options.model;
     this.#args = trainingArguments(options.args);
     this.#pushes = new HubPushes(this.args);

@@ -104,6 +104,37 @@ const slips: readonly (readonly [string, () => unknown, string])[] = [
     () => new gl.AdamW({}),
     "AdamW: parameters must be an array of tensors or a Map, got object. Pass model.parameters().",
   ],
+  [
+    "no gradients",
+    () => gl.clipGradNorm(),
+    "clipGradNorm: gradients must be an array or a Map, got undefined.",
+  ],
+  [
+    "a tensor for a function",
+    () => gl.checkpoint(x),
+    "checkpoint: fn must be a function of the inputs, got an object.",
+  ],
+  [
+    "inputs without an array",
+    () => gl.checkpoint(gl.relu, x),
+    "checkpoint: inputs must be an array of tensors",
+  ],
+  [
+    "torch's name of a dtype",
+    () => gl.cast(x, "float16"),
+    "cast: dtype must be one of f32, f16, bf16,",
+  ],
+  [
+    "no model",
+    () => new gl.Trainer(),
+    "Trainer: options must hold a model with forward(), got undefined.",
+  ],
+  [
+    "a model for the options",
+    () => new gl.Trainer({ forward: 1 }),
+    "Trainer: options must hold a model",
+  ],
+  ["no config", () => gl.T5Config.fromJSON(), "T5Config: config must be an object, got undefined."],
   ["no parameter", () => new gl.AdamW([undefined]), "AdamW: 0 must be a tensor, got undefined."],
 ];
 
@@ -117,6 +148,44 @@ describe("a slip", () => {
     }
     expect(thrown).toBeInstanceOf(GradloomError);
     expect((thrown as Error).message).toContain(message);
+  });
+
+  it.each([
+    [
+      "loadDataset()",
+      () => gl.loadDataset(),
+      "loadDataset: source must be the path of a folder or a Hub id, got undefined",
+    ],
+    [
+      "an unknown option",
+      () => gl.loadDataset("examples/data", { maxRow: 3 }),
+      "every option must be known, got maxRow. Did you mean maxRows?",
+    ],
+    ["preprocess()", () => gl.preprocess(), "preprocess: dataset must hold rows, got undefined."],
+    [
+      "rows without a split",
+      () => gl.preprocess([{ dialogue: "a" }], {}),
+      "preprocess: dataset must hold rows, got an array.",
+    ],
+    [
+      "no tokenizer",
+      () => gl.Tokenizer.fromPretrained(),
+      "fromPretrained: source must be a folder, a Hub id or a Map of files",
+    ],
+    [
+      "gradcheck of a tensor",
+      () => gl.gradcheck(x),
+      "gradcheck: fn must be a function of the inputs, got an object.",
+    ],
+  ] as const)("%s is named", async (_, act, message) => {
+    await expect(act()).rejects.toThrow(message);
+  });
+
+  it("a text for ids is named", async () => {
+    const tokenizer = await gradloom.Tokenizer.fromPretrained("examples/model");
+    expect(() => gl.Tokenizer.prototype.decode.call(tokenizer)).toThrow(
+      "decode: ids must be an array",
+    );
   });
 
   it.each([undefined, {}, { device: "cpu" }])(

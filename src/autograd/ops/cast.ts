@@ -1,8 +1,8 @@
 // Conversion between dtypes; gradients are converted back.
 
 import { castForward } from "../../kernels/pointwise/cast.ts";
-import { isFloat, isHalf, type Dtype } from "../../tensor/dtype.ts";
-import { requireTensors } from "../../tensor/requireTensors.ts";
+import { dtypes, isFloat, isHalf, type Dtype } from "../../tensor/dtype.ts";
+import { requireTensors, requireThat } from "../../tensor/requireTensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
 
@@ -14,6 +14,13 @@ import { record } from "../tape.ts";
  */
 export function cast(x: Tensor, dtype: Dtype): Tensor {
   requireTensors("cast", { x });
+  requireThat(
+    Object.hasOwn(dtypes, dtype),
+    "cast",
+    `dtype must be one of ${Object.keys(dtypes).join(", ")}`,
+    dtype,
+    "float16 is f16 here, bfloat16 is bf16.",
+  );
   const output = castForward(x, dtype);
   if (!isFloat(dtype)) return output;
   const back = isHalf(x.dtype) ? "f32" : x.dtype;
