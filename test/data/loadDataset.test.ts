@@ -259,3 +259,11 @@ describe("a dataset of the Hub", () => {
     }
   });
 });
+
+it("refuses a configuration whose name is no text", async () => {
+  const root = folder();
+  await mkdir(root, { recursive: true });
+  await writeFile(join(root, "train.csv"), "dialogue,summary\na,b\n");
+  await writeFile(join(root, "README.md"), "---\nconfigs:\n- config_name:\n    a: 1\n---\n");
+  await expect(loadDataset(root)).rejects.toThrow("README.md: config_name must be a text, got");
+});

@@ -43,7 +43,7 @@ export async function readCard(texts: ReadonlyMap<string, string>): Promise<Card
   const infos: unknown[] = Array.isArray(info) ? info : isObject(info) ? [info] : [];
   return {
     configurations: ((configs ?? []) as unknown[]).map(configuration),
-    infoNames: infos.filter(isObject).map((each) => String(each.config_name ?? "default")),
+    infoNames: infos.filter(isObject).map((each) => nameOf(each.config_name ?? "default")),
   };
 }
 
@@ -68,6 +68,12 @@ async function parseYaml(file: string, text: string): Promise<Record<string, unk
   throw new DatasetError(`${file}: its head must hold keys and values, got ${shown(value)}.`);
 }
 
+/** YAML reads 2024 and yes as what they look like; a list or keys are no name. */
+function nameOf(name: unknown): string {
+  if (typeof name !== "object") return String(name);
+  throw new DatasetError(`README.md: config_name must be a text, got ${shown(name)}. Correct it.`);
+}
+
 function configuration(value: unknown): Configuration {
   if (!isObject(value) || value.config_name === undefined || value.config_name === null) {
     throw new DatasetError(
@@ -75,7 +81,7 @@ function configuration(value: unknown): Configuration {
     );
   }
   const { config_name, data_files, data_dir, default: isDefault, ...parameters } = value;
-  const name = String(config_name);
+  const name = nameOf(config_name);
   if (data_dir !== undefined && data_dir !== null && typeof data_dir !== "string") {
     throw new DatasetError(
       `README.md: data_dir of the configuration ${name} must be a folder, got ${shown(data_dir)}.`,
