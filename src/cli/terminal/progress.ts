@@ -140,7 +140,9 @@ function startLines(
   return {
     update(done, detail = "") {
       const due = performance.now() - lastLine >= 1000 * LINE_INTERVAL;
-      if (done !== last && (due || done === total)) line(done, detail);
+      // One short piece of work needs no sign that it is done.
+      const isLast = done === total && (total > 1 || lastLine !== started);
+      if (done !== last && (due || isLast)) line(done, detail);
       last = done;
     },
     stop: () => undefined,
