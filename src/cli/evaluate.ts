@@ -1,9 +1,7 @@
 // gradloom evaluate: ROUGE of a model's summaries on a split of a dataset.
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { bootstrapAggregate, rougeMeans, rougeSamples } from "../eval/rouge.ts";
-import { openDevice } from "../kernels/openDevice.ts";
-import { Tokenizer } from "../model/tokenizer.ts";
 import { DatasetError } from "../tensor/errors.ts";
 import { SPLITS, type Split } from "../data/dataset.ts";
 import { targetText } from "../data/prompt.ts";
@@ -18,22 +16,18 @@ import {
 } from "./datasetOptions.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import type { ProcessGroup } from "../distributed/processGroup.ts";
-import { fetchModel, fetchTokenizer, MODEL_HELP, revisionOption, tokenizerOption } from "./hub.ts";
-import { adapterOption, loadForGeneration } from "./lora.ts";
+import { MODEL_HELP, revisionOption, tokenizerOption } from "./hub.ts";
+import { adapterOption } from "./lora.ts";
 import { generationOf, inferenceOptions, type InferenceFlags } from "./inferenceFlags.ts";
+import { loadInferenceModel, type ModelFlags } from "./inferenceModel.ts";
 import { jsonOption, wholeNumber } from "./options.ts";
 import { interruptSignal } from "./terminal/interruption.ts";
 import { Output } from "./terminal/output.ts";
 import { startProgress } from "./terminal/progress.ts";
-import { deviceOptionsOf, rankZeroFirst, shareOf, withProcessGroup } from "./processGroup.ts";
+import { rankZeroFirst, shareOf, withProcessGroup } from "./processGroup.ts";
 import { summarizeRows } from "./summaries.ts";
-import { Option } from "commander";
 
-interface EvaluateOptions extends DatasetFlags, InferenceFlags {
-  readonly model: string;
-  readonly revision?: string;
-  readonly tokenizerName?: string;
-  readonly adapter?: string;
+interface EvaluateOptions extends DatasetFlags, ModelFlags, InferenceFlags {
   readonly split: Split;
   readonly rougeRows?: number;
   readonly perDeviceEvalBatchSize: number;
@@ -76,7 +70,7 @@ async function evaluateIn(
 ): Promise<void> {
   const signal = interruptSignal();
   const columns = columnsOf(options);
-  const { split, revision } = options;
+  const { split } = options;
   const used = { splits: [split], maxRows: { [split]: options.rougeRows } };
   const fetch = () => fetchDataset(options, signal, used);
   const dataset = (await rankZeroFirst(group, fetch))[split];
@@ -86,17 +80,7 @@ async function evaluateIn(
     );
   }
   const { rows } = dataset;
-  const folder = await rankZeroFirst(group, () => fetchModel(options.model, { revision, signal }));
-  const device = await openDevice(options.device, deviceOptionsOf(options.device, options.threads));
-  const tokenizerFolder = await rankZeroFirst(group, () =>
-    fetchTokenizer(folder, options.tokenizerName, signal),
-  );
-  const tokenizer = await Tokenizer.fromPretrained(tokenizerFolder);
-  const model = await loadForGeneration(folder, {
-    device,
-    adapter: options.adapter,
-    dtype: options.dtype,
-  });
+  const { device, tokenizer, model } = await loadInferenceModel(group, options, signal);
   const share = shareOf(rows, options.perDeviceEvalBatchSize, group).length;
   const progress = startProgress("summaries", share, { quiet: group.rank > 0 });
   const predictions = await summarizeRows(model, tokenizer, rows, {

@@ -4,35 +4,24 @@ import { readFile } from "node:fs/promises";
 import { addAbortSignal } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { Command } from "commander";
-import { openDevice } from "../kernels/openDevice.ts";
-import { Tokenizer } from "../model/tokenizer.ts";
 import { DatasetError } from "../tensor/errors.ts";
 import { fillTemplate, INFERENCE_TEMPLATE } from "../data/prompt.ts";
 import { configOptions } from "./commandLine/options.ts";
 import { EXAMPLE_MODEL } from "./example.ts";
-import { fetchModel, fetchTokenizer, MODEL_HELP, revisionOption, tokenizerOption } from "./hub.ts";
-import { adapterOption, loadForGeneration } from "./lora.ts";
+import { MODEL_HELP, revisionOption, tokenizerOption } from "./hub.ts";
+import { adapterOption } from "./lora.ts";
 import type { ProcessGroup } from "../distributed/processGroup.ts";
 import { generationOf, inferenceOptions, type InferenceFlags } from "./inferenceFlags.ts";
+import { loadInferenceModel, type ModelFlags } from "./inferenceModel.ts";
 import { jsonOption } from "./options.ts";
 import { truncationOf } from "./summaries.ts";
-import {
-  deviceOptionsOf,
-  gatherShares,
-  rankZeroFirst,
-  shareOf,
-  withProcessGroup,
-} from "./processGroup.ts";
+import { gatherShares, shareOf, withProcessGroup } from "./processGroup.ts";
 import { templateOption } from "./templateOption.ts";
 import { interruptSignal } from "./terminal/interruption.ts";
 import { Output } from "./terminal/output.ts";
 import { startProgress, type Progress } from "./terminal/progress.ts";
 
-interface SummarizeOptions extends InferenceFlags {
-  readonly model: string;
-  readonly revision?: string;
-  readonly tokenizerName?: string;
-  readonly adapter?: string;
+interface SummarizeOptions extends ModelFlags, InferenceFlags {
   readonly promptTemplate: string;
   readonly json: boolean;
 }
@@ -75,24 +64,15 @@ async function summarizeIn(
   }
   const signal = interruptSignal();
   const dialogues = await readDialogues(files, signal);
-  const { revision } = options;
-  const folder = await rankZeroFirst(group, () => fetchModel(options.model, { revision, signal }));
-  const device = await openDevice(options.device, deviceOptionsOf(options.device, options.threads));
-  const tokenizerFolder = await rankZeroFirst(group, () =>
-    fetchTokenizer(folder, options.tokenizerName, signal),
-  );
-  const tokenizer = await Tokenizer.fromPretrained(tokenizerFolder);
-  const model = await loadForGeneration(folder, {
-    device,
-    adapter: options.adapter,
-    dtype: options.dtype,
-  });
+  const { device, tokenizer, model } = await loadInferenceModel(group, options, signal);
   const generation = await generationOf(options);
   const own: { source: string; summary: string }[] = [];
   const show = ({ source, summary }: { source: string; summary: string }): void =>
     output.print(dialogues.length > 1 ? `${source}: ${summary}` : summary);
   const share = shareOf(dialogues, 1, group);
-  const progress = startProgress("summarise", share.length, { quiet: group.rank > 0 });
+  const progress = startProgress("summarise", share.length, {
+    ...{ quiet: group.rank > 0, brief: share.length === 1 },
+  });
   for (const { source, dialogue } of share) {
     const prompt = fillTemplate(options.promptTemplate, { dialogue });
     const { inputIds, attentionMask } = tokenizer.encode(

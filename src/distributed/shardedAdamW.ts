@@ -6,7 +6,8 @@ import { adamwInPlace } from "../kernels/optimizer/adamw.ts";
 import { gradientNormForward } from "../kernels/optimizer/gradientNorm.ts";
 import { checkedOptions, decays, type AdamWOptions } from "../optim/adamw.ts";
 import { checkedParameters } from "../optim/parameters.ts";
-import { Gradients } from "../optim/gradients.ts";
+import type { Gradients } from "../optim/gradients.ts";
+import { nextGradients } from "../optim/gradients.ts";
 import { planPacks } from "../optim/pack.ts";
 import { byteLength, type StorageArray } from "../tensor/dtype.ts";
 import { keep, scope } from "../tensor/scope.ts";
@@ -22,6 +23,7 @@ export class ShardedAdamW {
   readonly shards: readonly Shard[];
   readonly #group: ProcessGroup;
   readonly #options: ReturnType<typeof checkedOptions>;
+  #gradients: Gradients | null = null;
   #scale: Tensor | null = null;
 
   /**
@@ -49,10 +51,8 @@ export class ShardedAdamW {
 
   /** Begins an update: gradients of zero that lie in the shards' packs. */
   zeroGradIn(): Gradients {
-    return new Gradients(
-      this,
-      this.shards.map(({ pack }) => pack),
-    );
+    const packs = this.shards.map(({ pack }) => pack);
+    return (this.#gradients = nextGradients(this.#gradients, this, packs));
   }
 
   /**
@@ -144,6 +144,7 @@ export class ShardedAdamW {
 
   /** Frees the moments; the parameters stay. */
   dispose(): void {
+    this.#gradients?.dispose();
     this.#scale?.dispose();
     for (const { p, m, v, gradient } of this.shards)
       for (const x of [p, m, v, gradient]) x.dispose();

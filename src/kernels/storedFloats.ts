@@ -41,10 +41,18 @@ export const storedFloats = {
   },
 } as const satisfies Readonly<Record<StoredFloat, StoredFloatFacts>>;
 
-interface Codec {
-  /** Of one element, in TypeScript. */
-  widen(bits: number): number;
+/** Of one element, in TypeScript: stored to number and back. */
+export interface ElementCodec {
+  widen(stored: number): number;
   narrow(value: number): number;
+}
+
+const same = (value: number): number => value;
+
+/** Of elements that are stored as the numbers they are. */
+export const plainCodec: ElementCodec = { widen: same, narrow: same };
+
+interface Codec extends ElementCodec {
   /** The functions of WGSL, and what they are in: a word to the two elements that it holds, back, and a number rounded. */
   readonly snippet: WgslSnippet;
   readonly unpack: string;

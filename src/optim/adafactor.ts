@@ -3,11 +3,11 @@
 
 import { adafactorInPlace } from "../kernels/optimizer/adafactor.ts";
 import { isHalf } from "../tensor/dtype.ts";
-import { ArgumentError, AutogradError } from "../tensor/errors.ts";
+import { ArgumentError } from "../tensor/errors.ts";
 import { keep, scope } from "../tensor/scope.ts";
 import { zeros, type Tensor } from "../tensor/tensor.ts";
 import { decays } from "./adamw.ts";
-import { Gradients } from "./gradients.ts";
+import { Gradients, nextGradients } from "./gradients.ts";
 import type { Pack } from "./pack.ts";
 import { checkedParameters } from "./parameters.ts";
 
@@ -134,12 +134,7 @@ export class Adafactor {
 
   /** @internal `zeroGrad` with gradients in packs of the caller's. */
   zeroGradIn(buckets: readonly Pack[]): Gradients {
-    if (this.#gradients !== null && !this.#gradients.disposed) {
-      throw new AutogradError(
-        "zeroGrad: the gradients of the update before must be disposed, got open ones. Call gradients.dispose() after step.",
-      );
-    }
-    this.#gradients = new Gradients(this, buckets);
+    this.#gradients = nextGradients(this.#gradients, this, buckets);
     return this.#gradients;
   }
 

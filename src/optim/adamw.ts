@@ -1,10 +1,10 @@
 // AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101; torch.optim.AdamW) over packs of parameters.
 
 import { adamwInPlace } from "../kernels/optimizer/adamw.ts";
-import { ArgumentError, AutogradError } from "../tensor/errors.ts";
+import { ArgumentError } from "../tensor/errors.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { Gradients } from "./gradients.ts";
+import { Gradients, nextGradients } from "./gradients.ts";
 import { checkedParameters } from "./parameters.ts";
 import { moveIntoPack, packedZeros, partOf, planPacks, rangeOf, type Pack } from "./pack.ts";
 
@@ -102,13 +102,8 @@ export class AdamW {
 
   /** @internal `zeroGrad` with gradients in packs of the caller's besides those of the optimizer. */
   zeroGradIn(buckets: readonly Pack[]): Gradients {
-    if (this.#gradients !== null && !this.#gradients.disposed) {
-      throw new AutogradError(
-        "zeroGrad: the gradients of the update before must be disposed, got open ones. Call gradients.dispose() after step.",
-      );
-    }
     const packs = this.#groups.filter(({ p }) => p !== null).map(({ pack }) => pack);
-    this.#gradients = new Gradients(this, [...packs, ...buckets]);
+    this.#gradients = nextGradients(this.#gradients, this, [...packs, ...buckets]);
     return this.#gradients;
   }
 

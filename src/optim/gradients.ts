@@ -235,3 +235,22 @@ export class Gradients {
     );
   }
 }
+
+/**
+ * Gradients of zero for the next update.
+ * @internal
+ * @param before those of the update before, if there was one
+ * @throws {AutogradError} while those are not disposed
+ */
+export function nextGradients(
+  before: Gradients | null,
+  optimizer: object,
+  packs: readonly Pack[],
+): Gradients {
+  if (before !== null && !before.disposed) {
+    throw new AutogradError(
+      "zeroGrad: the gradients of the update before must be disposed, got open ones. Call gradients.dispose() after step.",
+    );
+  }
+  return new Gradients(optimizer, packs);
+}

@@ -77,3 +77,14 @@ function reasonOf(signal: AbortSignal | undefined): Error {
   if (signal?.aborted) return signal.reason as Error;
   return new DOMException("interrupted on another rank", "AbortError");
 }
+
+/** Runs what all ranks do together. An error ends them all, for they would wait for this one; being interrupted is agreed upon. */
+export async function endingAll<T>(group: ProcessGroup, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const isAgreed = error instanceof Error && error.name === "AbortError";
+    if (group.size > 1 && !isAgreed) group.abort(error);
+    throw error;
+  }
+}

@@ -1,15 +1,10 @@
 // Trainer: a model, its data and its arguments (transformers' Trainer, docs/guide/hugging-face-semantics.md 3).
 
 import type { GenerationOptions } from "../generation/options.ts";
-import type { PushOptions, PushResult } from "../hub/push.ts";
+import type { PushResult } from "../hub/push.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { isNode } from "../tensor/runtime.ts";
-import {
-  absoluteSteps,
-  trainingArguments,
-  type TrainingArguments,
-  type TrainingArgumentsInput,
-} from "./arguments/arguments.ts";
+import { absoluteSteps, trainingArguments, type TrainingArguments } from "./arguments/arguments.ts";
 import {
   batchCount,
   defaultCollator,
@@ -22,8 +17,8 @@ import {
   defaultFlow,
   type CallbackEvent,
   type CallbackInfo,
-  type TrainerCallback,
 } from "./callbacks.ts";
+import { endingAll } from "./agreement.ts";
 import { batchSizeToResume, withFittingBatch } from "./autoBatch.ts";
 import { lockOutputFolder } from "./checkpoint/outputLock.ts";
 import { checkedCollator } from "./checkedCollator.ts";
@@ -31,7 +26,7 @@ import { evaluationLoop, type ComputeMetrics, type EvalPrediction } from "./eval
 import { evaluationGeneration } from "./evaluationGeneration.ts";
 import { groupedByLength, indexed, type Reordered } from "./lengths.ts";
 import { singleProcess, type ProcessGroup } from "../distributed/processGroup.ts";
-import { checkedWire, type WireDtype } from "../distributed/wire.ts";
+import type { WireDtype } from "../distributed/wire.ts";
 import { inTraining } from "./mode.ts";
 import { modelCard, writeModelCard, type ModelCardOptions } from "./modelCard/modelCard.ts";
 import { writeMetrics, writeState } from "./output/runFiles.ts";
@@ -40,50 +35,16 @@ import { checkOtherWeights, saveModelFiles } from "./output/savedModel.ts";
 import { autocastOf } from "./precision.ts";
 import { reporterNames, reportersOf } from "./reporters.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
+import {
+  checkFit,
+  checkOptions,
+  type TrainerOptions,
+  type TrainerPushOptions,
+} from "./trainerOptions.ts";
 import { TrainerState } from "./trainerState.ts";
 import type { TrainableModel } from "./trainableModel.ts";
 import type { EvaluateOptions, TrainerTokenizer } from "./trainerInterface.ts";
 import { trainLoop, type TrainOptions, type TrainOutput } from "./trainLoop.ts";
-import { requireThat } from "../tensor/requireTensors.ts";
-
-/** What a Trainer is made of; only `model` is required. */
-export interface TrainerOptions {
-  /** Trained in place. */
-  readonly model: TrainableModel;
-  /** See {@link TrainingArguments}. */
-  readonly args?: TrainingArgumentsInput;
-  /** Array, { length, get(i) }, or async iterable of { inputIds, attentionMask?, labels }. */
-  readonly trainDataset?: TrainDataset;
-  readonly evalDataset?: TrainDataset;
-  /** Its pad id fills up batches, and its files go into checkpoints. */
-  readonly tokenizer?: TrainerTokenizer;
-  readonly callbacks?: readonly TrainerCallback[];
-  /** Figures of an evaluation besides its loss, for the log and for metricForBestModel. */
-  readonly computeMetrics?: ComputeMetrics;
-  /** Rows to batches; pads rows whose lengths differ when left out. */
-  readonly collator?: Collator;
-  /**
-   * Processes that train the model together, from `openProcessGroup`; batch sizes are each one's own. Default: this process
-   * alone. An error in one of several ends them all.
-   */
-  readonly processGroup?: ProcessGroup;
-  /**
-   * What travels between the processes of a group: "bf16" halves the bytes and rounds each gradient twice, off by up to 2^-8 of
-   * the ranks' magnitudes. Default "f32".
-   */
-  readonly gradientWire?: WireDtype;
-  /**
-   * 1 deals the optimizer's moments out over the processes of a group (ZeRO-1, Rajbhandari et al. 2020): each keeps 1/n of them.
-   * Weights and figures are those of 0, to rounding, and so are checkpoints. Default 0: each keeps all.
-   */
-  readonly zeroStage?: 0 | 1;
-}
-
-/** How `Trainer.pushToHub` pushes, and what its card says. */
-export interface TrainerPushOptions
-  extends
-    ModelCardOptions,
-    Pick<PushOptions, "commitMessage" | "token" | "revision" | "onProgress" | "signal"> {}
 
 /**
  * Trains and evaluates a model, as transformers' Seq2SeqTrainer does: the same arguments, order of events, log records and
@@ -112,12 +73,10 @@ export class Trainer {
 
   /** @throws {ArgumentError} for arguments that are wrong or contradict each other */
   constructor(options: TrainerOptions) {
-    const { model } = (options ?? {}) as Partial<TrainerOptions>;
-    const isModel = typeof model?.forward === "function";
-    const cure = "Call new Trainer({ model, args, trainDataset }).";
-    requireThat(isModel, "Trainer", "options must hold a model with forward()", options, cure);
+    checkOptions(options);
     this.model = options.model;
     this.#args = trainingArguments(options.args);
+    checkFit(options, this.args);
     this.#pushes = new HubPushes(this.args);
     this.trainDataset = options.trainDataset;
     this.evalDataset = options.evalDataset;
@@ -128,36 +87,14 @@ export class Trainer {
     this.computeMetrics = options.computeMetrics;
     const callbacks = options.callbacks ?? [];
     this.group = options.processGroup ?? singleProcess;
-    this.gradientWire = checkedWire(options.gradientWire ?? "f32");
-    this.zeroStage = checkedStage(options.zeroStage ?? 0);
+    this.gradientWire = options.gradientWire ?? "f32";
+    this.zeroStage = options.zeroStage ?? 0;
     this.state = this.#freshState();
     this.callbacks = new CallbackHandler([
       defaultFlow,
       ...callbacks,
       ...(this.group.rank === 0 ? reportersOf(this.args, callbacks) : []),
     ]);
-    if (this.args.gradientCheckpointing && !this.model.gradientCheckpointingEnable) {
-      throw new ArgumentError(
-        "gradientCheckpointing: needs a model with gradientCheckpointingEnable(), got one without. Pass false.",
-      );
-    }
-    if (this.args.neftuneNoiseAlpha !== null && this.model.neftuneNoiseAlpha === undefined) {
-      throw new ArgumentError(
-        `neftuneNoiseAlpha: needs a model with neftuneNoiseAlpha, got one without. Leave it out.`,
-      );
-    }
-    const { kind } = this.model.device;
-    if (this.args.useCpu && kind !== "cpu") {
-      throw new ArgumentError(
-        `useCpu: needs a model on the cpu device, got one on ${kind}. Load it with openDevice("cpu").`,
-      );
-    }
-    const { evalStrategy } = this.args;
-    if (evalStrategy !== "no" && this.evalDataset === undefined) {
-      throw new ArgumentError(
-        `evalStrategy: needs evalDataset, got "${evalStrategy}" without one. Pass evalDataset, or "no".`,
-      );
-    }
     this.#initialised = this.notify("onInitEnd");
     this.#initialised.catch(() => undefined); // thrown by the first call that awaits it
   }
@@ -422,24 +359,6 @@ export class Trainer {
   }
 }
 
-function checkedStage(stage: 0 | 1): 0 | 1 {
-  if (stage === 0 || stage === 1) return stage;
-  throw new ArgumentError(
-    `zeroStage: must be 0 or 1, got ${JSON.stringify(stage)}. Gradients and weights (stages 2 and 3) are not dealt out here.`,
-  );
-}
-
-/** Runs what all ranks do together. An error ends them all, for they would wait for this one; being interrupted is agreed upon. */
-async function endingAll<T>(group: ProcessGroup, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const isAgreed = error instanceof Error && error.name === "AbortError";
-    if (group.size > 1 && !isAgreed) group.abort(error);
-    throw error;
-  }
-}
-
 /** Without what is undefined. */
 function given<T extends object>(options: T): T {
   const entries = Object.entries(options).filter(([, value]) => value !== undefined);
@@ -456,6 +375,8 @@ export type {
   EvalPrediction,
   EvaluateOptions,
   ModelCardOptions,
+  TrainerOptions,
+  TrainerPushOptions,
   TrainerTokenizer,
   TrainOptions,
   TrainOutput,

@@ -150,6 +150,8 @@ describe("summarize", () => {
     expect(summaries).toHaveLength(1);
     expect(summaries[0]!.source).toBe("stdin");
     expect(summaries[0]!.summary.length).toBeGreaterThan(0);
+    // One dialogue that is done at once leaves no line of progress: stderr is for what went wrong.
+    expect(stderr).not.toContain("summarise:");
   });
 
   it("refuses an empty dialogue", () => expectFailure(["summarize"], 1, ["stdin"]));

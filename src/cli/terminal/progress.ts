@@ -21,11 +21,12 @@ const LINE_INTERVAL = 5;
 export function startProgress(
   label: string,
   total: number,
-  { begin = 0, stream = process.stderr, quiet = false }: ProgressOptions = {},
+  { begin = 0, stream = process.stderr, quiet = false, brief = false }: ProgressOptions = {},
 ): Progress {
   if (quiet) return { update: () => undefined, stop: () => undefined };
-  const start = stream.isTTY ? startBar : startLines;
-  return start(printable(label), total, begin, stream);
+  const shown = printable(label);
+  if (stream.isTTY) return startBar(shown, total, begin, stream);
+  return startLines(shown, total, begin, stream, brief);
 }
 
 export interface ProgressOptions {
@@ -33,6 +34,8 @@ export interface ProgressOptions {
   readonly stream?: NodeJS.WriteStream;
   /** Shows nothing: another process of the group does. */
   readonly quiet?: boolean;
+  /** In a pipe, says nothing of work that is done before its first line is due. */
+  readonly brief?: boolean;
 }
 
 function startBar(
@@ -126,6 +129,7 @@ function startLines(
   total: number,
   begin: number,
   stream: NodeJS.WritableStream,
+  brief: boolean,
 ): Progress {
   const started = performance.now();
   let lastLine = started;
@@ -140,8 +144,7 @@ function startLines(
   return {
     update(done, detail = "") {
       const due = performance.now() - lastLine >= 1000 * LINE_INTERVAL;
-      // One short piece of work needs no sign that it is done.
-      const isLast = done === total && (total > 1 || lastLine !== started);
+      const isLast = done === total && !(brief && lastLine === started);
       if (done !== last && (due || isLast)) line(done, detail);
       last = done;
     },

@@ -151,6 +151,42 @@ fn ${along}Of${capital(name)}(tile: Tile, row: u32, column: u32) -> vec4<f32> {
     return snippet;
   };
 
+  /** Adds to a lane's sums the rows of a tile, weighted; `count` of them a column, from the panels' product. */
+  const weighted = (
+    name: string,
+    along: "query" | "key",
+    { count, product, add }: Readonly<Record<"count" | "product" | "add", string>>,
+  ): WgslSnippet => {
+    const [rows, lanes] = along === "key" ? ["KEYS", "KEY_LANES"] : ["QUERIES", "QUERY_LANES"];
+    const read = `${along}Of${capital(name)}(tile, i / ${lanes}, first + i % ${lanes})`;
+    return {
+      uses: [tiles, readerOf(name, along)],
+      source: /* wgsl */ `
+fn addWeighted${capital(name)}(
+  sums: ptr<function, array<vec4<f32>, ${count} * COLUMNS>>, tile: Tile, lane: Lane, firstColumn: u32,
+) {
+  for (var c = 0u; c < COLUMNS; c++) {
+    let first = firstColumn + c * ${lanes};
+    var parts = vec2<u32>();
+    for (var m = 0u; m < PER_LANE; m++) { parts.x = max(parts.x, magnitude(laneWeights[m])); }
+    for (var i = lane.local; i < ${rows} * ${lanes}; i += WG) {
+      parts.y = max(parts.y, magnitude(${read}));
+    }
+    let exponents = exponentsOf(parts);
+    for (var m = 0u; m < PER_LANE; m++) {
+      let row = lane.query * PER_LANE + m;
+      putLeft(row * LEFT_STRIDE + 4u * lane.key, halfs(laneWeights[m], exponents.x));
+    }
+    for (var i = lane.local; i < ${rows} * ${lanes}; i += WG) {
+      let x = ${read};
+      putRight(i / ${lanes} * RIGHT_STRIDE + i % ${lanes} * 4u, halfs(x, exponents.y));
+    }${product}
+    ${add}
+  }
+}`,
+    };
+  };
+
   return {
     tileProducts: (query, key) => ({
       uses: [tiles, readerOf(query, "query"), readerOf(key, "key")],
@@ -181,63 +217,31 @@ fn ${query}Dot${capital(key)}(sums: ptr<function, array<vec4<f32>, PER_LANE>>, t
   }
 }`,
     }),
-    weightedKeys: (key) => ({
-      uses: [tiles, readerOf(key, "key")],
-      source: /* wgsl */ `
-fn addWeighted${capital(key)}(
-  sums: ptr<function, array<vec4<f32>, PER_LANE * COLUMNS>>, tile: Tile, lane: Lane, firstColumn: u32,
-) {
-  for (var c = 0u; c < COLUMNS; c++) {
-    let first = firstColumn + c * KEY_LANES;
-    var parts = vec2<u32>();
-    for (var m = 0u; m < PER_LANE; m++) { parts.x = max(parts.x, magnitude(laneWeights[m])); }
-    for (var i = lane.local; i < KEYS * KEY_LANES; i += WG) {
-      parts.y = max(parts.y, magnitude(keyOf${capital(key)}(tile, i / KEY_LANES, first + i % KEY_LANES)));
-    }
-    let exponents = exponentsOf(parts);
-    for (var m = 0u; m < PER_LANE; m++) {
-      let row = lane.query * PER_LANE + m;
-      putLeft(row * LEFT_STRIDE + 4u * lane.key, halfs(laneWeights[m], exponents.x));
-    }
-    for (var i = lane.local; i < KEYS * KEY_LANES; i += WG) {
-      let x = keyOf${capital(key)}(tile, i / KEY_LANES, first + i % KEY_LANES);
-      putRight(i / KEY_LANES * RIGHT_STRIDE + i % KEY_LANES * 4u, halfs(x, exponents.y));
-    }${multiply({ rows: "QUERIES", cols: "4u * KEY_LANES", depth: "KEYS" }, rowsLeft, rowsRight)}
-    for (var m = 0u; m < PER_LANE; m++) {
+    weightedKeys: (key) =>
+      weighted(key, "key", {
+        count: "PER_LANE",
+        product: multiply(
+          { rows: "QUERIES", cols: "4u * KEY_LANES", depth: "KEYS" },
+          rowsLeft,
+          rowsRight,
+        ),
+        add: `for (var m = 0u; m < PER_LANE; m++) {
       let row = lane.query * PER_LANE + m;
       (*sums)[m * COLUMNS + c] += sums4(row * 4u * KEY_LANES + 4u * lane.key, exponents);
-    }
-  }
-}`,
-    }),
-    weightedQueries: (query) => ({
-      uses: [tiles, readerOf(query, "query")],
-      source: /* wgsl */ `
-fn addWeighted${capital(query)}(
-  sums: ptr<function, array<vec4<f32>, 4u * COLUMNS>>, tile: Tile, lane: Lane, firstColumn: u32,
-) {
-  for (var c = 0u; c < COLUMNS; c++) {
-    let first = firstColumn + c * QUERY_LANES;
-    var parts = vec2<u32>();
-    for (var m = 0u; m < PER_LANE; m++) { parts.x = max(parts.x, magnitude(laneWeights[m])); }
-    for (var i = lane.local; i < QUERIES * QUERY_LANES; i += WG) {
-      parts.y = max(parts.y, magnitude(queryOf${capital(query)}(tile, i / QUERY_LANES, first + i % QUERY_LANES)));
-    }
-    let exponents = exponentsOf(parts);
-    for (var m = 0u; m < PER_LANE; m++) {
-      let row = lane.query * PER_LANE + m;
-      putLeft(row * LEFT_STRIDE + 4u * lane.key, halfs(laneWeights[m], exponents.x));
-    }
-    for (var i = lane.local; i < QUERIES * QUERY_LANES; i += WG) {
-      let x = queryOf${capital(query)}(tile, i / QUERY_LANES, first + i % QUERY_LANES);
-      putRight(i / QUERY_LANES * RIGHT_STRIDE + i % QUERY_LANES * 4u, halfs(x, exponents.y));
-    }${multiply({ rows: "KEYS", cols: "4u * QUERY_LANES", depth: "QUERIES" }, colsLeft, rowsRight)}
-    for (var i = 0u; i < 4u; i++) {
+    }`,
+      }),
+    weightedQueries: (query) =>
+      weighted(query, "query", {
+        count: "4u",
+        product: multiply(
+          { rows: "KEYS", cols: "4u * QUERY_LANES", depth: "QUERIES" },
+          colsLeft,
+          rowsRight,
+        ),
+        add: `for (var i = 0u; i < 4u; i++) {
       let row = 4u * lane.key + i;
       (*sums)[i * COLUMNS + c] += sums4((row * QUERY_LANES + lane.query) * 4u, exponents);
-    }
-  }
-}`,
-    }),
+    }`,
+      }),
   };
 }

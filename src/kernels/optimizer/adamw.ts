@@ -16,7 +16,7 @@ import { formatShape, sameShape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { WgslSingle, WgslSnippet } from "../../tensor/wgsl.ts";
 import { defineKernel, elementwiseWasm, launch } from "../kernel.ts";
-import { codecs, storedFloats } from "../storedFloats.ts";
+import { codecs, plainCodec, storedFloats, type ElementCodec } from "../storedFloats.ts";
 import { elementPieces } from "../wgsl/pieces.ts";
 
 /** `rest` is 1 - beta: in f32 the difference would lose four digits of beta2's. */
@@ -74,15 +74,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   };
 }
 
-/** Stored element to number and back. */
-interface Codec {
-  widen(stored: number): number;
-  narrow(value: number): number;
-}
-
-const same = (value: number): number => value;
-const plainCodec: Codec = { widen: same, narrow: same };
-
 interface Arrays {
   readonly gradient: FloatArray;
   readonly scale: FloatArray | null;
@@ -91,7 +82,11 @@ interface Arrays {
   readonly v: FloatArray | Uint16Array;
 }
 
-function update({ gradient, scale, p, m, v }: Arrays, u: Params, { widen, narrow }: Codec): void {
+function update(
+  { gradient, scale, p, m, v }: Arrays,
+  u: Params,
+  { widen, narrow }: ElementCodec,
+): void {
   const factor = scale === null ? 1 : scale[0]!;
   for (let i = 0; i < u.size; i++) {
     const g = factor * gradient[i]!;

@@ -9,10 +9,10 @@
 import { ShapeError } from "../../tensor/errors.ts";
 import { formatShape } from "../../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../../tensor/tensor.ts";
-import type { WgslShader } from "../../tensor/wgsl.ts";
 import { defineKernel, launch } from "../kernel.ts";
 import { workgroupSum } from "../wgsl/reduce.ts";
 import { alongRows, rowShaders } from "./rowSnippets.ts";
+import { weightGradient } from "./weightGradient.ts";
 
 const forwardShaders = rowShaders(
   {
@@ -182,46 +182,6 @@ export function layerNormBackward(
   return dx;
 }
 
-const CHUNK = 32;
-const COLUMNS = 64;
-
-const weightPartial: WgslShader = {
-  name: "partial",
-  workgroupSize: COLUMNS,
-  writes: ["partial"],
-  source: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let columnGroups = (params.cols + WG - 1u) / WG;
-  let chunk = groupIndex(group) / columnGroups;
-  let j = (groupIndex(group) % columnGroups) * WG + local;
-  let begin = chunk * ${CHUNK}u;
-  if (begin >= params.rows || j >= params.cols) { return; }
-  let end = min(begin + ${CHUNK}u, params.rows);
-  var total = 0.0;
-  for (var i = begin; i < end; i++) {
-    total += dy[i * params.cols + j] * (x[i * params.cols + j] - mean[i]) * rstd[i];
-  }
-  partial[chunk * params.cols + j] = total;
-}`,
-};
-
-const weightTotal: WgslShader = {
-  name: "total",
-  workgroupSize: 64,
-  reads: ["partial"],
-  params: { chunks: "u32" },
-  source: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let j = globalIndex(group, local);
-  if (j >= params.cols) { return; }
-  var total = dweight[j];
-  for (var chunk = 0u; chunk < params.chunks; chunk++) { total += partial[chunk * params.cols + j]; }
-  dweight[j] = total;
-}`,
-};
-
 export const layerNormBackwardWeightKernel = defineKernel({
   name: "layerNormBackwardWeight",
   inputs: { x: "float", mean: "float", rstd: "float", dy: "float" },
@@ -229,19 +189,7 @@ export const layerNormBackwardWeightKernel = defineKernel({
   params: { rows: "u32", cols: "u32" },
   // Units are columns, so that two threads never add into one element.
   wasm: { name: "layerNormBackwardWeight", units: ({ cols }) => cols! },
-  wgsl: {
-    // Few columns, many rows: chunks of rows are summed side by side, then the chunks.
-    plan({ params: { rows, cols } }) {
-      const chunks = Math.ceil(rows / CHUNK);
-      return {
-        temporaries: { partial: { type: "f32", size: chunks * cols } },
-        passes: [
-          { shader: weightPartial, workgroups: chunks * Math.ceil(cols / COLUMNS) },
-          { shader: weightTotal, invocations: cols, params: { chunks } },
-        ],
-      };
-    },
-  },
+  wgsl: weightGradient("(x[i * params.cols + j] - mean[i]) * rstd[i]"),
   plain({ x, mean, rstd, dy, dweight }, { rows, cols }) {
     for (let i = 0; i < rows; i++) {
       for (let j = 0; j < cols; j++) {

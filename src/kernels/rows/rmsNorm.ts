@@ -9,11 +9,11 @@ import { isHalf } from "../../tensor/dtype.ts";
 import { ShapeError } from "../../tensor/errors.ts";
 import { formatShape } from "../../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../../tensor/tensor.ts";
-import type { WgslShader } from "../../tensor/wgsl.ts";
 import { defineKernel, launch } from "../kernel.ts";
 import { perStoredFloat, storedFloats, type StoredFloat } from "../storedFloats.ts";
 import { workgroupSum } from "../wgsl/reduce.ts";
 import { alongRows, rowShaders, withWeightRow } from "./rowSnippets.ts";
+import { weightGradient } from "./weightGradient.ts";
 
 function storedAs({ dtype }: Tensor): StoredFloat {
   return isHalf(dtype) ? dtype : "f32";
@@ -149,46 +149,6 @@ function defineBackward(stored: StoredFloat) {
 
 const backwardKernels = perStoredFloat(defineBackward);
 
-const WEIGHT_CHUNK = 32;
-const WEIGHT_COLUMNS = 64;
-
-const weightPartial: WgslShader = {
-  name: "partial",
-  workgroupSize: WEIGHT_COLUMNS,
-  writes: ["partial"],
-  source: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let columnGroups = (params.cols + WG - 1u) / WG;
-  let chunk = groupIndex(group) / columnGroups;
-  let j = (groupIndex(group) % columnGroups) * WG + local;
-  let begin = chunk * ${WEIGHT_CHUNK}u;
-  if (begin >= params.rows || j >= params.cols) { return; }
-  let end = min(begin + ${WEIGHT_CHUNK}u, params.rows);
-  var total = 0.0;
-  for (var i = begin; i < end; i++) {
-    total += dy[i * params.cols + j] * x[i * params.cols + j] * rrms[i];
-  }
-  partial[chunk * params.cols + j] = total;
-}`,
-};
-
-const weightTotal: WgslShader = {
-  name: "total",
-  workgroupSize: 64,
-  reads: ["partial"],
-  params: { chunks: "u32" },
-  source: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let j = globalIndex(group, local);
-  if (j >= params.cols) { return; }
-  var total = dweight[j];
-  for (var chunk = 0u; chunk < params.chunks; chunk++) { total += partial[chunk * params.cols + j]; }
-  dweight[j] = total;
-}`,
-};
-
 export const rmsNormBackwardWeightKernel = defineKernel({
   name: "rmsNormBackwardWeight",
   inputs: { x: "float", rrms: "float", dy: "float" },
@@ -196,19 +156,7 @@ export const rmsNormBackwardWeightKernel = defineKernel({
   params: { rows: "u32", cols: "u32" },
   // Units are columns, so that two threads never add into one element.
   wasm: { name: "rmsNormBackwardWeight", units: ({ cols }) => cols! },
-  wgsl: {
-    // Few columns, many rows: chunks of rows are summed side by side, then the chunks.
-    plan({ params: { rows, cols } }) {
-      const chunks = Math.ceil(rows / WEIGHT_CHUNK);
-      return {
-        temporaries: { partial: { type: "f32", size: chunks * cols } },
-        passes: [
-          { shader: weightPartial, workgroups: chunks * Math.ceil(cols / WEIGHT_COLUMNS) },
-          { shader: weightTotal, invocations: cols, params: { chunks } },
-        ],
-      };
-    },
-  },
+  wgsl: weightGradient("x[i * params.cols + j] * rrms[i]"),
   plain({ x, rrms, dy, dweight }, { rows, cols }) {
     for (let i = 0; i < rows; i++) {
       for (let j = 0; j < cols; j++) {
