@@ -5,11 +5,11 @@ import { cpus } from "node:os";
 import type { Device } from "../tensor/device.ts";
 import { openDevice } from "../kernels/openDevice.ts";
 import { matmulForward } from "../kernels/matmul/matmul.ts";
-import { loadTiles, saveTiles } from "../kernels/matmul/tileCache.ts";
 import { launchOf } from "../distributed/launcher.ts";
 import { openProcessGroup } from "../distributed/openProcessGroup.ts";
 import { defaultVariant } from "../kernels/wasm/load.ts";
-import { tuneMatmul } from "../kernels/matmul/tune.ts";
+import { tuneAdapter } from "../kernels/tuning/tune.ts";
+import { loadTuning, saveTuning } from "../kernels/tuning/tuningCache.ts";
 import { openAllWebGpu } from "../tensor/webgpu/open.ts";
 import type { WebGpuDevice } from "../tensor/webgpu/webgpuDevice.ts";
 import { scope } from "../tensor/scope.ts";
@@ -28,7 +28,7 @@ export function devicesCommand(): Command {
     )
     .option(
       "--tune",
-      "measure which tile shapes of matrix products suit each adapter, and keep them in the user's cache folder",
+      "measure which shapes of products and attention suit each adapter, and keep them in the user's cache folder",
     )
     .addOption(jsonOption())
     .action(({ json, tune = false }: { json: boolean; tune?: boolean }) => devices(json, tune));
@@ -77,10 +77,10 @@ async function describeCpu(output: Output) {
   return cpu;
 }
 
-async function describeWebGpu(device: WebGpuDevice, output: Output, tune: boolean) {
+async function describeWebGpu(device: WebGpuDevice, output: Output, tunes: boolean) {
   const { adapter } = device;
-  await loadTiles(adapter);
-  const tuned = tune ? await tuneTiles(device, output) : {};
+  await loadTuning(adapter);
+  const tuned = tunes ? await tune(device, output) : {};
   const features = [...adapter.features].sort();
   const matmulGflops = await measureMatmul(device);
   await device.close();
@@ -100,15 +100,17 @@ async function describeWebGpu(device: WebGpuDevice, output: Output, tune: boolea
   return { kind: "webgpu", ...adapter, features, matmulGflops, ...tuned };
 }
 
-/** Measures an adapter's tile shapes and keeps them for later processes. */
-async function tuneTiles(device: WebGpuDevice, output: Output) {
+/** Measures an adapter's shapes of kernels and keeps them for later processes. */
+async function tune(device: WebGpuDevice, output: Output) {
   output.print(`tuning   ${device.adapter.name}`);
-  const tiles = await tuneMatmul(device, (name, gflops) => {
-    output.print(`         ${name} products: ${gflops.toPrecision(3)} GFLOP/s`);
+  const tuning = await tuneAdapter(device, {
+    report(family, gflops) {
+      output.print(`         ${family}: ${gflops.toPrecision(3)} GFLOP/s`);
+    },
   });
-  const file = await saveTiles(device.adapter, tiles);
+  const file = await saveTuning(device.adapter, tuning);
   output.print(`         kept in ${file}`);
-  return { matmulTiles: tiles };
+  return { tuning };
 }
 
 function speedLine(gflops: number): string {

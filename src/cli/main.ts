@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // The `gradloom` command. Exit code 0: done, 1: failed, 2: wrong usage, 129, 130, 143: ended by SIGHUP, Ctrl-C, SIGTERM.
 
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { ArgumentError, GradloomError } from "../tensor/errors.ts";
+import { VERSION } from "../tensor/version.ts";
 import { setWarningHandler } from "../tensor/warnings.ts";
 import { withConfigFile } from "./commandLine/configFile.ts";
 import { configText } from "./commandLine/printConfig.ts";
@@ -44,7 +44,7 @@ async function main(): Promise<number> {
   ]) {
     program.addCommand(command.exitOverride().configureOutput(errors));
   }
-  program.version(version(), "-V, --version", "print the version");
+  program.version(VERSION, "-V, --version", "print the version");
   program.hook("preAction", (_, command) => {
     applyHubFlags(command.opts());
     if (command.opts().printConfig !== true) return;
@@ -57,12 +57,6 @@ async function main(): Promise<number> {
   } catch (error) {
     return report(error);
   }
-}
-
-/** Of the package that this file is part of. */
-function version(): string {
-  const file = new URL("../../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }
 
 /** What was typed, in the spelling that commander knows, with the flags of --config in front. */

@@ -9,7 +9,7 @@ import { MOST_BYTES, takeMemory } from "../tensor/memoryPool.ts";
 import { isNode } from "../tensor/runtime.ts";
 import type { AdapterOptions } from "../tensor/webgpu/adapter.ts";
 import { openHardwareWebGpu, openWebGpu } from "../tensor/webgpu/open.ts";
-import { loadTiles } from "./matmul/tileCache.ts";
+import { tuneOnFirstUse } from "./tuning/firstUse.ts";
 import type { WebGpuDevice } from "../tensor/webgpu/webgpuDevice.ts";
 import {
   bindWasm,
@@ -47,13 +47,19 @@ export interface DeviceOptions {
   readonly adapter?: string;
   /** webgpu: which of two adapters. Default "high-performance". */
   readonly powerPreference?: "high-performance" | "low-power";
+  /**
+   * webgpu: whether the first use of an adapter with matrix units measures which shapes of kernels suit it: 2 seconds, once for an
+   * adapter, driver and version of this library. What was measured before is used in any case, and deleted with the file that
+   * `gradloom devices --tune` names. Default true in Node, on hardware; false where GRADLOOM_TUNE is 0.
+   */
+  readonly tune?: boolean;
 }
 
 /** While this module loads, so that `setDebug` has the last word. */
 const debugError = isNode ? setDebugFromVariable(process.env["GRADLOOM_DEBUG"]) : null;
 
 const CPU_OPTIONS = ["threads", "background", "memoryBytes", "kernels", "wasmVariant"];
-const WEBGPU_OPTIONS = ["adapter", "powerPreference"];
+const WEBGPU_OPTIONS = ["adapter", "powerPreference", "tune"];
 
 /**
  * Opens a device. Tensors of two devices do not mix.
@@ -68,7 +74,7 @@ export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}):
       return openCpu(options);
     case "webgpu":
       checkNames(kind, options, WEBGPU_OPTIONS);
-      return withMeasuredTiles(await openWebGpu(webGpuOptions(options)));
+      return tuned(await openWebGpu(webGpuOptions(options)), options);
     case "auto":
       checkNames(kind, options, [...CPU_OPTIONS, ...WEBGPU_OPTIONS]);
       checkCpuOptions(options);
@@ -82,12 +88,12 @@ export async function openDevice(kind: DeviceKind, options: DeviceOptions = {}):
 
 async function openHardware(options: DeviceOptions): Promise<Device | null> {
   const device = await openHardwareWebGpu(webGpuOptions(options));
-  return device && withMeasuredTiles(device);
+  return device && tuned(device, options);
 }
 
-/** The device, its matrix products in the shapes that `gradloom devices --tune` measured, if it did. */
-async function withMeasuredTiles(device: WebGpuDevice): Promise<WebGpuDevice> {
-  await loadTiles(device.adapter);
+/** The device, its kernels in the shapes that were measured on its adapter, perhaps now. */
+async function tuned(device: WebGpuDevice, { tune = true }: DeviceOptions): Promise<WebGpuDevice> {
+  await tuneOnFirstUse(device, tune);
   return device;
 }
 
@@ -105,7 +111,10 @@ async function openCpu(options: DeviceOptions): Promise<Device> {
   return device;
 }
 
-function webGpuOptions({ adapter, powerPreference }: DeviceOptions): AdapterOptions {
+function webGpuOptions({ adapter, powerPreference, tune }: DeviceOptions): AdapterOptions {
+  if (tune !== undefined && typeof tune !== "boolean") {
+    throw new DeviceError(`openDevice: tune must be true or false, got ${format(tune)}`);
+  }
   if (adapter !== undefined && (typeof adapter !== "string" || adapter === "")) {
     throw new DeviceError(
       `openDevice: adapter must be part of an adapter's name, got ${format(adapter)}`,

@@ -1,2 +1,2 @@
-/** Of this package, as its package.json says (test/meta/package.test.ts holds them together). */
+/** Of this package, as package.json has it (test/meta/version.test.ts): pages have no file to read it from. */
 export const VERSION = "0.1.0";

@@ -66,6 +66,8 @@ export interface SubgroupMatrixShape {
 export interface AdapterFacts {
   /** Vendor, architecture and device, as far as the adapter tells; tables of measured tiles are keyed by it. */
   readonly name: string;
+  /** The adapter's description of itself, which names the driver and its version where the adapter tells. */
+  readonly driver: string;
   readonly vendor: string;
   readonly architecture: string;
   /** Whether a CPU plays the GPU (SwiftShader, lavapipe, WARP). */

@@ -11,7 +11,14 @@ import { readSource, sourceFiles } from "../support/sources.ts";
 import { racesOf } from "../support/workgroupMemory.ts";
 
 const plainGpu: AdapterFacts = {
-  ...{ name: "gpu", vendor: "", architecture: "", software: false, features: new Set() },
+  ...{
+    name: "gpu",
+    driver: "",
+    vendor: "",
+    architecture: "",
+    software: false,
+    features: new Set(),
+  },
   ...{ subgroupSize: null, subgroupMatrices: [], workgroupBytes: 32768, workgroupInvocations: 256 },
   ...{ bindingBytes: 2 ** 27, bufferBytes: 2 ** 28, offsetAlignment: 256 },
 };

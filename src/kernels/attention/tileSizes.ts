@@ -68,6 +68,60 @@ const unitQueryTiles: readonly TileShape[] = [
 const unitKeyTiles: readonly TileShape[] = [
   { KEY_LANES: UNIT_LANES, QUERY_LANES: 16, PER_LANE: 2 },
 ];
+
+/** The largest tiles of an attention: those of queries and those of keys. */
+export interface HeadTiles {
+  readonly query: TileShape;
+  readonly key: TileShape;
+}
+
+/** Measured tiles. */
+export interface AttentionTiles {
+  readonly registers: HeadTiles;
+  /** Where products may round: null where registers are faster than units, or there are no units. */
+  readonly units: HeadTiles | null;
+}
+
+const measured = new Map<string, AttentionTiles>();
+
+/** Puts measured tiles in the table's place for adapters of that name; null takes them back. */
+export function setAttentionTiles(adapterName: string, tiles: AttentionTiles | null): void {
+  if (tiles) measured.set(adapterName, tiles);
+  else measured.delete(adapterName);
+}
+
+/** What was measured on an adapter; null for the table. */
+export function measuredAttention({ name }: AdapterFacts): AttentionTiles | null {
+  return measured.get(name) ?? null;
+}
+
+/** The largest tiles of the table. */
+export function defaultHeadTiles({ software }: AdapterFacts, onUnits: boolean): HeadTiles {
+  const [query, key] = tables(software, onUnits);
+  return { query: query.at(-1)!, key: key.at(-1)! };
+}
+
+/** Tiles of queries and of keys, the largest last. */
+function tables(
+  software: boolean,
+  onUnits: boolean,
+): readonly [readonly TileShape[], readonly TileShape[]] {
+  if (onUnits) return [unitQueryTiles, unitKeyTiles];
+  return software ? [softwareQueryTiles, softwareKeyTiles] : [queryTiles, keyTiles];
+}
+
+/** The table's tiles, the largest as measured. */
+function shapesOf(
+  adapter: AdapterFacts,
+  onUnits: boolean,
+  kind: "query" | "key",
+): readonly TileShape[] {
+  const [query, key] = tables(adapter.software, onUnits);
+  const shapes = kind === "query" ? query : key;
+  const tiles = measured.get(adapter.name)?.[onUnits ? "units" : "registers"];
+  return tiles ? [...shapes.slice(0, -1), tiles[kind]] : shapes;
+}
+
 /** Its results lie in memory, not in registers, and to divide them would be to compute the scores again. */
 const MOST_COLUMNS_IN_SOFTWARE = 16;
 
@@ -144,11 +198,11 @@ function planUnitTile(
 /** The smallest tile that holds all queries, or the largest that the adapter has memory for. */
 export function planQueryTile(
   { queries, headDim }: { readonly queries: number; readonly headDim: number },
-  { software, workgroupBytes }: AdapterFacts,
+  adapter: AdapterFacts,
   units: SubgroupMatrixShape | null = null,
 ): TilePlan {
-  const shapes = units ? unitQueryTiles : software ? softwareQueryTiles : queryTiles;
-  const plans = shapes.map((shape) =>
+  const { workgroupBytes } = adapter;
+  const plans = shapesOf(adapter, units !== null, "query").map((shape) =>
     (units ? planUnitTile : planTile)(shape, headDim, "KEY_LANES"),
   );
   const fitting = plans.filter(({ bytes }) => bytes <= workgroupBytes);
@@ -159,10 +213,11 @@ export function planQueryTile(
 /** As planQueryTile, for workgroups that own keys. */
 export function planKeyTile(
   { keys, headDim }: { readonly keys: number; readonly headDim: number },
-  { software, workgroupBytes }: AdapterFacts,
+  adapter: AdapterFacts,
   units: SubgroupMatrixShape | null = null,
 ): TilePlan {
-  const shapes = units ? unitKeyTiles : software ? softwareKeyTiles : keyTiles;
+  const { software, workgroupBytes } = adapter;
+  const shapes = shapesOf(adapter, units !== null, "key");
   const most = software ? MOST_COLUMNS_IN_SOFTWARE : MOST_COLUMNS;
   const plans = shapes.map((shape) =>
     units

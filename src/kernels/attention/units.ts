@@ -1,9 +1,10 @@
 // Which attention goes by matrix units, and its shaders with and without them.
 
-import { matrixShape } from "../matmul/matrixTiles.ts";
+import { matrixShape, matrixTilesOf } from "../matmul/matrixTiles.ts";
 import type { AdapterFacts, SubgroupMatrixShape, WgslShader } from "../../tensor/wgsl.ts";
 import { headShaders, type HeadShaders } from "./headSnippets.ts";
 import { registerProducts, type TileProducts } from "./tileSnippets.ts";
+import { measuredAttention } from "./tileSizes.ts";
 import { onUnits, unitProducts } from "./unitSnippets.ts";
 
 /** Fewer queries or keys leave most of a unit's results unused. */
@@ -19,7 +20,8 @@ export function unitsOf(
   rounds: boolean,
 ): SubgroupMatrixShape | null {
   if (!rounds || queries < FEWEST || keys < FEWEST) return null;
-  const shape = matrixShape(adapter, true);
+  if (measuredAttention(adapter)?.units === null) return null;
+  const shape = matrixTilesOf(adapter, true)?.shape ?? matrixShape(adapter, true);
   return shape?.componentType === "f16" ? shape : null;
 }
 

@@ -105,28 +105,63 @@ export function defaultTiles(
 /** Large tiles are for products that give every core of the adapter one. */
 export type MatrixTileClass = "large" | "small";
 
+/** Units of a shape, and the tiles of the products on them. */
+export interface MatrixChoice extends Readonly<Record<MatrixTileClass, MatrixTile>> {
+  readonly shape: SubgroupMatrixShape;
+}
+
+/** How products use an adapter's units: those that may round their operands to 11 bits, and the others. null: not at all. */
+export interface MatrixTiles {
+  readonly rounding: MatrixChoice | null;
+  readonly exact: MatrixChoice | null;
+}
+
+const measured = new Map<string, MatrixTiles>();
+
+/** Puts measured choices in the default's place for adapters of that name; null takes them back. */
+export function setMatrixTiles(adapterName: string, tiles: MatrixTiles | null): void {
+  if (tiles) measured.set(adapterName, tiles);
+  else measured.delete(adapterName);
+}
+
+/** What was measured on an adapter; null for the defaults. */
+export function measuredMatrixTiles({ name }: AdapterFacts): MatrixTiles | null {
+  return measured.get(name) ?? null;
+}
+
+/** The units that products use; null where the adapter has none, or is faster without. */
+export function matrixTilesOf(adapter: AdapterFacts, rounds: boolean): MatrixChoice | null {
+  const tiles = measured.get(adapter.name);
+  if (tiles) return rounds ? tiles.rounding : tiles.exact;
+  const shape = matrixShape(adapter, rounds);
+  return shape && { shape, ...defaultTiles(shape) };
+}
+
+/** The adapter's shapes that shaders can be made of: f32 sums of operands of a type. */
+export function usableShapes(adapter: AdapterFacts, type: "f16" | "f32"): SubgroupMatrixShape[] {
+  const has = (feature: string): boolean => adapter.features.has(feature);
+  if (!has("subgroups") || !has("chromium-experimental-subgroup-matrix")) return [];
+  if (type === "f16" && !has("shader-f16")) return [];
+  return adapter.subgroupMatrices.filter(
+    (shape) =>
+      shape.componentType === type &&
+      shape.resultType === "f32" &&
+      [shape.m, shape.n].every((side) => 16 % side === 0) &&
+      fits(defaultTiles(shape).small, shape, adapter),
+  );
+}
+
 /**
- * The adapter's shape that shaders are made of: f32 sums, and of those that fit the one with most multiply-adds an
+ * The shape that shaders are made of unless one was measured: of those that fit the one with most multiply-adds an
  * instruction. Units that take f32 multiply f32 operands as they are; others take them in f16 (halfPlanes.ts).
  * @param rounds whether the product may round its operands, which makes f16 the better component
  */
 export function matrixShape(adapter: AdapterFacts, rounds: boolean): SubgroupMatrixShape | null {
-  const has = (feature: string): boolean => adapter.features.has(feature);
-  if (!has("subgroups") || !has("chromium-experimental-subgroup-matrix")) return null;
-  const ofType = (type: "f16" | "f32"): SubgroupMatrixShape | null => {
-    if (type === "f16" && !has("shader-f16")) return null;
-    const usable = adapter.subgroupMatrices.filter(
-      (shape) =>
-        shape.componentType === type &&
-        shape.resultType === "f32" &&
-        [shape.m, shape.n].every((side) => 16 % side === 0) &&
-        fits(defaultTiles(shape).small, shape, adapter),
-    );
-    const work = ({ m, n, k }: SubgroupMatrixShape): number => m * n * k;
-    return usable.reduce<SubgroupMatrixShape | null>(
+  const work = ({ m, n, k }: SubgroupMatrixShape): number => m * n * k;
+  const ofType = (type: "f16" | "f32"): SubgroupMatrixShape | null =>
+    usableShapes(adapter, type).reduce<SubgroupMatrixShape | null>(
       (best, shape) => (best === null || work(shape) > work(best) ? shape : best),
       null,
     );
-  };
   return rounds ? (ofType("f16") ?? ofType("f32")) : (ofType("f32") ?? ofType("f16"));
 }

@@ -9,7 +9,7 @@ import { productOf, type MatmulCall, type Product } from "./product.ts";
 import { rowsShader } from "./rowsShader.ts";
 import { planesOf } from "./halfPlanes.ts";
 import { matrixPasses, partBytes, planesFit, type MatrixStrategy } from "./matrixPasses.ts";
-import { defaultTiles, fits, matrixExtent, matrixShape } from "./matrixTiles.ts";
+import { fits, matrixExtent, matrixTilesOf } from "./matrixTiles.ts";
 import { tiledShader } from "./tiledShader.ts";
 import { tilesOf, type MatmulTiles, type RowsShape, type Tile } from "./tiles.ts";
 
@@ -93,16 +93,17 @@ function chooseTile(product: Product, tiles: MatmulTiles): Tile {
   return groupsOf(product, extentOf(tiles.large)) >= tiles.groups ? tiles.large : tiles.small;
 }
 
-/** The strategy of a product on matrix units; null where the adapter has none, or the product is too small or too large. */
+/** The strategy of a product on matrix units; null where the adapter has none or is faster without, or the product is too small or too large. */
 function chooseMatrices(
   product: Product,
   adapter: AdapterFacts,
   rounds: boolean,
 ): MatrixStrategy | null {
-  const shape = matrixShape(adapter, rounds);
-  if (!shape || product.m < NARROW || product.n < NARROW || product.k < MATRIX_STEPS) return null;
+  if (product.m < NARROW || product.n < NARROW || product.k < MATRIX_STEPS) return null;
+  const choice = matrixTilesOf(adapter, rounds);
+  if (choice === null) return null;
   const { groups: wanted } = tilesOf(adapter);
-  const { large, small } = defaultTiles(shape);
+  const { shape, large, small } = choice;
   const isLarge =
     fits(large, shape, adapter) && groupsOf(product, matrixExtent(large, shape)) >= wanted;
   const tile = isLarge ? large : small;

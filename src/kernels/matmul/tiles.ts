@@ -1,4 +1,4 @@
-// Tile shapes of the matmul shaders, by adapter: a table for each kind of adapter, or what `tuneMatmul` measured.
+// Tile shapes of the matmul shaders, by adapter: a table for each kind of adapter, or what tuning measured.
 
 import type { AdapterFacts } from "../../tensor/wgsl.ts";
 
@@ -98,6 +98,11 @@ const tables: Readonly<Record<AdapterKind, MatmulTiles>> = {
 };
 
 const measured = new Map<string, MatmulTiles>();
+
+/** What was measured on an adapter; null for the table. */
+export function measuredTiles({ name }: AdapterFacts): MatmulTiles | null {
+  return measured.get(name) ?? null;
+}
 
 /** The tiles of an adapter. */
 export function tilesOf(adapter: AdapterFacts): MatmulTiles {

@@ -153,6 +153,7 @@ export function adapterFacts(adapter: GPUAdapter, device: GPUDevice): AdapterFac
   const subgroups = features.has("subgroups");
   return {
     name: nameOf(info),
+    driver: info.description,
     vendor: info.vendor,
     architecture: info.architecture,
     software: isSoftware(adapter),
