@@ -153,6 +153,13 @@ describe("applyFastest", () => {
     const broken = family({ first: [3, 1], broken: [0, NaN] });
     expect(await applyFastest(device, broken.made, Infinity)).toBeNull();
     expect(broken.applied.at(-1)).toBe("first");
+    const faulty: Family<string> = {
+      ...broken.made,
+      run() {
+        throw new Error("another fault");
+      },
+    };
+    await expect(applyFastest(device, faulty, Infinity)).rejects.toThrow("another fault");
     const late = family({ first: [3, 1], fast: [0, 1] });
     expect(await applyFastest(device, late.made, performance.now())).toBeNull();
     expect(late.applied).toEqual(["first"]);
@@ -166,9 +173,10 @@ describe("applyFastest", () => {
 describe("the first use of an adapter", () => {
   it("measures nothing on software, without units, or where it is switched off", async () => {
     const dispatches = gpu.dispatches;
-    await tuneOnFirstUse(gpu, true);
     const card = (facts: Partial<AdapterFacts>): WebGpuDevice =>
       Object.create(gpu, { adapter: { value: { ...adapter, ...facts } } }) as WebGpuDevice;
+    await tuneOnFirstUse(card({ software: true }), true);
+    forgetFirstUses();
     await tuneOnFirstUse(card({ subgroupMatrices: [] }), true);
     forgetFirstUses();
     await tuneOnFirstUse(card({}), false);
