@@ -23,12 +23,12 @@ export interface Abi {
   readonly inPlace: bigint;
 }
 
-/** mpi.h of the MPI 5.0 standard, chapter 20. */
+/** mpi.h of the MPI 5.0 standard, chapter 20; the numbers are those of MPICH 5.0.2's and Open MPI 6.0's headers. */
 const STANDARD: Abi = {
   name: "MPI standard ABI",
   handle: "uintptr_t",
   world: 0x101n,
-  types: { f32: 0x210n, f64: 0x214n, byte: 0x207n },
+  types: { f32: 0x210n, f64: 0x214n, byte: 0x247n },
   ops: { sum: 0x21n, max: 0x23n },
   inPlace: 1n,
 };
@@ -61,6 +61,7 @@ function openMpi(symbol: (name: string) => bigint): Abi {
 /** Names to load, in this order where the launcher is of no make. */
 const LIBRARIES: Readonly<Record<string, readonly { make: Launch["family"]; file: string }[]>> = {
   linux: [
+    { make: null, file: "libmpi_abi.so.1" },
     { make: null, file: "libmpi_abi.so.0" },
     { make: "openmpi", file: "libmpi.so.40" },
     { make: "openmpi", file: "libmpi.so" },
@@ -68,6 +69,7 @@ const LIBRARIES: Readonly<Record<string, readonly { make: Launch["family"]; file
     { make: "mpich", file: "libmpi.so.12" },
   ],
   darwin: ["/opt/homebrew/lib/", "/usr/local/lib/", ""].flatMap((folder) => [
+    { make: null, file: `${folder}libmpi_abi.1.dylib` },
     { make: null, file: `${folder}libmpi_abi.0.dylib` },
     { make: "openmpi" as const, file: `${folder}libmpi.40.dylib` },
     { make: "mpich" as const, file: `${folder}libmpi.12.dylib` },

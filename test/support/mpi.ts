@@ -1,7 +1,7 @@
 // Runs a TypeScript file as several ranks under an installed MPI.
 
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -33,6 +33,21 @@ const MAKES: readonly (MpiMake & { readonly command: string })[] = [
 export const mpiMakes: readonly MpiMake[] = MAKES.filter(
   ({ command }) => spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0,
 );
+
+/** Where Debian has libraries. */
+const LIBRARY_FOLDERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
+
+/** Of installed makes, those with a library of the standard ABI of MPI 5 (MPICH 5, Open MPI 6), and its path. */
+export const standardAbi: readonly { readonly make: MpiMake; readonly library: string }[] =
+  MAKES.filter(({ name }) => mpiMakes.some((make) => make.name === name)).flatMap((make) => {
+    const file = `libmpi_abi_${make.command.replace("mpirun.", "")}.so.`;
+    return LIBRARY_FOLDERS.filter((folder) => existsSync(folder)).flatMap((folder) =>
+      readdirSync(folder)
+        .filter((name) => name.startsWith(file))
+        .slice(0, 1)
+        .map((name) => ({ make, library: join(folder, name) })),
+    );
+  });
 
 /** The makes that a test is run under: all in a full run, else one, so that tests take turns by their numbers. */
 export function makesOf(number: number): readonly MpiMake[] {
