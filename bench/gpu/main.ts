@@ -1,11 +1,12 @@
 // The webgpu device on hardware: first whether it computes what it should, then how fast. Bundled into
 // dist-bench/gpuBench.mjs, which needs Node and the package `webgpu` alone.
 //
-//   npm run bench:gpu -- [--quick] [--shared DIR] [--only matmul] [--adapter NAME] [--out DIR]
+//   npm run bench:gpu -- [--quick] [--shared DIR] [--only matmul] [--adapter NAME] [--out DIR] [--minutes 6]
 //
 // --quick     small sizes, which a program that plays a GPU can do too (two minutes)
 // --shared    folder that holds golden/, whose values are checked as well
 // --only      the sections whose name has this in it
+// --minutes   after which no further section begins; those left out are named. The first sections are the most important
 // --out       where <adapter>.json goes; bench/results unless given
 
 import { mkdir, writeFile } from "node:fs/promises";
@@ -23,10 +24,13 @@ const { values: options } = parseArgs({
     shared: { type: "string" },
     only: { type: "string", default: "" },
     adapter: { type: "string" },
+    minutes: { type: "string", default: "6" },
     out: { type: "string", default: fileURLToPath(new URL("../bench/results", import.meta.url)) },
   },
 });
 const { quick } = options;
+const deadline = performance.now() + 60_000 * Number(options.minutes);
+if (!(deadline > 0)) throw new Error(`bench: --minutes must be a number, got ${options.minutes}`);
 
 interface Section {
   readonly seconds: number;
@@ -36,7 +40,9 @@ interface Section {
 }
 
 async function open(): Promise<WebGpuDevice> {
-  const device = await openDevice("webgpu", options.adapter ? { adapter: options.adapter } : {});
+  const adapter = options.adapter === undefined ? {} : { adapter: options.adapter };
+  // Tuning is a section of its own.
+  const device = await openDevice("webgpu", { ...adapter, tune: false });
   if (!(device instanceof WebGpuDevice)) throw new Error("bench: openDevice gave another device");
   return device;
 }
@@ -80,6 +86,8 @@ if (adapter.software && !quick) {
 console.log(`${adapter.name}, node ${process.versions.node}${quick ? ", quick" : ""}`);
 
 const sections: Record<string, Section> = {};
+/** Sections that there was no time for. */
+const leftOut: string[] = [];
 async function save(): Promise<string> {
   const report = {
     machine: adapter.name,
@@ -89,6 +97,7 @@ async function save(): Promise<string> {
     date: new Date().toISOString(),
     adapter: { ...adapter, features: [...adapter.features] },
     sections,
+    leftOut,
   };
   const name = `${adapter.name}${quick ? " quick" : ""}`.toLowerCase().replace(/[^a-z0-9]+/g, "-");
   await mkdir(options.out, { recursive: true });
@@ -101,6 +110,10 @@ const wanted = sectionsOf({ quick, shared: options.shared ?? null }).filter(([na
   name.includes(options.only),
 );
 for (const [name, work] of wanted) {
+  if (performance.now() > deadline) {
+    leftOut.push(name);
+    continue;
+  }
   const section = await run(work, device);
   sections[name] = section;
   show(name, section);
@@ -112,6 +125,9 @@ for (const [name, work] of wanted) {
   device = await open();
 }
 await device.close();
+if (leftOut.length > 0) {
+  console.log(`left out after ${options.minutes} minutes: ${leftOut.join(", ")}`);
+}
 console.log(`wrote ${await save()}`);
 const failed = Object.keys(sections).filter((name) => sections[name]!.error !== undefined);
 if (failed.length > 0) {

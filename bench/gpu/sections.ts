@@ -11,7 +11,8 @@ import { checkAgainstCpu, checkGolden, checkMatrixUnits } from "./modelChecks.ts
 import { FLAN_T5_BASE, TINY } from "./models.ts";
 import { generationFigures, stepFigures } from "./modelSpeed.ts";
 import { profileFigures } from "./profile.ts";
-import { attentionFigures, matmulFigures, type Figure } from "./speed.ts";
+import { attentionFigures, linearFigures, matmulFigures, type Figure } from "./speed.ts";
+import { tuningFigures } from "./tuning.ts";
 
 /** @returns what passed, or what was measured. @throws {Error} that says what did not pass */
 export type Work = (device: WebGpuDevice) => Promise<string | readonly Figure[]>;
@@ -56,7 +57,9 @@ function checks(quick: boolean, shared: string | null): Sections {
 
 const full: Sections = {
   peaks: (device) => peakFigures(device, false),
-  matmul: (device) => matmulFigures(device, [512, 2048, 4096], peaks, false),
+  "tuning on first use": (device) => tuningFigures(device, 2),
+  matmul: (device) => matmulFigures(device, [2048, 4096], peaks, false),
+  "products of T5": (device) => linearFigures(device, 8 * 512, 768, 2048, false),
   attention: (device) => attentionFigures(device, [8, 512, 12, 64], false),
   "step of the notebook": (device) =>
     stepFigures(device, {
@@ -73,6 +76,10 @@ const full: Sections = {
       ...{ ...small, name: "flan-t5-small f32, 8 x (256 + 64)", dtype: "f32" },
       ...{ texts: 8, source: 256, target: 64, steps: 20 },
     }),
+  "generation base": (device) =>
+    generationFigures(device, { ...base, dtype: "bf16", source: 128, tokens: 128 }),
+  "generation small": (device) =>
+    generationFigures(device, { ...small, dtype: "bf16", source: 128, tokens: 128 }),
   "profile of the notebook": (device) =>
     profileFigures(device, {
       ...{ ...base, name: "bf16", dtype: "bf16", texts: 8, source: 512, target: 512 },
@@ -82,16 +89,15 @@ const full: Sections = {
       ...{ ...base, name: "fp16", dtype: "f32", autocast: "f16" },
       ...{ texts: 8, source: 512, target: 512 },
     }),
-  "generation small": (device) =>
-    generationFigures(device, { ...small, dtype: "bf16", source: 128, tokens: 128 }),
-  "generation base": (device) =>
-    generationFigures(device, { ...base, dtype: "bf16", source: 128, tokens: 128 }),
+  "tuning of everything": (device) => tuningFigures(device, Infinity),
 };
 
 /** The same on a scale that a CPU which plays a GPU does in two minutes. */
 const scaledDown: Sections = {
   peaks: (device) => peakFigures(device, true),
+  "tuning on first use": (device) => tuningFigures(device, 2),
   matmul: (device) => matmulFigures(device, [128, 256], peaks, true),
+  "products of T5": (device) => linearFigures(device, 64, 64, 128, true),
   attention: (device) => attentionFigures(device, [2, 64, 3, 16], true),
   "step of the notebook": (device) =>
     stepFigures(device, {

@@ -1,5 +1,6 @@
 // Speed of matrix products and of attention.
 
+import { cast } from "../../src/autograd/ops/cast.ts";
 import { attentionForward } from "../../src/kernels/attention/forward.ts";
 import { attentionBackward } from "../../src/kernels/attention/backward.ts";
 import { matmulForward } from "../../src/kernels/matmul/matmul.ts";
@@ -66,6 +67,44 @@ export async function matmulFigures(
   return figures;
 }
 
+/** The products of a linear layer [n, k] on so many rows, as training has them: forward, and both gradients, by dtype of the weight. */
+export async function linearFigures(
+  device: WebGpuDevice,
+  rows: number,
+  k: number,
+  n: number,
+  quick: boolean,
+): Promise<Figure[]> {
+  const memory = new Scope();
+  const make = (shape: number[], seed: number) =>
+    tensor(noise(shape, seed, 0.3).values, shape, { device });
+  const figures: Figure[] = [];
+  try {
+    const [x, dy, w] = memory.run(
+      () => [make([rows, k], 1), make([rows, n], 2), make([n, k], 3)] as const,
+    );
+    for (const dtype of ["bf16", "f16"] as const) {
+      const weight = memory.run(() => cast(w, dtype));
+      const products = {
+        "x w^T": () => matmulForward(x, weight, { transposeB: true, roundToF16: true }),
+        "dy w": () => matmulForward(dy, weight, { roundToF16: true }),
+        "dy^T x": () => matmulForward(dy, x, { transposeA: true, roundToF16: true }),
+      };
+      for (const [name, product] of Object.entries(products)) {
+        const { seconds } = await secondsPerRun(device, () => void product(), quick);
+        figures.push({
+          what: `${name}, ${rows} rows, w ${dtype} [${n}, ${k}]`,
+          value: (2 * rows * n * k) / seconds / 1e9,
+          unit: "GFLOP/s",
+        });
+      }
+    }
+    return figures;
+  } finally {
+    memory.dispose();
+  }
+}
+
 /** Attention of T5's encoder: [texts, length, heads x width] with a bias, its gradients apart. */
 export async function attentionFigures(
   device: WebGpuDevice,
@@ -73,32 +112,35 @@ export async function attentionFigures(
   quick: boolean,
 ): Promise<Figure[]> {
   const memory = new Scope();
-  const settings = { heads, causal: false, scale: 1, dropout: null };
   const [q, k, v, dy, bias] = memory.run(() =>
     [1, 2, 3, 4, 5].map((seed) => {
       const shape = seed === 5 ? [heads, length, length] : [texts, length, heads * width];
       return tensor(noise(shape, seed, 0.3).values, shape, { device });
     }),
   ) as [never, never, never, never, never];
-  const forward = () => attentionForward(q, k, v, { ...settings, bias, mask: null });
-  const saved = memory.run(forward);
   const all = { q: true, k: true, v: true, bias: true };
-  const backward = () =>
-    attentionBackward(dy, { q, k, v, bias, mask: null, ...saved }, settings, all);
   const figures: Figure[] = [];
-  // Two products forward; five backward, where the scores and dp are made twice (dq, then dk and dv).
-  for (const [name, work, products] of [
-    ["forward", forward, 2],
-    ["backward", backward, 7],
-  ] as const) {
-    const { seconds } = await secondsPerRun(device, () => void work(), quick);
-    const flops = 2 * products * texts * length * length * heads * width;
-    figures.push({
-      what: `attention ${name} at [${texts}, ${length}, ${heads}x${width}]`,
-      value: 1000 * seconds,
-      unit: "ms",
-      beside: `${(flops / seconds / 1e9).toPrecision(3)} GFLOP/s`,
-    });
+  for (const roundToF16 of [false, true]) {
+    const settings = { heads, causal: false, scale: 1, dropout: null, roundToF16 };
+    const forward = () => attentionForward(q, k, v, { ...settings, bias, mask: null });
+    const saved = memory.run(forward);
+    const backward = () =>
+      attentionBackward(dy, { q, k, v, bias, mask: null, ...saved }, settings, all);
+    // Two products forward; five backward, where the scores and dp are made twice (dq, then dk and dv).
+    for (const [name, work, products] of [
+      ["forward", forward, 2],
+      ["backward", backward, 7],
+    ] as const) {
+      const { seconds } = await secondsPerRun(device, () => void work(), quick);
+      const flops = 2 * products * texts * length * length * heads * width;
+      const rounded = roundToF16 ? ", operands rounded to 11 bits" : "";
+      figures.push({
+        what: `attention ${name} at [${texts}, ${length}, ${heads}x${width}]${rounded}`,
+        value: 1000 * seconds,
+        unit: "ms",
+        beside: `${(flops / seconds / 1e9).toPrecision(3)} GFLOP/s`,
+      });
+    }
   }
   memory.dispose();
   return figures;
