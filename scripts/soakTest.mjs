@@ -5,7 +5,9 @@
 //   node --expose-gc scripts/soakTest.mjs devices --device webgpu --count 200
 //
 // `train` takes updates of a small T5 on rows of changing or fixed lengths, with logs, evaluations and checkpoints: heap and
-// resident memory of the last tenth are compared with those of the third. `devices` opens and closes devices with 256 MiB each, and compares
+// resident memory of the last tenth are compared with those of the third. V8 compiles functions anew all the while, those of a checkpoint
+// after thousands of steps: with --no-opt --no-sparkplug --no-maglev before the script, what is left in the heap is the program's own.
+// `devices` opens and closes devices with 256 MiB each, and compares
 // threads, file descriptors and resident memory with those after the 10th.
 
 import { readdirSync, readFileSync } from "node:fs";
@@ -13,6 +15,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { getHeapSpaceStatistics } from "node:v8";
 import { openDevice, T5Config, T5ForConditionalGeneration, Trainer, zeros } from "../dist/index.js";
 
 const { values, positionals } = parseArgs({
@@ -29,11 +32,21 @@ const FLAT = 0.02;
 
 const open = () => openDevice(values.device, values.device === "cpu" ? { threads: 2 } : {});
 
-function figures() {
-  globalThis.gc?.();
-  const { rss, heapUsed } = process.memoryUsage();
-  const [, threads] = /^Threads:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"));
-  return { rss, heapUsed, threads: Number(threads), handles: readdirSync("/proc/self/fd").length };
+/** Memory after two collections: finalisers that the first one calls run between them. */
+async function figures() {
+  for (let i = 0; i < 2; i++) {
+    globalThis.gc?.();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  const status = readFileSync("/proc/self/status", "utf8");
+  const field = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)[1]);
+  return {
+    // Pages of the process's own. Those of files, as the program of Node, come and go as the system likes.
+    rss: 1024 * (field("RssAnon") + field("RssShmem")),
+    heapUsed: process.memoryUsage().heapUsed,
+    code: getHeapSpaceStatistics().find((each) => each.space_name === "code_space").space_used_size,
+    ...{ threads: field("Threads"), handles: readdirSync("/proc/self/fd").length },
+  };
 }
 
 const mean = (list) => list.reduce((sum, x) => sum + x, 0) / list.length;
@@ -69,9 +82,13 @@ async function train() {
     },
     callbacks: [
       {
-        onStepEnd(_args, { globalStep }) {
+        async onStepEnd(_args, { globalStep }) {
           if (globalStep % Math.max(1, Math.floor(tenth / 10)) !== 0) return;
-          tenths[Math.floor((globalStep - 1) / tenth)].push(figures());
+          const each = await figures();
+          tenths[Math.floor((globalStep - 1) / tenth)].push(each);
+          if (globalStep % tenth !== 0) return;
+          const [resident, heap, code] = [each.rss, each.heapUsed, each.code].map(mebibytes);
+          console.error(JSON.stringify({ globalStep, resident, heap, code }));
         },
       },
     ],
@@ -91,6 +108,7 @@ async function train() {
     ...{ seconds: Number(seconds.toFixed(1)), grown, tensors, bytes, left },
     resident: tenths.map((each) => mebibytes(mean(each.map(({ rss }) => rss)))),
     heap: tenths.map((each) => mebibytes(mean(each.map(({ heapUsed }) => heapUsed)))),
+    code: tenths.map((each) => mebibytes(mean(each.map(({ code }) => code)))),
     isFlat: grown.heap < FLAT && grown.resident < FLAT && left === 0,
   };
 }
@@ -106,11 +124,11 @@ async function devices() {
     await device.close();
     if (i === 10) {
       await settle();
-      tenth = figures();
+      tenth = await figures();
     }
   }
   await settle();
-  const last = figures();
+  const last = await figures();
   return {
     seconds: Number(((performance.now() - begun) / 1000).toFixed(1)),
     after10: { ...tenth, rss: mebibytes(tenth.rss), heapUsed: mebibytes(tenth.heapUsed) },

@@ -3,9 +3,15 @@
 
 import type { PooledBuffer } from "./bufferPool.ts";
 import type { Pipeline } from "./pipelines.ts";
+import { RecentMap } from "./recentMap.ts";
 
-/** Groups kept. A step of a large model uses some thousand; lengths that change bring others. */
-const MOST_GROUPS = 16384;
+/**
+ * Groups kept by a device. One step must find those of the step before: with 24 + 24 layers it dispatches 2,500 kernels, with gradient
+ * checkpointing and mixed precision twice as many. Lengths that change would fill any number.
+ */
+const MOST_GROUPS = 8192;
+/** Destroyed buffers after which their groups are looked for. */
+const MOST_GONE = 64;
 
 /** Where in a buffer something begins, in bytes. */
 export interface Place {
@@ -19,14 +25,19 @@ export interface BoundBuffer extends Place {
   readonly size: number | undefined;
 }
 
+interface KeptGroup {
+  readonly group: GPUBindGroup;
+  readonly buffers: readonly PooledBuffer[];
+}
+
 export class BindGroups {
   readonly #device: GPUDevice;
   readonly #params: GPUBuffer;
   /** Bytes that a binding of the params covers. */
   readonly #paramsBytes: number;
-  readonly #groups = new Map<string, GPUBindGroup>();
-  /** Keys of the groups that hold a buffer. */
-  readonly #holders = new Map<PooledBuffer, string[]>();
+  readonly #groups = new RecentMap<string, KeptGroup>(MOST_GROUPS);
+  /** Destroyed buffers whose groups are still kept; no key names them again. */
+  #gone = 0;
 
   constructor(device: GPUDevice, params: GPUBuffer, paramsBytes: number) {
     this.#device = device;
@@ -39,31 +50,19 @@ export class BindGroups {
     for (const { buffer, offset, size } of bound) {
       key += size === undefined ? `,${buffer.id}` : `,${buffer.id}:${offset}:${size}`;
     }
-    let group = this.#groups.get(key);
-    if (group === undefined) {
-      group = this.#create(pipeline, bound);
-      this.#keep(key, group, bound);
-    }
+    const kept = this.#groups.get(key);
+    if (kept !== undefined) return kept.group;
+    const group = this.#create(pipeline, bound);
+    this.#groups.set(key, { group, buffers: bound.map(({ buffer }) => buffer) });
     return group;
   }
 
-  /** Lets go of the groups that hold a buffer. */
+  /** Lets go of the groups that hold a buffer which is not used again, some buffers later: that takes a walk over all groups. */
   forget(buffer: PooledBuffer): void {
-    for (const key of this.#holders.get(buffer) ?? []) this.#groups.delete(key);
-    this.#holders.delete(buffer);
-  }
-
-  #keep(key: string, group: GPUBindGroup, bound: readonly BoundBuffer[]): void {
-    if (this.#groups.size >= MOST_GROUPS) {
-      this.#groups.clear();
-      this.#holders.clear();
-    }
-    this.#groups.set(key, group);
-    for (const { buffer } of bound) {
-      const keys = this.#holders.get(buffer);
-      if (keys === undefined) this.#holders.set(buffer, [key]);
-      else keys.push(key);
-    }
+    buffer.isGone = true;
+    if (++this.#gone < MOST_GONE) return;
+    this.#gone = 0;
+    this.#groups.deleteWhere(({ buffers }) => buffers.some(({ isGone }) => isGone));
   }
 
   #create(pipeline: Pipeline, bound: readonly BoundBuffer[]): GPUBindGroup {

@@ -23,13 +23,15 @@ export interface PooledBuffer {
   readonly size: number;
   /** Number of the last recorded command that uses it; 0 for none. */
   lastUse: number;
+  /** Set when it is destroyed, or turned out to have no memory. */
+  isGone: boolean;
 }
 
 /** What the pool needs of the rest of the device. */
 export interface PoolOwner {
   /** Whether every command that uses the buffer has been submitted. */
   isSubmitted(buffer: PooledBuffer): boolean;
-  /** Called before a buffer is destroyed. */
+  /** Called before a buffer is destroyed, and for one without memory. */
   forget(buffer: PooledBuffer): void;
   /** Called when the GPU has no memory for a buffer, some time after it was made. */
   fail(error: Error): void;
@@ -121,7 +123,7 @@ export class BufferPool {
       size: whole,
       usage: BufferUsage.storage | BufferUsage.copySource | BufferUsage.copyTarget,
     });
-    const buffer = { id, gpu, size: whole, lastUse: 0 };
+    const buffer = { id, gpu, size: whole, lastUse: 0, isGone: false };
     this.#prove(buffer, bytes);
     return buffer;
   }

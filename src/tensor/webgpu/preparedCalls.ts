@@ -9,9 +9,10 @@ import type { Grid } from "./commandQueue.ts";
 import { gridOf, planOf } from "./launch.ts";
 import { packParams, type PackedParams } from "./paramsArena.ts";
 import type { Pipeline, PipelineCache } from "./pipelines.ts";
+import { RecentMap } from "./recentMap.ts";
 
-/** Calls kept for a kernel. Those whose params never come again push each other out. */
-const MOST_CALLS = 256;
+/** Calls kept by a device. Layers share theirs, so that a step has some hundred; the rest is for lengths that come again. */
+const MOST_CALLS = 2048;
 
 export interface PreparedPass {
   readonly pass: WgslPass;
@@ -29,13 +30,14 @@ export interface PreparedCall {
 
 /** What a kernel's declaration says, as lists: walking objects by name is slow. */
 interface Names {
+  /** Tells the kernel from others in keys. */
+  readonly kernel: number;
   readonly bindings: readonly string[];
   /** Without those that vary. */
   readonly params: readonly string[];
   readonly constants: readonly string[];
   /** Room for the key of the call at hand. */
   readonly scratch: Float64Array;
-  readonly calls: Map<number, PreparedCall>;
 }
 
 /** Dtypes as numbers, for keys; an absent tensor is -1. */
@@ -47,6 +49,8 @@ export class PreparedCalls {
   readonly #pipelines: PipelineCache;
   readonly #adapter: AdapterFacts;
   readonly #kernels = new Map<KernelDescription, Names>();
+  /** By hash. Of two keys with one hash the later stays. */
+  readonly #calls = new RecentMap<number, PreparedCall>(MOST_CALLS);
 
   constructor(pipelines: PipelineCache, adapter: AdapterFacts) {
     this.#pipelines = pipelines;
@@ -62,17 +66,16 @@ export class PreparedCalls {
   ): PreparedCall {
     const names = this.#names(kernel);
     const hash = writeKey(names, tensors, params, constants);
-    const known = names.calls.get(hash);
+    const known = this.#calls.get(hash);
     if (known !== undefined && sameKey(known.key, names.scratch)) return known;
     const call = this.#prepare(kernel, tensors, params, constants, names.scratch.slice());
-    if (names.calls.size >= MOST_CALLS) names.calls.clear();
-    names.calls.set(hash, call);
+    this.#calls.set(hash, call);
     return call;
   }
 
   /** Plans are asked again for the next call: what they went by has changed. */
   forget(): void {
-    for (const { calls } of this.#kernels.values()) calls.clear();
+    this.#calls.clear();
   }
 
   #names(kernel: KernelDescription): Names {
@@ -81,8 +84,8 @@ export class PreparedCalls {
       const bindings = [...Object.keys(kernel.inputs), ...Object.keys(kernel.outputs)];
       const params = Object.keys(kernel.params).filter((name) => !kernel.varying.includes(name));
       const constants = Object.keys(kernel.constants);
-      const scratch = new Float64Array(2 * bindings.length + params.length + constants.length);
-      names = { bindings, params, constants, scratch, calls: new Map() };
+      const scratch = new Float64Array(1 + 2 * bindings.length + params.length + constants.length);
+      names = { kernel: this.#kernels.size, bindings, params, constants, scratch };
       this.#kernels.set(kernel, names);
     }
     return names;
@@ -131,12 +134,13 @@ function steadyParams(
 
 /** Writes what a call depends on into `scratch`. @returns its hash */
 function writeKey(
-  { bindings, params: paramNames, constants: constantNames, scratch }: Names,
+  { kernel, bindings, params: paramNames, constants: constantNames, scratch }: Names,
   tensors: KernelTensors,
   params: KernelParams,
   constants: KernelParams,
 ): number {
   let at = 0;
+  scratch[at++] = kernel;
   for (const name of bindings) {
     const x = tensors[name];
     scratch[at++] = x ? dtypeNumbers[x.dtype] : -1;
@@ -150,6 +154,7 @@ function writeKey(
 }
 
 function sameKey(a: Float64Array, b: Float64Array): boolean {
+  if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;
   return true;
 }
