@@ -14,7 +14,10 @@ const computations: Computations<Tensor, Tensor[]> = {
   linear: ([x, weight]) => [matmulForward(x!, weight!, { transposeB: true })],
   softmax: ([x]) => [softmaxForward(x!)],
   rmsNorm: ([x, weight]) => Object.values(rmsNormForward(x!, weight!, EPS)),
-  attention: ([q, k, v]) => Object.values(attentionForward(q!, k!, v!, plain)),
+  attention([q, k, v]) {
+    const { y, lse } = attentionForward(q!, k!, v!, plain);
+    return [y, lse];
+  },
 };
 
 export function gradloom(device: Device): Side {

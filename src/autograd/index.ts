@@ -1,6 +1,7 @@
 // Everything differentiable: the ops, backward, and what checks them.
 
 export { attention, type AttentionOptions } from "./ops/attention.ts";
+export type { PackedRows } from "../kernels/attention/packedRows.ts";
 export { cast } from "./ops/cast.ts";
 export { crossEntropy } from "./ops/crossEntropy.ts";
 export { dropout, dropoutAdd } from "./ops/dropout.ts";

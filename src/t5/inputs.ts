@@ -72,6 +72,17 @@ function toTensor(
     }
     return ids;
   }
+  const { flat, shape } = flatIds(name, ids, allowed, range);
+  return tensor(flat, shape, { device });
+}
+
+/** @throws as checkRows, and {ArgumentError} for an id that is not allowed */
+function flatIds(
+  name: string,
+  ids: readonly (readonly number[])[],
+  allowed: (id: number) => boolean,
+  range: string,
+): FlatRows {
   const shape = checkRows(name, ids);
   const flat = new Int32Array(shape[0]! * shape[1]!);
   ids.forEach((row, b) =>
@@ -84,8 +95,16 @@ function toTensor(
       flat[b * shape[1]! + i] = id;
     }),
   );
-  return tensor(flat, shape, { device });
+  return { flat, shape };
 }
+
+/** Which ids are allowed, and how a message says it. */
+const inVocabulary = (vocabSize: number) =>
+  [(id: number) => id >= 0 && id < vocabSize, `ids in 0..${vocabSize - 1}`] as const;
+const inLabels = (vocabSize: number) => {
+  const [isId, range] = inVocabulary(vocabSize);
+  return [(id: number) => id === IGNORE_INDEX || isId(id), `${range}, or ${IGNORE_INDEX}`] as const;
+};
 
 /** Token ids as i32 [B, L]. @throws {ArgumentError} for an id outside 0..vocabSize-1 */
 export function tokenTensor(
@@ -94,13 +113,7 @@ export function tokenTensor(
   vocabSize: number,
   device: Device,
 ): Tensor {
-  return toTensor(
-    name,
-    ids,
-    device,
-    (id) => id >= 0 && id < vocabSize,
-    `ids in 0..${vocabSize - 1}`,
-  );
+  return toTensor(name, ids, device, ...inVocabulary(vocabSize));
 }
 
 /** Labels as i32 [B, T]; IGNORE_INDEX is allowed. @throws {ShapeError} unless there are `batch` rows */
@@ -110,12 +123,40 @@ export function labelsTensor(
   vocabSize: number,
   device: Device,
 ): Tensor {
-  const inVocabulary = (id: number) => id === IGNORE_INDEX || (id >= 0 && id < vocabSize);
-  const range = `ids in 0..${vocabSize - 1}, or ${IGNORE_INDEX}`;
-  const labels = toTensor("labels", ids, device, inVocabulary, range);
-  if (labels.shape[0] !== batch) {
-    throw new ShapeError(`labels: must have ${batch} rows as inputIds, got ${labels.shape[0]}`);
-  }
+  const labels = toTensor("labels", ids, device, ...inLabels(vocabSize));
+  checkRowCount(labels.shape, batch);
+  return labels;
+}
+
+function checkRowCount(labels: Shape, batch: number): void {
+  if (labels[0] === batch) return;
+  throw new ShapeError(`labels: must have ${batch} rows as inputIds, got ${labels[0]}`);
+}
+
+/** Rows of one length as one array. */
+export interface FlatRows {
+  readonly flat: Int32Array<ArrayBuffer>;
+  /** [B, L] */
+  readonly shape: Shape;
+}
+
+/** As tokenTensor, on the host. */
+export function flatTokens(
+  name: string,
+  rows: readonly (readonly number[])[],
+  vocabSize: number,
+): FlatRows {
+  return flatIds(name, rows, ...inVocabulary(vocabSize));
+}
+
+/** As labelsTensor, on the host. */
+export function flatLabels(
+  rows: readonly (readonly number[])[],
+  batch: number,
+  vocabSize: number,
+): FlatRows {
+  const labels = flatIds("labels", rows, ...inLabels(vocabSize));
+  checkRowCount(labels.shape, batch);
   return labels;
 }
 

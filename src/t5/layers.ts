@@ -11,6 +11,7 @@ import { matmul } from "../autograd/ops/matmul.ts";
 import { add, gelu, geluErf, mul, mulScalar, relu, silu, tanh } from "../autograd/ops/pointwise.ts";
 import { rmsNorm } from "../autograd/ops/rmsNorm.ts";
 import { roundTo } from "../autograd/ops/roundTo.ts";
+import type { PackedRows } from "../kernels/attention/packedRows.ts";
 import type { HalfDtype } from "../kernels/pointwise/roundTo.ts";
 import { isHalf } from "../tensor/dtype.ts";
 import type { Generator } from "../tensor/philox.ts";
@@ -87,12 +88,14 @@ export interface AttentionInputs {
   readonly bias?: Tensor | undefined;
   /** [B, keys]; 1 where a key may be attended to. */
   readonly mask?: Tensor | undefined;
+  /** Of packed rows, [tokens, C]; there is no mask then. */
+  readonly rows?: PackedRows | undefined;
   /** Hides later positions. */
   readonly causal?: boolean;
 }
 
 /**
- * x + dropout( o( attention(q(norm x), k(norm x), v(norm x)) ) ): [B, L, C] -> [B, L, C].
+ * x + dropout( o( attention(q(norm x), k(norm x), v(norm x)) ) ): [B, L, C] -> [B, L, C], or [tokens, C] of packed rows.
  */
 export function selfAttention(
   context: Context,
@@ -108,17 +111,17 @@ export function selfAttention(
   });
 }
 
-/** x + dropout( o( attention(q(norm x), keys and values of the encoder) ) ): [B, T, C] -> [B, T, C]. */
+/** x + dropout( o( attention(q(norm x), keys and values of the encoder) ) ): [B, T, C] -> [B, T, C], or [tokens, C]. */
 export function crossAttention(
   context: Context,
   w: AttentionWeights,
   x: Tensor,
   encoded: Tensor,
-  mask: Tensor | undefined,
+  inputs: AttentionInputs,
 ): Tensor {
   return scope(() => {
     const q = linear(context, w.q, norm(context, x, w.norm));
-    const heads = attend(context, w, q, projectKeysValues(context, w, encoded), { mask });
+    const heads = attend(context, w, q, projectKeysValues(context, w, encoded), inputs);
     return addResidual(context, x, linear(context, w.o, heads));
   });
 }
@@ -145,6 +148,7 @@ function attend(
     roundToF16: autocast !== null || isHalf(w.q.weight.dtype),
     ...(inputs.bias ? { bias: inputs.bias } : {}),
     ...(inputs.mask ? { mask: inputs.mask } : {}),
+    ...(inputs.rows ? { rows: inputs.rows } : {}),
     ...(random && config.dropoutRate > 0
       ? { dropout: { p: config.dropoutRate, ...random.next() } }
       : {}),

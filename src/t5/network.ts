@@ -5,15 +5,23 @@
 import { crossEntropy } from "../autograd/ops/crossEntropy.ts";
 import { embedding } from "../autograd/ops/embedding.ts";
 import { add, mulScalar } from "../autograd/ops/pointwise.ts";
-import { relativePositionBias } from "../autograd/ops/relativePositionBias.ts";
 import type { HalfDtype } from "../kernels/pointwise/roundTo.ts";
 import type { Device } from "../tensor/device.ts";
 import { Generator, uniformArray } from "../tensor/philox.ts";
 import { scope } from "../tensor/scope.ts";
 import { tensor, type Tensor } from "../tensor/tensor.ts";
+import {
+  decoderBlock,
+  encoderBlock,
+  layoutOf,
+  packedLayout,
+  positionBias,
+  sharedBias,
+  type Layout,
+} from "./blocks.ts";
 import type { T5Config } from "./config.ts";
 import type { GenerationConfig } from "./generationConfig.ts";
-import { HiddenStates, type StackOutput, type Sublayer } from "./hiddenStates.ts";
+import { HiddenStates, type StackOutput } from "./hiddenStates.ts";
 import {
   checkInputs,
   decoderInput,
@@ -22,17 +30,9 @@ import {
   tokenTensor,
   type TokenIds,
 } from "./inputs.ts";
-import {
-  applyDropout,
-  asFloat,
-  crossAttention,
-  feedForward,
-  linear,
-  norm,
-  selfAttention,
-  type Context,
-} from "./layers.ts";
-import type { BlockWeights, StackWeights, T5Weights } from "./weights.ts";
+import { applyDropout, linear, norm, type Context } from "./layers.ts";
+import { packBatch, type PackedTokens } from "./packing.ts";
+import type { StackWeights, T5Weights } from "./weights.ts";
 
 /** What `forward` reads: token ids, their mask, and labels or decoder ids. */
 export interface ForwardInputs {
@@ -58,6 +58,16 @@ export interface ForwardOutputs {
   /** Embeddings, then every block's output; the last one is the stack's output after its final norm. */
   readonly encoderHiddenStates?: readonly Tensor[];
   readonly decoderHiddenStates?: readonly Tensor[];
+}
+
+/** What `forwardPacked` gives: the loss, and logits and labels of the tokens that it is of. */
+export interface PackedOutputs {
+  /** Mean cross-entropy over labels other than -100. */
+  readonly loss: Tensor;
+  /** [tokens, V] */
+  readonly logits: Tensor;
+  /** i32 [tokens] */
+  readonly labels: Tensor;
 }
 
 /** Weights and the forward pass. T5ForConditionalGeneration (model.ts) adds files and generation. */
@@ -147,6 +157,23 @@ export class T5Network {
     });
   }
 
+  /**
+   * The loss of `forward` from the batch's tokens alone, its padding left out: equal to rounding, but for what dropout draws.
+   * @returns loss, logits [tokens, V] and labels [tokens] of the decoder; null where a batch cannot be packed or has no padding
+   *   (src/t5/packing.ts says when): `forward` computes it
+   * @throws as `forward`
+   */
+  forwardPacked(inputs: ForwardInputs): PackedOutputs | null {
+    checkInputs("forward", inputs);
+    return scope(() => {
+      const batch = packBatch(inputs, this.config, this.device);
+      if (batch === null) return null;
+      const { source, target, labels } = batch;
+      const logits = this.project(this.decodePacked(target, this.encodePacked(source), source));
+      return { loss: crossEntropy(logits, labels), logits, labels };
+    });
+  }
+
   /** @internal Encoder stack: ids [B, S] -> [B, S, C]. */
   encode(
     ids: Tensor,
@@ -154,26 +181,44 @@ export class T5Network {
     keepStates = false,
     context = this.context,
   ): StackOutput {
-    const { config } = this;
-    const { encoder } = this.weights;
-    const positions = positionBias(config, ids.shape[1]!, true);
-    const bias = sharedBias(config, encoder, positions);
-    const states = this.#embed(context, encoder, ids, keepStates);
-    for (const block of encoder.blocks) {
-      states.advance(encoderBlock(context, block, positions), [bias, mask]);
-    }
-    return states.finish((x) => applyDropout(context, norm(context, x, encoder.finalNorm)));
+    return this.#encoder(context, ids, { ...layoutOf(ids), mask }, keepStates);
+  }
+
+  /** @internal Encoder stack of packed rows: ids [tokens] -> [tokens, C]. */
+  encodePacked(source: PackedTokens, context = this.context): Tensor {
+    return this.#encoder(context, source.ids, packedLayout(source, source), false).output;
   }
 
   /** @internal Decoder stack: ids [B, T], encoded [B, S, C] -> [B, T, C]. */
   decode(ids: Tensor, encoded: Tensor, mask: Tensor | undefined, keepStates = false): StackOutput {
+    return this.#decoder(ids, encoded, { ...layoutOf(ids), mask }, keepStates);
+  }
+
+  /** @internal Decoder stack of packed rows: ids [tokens], encoded [tokens of source, C] -> [tokens, C]. */
+  decodePacked(target: PackedTokens, encoded: Tensor, source: PackedTokens): Tensor {
+    return this.#decoder(target.ids, encoded, packedLayout(target, source), false).output;
+  }
+
+  #encoder(context: Context, ids: Tensor, layout: Layout, keepStates: boolean): StackOutput {
+    const { config } = this;
+    const { encoder } = this.weights;
+    const positions = positionBias(config, layout.length, true);
+    const bias = sharedBias(config, encoder, positions);
+    const states = this.#embed(context, encoder, ids, layout, keepStates);
+    for (const block of encoder.blocks) {
+      states.advance(encoderBlock(context, block, positions, layout), [bias, layout.mask]);
+    }
+    return states.finish((x) => applyDropout(context, norm(context, x, encoder.finalNorm)));
+  }
+
+  #decoder(ids: Tensor, encoded: Tensor, layout: Layout, keepStates: boolean): StackOutput {
     const { config, context } = this;
     const { decoder } = this.weights;
-    const positions = positionBias(config, ids.shape[1]!, false);
+    const positions = positionBias(config, layout.length, false);
     const bias = sharedBias(config, decoder, positions);
-    const states = this.#embed(context, decoder, ids, keepStates);
+    const states = this.#embed(context, decoder, ids, layout, keepStates);
     for (const block of decoder.blocks) {
-      states.advance(decoderBlock(context, block, positions), [bias, encoded, mask]);
+      states.advance(decoderBlock(context, block, positions, layout), [bias, encoded, layout.mask]);
     }
     return states.finish((x) => applyDropout(context, norm(context, x, decoder.finalNorm)));
   }
@@ -185,79 +230,27 @@ export class T5Network {
     return linear(context, this.weights.lmHead, scaled);
   }
 
-  /** x [B, L, C] with NEFTune's noise, which is drawn from the stream of dropout. */
-  #withNoise({ random }: Context, x: Tensor): Tensor {
+  /** x [..., C] with NEFTune's noise, which is drawn from the stream of dropout. */
+  #withNoise({ random }: Context, x: Tensor, { paddedLength }: Layout): Tensor {
     const { neftuneNoiseAlpha: alpha, device } = this;
     if (alpha === null || random === null) return x;
-    const [, length, width] = x.shape as readonly [number, number, number];
-    const most = alpha / Math.sqrt(length * width);
+    const most = alpha / Math.sqrt(paddedLength * this.config.dModel);
     const noise = uniformArray(x.size, -most, most, random);
     return add(x, tensor(noise, x.shape, { device, dtype: x.dtype }));
   }
 
   /** The residual stream of a stack, at its beginning. */
-  #embed(context: Context, stack: StackWeights, ids: Tensor, keepStates: boolean): HiddenStates {
+  #embed(
+    context: Context,
+    stack: StackWeights,
+    ids: Tensor,
+    layout: Layout,
+    keepStates: boolean,
+  ): HiddenStates {
     const x = scope(() =>
-      applyDropout(context, this.#withNoise(context, embedding(stack.embedding, ids))),
+      applyDropout(context, this.#withNoise(context, embedding(stack.embedding, ids), layout)),
     );
     const recompute = this.gradientCheckpointing && this.training;
     return new HiddenStates(x, { keepStates, recompute });
   }
-}
-
-/** The position bias [H, L, L] of a table [buckets, H]. */
-type PositionBias = (table: Tensor) => Tensor;
-
-function positionBias(config: T5Config, length: number, bidirectional: boolean): PositionBias {
-  return (table) =>
-    relativePositionBias(asFloat(table), {
-      queryLength: length,
-      keyLength: length,
-      bidirectional,
-      maxDistance: config.relativeAttentionMaxDistance,
-    });
-}
-
-/** The bias that all blocks of a stack add; undefined where each computes its own. */
-function sharedBias(
-  config: T5Config,
-  { blocks }: StackWeights,
-  positions: PositionBias,
-): Tensor | undefined {
-  return config.hasBiasInEveryBlock ? undefined : positions(blocks[0]!.relativeAttentionBias!);
-}
-
-/** `bias` is undefined where every block has its own: then it is a part of what checkpointing computes again. */
-type EncoderInputs = readonly [bias: Tensor | undefined, mask: Tensor | undefined];
-type DecoderInputs = readonly [bias: Tensor | undefined, encoded: Tensor, mask: Tensor | undefined];
-
-function encoderBlock(
-  context: Context,
-  w: BlockWeights,
-  positions: PositionBias,
-): Sublayer<EncoderInputs>[] {
-  return [
-    (x, shared, mask) =>
-      scope(() => {
-        const bias = shared ?? positions(w.relativeAttentionBias!);
-        return selfAttention(context, w.selfAttention, x, { bias, mask });
-      }),
-    (x) => feedForward(context, w.feedForward, x),
-  ];
-}
-
-function decoderBlock(
-  context: Context,
-  w: BlockWeights,
-  positions: PositionBias,
-): Sublayer<DecoderInputs>[] {
-  return [
-    (x, shared) =>
-      scope(() => {
-        const bias = shared ?? positions(w.relativeAttentionBias!);
-        return selfAttention(context, w.selfAttention, x, { bias, causal: true });
-      }),
-    (x, _bias, encoded, mask) => crossAttention(context, w.crossAttention!, x, encoded, mask),
-    (x) => feedForward(context, w.feedForward, x),
-  ];
 }

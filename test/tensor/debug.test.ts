@@ -262,7 +262,7 @@ describe("operations of attention", () => {
     [{ q: false, k: true, v: true }, 4],
   ])("counts what the gradients %j need", async (needs, expected) => {
     const { y, lse } = attentionForward(x, x, x, { ...settings, bias: null, mask: null });
-    const saved = { q: x, k: x, v: x, bias: null, mask: null, y, lse };
+    const saved = { q: x, k: x, v: x, bias: null, mask: null, offsets: null, y, lse };
     const backward = () => void attentionBackward(x, saved, settings, { ...needs, bias: false });
     expect(await products("attentionBackward", backward)).toBeCloseTo(expected, 1);
   });

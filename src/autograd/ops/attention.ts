@@ -3,6 +3,7 @@
 import { attentionForward } from "../../kernels/attention/forward.ts";
 import { attentionBackward } from "../../kernels/attention/backward.ts";
 import { maskWords } from "../../kernels/attention/options.ts";
+import type { PackedRows } from "../../kernels/attention/packedRows.ts";
 import { dropoutParams, type Dropout } from "../../kernels/pointwise/dropout.ts";
 import { requireTensors } from "../../tensor/requireTensors.ts";
 import { tensor, type Tensor } from "../../tensor/tensor.ts";
@@ -27,6 +28,12 @@ export interface AttentionOptions {
   readonly scale?: number;
   /** Of the probabilities; element ((b H + h) T + i) S + j of the stream belongs to P[b, h, i, j]. */
   readonly dropout?: Dropout | null;
+  /**
+   * Of packed rows, [tokens, H*D]: how many queries and keys each has. Without it rows are of one length, [B, T, H*D]. There is
+   * no mask beside it; bias [H, T, S] is that of the longest row, and shorter ones read its beginning. Dropout's element of P
+   * is then (H (queries of rows before b) + h T_b + i) S + j, with S of the longest row.
+   */
+  readonly rows?: PackedRows | null;
   /** Lets a GPU's matrix units round the operands of all products to 11 bits, scaled, as `matmul` does. Default false. */
   readonly roundToF16?: boolean;
 }
@@ -35,34 +42,36 @@ export interface AttentionOptions {
  * y = dropout(softmax(scale q k^T + bias)) v, head by head. Scores of masked keys are replaced by the
  * lowest finite number: a row with every key masked attends to all S keys alike, never NaN, and passes
  * a gradient to v only.
- * @param q [B, T, H*D]
- * @param k [B, S, H*D], S >= 1
- * @param v [B, S, H*D]
- * @returns [B, T, H*D]
+ * @param q [B, T, H*D], or [tokens, H*D] of packed rows
+ * @param k [B, S, H*D], S >= 1, or [tokens, H*D]
+ * @param v as k
+ * @returns as q
  * @throws {ShapeError} when shapes do not fit
  * @throws {DtypeError} for a mask of floats
- * @throws {ArgumentError} for heads below 1 or a dropout probability outside 0..1
+ * @throws {ArgumentError} for heads below 1, a dropout probability outside 0..1, a mask beside rows, or a row of queries
+ *   without keys
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
   requireTensors("attention", { q, k, v });
   const given = (options as AttentionOptions | undefined) ?? ({} as AttentionOptions); // of callers without types
   const { heads, bias = null, mask: givenMask = null, causal = false, scale = 1 } = given;
-  const { dropout = null, roundToF16 = false } = given;
+  const { dropout = null, roundToF16 = false, rows = null } = given;
   const params = dropout && dropoutParams("attention", dropout);
   const settings = {
     heads,
     causal,
     scale,
     roundToF16,
+    rows,
     dropout: dropout && dropout.p > 0 ? params : null,
   };
   const mask = givenMask && maskWords(givenMask);
-  const { y, lse } = attentionForward(q, k, v, { ...settings, bias, mask });
-  return record({
+  const { y, lse, offsets } = attentionForward(q, k, v, { ...settings, bias, mask });
+  const result = record({
     name: "attention",
     inputs: [q, k, v, bias],
     output: y,
-    saved: { q, k, v, bias, mask, y, lse },
+    saved: { q, k, v, bias, mask, y, lse, offsets },
     backward(dy, saved, { needs, onto }) {
       const [needsQ = false, needsK = false, needsV = false, needsBias = false] = needs;
       const wanted = { q: needsQ, k: needsK, v: needsV, bias: needsBias };
@@ -71,6 +80,8 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
       return [dq, dk, dv, dbias];
     },
   });
+  offsets?.dispose();
+  return result;
 }
 
 const LARGEST = 3.4028234663852886e38;

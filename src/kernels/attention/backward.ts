@@ -8,12 +8,20 @@
 // Dao et al. 2022, arXiv 2205.14135, appendix B.2 (delta also holds with dropout). Two passes, split by
 // what they sum over, compute S and dP each for themselves: neither adds into what another thread
 // holds, and either can be left out. `stats` is one buffer of three parts, because a kernel may bind
-// eight: L [B, H, T], delta [B, H, T], and with a mask keep [B, S], 1 or 0.
+// eight: L [B, H, T], delta [B, H, T], and with a mask keep [B, S], 1 or 0, or the offsets of packed rows.
 
 import type { FloatArray } from "../../tensor/dtype.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";
 import type { WasmCall, WasmPass, WasmPlan, WasmPlannedFunction } from "../../tensor/wasm.ts";
-import { innerProduct, maskRule, rowAt, scoreRow, type Row, type ScoreInputs } from "./forward.ts";
+import {
+  innerProduct,
+  maskRule,
+  placesIn,
+  rowsOf,
+  scoreRow,
+  type Row,
+  type ScoreInputs,
+} from "./forward.ts";
 import { keyValuePasses, queryPasses, statsPasses } from "./backwardShaders.ts";
 import {
   attentionScratch,
@@ -26,8 +34,9 @@ import {
   type AttentionOptions,
   type AttentionParams,
   MASKED,
+  varyingParams,
 } from "./options.ts";
-import { dropoutVarying, keepFactors } from "../pointwise/dropout.ts";
+import { keepFactors } from "../pointwise/dropout.ts";
 import { defineKernel, launch } from "../kernel.ts";
 
 // ---------------------------------------------------------------------------------------------
@@ -35,20 +44,25 @@ import { defineKernel, launch } from "../kernel.ts";
 
 export const attentionStatsKernel = defineKernel({
   name: "attentionStats",
-  inputs: { y: "float", dy: "float", lse: "float", mask: "i32?" },
+  inputs: { y: "float", dy: "float", lse: "float", mask: "i32?", offsets: "float?" },
   outputs: { stats: "float" },
-  params: { batch: "u32", heads: "u32", queries: "u32", keys: "u32", headDim: "u32" },
+  params: {
+    ...{ batch: "u32", heads: "u32", queries: "u32", keys: "u32", allQueries: "u32" },
+    headDim: "u32",
+  },
+  varying: ["allQueries"],
+  constants: { PACKED: "u32" },
   wasm: { name: "attentionStats", units: ({ batch }) => batch! },
   wgsl: { plan: ({ params }) => ({ passes: statsPasses(params) }) },
-  plain({ y, dy, lse, mask, stats }, p) {
-    const rows = p.batch * p.heads * p.queries;
-    for (let row = 0; row < rows; row++) {
-      const { b, h, t } = rowAt(row, p);
-      const at = ((b * p.queries + t) * p.heads + h) * p.headDim;
-      stats[row] = lse[row]!;
-      stats[rows + row] = innerProduct(y, at, dy, at, p.headDim);
+  plain({ y, dy, lse, mask, offsets, stats }, p) {
+    const rows = p.heads * p.allQueries;
+    for (const at of rowsOf(p, offsets)) {
+      const query = ((at.span.firstQuery + at.t) * p.heads + at.h) * p.headDim;
+      stats[at.row] = lse[at.row]!;
+      stats[rows + at.row] = innerProduct(y, query, dy, query, p.headDim);
     }
     mask?.forEach((keep, i) => (stats[2 * rows + i] = keep === 0 ? 0 : 1));
+    if (offsets) stats.set(offsets, 2 * rows);
   },
 });
 
@@ -75,28 +89,27 @@ interface GradientInputs {
 
 /** M P and dS of one row at a time, by one function for both kernels. */
 function rowGradients(x: GradientInputs, p: AttentionParams, constants: AttentionConstants) {
-  const rows = p.batch * p.heads * p.queries;
+  const rows = p.heads * p.allQueries;
   const keeps =
     constants.MASK === 1
       ? (b: number, s: number) => x.stats[2 * rows + b * p.keys + s] !== 0
       : null;
-  const scores: ScoreInputs = { ...x, masked: maskRule(keeps, p, constants) };
+  const scores: ScoreInputs = { ...x, masked: maskRule(keeps, constants) };
   const keep = constants.DROPOUT === 1 ? keepFactors(p) : () => 1;
   const weights = new Float64Array(p.keys);
   const ds = new Float64Array(p.keys);
-  return ({ b, h, t }: Row): { weights: Float64Array; ds: Float64Array } => {
-    const row = (b * p.heads + h) * p.queries + t;
+  return (at: Row): { weights: Float64Array; ds: Float64Array } => {
+    const { row, span } = at;
+    const places = placesIn(at, p);
     const lse = x.stats[row]!;
     const delta = x.stats[rows + row]!;
-    scoreRow(scores, p, { b, h, t }, weights);
-    for (let s = 0; s < p.keys; s++) {
+    scoreRow(scores, p, at, weights);
+    for (let s = 0; s < span.keys; s++) {
       const score = weights[s]!;
       // Next to the score of a masked key the logarithm of the row's length was rounded away.
-      const probability = lse === MASKED ? 1 / p.keys : Math.exp(score - lse);
+      const probability = lse === MASKED ? 1 / span.keys : Math.exp(score - lse);
       const factor = keep(row * p.keys + s);
-      const value = ((b * p.keys + s) * p.heads + h) * p.headDim;
-      const query = ((b * p.queries + t) * p.heads + h) * p.headDim;
-      const dp = factor * innerProduct(x.dy, query, x.v, value, p.headDim);
+      const dp = factor * innerProduct(x.dy, places.query(at.t), x.v, places.key(s), p.headDim);
       weights[s] = factor * probability;
       ds[s] = score === MASKED ? 0 : probability * (dp - delta);
     }
@@ -148,7 +161,7 @@ const defineBackward = (rounds: boolean) =>
     inputs,
     outputs: { dq: "float?", dbias: "float?", dk: "float?", dv: "float?" },
     params: { ...paramTypes, accumulate: "u32" },
-    varying: dropoutVarying,
+    varying: varyingParams,
     constants: constantTypes,
     // Scores and their gradients, and a product for each gradient that is wanted.
     flops({ batch, heads, queries, keys, headDim }, { dq, dk, dv }) {
@@ -168,17 +181,18 @@ const defineBackward = (rounds: boolean) =>
       const gradients = rowGradients(x, p, constants);
       for (const sums of [dq, dk, dv]) sums?.fill(0);
       if (p.accumulate === 0) dbias?.fill(0);
-      for (let row = 0; row < p.batch * p.heads * p.queries; row++) {
-        const at = rowAt(row, p);
+      const offsets = constants.PACKED === 1 ? x.stats.subarray(2 * p.heads * p.allQueries) : null;
+      for (const at of rowsOf(p, offsets)) {
         const { weights, ds } = gradients(at);
-        const query = ((at.b * p.queries + at.t) * p.heads + at.h) * p.headDim;
-        for (let s = 0; s < p.keys; s++) {
-          const key = ((at.b * p.keys + s) * p.heads + at.h) * p.headDim;
+        const places = placesIn(at, p);
+        const query = places.query(at.t);
+        for (let s = 0; s < at.span.keys; s++) {
+          const key = places.key(s);
           if (dq) addScaled(dq, query, p.scale * ds[s]!, x.k, key, p.headDim);
           if (dk) addScaled(dk, key, p.scale * ds[s]!, x.q, query, p.headDim);
           if (dv) addScaled(dv, key, weights[s]!, x.dy, query, p.headDim);
         }
-        if (dbias) addScaled(dbias, (at.h * p.queries + at.t) * p.keys, 1, ds, 0, p.keys);
+        if (dbias) addScaled(dbias, (at.h * p.queries + at.t) * p.keys, 1, ds, 0, at.span.keys);
       }
     },
   });
@@ -209,6 +223,7 @@ export interface AttentionSaved {
   readonly mask: Tensor | null;
   readonly y: Tensor;
   readonly lse: Tensor;
+  readonly offsets: Tensor | null;
 }
 
 export interface AttentionGradients {
@@ -224,20 +239,22 @@ export interface AttentionGradients {
  */
 export function attentionBackward(
   dy: Tensor,
-  { q, k, v, bias, mask, y, lse }: AttentionSaved,
+  { q, k, v, bias, mask, y, lse, offsets }: AttentionSaved,
   settings: Omit<AttentionOptions, "bias" | "mask">,
   needs: { readonly [K in "q" | "k" | "v" | "bias"]: boolean },
   ontoBias: Tensor | null = null,
 ): AttentionGradients {
   const options = { ...settings, bias, mask };
   const params = paramsOf(q, k, options);
-  const { batch, heads, queries, keys, headDim } = params;
+  const { batch, heads, queries, keys, allQueries, headDim } = params;
   const constants = constantsOf(options);
-  const stats = empty(q.device, [2 * lse.size + (mask?.size ?? 0)], q.dtype);
+  const rest = mask?.size ?? offsets?.size ?? 0;
+  const stats = empty(q.device, [2 * lse.size + rest], q.dtype);
   launch(
     attentionStatsKernel,
-    { y, dy, lse, mask, stats },
-    { batch, heads, queries, keys, headDim },
+    { y, dy, lse, mask, offsets, stats },
+    { batch, heads, queries, keys, allQueries, headDim },
+    { PACKED: constants.PACKED },
   );
   const x = { q, k, v, bias, dy, stats };
   const like = (wanted: boolean, z: Tensor | null) =>

@@ -15,7 +15,8 @@ import {
 } from "./tileSizes.ts";
 import { tileScores, visibleKeys, type TileProducts } from "./tileSnippets.ts";
 import { shadersByUnits, unitsOf } from "./units.ts";
-import { headPlaces, headShaders } from "./headSnippets.ts";
+import { headShaders } from "./headSnippets.ts";
+import { boundOffsets, tileRows } from "./tileRows.ts";
 
 // ---------------------------------------------------------------------------------------------
 // Statistics
@@ -26,36 +27,42 @@ const STATS_LANES = 8;
 const statsShaders = headShaders(
   {
     workgroupSize: 64,
-    uses: [headPlaces],
+    uses: [tileRows, boundOffsets],
     source: /* wgsl */ `
 const LANES = ${STATS_LANES}u;
 var<workgroup> parts: array<f32, WG>;
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  // Of every row as many as the longest has: what a shorter one lacks is left out.
   let rows = params.batch * params.heads * params.queries;
   let at = groupIndex(group) * (WG / LANES) + local / LANES;
+  let t = at % params.queries;
+  let tile = tileOf(min(at, rows - 1u) / params.queries / params.heads, at / params.queries % params.heads, 0u, 0u);
+  let exists = at < rows && t < tile.queries;
   var part = 0.0;
-  if (at < rows) {
-    let h = at / params.queries % params.heads;
-    let b = at / params.queries / params.heads;
-    let row = headAt(b, params.queries, at % params.queries, h);
+  if (exists) {
     for (var c = local % LANES; c < headColumns(); c += LANES) {
-      part += dot(y4(row, c), dy4(row, c));
+      part += dot(y4(queryAt(tile, t), c), dy4(queryAt(tile, t), c));
     }
   }
   parts[local] = part;
   workgroupBarrier();
-  if (local % LANES == 0u && at < rows) {
+  let all = params.heads * params.allQueries;
+  if (local % LANES == 0u && exists) {
     var delta = 0.0;
     for (var i = 0u; i < LANES; i++) { delta += parts[local + i]; }
-    stats[at] = lse[at];
-    stats[rows + at] = delta;
+    let row = rowOf(tile, t);
+    stats[row] = lse[row];
+    stats[all + row] = delta;
+  }
+  if (HAS_OFFSETS && at == 0u) {
+    for (var i = local; i < 2u * (params.batch + 1u); i += LANES) { stats[2u * all + i] = offsets[i]; }
   }
   if (HAS_MASK) {
     // As many words of the mask as invocations, in steps: there may be more of them than rows.
     let invocations = (rows + WG / LANES - 1u) / (WG / LANES) * WG;
     for (var i = globalIndex(group, local); i < params.batch * params.keys; i += invocations) {
-      stats[2u * rows + i] = select(1.0, 0.0, mask[i] == 0);
+      stats[2u * all + i] = select(1.0, 0.0, mask[i] == 0);
     }
   }
 }`,
@@ -79,8 +86,9 @@ const gradientTile = ({ tileProducts }: TileProducts): WgslSnippet => ({
   uses: [tileProducts("q", "k"), tileProducts("dy", "v"), tileScores],
   source: /* wgsl */ `
 fn keepsKey(b: u32, s: u32) -> bool {
-  return stats[2u * params.batch * params.heads * params.queries + b * params.keys + s] != 0.0;
+  return stats[2u * params.heads * params.allQueries + b * params.keys + s] != 0.0;
 }
+fn rowOffset(i: u32) -> u32 { return u32(stats[2u * params.heads * params.allQueries + i]); }
 /** M P and dS of the lane's queries and keys. Has barriers. */
 fn gradientTile(
   weights: ptr<function, array<vec4<f32>, PER_LANE>>, ds: ptr<function, array<vec4<f32>, PER_LANE>>,
@@ -91,19 +99,19 @@ fn gradientTile(
   let s = tile.s0 + 4u * lane.key;
   for (var m = 0u; m < PER_LANE; m++) {
     let t = tile.t0 + lane.query * PER_LANE + m;
-    if (t >= params.queries) {
+    if (t >= tile.queries) {
       (*weights)[m] = vec4<f32>(0.0);
       (*ds)[m] = vec4<f32>(0.0);
       continue;
     }
     let row = rowOf(tile, t);
     let lse = stats[row];
-    let delta = stats[params.batch * params.heads * params.queries + row];
+    let delta = stats[params.heads * params.allQueries + row];
     let scores = scoresOf((*weights)[m], tile, t, s);
     // Next to the score of a masked key the logarithm of the row's length was rounded away.
-    let share = vec4<f32>(1.0 / f32(params.keys));
+    let share = vec4<f32>(1.0 / f32(tile.keys));
     var p = select(safeExp4(scores - lse), share, lse == MASKED);
-    p = select(vec4<f32>(0.0), p, keysFrom(s) < vec4<u32>(params.keys));
+    p = select(vec4<f32>(0.0), p, keysFrom(s) < vec4<u32>(tile.keys));
     var factors = vec4<f32>(1.0);
     if (DROPOUT == 1u) { factors = keepFactors(row, s); }
     (*weights)[m] = factors * p;
@@ -133,10 +141,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let block = groupIndex(group) / params.columnBlocks;
   let head = block / blocks;
   if (head >= params.batch * params.heads) { return; }
-  var tile = Tile(head / params.heads, head % params.heads, block % blocks * QUERIES, 0u);
+  var tile = tileOf(head / params.heads, head % params.heads, block % blocks * QUERIES, 0u);
+  if (tile.t0 >= tile.queries) { return; }
   let lane = laneOf(local);
   var sums: array<vec4<f32>, PER_LANE * COLUMNS>;
-  let end = visibleKeys(block % blocks * QUERIES + QUERIES);
+  let end = visibleKeys(tile, tile.t0 + QUERIES);
   for (var s0 = 0u; s0 < end; s0 += KEYS) {
     tile.s0 = s0;
     var weights: array<vec4<f32>, PER_LANE>;
@@ -149,8 +158,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   for (var m = 0u; m < PER_LANE; m++) {
     let t = tile.t0 + lane.query * PER_LANE + m;
-    if (t >= params.queries) { continue; }
-    let at = headAt(tile.b, params.queries, t, tile.h);
+    if (t >= tile.queries) { continue; }
+    let at = queryAt(tile, t);
     for (var c = 0u; c < COLUMNS; c++) {
       let column = firstColumn + c * KEY_LANES + lane.key;
       if (column < headColumns()) { storeDq4(at, column, params.scale * sums[m * COLUMNS + c]); }
@@ -177,20 +186,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let block = groupIndex(group);
   let h = block / across / down;
   if (h >= params.heads) { return; }
-  var tile = Tile(0u, h, block / across % down * QUERIES, block % across * KEYS);
+  let t0 = block / across % down * QUERIES;
+  let s0 = block % across * KEYS;
   let lane = laneOf(local);
   var sums: array<vec4<f32>, PER_LANE>;
   for (var b = 0u; b < params.batch; b++) {
-    tile.b = b;
+    let tile = tileOf(b, h, t0, s0);
+    if (t0 >= tile.queries || s0 >= tile.keys) { continue; }
     var weights: array<vec4<f32>, PER_LANE>;
     var ds: array<vec4<f32>, PER_LANE>;
     gradientTile(&weights, &ds, tile, lane);
     for (var m = 0u; m < PER_LANE; m++) { sums[m] += ds[m]; }
   }
   for (var m = 0u; m < PER_LANE; m++) {
-    let t = tile.t0 + lane.query * PER_LANE + m;
+    let t = t0 + lane.query * PER_LANE + m;
     for (var i = 0u; i < 4u; i++) {
-      let s = tile.s0 + 4u * lane.key + i;
+      let s = s0 + 4u * lane.key + i;
       if (t >= params.queries || s >= params.keys) { continue; }
       let at = (h * params.queries + t) * params.keys + s;
       if (params.accumulate == 1u) { dbias[at] += sums[m][i]; } else { dbias[at] = sums[m][i]; }
@@ -237,11 +248,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let head = block / blocks;
   if (head >= params.batch * params.heads) { return; }
   let s0 = block % blocks * KEYS;
-  var tile = Tile(head / params.heads, head % params.heads, 0u, s0);
+  var tile = tileOf(head / params.heads, head % params.heads, 0u, s0);
+  if (s0 >= tile.keys) { return; }
   let lane = laneOf(local);
   var keySums: array<vec4<f32>, 4u * COLUMNS>;
   var valueSums: array<vec4<f32>, 4u * COLUMNS>;
-  for (var t0 = firstQuery(s0); t0 < params.queries; t0 += QUERIES) {
+  for (var t0 = firstBlock(tile); t0 < tile.queries; t0 += QUERIES) {
     tile.t0 = t0;
     var weights: array<vec4<f32>, PER_LANE>;
     var ds: array<vec4<f32>, PER_LANE>;
@@ -258,8 +270,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   for (var i = 0u; i < 4u; i++) {
     let s = s0 + 4u * lane.key + i;
-    if (s >= params.keys) { continue; }
-    let at = headAt(tile.b, params.keys, s, tile.h);
+    if (s >= tile.keys) { continue; }
+    let at = keyAt(tile, s);
     for (var c = 0u; c < COLUMNS; c++) {
       let column = firstColumn + c * QUERY_LANES + lane.query;
       if (column >= headColumns()) { continue; }
@@ -268,11 +280,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
 }
-/** Queries before it give keys from s0 on no weight: the counterpart of visibleKeys. */
-fn firstQuery(s0: u32) -> u32 {
-  if (CAUSAL == 0u || MASK == 1u || params.keys < params.queries) { return 0u; }
-  let shift = params.keys - params.queries;
-  return (s0 - min(s0, shift)) / QUERIES * QUERIES;
+/** Queries before it give the tile's keys no weight: the counterpart of visibleKeys. */
+fn firstBlock(tile: Tile) -> u32 {
+  if (CAUSAL == 0u || MASK == 1u || tile.keys < tile.queries) { return 0u; }
+  let shift = tile.keys - tile.queries;
+  return (tile.s0 - min(tile.s0, shift)) / QUERIES * QUERIES;
 }`,
 }));
 

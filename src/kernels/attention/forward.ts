@@ -4,6 +4,9 @@
 //   P_ij = exp(s_ij - L_i)                L_i = log sum_j exp(s_ij)
 //   y_i  = sum_j M_ij P_ij v_j            M = dropout's mask, 0 or 1/(1-p); element ((b H + h) T + i) S + j
 //
+// Or from packed rows, [tokens, H*D] (packedRows.ts): row b's queries attend to row b's keys, T and S are the row's own. Row i
+// of the probabilities is then H (queries before b) + h T + i, of as many elements of dropout's mask as the longest row has keys.
+//
 // Vaswani et al. 2017, arXiv 1706.03762, eq. 1, with T5's learned position bias and without its scaling
 // (Raffel et al. 2020, arXiv 1910.10683, section 2.1). Dropped scores are replaced, not lowered: a row
 // whose keys are all masked is uniform, as in transformers (docs/guide/hugging-face-semantics.md 1.6). Only L is kept for the
@@ -22,37 +25,52 @@ import {
   type AttentionOptions,
   type AttentionParams,
   MASKED,
+  varyingParams,
 } from "./options.ts";
+import { offsetsTensor, rowSpans, type RowSpan } from "./packedRows.ts";
 import { planQueryTile, queriesOf, tileConstants, tilePass } from "./tileSizes.ts";
+import { boundOffsets } from "./tileRows.ts";
 import { tileScores, visibleKeys, type TileProducts } from "./tileSnippets.ts";
 import { shadersByUnits, unitsOf } from "./units.ts";
-import { dropoutVarying, keepFactors } from "../pointwise/dropout.ts";
+import { keepFactors } from "../pointwise/dropout.ts";
 import { defineKernel, launch } from "../kernel.ts";
 
 export interface Row {
   readonly b: number;
   readonly h: number;
   readonly t: number;
+  readonly span: RowSpan;
+  /** Of the probabilities. */
+  readonly row: number;
 }
 
 export interface ScoreInputs {
   readonly q: FloatArray;
   readonly k: FloatArray;
   readonly bias: FloatArray | null;
-  /** Whether key s is hidden from query t of batch element b. */
-  masked(b: number, t: number, s: number): boolean;
+  /** Whether key s is hidden from the row's query. */
+  masked(row: Row, s: number): boolean;
 }
 
-/** Scores of one query against all keys into `scores` [S]. */
+/** Where head h of query t and of key s of a row's batch element begin. */
+export function placesIn({ span, h }: Row, { heads, headDim }: AttentionParams) {
+  return {
+    query: (t: number) => ((span.firstQuery + t) * heads + h) * headDim,
+    key: (s: number) => ((span.firstKey + s) * heads + h) * headDim,
+  };
+}
+
+/** Scores of one query against all keys of its row into `scores` [S]. */
 export function scoreRow(x: ScoreInputs, p: AttentionParams, row: Row, scores: Float64Array): void {
-  const { b, h, t } = row;
-  const query = ((b * p.queries + t) * p.heads + h) * p.headDim;
-  for (let s = 0; s < p.keys; s++) {
-    if (x.masked(b, t, s)) {
+  const { h, t, span } = row;
+  const places = placesIn(row, p);
+  const query = places.query(t);
+  for (let s = 0; s < span.keys; s++) {
+    if (x.masked(row, s)) {
       scores[s] = MASKED;
       continue;
     }
-    const key = ((b * p.keys + s) * p.heads + h) * p.headDim;
+    const key = places.key(s);
     const bias = x.bias ? x.bias[(h * p.queries + t) * p.keys + s]! : 0;
     scores[s] = p.scale * innerProduct(x.q, query, x.k, key, p.headDim) + bias;
   }
@@ -73,21 +91,21 @@ export function innerProduct(
 /** `keeps(b, s)`: whether the padding mask keeps key s. Query t sits at position S - T + t. */
 export function maskRule(
   keeps: ((b: number, s: number) => boolean) | null,
-  { queries, keys }: AttentionParams,
   { CAUSAL }: AttentionConstants,
 ): ScoreInputs["masked"] {
-  const shift = keys - queries;
-  return (b, t, s) => (CAUSAL === 1 && s > shift + t) || (keeps !== null && !keeps(b, s));
+  return ({ b, t, span }, s) =>
+    (CAUSAL === 1 && s > span.keys - span.queries + t) || (keeps !== null && !keeps(b, s));
 }
 
 const forwardShaders = shadersByUnits(["q", "k", "v"], ["y"], (products: TileProducts) => ({
-  reads: ["q", "k", "v", "bias", "mask"],
+  reads: ["q", "k", "v", "bias", "mask", "offsets"],
   constants: tileConstants,
   params: { columnBlocks: "u32" },
   uses: [
     products.tileProducts("q", "k"),
     tileScores,
     visibleKeys,
+    boundOffsets,
     products.weightedKeys("v"),
     {
       source: /* wgsl */ `
@@ -104,14 +122,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let block = groupIndex(group) / params.columnBlocks;
   let head = block / blocks;
   if (head >= params.batch * params.heads) { return; }
-  var tile = Tile(head / params.heads, head % params.heads, block % blocks * QUERIES, 0u);
+  var tile = tileOf(head / params.heads, head % params.heads, block % blocks * QUERIES, 0u);
+  if (tile.t0 >= tile.queries) { return; }
   let lane = laneOf(local);
   // Largest score so far, the lane's part of the sum of exp(score - most), and of the weighted values.
   var most: array<f32, PER_LANE>;
   var total: array<f32, PER_LANE>;
   var sums: array<vec4<f32>, PER_LANE * COLUMNS>;
   for (var m = 0u; m < PER_LANE; m++) { most[m] = MASKED; }
-  let end = visibleKeys(block % blocks * QUERIES + QUERIES);
+  let end = visibleKeys(tile, tile.t0 + QUERIES);
   for (var s0 = 0u; s0 < end; s0 += KEYS) {
     tile.s0 = s0;
     let s = s0 + 4u * lane.key;
@@ -131,7 +150,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let shrink = safeExp(most[m] - highest);
       most[m] = highest;
       // A row of masked keys has weights of 1; keys that do not exist have none.
-      let isKey = keysFrom(s) < vec4<u32>(params.keys);
+      let isKey = keysFrom(s) < vec4<u32>(tile.keys);
       var weights = select(vec4<f32>(0.0), safeExp4(scores[m] - highest), isKey);
       total[m] = total[m] * shrink + weights.x + weights.y + weights.z + weights.w;
       for (var c = 0u; c < COLUMNS; c++) { sums[m * COLUMNS + c] *= shrink; }
@@ -147,10 +166,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var m = 0u; m < PER_LANE; m++) {
     let i = lane.query * PER_LANE + m;
     let t = tile.t0 + i;
-    if (t >= params.queries) { continue; }
+    if (t >= tile.queries) { continue; }
     var sum = 0.0;
     for (var j = 0u; j < KEY_LANES; j++) { sum += laneTile[i * KEY_LANES + j]; }
-    let at = headAt(tile.b, params.queries, t, tile.h);
+    let at = queryAt(tile, t);
     for (var c = 0u; c < COLUMNS; c++) {
       let column = firstColumn + c * KEY_LANES + lane.key;
       if (column < headColumns()) { storeY4(at, column, sums[m * COLUMNS + c] / sum); }
@@ -167,12 +186,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 const defineForward = (rounds: boolean) =>
   defineKernel({
     name: `attentionForward${rounds ? "Rounding" : ""}`,
-    inputs: { q: "float", k: "float", v: "float", bias: "float?", mask: "i32?" },
+    inputs: {
+      ...{ q: "float", k: "float", v: "float", bias: "float?", mask: "i32?" },
+      offsets: "float?",
+    },
     outputs: { y: "float", lse: "float" },
     params: paramTypes,
-    varying: dropoutVarying,
+    varying: varyingParams,
     constants: constantTypes,
-    // Two products, counted whole where a causal mask hides half of them.
+    // Two products, counted whole where a causal mask hides half of them or packed rows are shorter than the longest.
     flops: ({ batch, heads, queries, keys, headDim }) =>
       4 * batch * heads * queries * keys * headDim,
     wasm: {
@@ -189,24 +211,26 @@ const defineForward = (rounds: boolean) =>
         return { passes: [tilePass(forwardShaders(units), tile, headDim, blocks)] };
       },
     },
-    plain({ q, k, v, bias, mask, y, lse }, p, constants) {
+    plain({ q, k, v, bias, mask, offsets, y, lse }, p, constants) {
       const keeps = mask && ((b: number, s: number) => mask[b * p.keys + s] !== 0);
-      const inputs = { q, k, bias, masked: maskRule(keeps, p, constants) };
+      const inputs = { q, k, bias, masked: maskRule(keeps, constants) };
       const keep = constants.DROPOUT === 1 ? keepFactors(p) : () => 1;
-      const scores = new Float64Array(p.keys);
+      const all = new Float64Array(p.keys);
       const sums = new Float64Array(p.headDim);
-      for (let row = 0; row < p.batch * p.heads * p.queries; row++) {
-        const at = rowAt(row, p);
+      for (const at of rowsOf(p, offsets)) {
+        const { row, span } = at;
+        const places = placesIn(at, p);
+        const scores = all.subarray(0, span.keys);
         scoreRow(inputs, p, at, scores);
         const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
         const total = scores.reduce((sum, score) => sum + Math.exp(score - most), 0);
         sums.fill(0);
-        for (let s = 0; s < p.keys; s++) {
+        for (let s = 0; s < span.keys; s++) {
           const weight = (Math.exp(scores[s]! - most) / total) * keep(row * p.keys + s);
-          const value = ((at.b * p.keys + s) * p.heads + at.h) * p.headDim;
+          const value = places.key(s);
           for (let d = 0; d < p.headDim; d++) sums[d] = sums[d]! + weight * v[value + d]!;
         }
-        y.set(sums, ((at.b * p.queries + at.t) * p.heads + at.h) * p.headDim);
+        y.set(sums, places.query(at.t));
         lse[row] = most + Math.log(total);
       }
     },
@@ -215,20 +239,25 @@ const defineForward = (rounds: boolean) =>
 export const attentionForwardKernel = defineForward(false);
 const attentionForwardRoundingKernel = defineForward(true);
 
-/** Batch element, head and query of row 0..B*H*T - 1. */
-export function rowAt(
-  row: number,
-  { heads, queries }: Pick<AttentionParams, "heads" | "queries">,
-): Row {
-  const head = Math.floor(row / queries);
-  return { b: Math.floor(head / heads), h: head % heads, t: row % queries };
+/** Rows of the probabilities, one after another. @param offsets of packed rows, as packedRows.ts has them */
+export function* rowsOf(
+  p: Pick<AttentionParams, "batch" | "heads" | "queries" | "keys">,
+  offsets: FloatArray | null,
+): Generator<Row> {
+  for (const [b, span] of rowSpans(offsets && ((i) => offsets[i]!), p).entries()) {
+    for (let h = 0; h < p.heads; h++) {
+      for (let t = 0; t < span.queries; t++) {
+        yield { b, h, t, span, row: span.firstQuery * p.heads + h * span.queries + t };
+      }
+    }
+  }
 }
 
 /**
  * @param q [B, T, H*D]
  * @param k [B, S, H*D], S >= 1
  * @param v [B, S, H*D]
- * @returns y [B, T, H*D] and lse [B, H, T], the logarithms of the softmax denominators
+ * @returns y [B, T, H*D] and lse [B*H*T], the logarithms of the softmax denominators; offsets of packed rows
  * @throws {ShapeError | DtypeError} when shapes or the mask's dtype do not fit
  */
 export function attentionForward(
@@ -236,13 +265,14 @@ export function attentionForward(
   k: Tensor,
   v: Tensor,
   options: AttentionOptions,
-): { y: Tensor; lse: Tensor } {
+): { y: Tensor; lse: Tensor; offsets: Tensor | null } {
   checkAttention(q, k, v, options);
   const params = paramsOf(q, k, options);
   const y = empty(q.device, q.shape, q.dtype);
-  const lse = empty(q.device, [params.batch, params.heads, params.queries], q.dtype);
-  const { bias, mask } = options;
+  const lse = empty(q.device, [params.heads * params.allQueries], q.dtype);
+  const { bias, mask, rows } = options;
+  const offsets = rows ? offsetsTensor(rows, q.device, q.dtype) : null;
   const kernel = options.roundToF16 ? attentionForwardRoundingKernel : attentionForwardKernel;
-  launch(kernel, { q, k, v, bias, mask, y, lse }, params, constantsOf(options));
-  return { y, lse };
+  launch(kernel, { q, k, v, bias, mask, offsets, y, lse }, params, constantsOf(options));
+  return { y, lse, offsets };
 }

@@ -52,9 +52,9 @@ export function capital(name: string): string {
 export const headPlaces: WgslSnippet = {
   source: /* wgsl */ `
 fn headColumns() -> u32 { return (params.headDim + 3u) / 4u; }
-fn headAt(b: u32, length: u32, t: u32, h: u32) -> u32 {
-  return ((b * length + t) * params.heads + h) * params.headDim;
-}`,
+/** Of a position among those of all rows. */
+fn headOf(position: u32, h: u32) -> u32 { return (position * params.heads + h) * params.headDim; }
+fn headAt(b: u32, length: u32, t: u32, h: u32) -> u32 { return headOf(b * length + t, h); }`,
 };
 
 /** A shader's text for heads that are whole vectors, and for others. */

@@ -4,7 +4,8 @@ import { ArgumentError, DtypeError, ShapeError } from "../../tensor/errors.ts";
 import { formatShape, sameShape, type Shape } from "../../tensor/shape.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { KernelParams } from "../../tensor/device.ts";
-import { dropoutParamTypes, type DropoutParams } from "../pointwise/dropout.ts";
+import { dropoutParamTypes, dropoutVarying, type DropoutParams } from "../pointwise/dropout.ts";
+import { packedSizes, type PackedRows } from "./packedRows.ts";
 import { DROPOUT_GROUP, GEMM_SCRATCH, MASKED, SCORE_BLOCK } from "../wasm/generated/constants.ts";
 
 export interface AttentionOptions {
@@ -18,21 +19,35 @@ export interface AttentionOptions {
   readonly dropout: DropoutParams | null;
   /** Lets matrix units round the operands of products to 11 bits. */
   readonly roundToF16?: boolean;
+  /** Of tensors [tokens, H*D], whose rows stand one behind another; without it rows are of one length, [B, T, H*D]. */
+  readonly rows?: PackedRows | null;
 }
 
 export const paramTypes = {
   batch: "u32",
   heads: "u32",
+  /** Of the longest row. */
   queries: "u32",
   keys: "u32",
+  /** Queries of all rows together. */
+  allQueries: "u32",
   /** Of one head. */
   headDim: "u32",
   scale: "f32",
   ...dropoutParamTypes,
 } as const;
 
+/** Params that differ from call to call. */
+export const varyingParams = [...dropoutVarying, "allQueries"] as const;
+
 /** Flags: 1 when the feature is in use. */
-export const constantTypes = { BIAS: "u32", MASK: "u32", CAUSAL: "u32", DROPOUT: "u32" } as const;
+export const constantTypes = {
+  BIAS: "u32",
+  MASK: "u32",
+  CAUSAL: "u32",
+  DROPOUT: "u32",
+  PACKED: "u32",
+} as const;
 
 export type AttentionParams = Readonly<Record<keyof typeof paramTypes, number>>;
 export type AttentionConstants = Readonly<Record<keyof typeof constantTypes, number>>;
@@ -62,13 +77,17 @@ const noDropout: DropoutParams = {
 };
 
 export function paramsOf(q: Tensor, k: Tensor, options: AttentionOptions): AttentionParams {
-  const [batch, queries, columns] = q.shape as [number, number, number];
+  const [batch = 0, queries = 0] = q.shape;
+  const sizes = options.rows
+    ? packedSizes(options.rows)
+    : { batch, queries, keys: k.shape[1]!, allQueries: batch * queries };
   return {
-    batch,
+    batch: sizes.batch,
+    queries: sizes.queries,
+    keys: sizes.keys,
+    allQueries: sizes.allQueries,
     heads: options.heads,
-    queries,
-    keys: k.shape[1]!,
-    headDim: columns / options.heads,
+    headDim: q.shape.at(-1)! / options.heads,
     scale: options.scale,
     ...(options.dropout ?? noDropout),
   };
@@ -80,6 +99,7 @@ export function constantsOf(options: AttentionOptions): AttentionConstants {
     MASK: options.mask ? 1 : 0,
     CAUSAL: options.causal ? 1 : 0,
     DROPOUT: options.dropout ? 1 : 0,
+    PACKED: options.rows ? 1 : 0,
   };
 }
 
@@ -92,9 +112,13 @@ export function maskWords(mask: Tensor): Tensor {
 
 /** @throws {ShapeError | DtypeError | ArgumentError} naming the first argument that does not fit */
 export function checkAttention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): void {
-  const { heads, bias, mask } = options;
+  const { heads, bias, mask, rows } = options;
   if (!Number.isInteger(heads) || heads < 1) {
     throw new ArgumentError(`attention: heads must be a whole number of at least 1, got ${heads}`);
+  }
+  if (rows) {
+    checkPacked(q, k, v, options, rows);
+    return;
   }
   const [batch, queries, columns] = q.shape;
   if (q.rank !== 3 || columns! % heads !== 0) {
@@ -117,6 +141,31 @@ export function checkAttention(q: Tensor, k: Tensor, v: Tensor, options: Attenti
   if (mask.dtype !== "i32") {
     throw new DtypeError(`attention: mask must be i32, u32 or bool, got ${mask.dtype}`);
   }
+}
+
+function checkPacked(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  { heads, bias, mask }: AttentionOptions,
+  rows: PackedRows,
+): void {
+  const { queries, keys, allQueries, allKeys } = packedSizes(rows);
+  const columns = q.shape.at(-1) ?? 0;
+  if (columns % heads !== 0) {
+    throw new ShapeError(
+      `attention: q must be [tokens, H*D] with ${heads} heads, got ${formatShape(q.shape)}`,
+    );
+  }
+  expectShape("q", q, [[allQueries, columns]], `rows of ${allQueries} queries`);
+  expectShape("k", k, [[allKeys, columns]], `rows of ${allKeys} keys`);
+  expectShape("v", v, [k.shape], `k ${formatShape(k.shape)}`);
+  const scores = [heads, queries, keys];
+  if (bias) expectShape("bias", bias, [scores, [1, ...scores]], "the scores of the longest row");
+  if (!mask) return;
+  throw new ArgumentError(
+    "attention: mask must be left out beside rows, got both. Packed rows hold no padding.",
+  );
 }
 
 function expectShape(name: string, x: Tensor, allowed: readonly Shape[], like: string): void {

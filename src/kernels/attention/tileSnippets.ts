@@ -5,8 +5,9 @@
 // vectors, so that any headDim fits. tileSizes.ts chooses the sizes; docs/internals/attention.md goes through it all.
 
 import type { WgslSnippet } from "../../tensor/wgsl.ts";
-import { capital, headPlaces } from "./headSnippets.ts";
+import { capital } from "./headSnippets.ts";
 import { MASKED } from "./options.ts";
+import { tileRows } from "./tileRows.ts";
 import { safeExp } from "../wgsl/math.ts";
 import { philox } from "../wgsl/philox.ts";
 
@@ -14,7 +15,7 @@ import { philox } from "../wgsl/philox.ts";
 // Tiles and their products
 
 const tiles: WgslSnippet = {
-  uses: [headPlaces],
+  uses: [tileRows],
   source: /* wgsl */ `
 const QUERIES = QUERY_LANES * PER_LANE;
 const KEYS = 4u * KEY_LANES;
@@ -24,8 +25,6 @@ var<workgroup> queryTile: array<vec4<f32>, QUERY_TILE>;
 var<workgroup> keyTile: array<vec4<f32>, KEY_TILE>;
 /** Weights of a tile, four keys a vector. */
 var<workgroup> weightTile: array<vec4<f32>, QUERIES * KEY_LANES>;
-/** Head h of batch element b, queries from t0 and keys from s0 on. */
-struct Tile { b: u32, h: u32, t0: u32, s0: u32 }
 struct Lane { local: u32, key: u32, query: u32 }
 fn laneOf(local: u32) -> Lane { return Lane(local, local % KEY_LANES, local / KEY_LANES); }
 fn putWeights(lane: Lane, m: u32, weights: vec4<f32>) {
@@ -60,8 +59,8 @@ fn ${name}(sums: ptr<function, array<vec4<f32>, PER_LANE>>, tile: Tile, lane: La
       let t = tile.t0 + i / CHUNK;
       let column = first + i % CHUNK;
       var x = vec4<f32>(0.0);
-      if (t < params.queries && column < headColumns()) {
-        x = ${query}4(headAt(tile.b, params.queries, t, tile.h), column);
+      if (t < tile.queries && column < headColumns()) {
+        x = ${query}4(queryAt(tile, t), column);
       }
       queryTile[i] = x;
     }
@@ -69,8 +68,8 @@ fn ${name}(sums: ptr<function, array<vec4<f32>, PER_LANE>>, tile: Tile, lane: La
       let j = i / CHUNK;
       let column = first + i % CHUNK;
       var x = vec4<f32>(0.0);
-      if (tile.s0 + j < params.keys && column < headColumns()) {
-        x = ${key}4(headAt(tile.b, params.keys, tile.s0 + j, tile.h), column);
+      if (tile.s0 + j < tile.keys && column < headColumns()) {
+        x = ${key}4(keyAt(tile, tile.s0 + j), column);
       }
       // A lane's four keys lie KEY_LANES apart, so that lanes read neighbouring rows.
       keyTile[(j / 4u + (j % 4u) * KEY_LANES) * KEY_STRIDE + i % CHUNK] = x;
@@ -97,8 +96,8 @@ fn addWeighted${capital(key)}(
       let s = tile.s0 + first + i / WIDTH;
       let column = firstColumn + i % WIDTH;
       var x = vec4<f32>(0.0);
-      if (s < params.keys && column < headColumns()) {
-        x = ${key}4(headAt(tile.b, params.keys, s, tile.h), column);
+      if (s < tile.keys && column < headColumns()) {
+        x = ${key}4(keyAt(tile, s), column);
       }
       keyTile[i] = x;
     }
@@ -143,8 +142,8 @@ fn addWeighted${capital(query)}(
       let t = tile.t0 + first + i / WIDTH;
       let column = firstColumn + i % WIDTH;
       var x = vec4<f32>(0.0);
-      if (t < params.queries && column < headColumns()) {
-        x = ${query}4(headAt(tile.b, params.queries, t, tile.h), column);
+      if (t < tile.queries && column < headColumns()) {
+        x = ${query}4(queryAt(tile, t), column);
       }
       queryTile[i] = x;
     }
@@ -178,7 +177,7 @@ export const registerProducts: TileProducts = { tileProducts, weightedKeys, weig
 
 /** `scoresOf` and what it takes; wants `keepsKey(b, s)`, the padding mask, where MASK is 1. */
 export const tileScores: WgslSnippet = {
-  uses: [safeExp, philox],
+  uses: [safeExp, philox, tileRows],
   source: /* wgsl */ `
 /** Score of a masked key: the lowest finite number. */
 const MASKED = ${MASKED}f;
@@ -189,8 +188,8 @@ fn keysFrom(s: u32) -> vec4<u32> { return vec4<u32>(s, s + 1u, s + 2u, s + 3u); 
 /** Scores of query t and keys s .. s + 3 from their products; MASKED outside the matrix, too. */
 fn scoresOf(products: vec4<f32>, tile: Tile, t: u32, s: u32) -> vec4<f32> {
   let at = keysFrom(s);
-  var keep = at < vec4<u32>(select(0u, params.keys, t < params.queries));
-  if (CAUSAL == 1u) { keep = keep & (at + params.queries <= vec4<u32>(params.keys + t)); }
+  var keep = at < vec4<u32>(select(0u, tile.keys, t < tile.queries));
+  if (CAUSAL == 1u) { keep = keep & (at + tile.queries <= vec4<u32>(tile.keys + t)); }
   if (MASK == 1u) {
     if (keep.x) { keep.x = keepsKey(tile.b, at.x); }
     if (keep.y) { keep.y = keepsKey(tile.b, at.y); }
@@ -207,8 +206,6 @@ fn scoresOf(products: vec4<f32>, tile: Tile, t: u32, s: u32) -> vec4<f32> {
   }
   return select(vec4<f32>(MASKED), scores, keep);
 }
-/** Row of the probabilities, 0 .. B*H*T - 1. */
-fn rowOf(tile: Tile, t: u32) -> u32 { return (tile.b * params.heads + tile.h) * params.queries + t; }
 /** Dropout's factors of keys s .. s + 3 of a row: elements row S + s + 0..3 of the stream, counted in 34 bits. */
 fn keepFactors(row: u32, s: u32) -> vec4<f32> {
   let low = row * params.keys;
@@ -228,13 +225,14 @@ fn keepFactors(row: u32, s: u32) -> vec4<f32> {
 };
 
 /**
- * `visibleKeys(t1)`: keys that some query before t1 may attend to. In a causal row without padding the rest has no
+ * `visibleKeys(tile, t1)`: keys that some query before t1 may attend to. In a causal row without padding the rest has no
  * weight. With padding, or with queries before the first key, a row may have nothing but masked keys: it is uniform over all.
  */
 export const visibleKeys: WgslSnippet = {
+  uses: [tileRows],
   source: /* wgsl */ `
-fn visibleKeys(t1: u32) -> u32 {
-  if (CAUSAL == 0u || MASK == 1u || params.keys < params.queries) { return params.keys; }
-  return min(params.keys, params.keys - params.queries + t1);
+fn visibleKeys(tile: Tile, t1: u32) -> u32 {
+  if (CAUSAL == 0u || MASK == 1u || tile.keys < tile.queries) { return tile.keys; }
+  return min(tile.keys, tile.keys - tile.queries + t1);
 }`,
 };

@@ -10,7 +10,8 @@
 import type { SubgroupMatrixShape, WgslShader, WgslSnippet } from "../../tensor/wgsl.ts";
 import { f16 } from "../wgsl/halfs.ts";
 import { powersOfTwo } from "../wgsl/math.ts";
-import { capital, headPlaces } from "./headSnippets.ts";
+import { capital } from "./headSnippets.ts";
+import { tileRows } from "./tileRows.ts";
 import type { TileProducts } from "./tileSnippets.ts";
 
 /** Lanes along the keys of a tile on units, and vectors of a chunk. */
@@ -46,7 +47,7 @@ export function onUnits(shader: WgslShader): WgslShader {
 /** The products of tiles on units of a shape. */
 export function unitProducts({ m, n, k }: SubgroupMatrixShape): TileProducts {
   const tiles: WgslSnippet = {
-    uses: [headPlaces, f16, powersOfTwo],
+    uses: [tileRows, f16, powersOfTwo],
     source: /* wgsl */ `
 const QUERIES = QUERY_LANES * PER_LANE;
 const KEYS = 4u * KEY_LANES;
@@ -62,8 +63,6 @@ var<workgroup> tileSums: array<f32, QUERY_TILE>;
 var<workgroup> greatest: array<vec2<u32>, WG>;
 /** The lane's weights, four keys of each of its queries. */
 var<private> laneWeights: array<vec4<f32>, PER_LANE>;
-/** Head h of batch element b, queries from t0 and keys from s0 on. */
-struct Tile { b: u32, h: u32, t0: u32, s0: u32 }
 struct Lane { local: u32, key: u32, query: u32 }
 fn laneOf(local: u32) -> Lane { return Lane(local, local % KEY_LANES, local / KEY_LANES); }
 fn putWeights(lane: Lane, m: u32, weights: vec4<f32>) { laneWeights[m] = weights; }
@@ -136,12 +135,12 @@ fn sums4(at: u32, exponents: vec2<i32>) -> vec4<f32> {
   /** Four columns of a row of the tile, zero outside: of [B, T, H*D] or [B, S, H*D]. */
   const reader = (name: string, along: "query" | "key"): string => {
     const [first, size] =
-      along === "query" ? ["tile.t0", "params.queries"] : ["tile.s0", "params.keys"];
+      along === "query" ? ["tile.t0", "tile.queries"] : ["tile.s0", "tile.keys"];
     return /* wgsl */ `
 fn ${along}Of${capital(name)}(tile: Tile, row: u32, column: u32) -> vec4<f32> {
   let at = ${first} + row;
   if (at >= ${size} || column >= headColumns()) { return vec4<f32>(); }
-  return ${name}4(headAt(tile.b, ${size}, at, tile.h), column);
+  return ${name}4(${along}At(tile, at), column);
 }`;
   };
   const readers = new Map<string, WgslSnippet>();

@@ -2,15 +2,18 @@
 
 import {
   againstKeys,
+  biasOffset,
   BLOCK,
   dropout,
   factorsOfRow,
   finishScores,
-  headOffset,
-  heads,
-  keys,
+  keyOffset,
+  maskOffset,
   openCall,
+  openRow,
+  probabilityRow,
   queries,
+  queryOffset,
   rowFactors,
   scaleRun,
   scores,
@@ -21,19 +24,21 @@ import {
 } from "./attentionBlock";
 import { log, rowMax, rowSumExp } from "../rows/rows";
 
-/** Units are (batch element, head) pairs. */
+/** Units are (head, batch element) pairs: neighbours, which a thread takes together, are rows of different lengths. */
 export function attentionForward(
   q: usize,
   k: usize,
   v: usize,
   bias: usize,
   mask: usize,
+  offsets: usize,
   y: usize,
   lse: usize,
   batch: usize,
   headCount: usize,
   queryCount: usize,
   keyCount: usize,
+  allQueries: usize,
   headDim: usize,
   scaleValue: f32,
   thresholdValue: u32,
@@ -45,11 +50,13 @@ export function attentionForward(
   MASK: u32,
   CAUSAL: u32,
   DROPOUT: u32,
+  PACKED: u32,
   begin: usize,
   end: usize,
   scratchAddress: usize,
 ): void {
   openCall(
+    batch,
     headCount,
     queryCount,
     keyCount,
@@ -62,20 +69,21 @@ export function attentionForward(
     offsetValue,
     CAUSAL,
     DROPOUT,
+    offsets,
     scratchAddress,
   );
   for (let unit = begin; unit < end; unit++) {
-    const b = unit / heads;
-    const h = unit % heads;
-    const at = headOffset(b, keys, 0, h);
-    const maskRow = mask ? mask + ((b * keys) << 2) : 0;
+    const h = unit / batch;
+    openRow(unit % batch);
+    const at = keyOffset(0, h);
+    const maskRow = mask ? mask + maskOffset() : 0;
     for (let t: usize = 0; t < queries; t += BLOCK) {
       const rows = min<usize>(BLOCK, queries - t);
-      const block = headOffset(b, queries, t, h);
+      const block = queryOffset(t, h);
       againstKeys(rows, q + block, k + at, scores);
       for (let i: usize = 0; i < rows; i++) {
-        const biasRow = bias ? bias + (((h * queries + t + i) * keys) << 2) : 0;
-        softmaxRow(unit * queries + t + i, i, t + i, biasRow, maskRow, lse);
+        const biasRow = bias ? bias + biasOffset(t + i, h) : 0;
+        softmaxRow(probabilityRow(t + i, h), i, t + i, biasRow, maskRow, lse);
       }
       weightedKeys(rows, scores, v + at, y + block);
       // Normalising here, after the product, takes D multiplications a row where S are usual.

@@ -2,17 +2,24 @@
 
 import {
   againstKeys,
+  biasOffset,
   BLOCK,
   dropout,
   MASKED,
   factorsOfRow,
   finishScores,
-  headOffset,
   heads,
+  keyOffset,
   keys,
+  maskOffset,
+  mostKeys,
+  mostQueries,
   openCall,
+  openRow,
+  probabilityRow,
   products,
   queries,
+  queryOffset,
   scale,
   scaleRun,
   scores,
@@ -31,23 +38,28 @@ export function attentionStats(
   dy: usize,
   lse: usize,
   mask: usize,
+  offsets: usize,
   stats: usize,
   batch: usize,
   headCount: usize,
   queryCount: usize,
   keyCount: usize,
+  allQueries: usize,
   headDim: usize,
+  PACKED: u32,
   begin: usize,
   end: usize,
 ): void {
   const bytes = headDim << 2;
-  const rowBytes = headCount * bytes;
-  const all = (batch * headCount * queryCount) << 2;
+  const all = (headCount * allQueries) << 2;
+  openCall(batch, headCount, queryCount, keyCount, headDim, 1, 0, 1, 0, 0, 0, 0, 0, offsets, 0);
+  if (offsets && begin == 0) memory.copy(stats + 2 * all, offsets, (2 * (batch + 1)) << 2);
   for (let b = begin; b < end; b++) {
-    let row = (b * headCount * queryCount) << 2;
-    for (let h: usize = 0; h < headCount; h++) {
-      for (let t: usize = 0; t < queryCount; t++, row += 4) {
-        const from = (b * queryCount + t) * rowBytes + h * bytes;
+    openRow(b);
+    let row = probabilityRow(0, 0) << 2;
+    for (let h: usize = 0; h < heads; h++) {
+      for (let t: usize = 0; t < queries; t++, row += 4) {
+        const from = queryOffset(t, h);
         let lanes = f32x4.splat(0);
         let at: usize = 0;
         for (; at + 16 <= bytes; at += 16) {
@@ -68,7 +80,7 @@ export function attentionStats(
   }
 }
 
-/** Weights M P (into `scores`) and dS (into `products`) of a block of queries. */
+/** Weights M P (into `scores`) and dS (into `products`) of a block of queries of the row. @param all bytes of L, of all rows */
 function blockGradients(
   q: usize,
   k: usize,
@@ -77,23 +89,21 @@ function blockGradients(
   dy: usize,
   stats: usize,
   mask: usize,
-  batch: usize,
-  b: usize,
+  all: usize,
   h: usize,
   t: usize,
   rows: usize,
 ): void {
-  const block = headOffset(b, queries, t, h);
-  const at = headOffset(b, keys, 0, h);
-  const all = (batch * heads * queries) << 2;
+  const block = queryOffset(t, h);
+  const at = keyOffset(0, h);
   againstKeys(rows, q + block, k + at, scores);
   againstKeys(rows, dy + block, v + at, products);
-  const maskRow = mask ? mask + ((b * keys) << 2) : 0;
+  const maskRow = mask ? mask + maskOffset() : 0;
   for (let i: usize = 0; i < rows; i++) {
     const x = scores + i * scoreStride;
-    const biasRow = bias ? bias + (((h * queries + t + i) * keys) << 2) : 0;
+    const biasRow = bias ? bias + biasOffset(t + i, h) : 0;
     finishScores(x, t + i, biasRow, maskRow);
-    const row = (b * heads + h) * queries + t + i;
+    const row = probabilityRow(t + i, h);
     const lse = load<f32>(stats + (row << 2));
     const delta = load<f32>(stats + all + (row << 2));
     const keep = dropout ? factorsOfRow(row) : 0;
@@ -152,6 +162,7 @@ export function attentionBackwardQuery(
   headCount: usize,
   queryCount: usize,
   keyCount: usize,
+  allQueries: usize,
   headDim: usize,
   scaleValue: f32,
   thresholdValue: u32,
@@ -164,11 +175,14 @@ export function attentionBackwardQuery(
   MASK: u32,
   CAUSAL: u32,
   DROPOUT: u32,
+  PACKED: u32,
   begin: usize,
   end: usize,
   scratchAddress: usize,
 ): void {
+  const all = (headCount * allQueries) << 2;
   openCall(
+    batch,
     headCount,
     queryCount,
     keyCount,
@@ -181,36 +195,49 @@ export function attentionBackwardQuery(
     offsetValue,
     CAUSAL,
     DROPOUT,
+    PACKED == 1 ? stats + 2 * all : 0,
     scratchAddress,
   );
-  const mask = MASK == 1 ? stats + ((2 * batch * heads * queries) << 2) : 0;
-  const blocks = (queries + BLOCK - 1) / BLOCK;
+  const mask = MASK == 1 ? stats + 2 * all : 0;
+  const blocks = (mostQueries + BLOCK - 1) / BLOCK;
   for (let unit = begin; unit < end; unit++) {
     const h = unit / blocks;
     const t = (unit % blocks) * BLOCK;
-    const rows = min<usize>(BLOCK, queries - t);
+    if (dbias && !accumulate) clearBias(dbias, h, t, min<usize>(BLOCK, mostQueries - t));
     for (let b: usize = 0; b < batch; b++) {
-      const block = headOffset(b, queries, t, h);
-      blockGradients(q, k, v, bias, dy, stats, mask, batch, b, h, t, rows);
-      weightedKeys(rows, products, k + headOffset(b, keys, 0, h), dq + block);
+      openRow(b);
+      if (t >= queries) continue;
+      const rows = min<usize>(BLOCK, queries - t);
+      const block = queryOffset(t, h);
+      blockGradients(q, k, v, bias, dy, stats, mask, all, h, t, rows);
+      weightedKeys(rows, products, k + keyOffset(0, h), dq + block);
       for (let i: usize = 0; i < rows; i++) {
         if (scale != 1) scaleRun(dq + block + i * stride, scale, width << 2);
         if (!dbias) continue;
-        addRun(dbias + (((h * queries + t + i) * keys) << 2), products + i * scoreStride, b > 0 || accumulate == 1);
+        addRun(dbias + biasOffset(t + i, h), products + i * scoreStride);
       }
     }
   }
 }
 
-/** y [S] = x, or y += x. */
+/** Sets `rows` of dbias from query t on to 0: rows of the batch, which may be shorter, add to them. */
+function clearBias(dbias: usize, h: usize, t: usize, rows: usize): void {
+  memory.fill(dbias + biasOffset(t, h), 0, (rows * mostKeys) << 2);
+}
+
+/** dk and dv of head h of a row without queries. */
+function clearKeys(dk: usize, dv: usize, h: usize): void {
+  for (let s: usize = 0; s < keys; s++) {
+    memory.fill(dk + keyOffset(s, h), 0, width << 2);
+    memory.fill(dv + keyOffset(s, h), 0, width << 2);
+  }
+}
+
+/** y [S] += x. */
 // @ts-ignore: decorator
 @inline
-function addRun(y: usize, x: usize, accumulate: bool): void {
+function addRun(y: usize, x: usize): void {
   const bytes = keys << 2;
-  if (!accumulate) {
-    memory.copy(y, x, bytes);
-    return;
-  }
   let at: usize = 0;
   for (; at + 16 <= bytes; at += 16) {
     v128.store(y + at, f32x4.add(v128.load(y + at), v128.load(x + at)));
@@ -218,7 +245,7 @@ function addRun(y: usize, x: usize, accumulate: bool): void {
   for (; at < bytes; at += 4) store<f32>(y + at, load<f32>(y + at) + load<f32>(x + at));
 }
 
-/** Units are (batch element, head) pairs. */
+/** Units are (head, batch element) pairs, as in attentionForward. */
 export function attentionBackwardKeyValue(
   q: usize,
   k: usize,
@@ -232,6 +259,7 @@ export function attentionBackwardKeyValue(
   headCount: usize,
   queryCount: usize,
   keyCount: usize,
+  allQueries: usize,
   headDim: usize,
   scaleValue: f32,
   thresholdValue: u32,
@@ -244,11 +272,14 @@ export function attentionBackwardKeyValue(
   MASK: u32,
   CAUSAL: u32,
   DROPOUT: u32,
+  PACKED: u32,
   begin: usize,
   end: usize,
   scratchAddress: usize,
 ): void {
+  const all = (headCount * allQueries) << 2;
   openCall(
+    batch,
     headCount,
     queryCount,
     keyCount,
@@ -261,17 +292,19 @@ export function attentionBackwardKeyValue(
     offsetValue,
     CAUSAL,
     DROPOUT,
+    PACKED == 1 ? stats + 2 * all : 0,
     scratchAddress,
   );
-  const mask = MASK == 1 ? stats + ((2 * batch * heads * queries) << 2) : 0;
+  const mask = MASK == 1 ? stats + 2 * all : 0;
   for (let unit = begin; unit < end; unit++) {
-    const b = unit / heads;
-    const h = unit % heads;
-    const at = headOffset(b, keys, 0, h);
+    const h = unit / batch;
+    openRow(unit % batch);
+    if (queries == 0) clearKeys(dk, dv, h);
+    const at = keyOffset(0, h);
     for (let t: usize = 0; t < queries; t += BLOCK) {
       const rows = min<usize>(BLOCK, queries - t);
-      const block = headOffset(b, queries, t, h);
-      blockGradients(q, k, v, bias, dy, stats, mask, batch, b, h, t, rows);
+      const block = queryOffset(t, h);
+      blockGradients(q, k, v, bias, dy, stats, mask, all, h, t, rows);
       weightedQueries(rows, scores, dy + block, dv + at, t > 0);
       weightedQueries(rows, products, q + block, dk + at, t > 0);
     }
@@ -282,7 +315,7 @@ export function attentionBackwardKeyValue(
 
 /**
  * Both of the above at once: a block's weights and dS are computed once for all four sums. Units are heads that go through
- * the batch (byHead, which dbias needs), or (batch element, head) pairs. Every sum is in the order of the functions above.
+ * the batch (byHead, which dbias needs), or (head, batch element) pairs. Every sum is in the order of the functions above.
  */
 export function attentionBackwardAll(
   q: usize,
@@ -299,6 +332,7 @@ export function attentionBackwardAll(
   headCount: usize,
   queryCount: usize,
   keyCount: usize,
+  allQueries: usize,
   headDim: usize,
   scaleValue: f32,
   thresholdValue: u32,
@@ -312,11 +346,14 @@ export function attentionBackwardAll(
   MASK: u32,
   CAUSAL: u32,
   DROPOUT: u32,
+  PACKED: u32,
   begin: usize,
   end: usize,
   scratchAddress: usize,
 ): void {
+  const all = (headCount * allQueries) << 2;
   openCall(
+    batch,
     headCount,
     queryCount,
     keyCount,
@@ -329,25 +366,28 @@ export function attentionBackwardAll(
     offsetValue,
     CAUSAL,
     DROPOUT,
+    PACKED == 1 ? stats + 2 * all : 0,
     scratchAddress,
   );
-  const mask = MASK == 1 ? stats + ((2 * batch * heads * queries) << 2) : 0;
+  const mask = MASK == 1 ? stats + 2 * all : 0;
   for (let unit = begin; unit < end; unit++) {
-    const h: usize = byHead ? unit : unit % heads;
-    const firstBatch: usize = byHead ? 0 : unit / heads;
+    const h: usize = byHead ? unit : unit / batch;
+    const firstBatch: usize = byHead ? 0 : unit % batch;
     const endBatch: usize = byHead ? batch : firstBatch + 1;
+    if (dbias && !accumulate) clearBias(dbias, h, 0, mostQueries);
     for (let b = firstBatch; b < endBatch; b++) {
-      const at = headOffset(b, keys, 0, h);
+      openRow(b);
+      if (queries == 0) clearKeys(dk, dv, h);
+      const at = keyOffset(0, h);
       for (let t: usize = 0; t < queries; t += BLOCK) {
         const rows = min<usize>(BLOCK, queries - t);
-        const block = headOffset(b, queries, t, h);
-        blockGradients(q, k, v, bias, dy, stats, mask, batch, b, h, t, rows);
+        const block = queryOffset(t, h);
+        blockGradients(q, k, v, bias, dy, stats, mask, all, h, t, rows);
         weightedKeys(rows, products, k + at, dq + block);
         for (let i: usize = 0; i < rows; i++) {
           if (scale != 1) scaleRun(dq + block + i * stride, scale, width << 2);
           if (!dbias) continue;
-          const row = dbias + (((h * queries + t + i) * keys) << 2);
-          addRun(row, products + i * scoreStride, b > 0 || accumulate == 1);
+          addRun(dbias + biasOffset(t + i, h), products + i * scoreStride);
         }
         weightedQueries(rows, scores, dy + block, dv + at, t > 0);
         weightedQueries(rows, products, q + block, dk + at, t > 0);

@@ -20,8 +20,17 @@ export const BLOCK: usize = 128;
 
 // The call in progress. Each thread has an instance of this module, hence variables of its own.
 export let heads: usize = 0;
+let batch: usize = 0;
+// Of the longest row.
+export let mostQueries: usize = 0;
+export let mostKeys: usize = 0;
+/** Where packed rows begin (src/kernels/attention/packedRows.ts), floats; 0 for rows of one length. */
+let offsets: usize = 0;
+// The row at hand: how many queries and keys it has, and its first ones among those of all rows.
 export let queries: usize = 0;
 export let keys: usize = 0;
+let firstQuery: usize = 0;
+let firstKey: usize = 0;
 export let width: usize = 0;
 export let scale: f32 = 1;
 export let threshold: u32 = 0;
@@ -41,8 +50,9 @@ export let factors: usize = 0;
 export let scores: usize = 0;
 export let products: usize = 0;
 
-/** Takes up the params of a kernel's call. */
+/** Takes up the params of a kernel's call. @param offsetsAddress of packed rows, or 0 */
 export function openCall(
+  batchSize: usize,
   headCount: usize,
   queryCount: usize,
   keyCount: usize,
@@ -55,11 +65,14 @@ export function openCall(
   offsetValue: u32,
   CAUSAL: u32,
   DROPOUT: u32,
+  offsetsAddress: usize,
   scratchAddress: usize,
 ): void {
+  batch = batchSize;
   heads = headCount;
-  queries = queryCount;
-  keys = keyCount;
+  mostQueries = queryCount;
+  mostKeys = keyCount;
+  offsets = offsetsAddress;
   width = headDim;
   scale = scaleValue;
   threshold = thresholdValue;
@@ -69,26 +82,70 @@ export function openCall(
   offset = offsetValue;
   causal = CAUSAL == 1;
   dropout = DROPOUT == 1;
-  divideScratch(scratchAddress);
+  stride = (heads * width) << 2;
+  scratch = scratchAddress;
+  rowFactors = scratch + GEMM_SCRATCH;
+  factors = rowFactors + (BLOCK << 2);
 }
 
-// @ts-ignore: decorator
-@inline
-function divideScratch(address: usize): void {
-  stride = (heads * width) << 2;
+/** Takes up row b of the batch, and divides the scratch for its scores. */
+export function openRow(b: usize): void {
+  if (offsets) {
+    const keysAt = batch + 1 + b;
+    firstQuery = offsetAt(b);
+    queries = offsetAt(b + 1) - firstQuery;
+    firstKey = offsetAt(keysAt);
+    keys = offsetAt(keysAt + 1) - firstKey;
+  } else {
+    queries = mostQueries;
+    keys = mostKeys;
+    firstQuery = b * queries;
+    firstKey = b * keys;
+  }
   scoreStride = (keys << 2) + 15 & ~15;
-  scratch = address;
-  rowFactors = address + GEMM_SCRATCH;
-  factors = rowFactors + (BLOCK << 2);
   scores = factors + scoreStride + 2 * (GROUP << 2);
   products = scores + (queries < BLOCK ? queries : BLOCK) * scoreStride;
 }
 
-/** Offset of head h of position t in a tensor of `length` positions per batch element. */
 // @ts-ignore: decorator
 @inline
-export function headOffset(b: usize, length: usize, t: usize, h: usize): usize {
-  return (b * length + t) * stride + h * (width << 2);
+function offsetAt(i: usize): usize {
+  return <usize>(<u32>load<f32>(offsets + (i << 2)));
+}
+
+/** Offset of head h of the row's query t in a tensor of all queries. */
+// @ts-ignore: decorator
+@inline
+export function queryOffset(t: usize, h: usize): usize {
+  return (firstQuery + t) * stride + h * (width << 2);
+}
+
+/** The same of its key s. */
+// @ts-ignore: decorator
+@inline
+export function keyOffset(s: usize, h: usize): usize {
+  return (firstKey + s) * stride + h * (width << 2);
+}
+
+/** Row of the probabilities of the row's query t, among those of all rows. */
+// @ts-ignore: decorator
+@inline
+export function probabilityRow(t: usize, h: usize): usize {
+  return firstQuery * heads + h * queries + t;
+}
+
+/** Of the bias [H, T, S] of the longest row, or its gradient, at query t. */
+// @ts-ignore: decorator
+@inline
+export function biasOffset(t: usize, h: usize): usize {
+  return ((h * mostQueries + t) * mostKeys) << 2;
+}
+
+/** Of the mask [B, S]: the row's keys, one word each. */
+// @ts-ignore: decorator
+@inline
+export function maskOffset(): usize {
+  return firstKey << 2;
 }
 
 /** c [rows, keys] = x y^T, x [rows, D] and y [keys, D] being heads. */
@@ -152,9 +209,9 @@ export function finishScores(row: usize, t: usize, bias: usize, mask: usize): vo
   for (at = bytes; at < scoreStride; at += 4) store<f32>(row + at, -Infinity);
 }
 
-/** Address of the dropout factors of row 0..B*H*T - 1 of the probabilities. */
+/** Address of the dropout factors of a row of the probabilities: each has as many as the longest row has keys. */
 export function factorsOfRow(row: usize): usize {
-  const first = <u64>row * <u64>keys;
+  const first = <u64>row * <u64>mostKeys;
   const last = (first + <u64>keys - 1) >> 4;
   let target = factors;
   for (let group = first >> 4; group <= last; group++) {
