@@ -26,7 +26,7 @@ import type {
 } from "./device.ts";
 import { asyncDisposeSymbol } from "./disposal.ts";
 import type { DataArray, Dtype, StorageArray } from "./dtype.ts";
-import { fromStorage } from "./dtype.ts";
+import { fromStorage, storedSize } from "./dtype.ts";
 import { DeviceError, invariant } from "./errors.ts";
 import { MOST_BYTES } from "./memoryPool.ts";
 import { outOfMemory } from "./memoryLimits.ts";
@@ -131,7 +131,7 @@ export class CpuDevice implements Device {
       const { buffer, byteOffset, byteLength } = values;
       if (this.#queue.stage(new Uint8Array(buffer, byteOffset, byteLength), at.offset)) return;
     }
-    this.#view(storage, dtype, values.length).set(values);
+    this.#view(storage, dtype, storedSize(dtype, values)).set(values);
   }
 
   fillZero(storage: Storage): void {

@@ -1,5 +1,6 @@
 // Element types, and every fact about one of them that the engine goes by. f16 and bf16 are storage: their raw 16-bit words travel as Uint16Array and
-// arithmetic happens in f32. `bool` is stored as one 32-bit word (0 or 1), as WGSL has no 1-byte type.
+// arithmetic happens in f32. q8 is storage, too: blocks of 32 numbers of 8 bits with a scale (q8.ts), whose words travel as
+// Uint32Array. `bool` is stored as one 32-bit word (0 or 1), as WGSL has no 1-byte type.
 
 import {
   float16ToFloat32,
@@ -7,10 +8,14 @@ import {
   float32ToBfloat16,
   bfloat16ToFloat32,
 } from "./half.ts";
+import { dequantizeQ8, Q8_BLOCK, Q8_WORDS, quantizeQ8 } from "./q8.ts";
 import type { SafetensorsDtype } from "./safetensorsDtype.ts";
 
-/** Element type of a tensor. f16 and bf16 are stored only: arithmetic is f32, or f64 in gradient checks. */
-export type Dtype = "f32" | "f64" | "f16" | "bf16" | "i32" | "u32" | "bool";
+/**
+ * Element type of a tensor. f16 and bf16 are stored only: arithmetic is f32, or f64 in gradient checks. So is q8, 8-bit weights
+ * with a scale for every 32 of a row: matmul's b and embedding's table may be stored in it, and cast reads it.
+ */
+export type Dtype = "f32" | "f64" | "f16" | "bf16" | "q8" | "i32" | "u32" | "bool";
 
 /** A floating-point array in which kernels compute: f32 in use, f64 in gradient checks. */
 export type FloatArray = Float32Array | Float64Array;
@@ -30,10 +35,10 @@ type StorageConstructor = {
 };
 
 interface DtypeFacts {
-  /** Of one element. */
+  /** Of one element; of blocks the mean. */
   readonly bytes: number;
-  /** `float` is computed in, `half` is stored and widened where it is read. */
-  readonly kind: "float" | "half" | "integer" | "bool";
+  /** `float` is computed in, `half` and `blocks` are stored and widened where they are read. */
+  readonly kind: "float" | "half" | "blocks" | "integer" | "bool";
   /** Holds the elements on the CPU. */
   readonly array: StorageConstructor;
   /** How kernels that take elements as they are declare the binding. */
@@ -67,6 +72,11 @@ export const dtypes = {
     safetensors: "BF16",
     store: (values) => mapInto(new Uint16Array(values.length), values, float32ToBfloat16),
     read: (stored) => mapInto(new Float32Array(stored.length), stored, bfloat16ToFloat32),
+  },
+  q8: {
+    ...{ bytes: (4 * Q8_WORDS) / Q8_BLOCK, kind: "blocks", array: Uint32Array, binding: "q8" },
+    ...{ wgslElement: "u32", safetensors: null, store: quantizeQ8 },
+    read: (stored) => dequantizeQ8(stored as Uint32Array),
   },
   i32: {
     ...{ bytes: 4, kind: "integer", array: Int32Array, binding: "i32", wgslElement: "i32" },
@@ -104,12 +114,18 @@ export type HalfDtype = {
 
 /**
  * Bytes that `size` elements take. 16-bit floats are padded to an even count, because the GPU
- * addresses 32-bit words.
+ * addresses 32-bit words; of q8 it must be whole blocks.
  */
 export function byteLength(dtype: Dtype, size: number): number {
   return 4 * Math.ceil((size * dtypes[dtype].bytes) / 4);
 }
 
+/** Elements that a stored array holds. */
+export function storedSize(dtype: Dtype, { length }: StorageArray): number {
+  return dtype === "q8" ? (length / Q8_WORDS) * Q8_BLOCK : length;
+}
+
+/** Dtypes of floating-point numbers that can be trained; blocks of 8 bits cannot. */
 export function isFloat(dtype: Dtype): boolean {
   return dtypes[dtype].kind === "float" || isHalf(dtype);
 }
@@ -127,7 +143,7 @@ export function storageView(
   size: number,
 ): StorageArray {
   const { array: Elements }: DtypeFacts = dtypes[dtype];
-  return new Elements(buffer, offset, size);
+  return new Elements(buffer, offset, dtype === "q8" ? byteLength(dtype, size) / 4 : size);
 }
 
 /** target[i] = convert(source[i]). `from` with a function takes ten times as long: it goes through an iterator. */

@@ -19,6 +19,7 @@ type FloatDtype = keyof typeof LARGE;
 /** @param stored row-major, in stored form */
 export function printElements(stored: StorageArray, shape: Shape, dtype: Dtype): string {
   if (sizeOf(shape) === 0) return "[]";
+  if (dtype === "q8") return printElements(dtypes.q8.read(stored), shape, "f32");
   const layout = { shape, strides: stridesOf(shape), summarize: sizeOf(shape) > MOST_ELEMENTS };
   const places = shownPlaces(layout);
   const values = dtypes[dtype].read(places.map(stored));

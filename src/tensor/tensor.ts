@@ -7,6 +7,7 @@ import { checkDevice, type Device, type Storage } from "./device.ts";
 import { DisposedError, DtypeError, ShapeError } from "./errors.ts";
 import { flatten, nest, nestedShape, type NestedNumbers, type TensorData } from "./nested.ts";
 import { printElements } from "./printing.ts";
+import { Q8_BLOCK } from "./q8.ts";
 import { adopt, type Scope } from "./scope.ts";
 import type { Shape } from "./shape.ts";
 import { checkShape, formatShape, inferShape, sizeOf } from "./shape.ts";
@@ -153,6 +154,11 @@ export function empty(device: Device, shape: Shape, dtype: Dtype): Tensor {
   }
   if (dtype === "f64" && device.kind === "webgpu") {
     throw new DtypeError("tensor: webgpu has no f64, got f64. Use f32, or the cpu device.");
+  }
+  if (dtype === "q8" && (shape.at(-1) ?? 1) % Q8_BLOCK !== 0) {
+    throw new ShapeError(
+      `tensor: rows of q8 must be a multiple of ${Q8_BLOCK} long, got ${formatShape(shape)}. Use f32.`,
+    );
   }
   return new Tensor(device.allocate(byteLength(dtype, sizeOf(shape))), [...shape], dtype, device);
 }

@@ -47,7 +47,7 @@ const slips: readonly (readonly [string, () => unknown, string])[] = [
   [
     "torch's name of a dtype",
     () => gl.tensor([1], [1], { device, dtype: "float32" }),
-    "dtype must be f32, f16, bf16, i32, u32, bool, f64, got float32",
+    "dtype must be f32, f16, bf16, q8, i32, u32, bool, f64, got float32",
   ],
   [
     "a number for a tensor",

@@ -41,7 +41,8 @@ export function planesOf(
   { componentType }: SubgroupMatrixShape,
 ): Planes {
   if (rounds || componentType === "f32") return ONE_EACH;
-  return b === "f32" ? SPLIT_BOTH : SPLIT_A;
+  // A q8 number is 8 bits times a scale of 24.
+  return b === "f32" || b === "q8" ? SPLIT_BOTH : SPLIT_A;
 }
 
 interface PlanesVariant extends Operands {

@@ -2,7 +2,7 @@
 //
 //   c_ij = sum_k op(a)_ik op(b)_kj        op(x) = x or its transpose, read in place
 //
-// a and c are floats; b may be stored in 16 bits (weights), and is widened where it is read.
+// a and c are floats; b may be stored in 16 bits or in q8 (weights), and is widened where it is read.
 
 import { isHalf } from "../../tensor/dtype.ts";
 import { DtypeError, invariant, ShapeError } from "../../tensor/errors.ts";
@@ -15,31 +15,22 @@ import {
   type Shape,
 } from "../../tensor/shape.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";
-import type { WasmPlannedFunction } from "../../tensor/wasm.ts";
+import type { WasmBody, WasmPlannedFunction } from "../../tensor/wasm.ts";
 import { defineKernel, launch } from "../kernel.ts";
 import { chooseRoundingStrategy, chooseStrategy, planProduct } from "./plan.ts";
 import { perStoredFloat, storedFloats, type StoredFloat } from "../storedFloats.ts";
+import { blockSizes } from "./blockSizes.ts";
+import { checkQ8Product, matmulQ8Body } from "./q8.ts";
+import { storedB, widenB, type StoredB } from "./storedB.ts";
 import { axisParams, collapseAxes } from "../stridedAxes.ts";
-import { COL_UNIT, GEMM_SCRATCH, ROW_UNIT } from "../wasm/generated/constants.ts";
-
-// A unit of work is a block of one matrix of c. The WebAssembly packs a block of B for each, and a block of A for
-// each of its rows' blocks (wasm/assembly/matmul/gemm.ts): larger units pack less, more units balance threads better.
-const ROW_BLOCK = 240;
-const COL_BLOCK = 256;
-const UNITS_PER_THREAD = 4;
+import { GEMM_SCRATCH } from "../wasm/generated/constants.ts";
 
 /**
  * One kernel for each storage type of b.
  * @param rounds lets matrix units of a GPU round a and b to 11 bits
  */
-function defineMatmul(stored: StoredFloat, rounds: boolean) {
-  const { binding, suffix, selector, widen } = storedFloats[stored];
-  const multiplyBlocks: WasmPlannedFunction = {
-    name: "matmul",
-    selector,
-    params: ["rowBlock", "colBlock"],
-    takesScratch: true,
-  };
+function defineMatmul(stored: StoredB, rounds: boolean) {
+  const { binding, suffix } = storedB(stored);
   const choose = rounds ? chooseRoundingStrategy : chooseStrategy;
   return defineKernel({
     name: `matmul${suffix}${rounds ? "Rounding" : ""}`,
@@ -55,21 +46,7 @@ function defineMatmul(stored: StoredFloat, rounds: boolean) {
     constants: { TRANSPOSE_A: "u32", TRANSPOSE_B: "u32", ACCUMULATE: "u32" },
     flops: ({ m, n, k, batch0, batch1, batch2, batch3 }) =>
       2 * m * n * k * batch0 * batch1 * batch2 * batch3,
-    wasm: {
-      functions: [multiplyBlocks],
-      plan({ params: { m, n, batch0, batch1, batch2, batch3 }, threads }) {
-        const matrices = batch0 * batch1 * batch2 * batch3;
-        const blocks = blockSizes(m, n, matrices, threads);
-        const units = Math.ceil(m / blocks.rowBlock) * Math.ceil(n / blocks.colBlock) * matrices;
-        const pass = {
-          function: multiplyBlocks,
-          units,
-          params: blocks,
-          scratchBytes: GEMM_SCRATCH,
-        };
-        return { passes: [pass] };
-      },
-    },
+    wasm: stored === "q8" ? matmulQ8Body : matmulBody(stored),
     wgsl: { plan: (call) => planProduct(call, stored, choose) },
     plain({ a, b, c }, p, { TRANSPOSE_A, TRANSPOSE_B, ACCUMULATE }) {
       const { m, n, k } = p;
@@ -79,7 +56,7 @@ function defineMatmul(stored: StoredFloat, rounds: boolean) {
         rowB: TRANSPOSE_B ? 1 : n,
         colB: TRANSPOSE_B ? k : 1,
       };
-      const wideB = widen(b);
+      const wideB = widenB(b, stored);
       let offset = 0;
       for (let w = 0; w < p.batch0; w++)
         for (let x = 0; x < p.batch1; x++)
@@ -93,6 +70,28 @@ function defineMatmul(stored: StoredFloat, rounds: boolean) {
     },
   });
 }
+
+/** The WebAssembly body for b in floats. */
+function matmulBody(stored: StoredFloat): WasmBody<BodyParams> {
+  const multiplyBlocks: WasmPlannedFunction = {
+    name: "matmul",
+    selector: storedFloats[stored].selector,
+    params: ["rowBlock", "colBlock"],
+    takesScratch: true,
+  };
+  return {
+    functions: [multiplyBlocks],
+    plan({ params: { m, n, batch0, batch1, batch2, batch3 }, threads }) {
+      const matrices = batch0 * batch1 * batch2 * batch3;
+      const blocks = blockSizes(m, n, matrices, threads);
+      const units = Math.ceil(m / blocks.rowBlock) * Math.ceil(n / blocks.colBlock) * matrices;
+      const pass = { function: multiplyBlocks, units, params: blocks, scratchBytes: GEMM_SCRATCH };
+      return { passes: [pass] };
+    },
+  };
+}
+
+type BodyParams = Readonly<Record<"m" | "n" | "batch0" | "batch1" | "batch2" | "batch3", number>>;
 
 /** One product. Both orders of the loops run along b as it lies in memory. */
 function multiply(
@@ -125,9 +124,12 @@ function multiply(
 const exactKernels = perStoredFloat((stored) => defineMatmul(stored, false));
 export const { f32: matmulKernel, bf16: matmulBf16Kernel, f16: matmulF16Kernel } = exactKernels;
 
-const exact = { ...exactKernels, f64: matmulKernel };
+export const matmulQ8Kernel = defineMatmul("q8", false);
+
+const exact = { ...exactKernels, q8: matmulQ8Kernel, f64: matmulKernel };
 const rounding = {
   ...perStoredFloat((stored) => defineMatmul(stored, true)),
+  q8: defineMatmul("q8", true),
   f64: matmulKernel,
 };
 
@@ -153,7 +155,7 @@ export interface MatmulIntoOptions extends MatmulOptions {
 /**
  * op(a) op(b) over the last two axes.
  * @param a f32 or f64 [..., M, K]
- * @param b [..., K, N], of a's dtype, or in 16 bits beside f32; batch axes broadcast as in NumPy
+ * @param b [..., K, N], of a's dtype, or in 16 bits or q8 beside f32; batch axes broadcast as in NumPy
  * @returns [..., M, N], of a's dtype
  * @throws {ShapeError} for fewer than two axes, inner sizes that differ, or batches that do not broadcast
  * @throws {DtypeError} when a is not f32 or f64, or b is another dtype than these
@@ -241,13 +243,14 @@ function checkDtypes(a: Tensor, b: Tensor): void {
   if (a.dtype !== "f32" && a.dtype !== "f64") {
     throw new DtypeError(`matmul: a must be f32 or f64, got ${a.dtype}. Use cast().`);
   }
-  if (b.dtype !== a.dtype && !(a.dtype === "f32" && isHalf(b.dtype))) {
-    const allowed = a.dtype === "f32" ? "f32, f16 or bf16" : "f64 as a is";
+  if (b.dtype !== a.dtype && !(a.dtype === "f32" && (isHalf(b.dtype) || b.dtype === "q8"))) {
+    const allowed = a.dtype === "f32" ? "f32, f16, bf16 or q8" : "f64 as a is";
     throw new DtypeError(`matmul: b must be ${allowed}, got ${b.dtype}. Use cast().`);
   }
 }
 
 function run(plan: MatmulPlan, a: Tensor, b: Tensor, c: Tensor, options: MatmulIntoOptions): void {
+  checkQ8Product(b, options.transposeA ?? false);
   const { m, n, k, batch, batchA, batchB } = plan;
   // One b for the whole batch: the rows of all of a's matrices are the rows of one.
   const folds = !options.transposeA && sizeOf(batchB) === 1;
@@ -286,21 +289,4 @@ function run(plan: MatmulPlan, a: Tensor, b: Tensor, c: Tensor, options: MatmulI
   const kernels = options.roundToF16 ? rounding : exact;
   const kernel = kernels[b.dtype as keyof typeof kernels]; // checkDtypes lets no other through
   launch(kernel, { a, b, c }, params, constants);
-}
-
-/** Rows and columns of a unit of work, of `matrices` products [m, n]. */
-function blockSizes(m: number, n: number, matrices: number, threads: number) {
-  let [rows, cols] = [ROW_BLOCK, COL_BLOCK];
-  const units = () => Math.ceil(m / rows) * Math.ceil(n / cols) * matrices;
-  while (units() < UNITS_PER_THREAD * threads && cols > COL_BLOCK / 8) {
-    if (rows >= cols && m > rows / 2) rows /= 2;
-    else cols /= 2;
-  }
-  return { rowBlock: evenPart(m, rows, ROW_UNIT), colBlock: evenPart(n, cols, COL_UNIT) };
-}
-
-/** The size of parts of about `part` that differ little: a multiple of `unit`. */
-function evenPart(size: number, part: number, unit: number): number {
-  const parts = Math.max(Math.ceil(size / part), 1);
-  return Math.max(Math.ceil(size / parts / unit), 1) * unit;
 }

@@ -4,13 +4,15 @@
 // row into the next, so their callers keep out what they must not see.
 
 import type { WgslSnippet } from "../../tensor/wgsl.ts";
-import { codecs, type StoredFloat } from "../storedFloats.ts";
+import { codecs } from "../storedFloats.ts";
+import { q8Snippet } from "../wgsl/q8.ts";
+import type { StoredB } from "./storedB.ts";
 
 /** What a shader of the family is made for. Each combination is one shader object. */
 export interface Operands {
   readonly transposeA: boolean;
   readonly transposeB: boolean;
-  readonly b: StoredFloat;
+  readonly b: StoredB;
   /** Rows of a, b and c as they are stored, and everything added to their indices, are multiples of 4. */
   readonly aligned: boolean;
 }
@@ -31,7 +33,7 @@ export function viewsOf(
   if (!aligned) return {};
   return {
     a: "vec4<f32>",
-    b: b === "f32" ? "vec4<f32>" : "vec2<u32>",
+    ...(b === "q8" ? {} : { b: b === "f32" ? "vec4<f32>" : "vec2<u32>" }),
     ...(output !== null && writesVectors(operands) ? { [output]: "vec4<f32>" } : {}),
   };
 }
@@ -42,7 +44,8 @@ function writesVectors({ aligned, transposeB }: Operands): boolean {
 }
 
 export function snippetsOf({ b }: Operands): readonly WgslSnippet[] {
-  return b === "f32" ? [] : [codecs[b].snippet];
+  if (b === "f32") return [];
+  return [b === "q8" ? q8Snippet : codecs[b].snippet];
 }
 
 const readers = { a: "readA", b: "readB" } as const;
@@ -71,9 +74,21 @@ fn readB1(at: u32) -> f32 { return ${call}(b[at >> 1u])[at & 1u]; }
 fn readB4(at: u32) -> vec4<f32> { return vec4<f32>(readB1(at), readB1(at + 1u), readB1(at + 2u), readB1(at + 3u)); }`;
 }
 
+/** Of q8 four neighbours of an aligned index are a word; elsewhere each is looked up. */
+const blocks = (aligned: boolean): string => /* wgsl */ `
+fn readB1(at: u32) -> f32 { return unpackQ8(b[q8WordAt(at)], b[q8ScaleAt(at)])[at & 3u]; }
+fn readB4(at: u32) -> vec4<f32> {
+  return ${
+    aligned
+      ? "unpackQ8(b[q8WordAt(at)], b[q8ScaleAt(at)])"
+      : "vec4<f32>(readB1(at), readB1(at + 1u), readB1(at + 2u), readB1(at + 3u))"
+  };
+}`;
+
 /** readA1, readA4, readB1 and readB4. */
 export function reading({ aligned, b }: Operands): string {
   const plain = aligned ? oneVector : fourScalars;
+  if (b === "q8") return plain("a") + blocks(aligned);
   return plain("a") + (b === "f32" ? plain("b") : halfs(codecs[b].unpack, aligned));
 }
 

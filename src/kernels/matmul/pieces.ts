@@ -1,10 +1,10 @@
 // Products whose tensors are larger than the adapter's bindings, as FLAN-T5-XL's output layer is: cut into smaller
 // products, each with operands that fit.
 
-import { SLICE_ALIGNMENT } from "../../tensor/device.ts";
 import { dtypes } from "../../tensor/dtype.ts";
 import type { BindingRange } from "../../tensor/wgsl.ts";
 import type { MatmulCall, Product } from "./product.ts";
+import { alignedElements, type StoredB } from "./storedB.ts";
 
 export interface Piece {
   /** One matrix. */
@@ -42,15 +42,17 @@ export function piecesOf(product: Product, call: MatmulCall): Piece[] | null {
  */
 function stepsOf({ m, n, k, operands, places }: Product, bindingBytes: number): Sizes {
   const { transposeA, transposeB, b } = operands;
-  const rows = (rowLength: number, bytes: number): number => {
-    const most = Math.floor((bindingBytes - SLICE_ALIGNMENT) / (Math.max(rowLength, 1) * bytes));
+  const rows = (rowLength: number, stored: StoredB): number => {
+    const { bytes } = dtypes[stored];
+    const before = alignedElements(stored) * bytes;
+    const most = Math.floor((bindingBytes - before) / (Math.max(rowLength, 1) * bytes));
     // Where not even four rows fit, the binding will be refused by name. Fours keep alignments.
     return Math.max(4, most - (most % 4));
   };
-  const rowsA = rows(places.rowA, 4);
-  const rowsB = rows(places.rowB, dtypes[b].bytes);
+  const rowsA = rows(places.rowA, "f32");
+  const rowsB = rows(places.rowB, b);
   return {
-    m: Math.min(m, rows(places.rowC, 4), transposeA ? m : rowsA),
+    m: Math.min(m, rows(places.rowC, "f32"), transposeA ? m : rowsA),
     n: transposeB ? Math.min(n, rowsB) : n,
     k: Math.max(1, Math.min(k, transposeA ? rowsA : k, transposeB ? k : rowsB)),
   };
@@ -70,13 +72,13 @@ function pieceAt(
   const k = Math.min(steps.k, product.k - at.k);
   const [offsetA, offsetB] = batchOffsets(params, batch);
   const a = transposeA
-    ? run({ from: offsetA + at.k * rowA, inside: at.m, count: k * rowA }, 4)
-    : run({ from: offsetA + at.m * rowA, inside: at.k, count: m * rowA }, 4);
+    ? run({ from: offsetA + at.k * rowA, inside: at.m, count: k * rowA }, "f32")
+    : run({ from: offsetA + at.m * rowA, inside: at.k, count: m * rowA }, "f32");
   const right = transposeB
-    ? run({ from: offsetB + at.n * rowB, inside: at.k, count: n * rowB }, dtypes[b].bytes)
-    : run({ from: offsetB + at.k * rowB, inside: at.n, count: k * rowB }, dtypes[b].bytes);
+    ? run({ from: offsetB + at.n * rowB, inside: at.k, count: n * rowB }, b)
+    : run({ from: offsetB + at.k * rowB, inside: at.n, count: k * rowB }, b);
   const offsetC = batch * product.m * rowC;
-  const c = run({ from: offsetC + at.m * rowC, inside: at.n, count: m * rowC }, 4);
+  const c = run({ from: offsetC + at.m * rowC, inside: at.n, count: m * rowC }, "f32");
   return {
     product: {
       ...{ m, n, k, batches: 1, operands: product.operands },
@@ -92,9 +94,9 @@ function pieceAt(
 /** The range that binds `count` elements from `from` on, and where `inside` of them lies in it. */
 function run(
   { from, inside, count }: Readonly<Record<"from" | "inside" | "count", number>>,
-  bytes: number,
+  stored: StoredB,
 ): { readonly range: BindingRange; readonly start: number } {
-  const before = from % (SLICE_ALIGNMENT / bytes);
+  const before = from % alignedElements(stored);
   return { range: { offset: from - before, size: count + before }, start: before + inside };
 }
 

@@ -2,11 +2,11 @@
 
 import type { AdapterFacts, WgslPass, WgslPlan, WgslTemporary } from "../../tensor/wgsl.ts";
 import { addPartsShader } from "./addParts.ts";
-import type { StoredFloat } from "../storedFloats.ts";
 import type { Operands } from "./operands.ts";
 import { piecesOf } from "./pieces.ts";
 import { productOf, type MatmulCall, type Product } from "./product.ts";
 import { rowsShader } from "./rowsShader.ts";
+import type { StoredB } from "./storedB.ts";
 import { planesOf } from "./halfPlanes.ts";
 import { matrixPasses, partBytes, planesFit, type MatrixStrategy } from "./matrixPasses.ts";
 import { fits, matrixExtent, matrixTilesOf } from "./matrixTiles.ts";
@@ -34,7 +34,7 @@ type TileStrategy = Extract<Strategy, { readonly kind: "tiles" }>;
 export type Choose = (product: Product, call: MatmulCall) => Strategy;
 
 /** The plan of a call, for b stored as said. */
-export function planProduct(call: MatmulCall, b: StoredFloat, choose: Choose): WgslPlan {
+export function planProduct(call: MatmulCall, b: StoredB, choose: Choose): WgslPlan {
   const product = productOf(call, b);
   if (product.m * product.n * product.batches === 0) return { passes: [] };
   const pieces = piecesOf(product, call);

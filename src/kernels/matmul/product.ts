@@ -1,8 +1,8 @@
 // What a call of the matmul family multiplies, and where its operands lie.
 
 import type { WgslCall } from "../../tensor/wgsl.ts";
-import type { StoredFloat } from "../storedFloats.ts";
 import type { Operands } from "./operands.ts";
+import type { StoredB } from "./storedB.ts";
 
 export type MatmulCall = WgslCall<
   Readonly<Record<string, number>>,
@@ -33,7 +33,7 @@ export interface Product {
   readonly places: Places;
 }
 
-export function productOf({ params, constants }: MatmulCall, b: StoredFloat): Product {
+export function productOf({ params, constants }: MatmulCall, b: StoredB): Product {
   const { m = 0, n = 0, k = 0 } = params;
   const transposeA = constants.TRANSPOSE_A !== 0;
   const transposeB = constants.TRANSPOSE_B !== 0;

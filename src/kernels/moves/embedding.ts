@@ -2,7 +2,7 @@
 //
 //   y[n, :] = table[ids[n], :]            dtable[v, :] = sum over n with ids[n] = v of dy[n, :]
 //
-// Tables stored in 16 bits are read as they are: a step of decoding needs a few rows of 32,128.
+// Tables stored in 16 bits or in q8 are read as they are: a step of decoding needs a few rows of 32,128.
 
 import { isHalf, type FloatArray, type HalfDtype } from "../../tensor/dtype.ts";
 import { ShapeError } from "../../tensor/errors.ts";
@@ -19,6 +19,7 @@ import {
 import type { WgslSingle } from "../../tensor/wgsl.ts";
 import { defineKernel, launch } from "../kernel.ts";
 import { codecs, storedFloats } from "../storedFloats.ts";
+import { embeddingQ8Into } from "./embeddingQ8.ts";
 
 const params = { count: "u32", rows: "u32", cols: "u32" } as const;
 
@@ -90,7 +91,7 @@ export const embeddingBackwardKernel = defineScatterAdd("embeddingBackward");
 /**
  * @param table [V, D]
  * @param ids i32 [...], each in 0..V-1; see `checkIds`
- * @returns [..., D]; f32 for a table of 16-bit floats
+ * @returns [..., D]; f32 for a table of 16-bit floats or q8
  * @throws {ShapeError} unless table has two axes
  */
 export function embeddingForward(table: Tensor, ids: Tensor): Tensor {
@@ -98,10 +99,12 @@ export function embeddingForward(table: Tensor, ids: Tensor): Tensor {
   if (table.rank !== 2 || rows === undefined || cols === undefined) {
     throw new ShapeError(`embedding: table must be [V, D], got ${formatShape(table.shape)}`);
   }
-  const y = empty(table.device, [...ids.shape, cols], isHalf(table.dtype) ? "f32" : table.dtype);
+  const isWidened = isHalf(table.dtype) || table.dtype === "q8";
+  const y = empty(table.device, [...ids.shape, cols], isWidened ? "f32" : table.dtype);
   const bound = { x: table, ids, y };
   const sizes = { count: ids.size, rows, cols };
   if (isHalf(table.dtype)) launch(wideningKernels[table.dtype], bound, sizes);
+  else if (table.dtype === "q8") embeddingQ8Into(table, ids, y);
   else launch(embeddingKernel, bound, sizes);
   return y;
 }

@@ -2,10 +2,11 @@
 // Such a kernel is defined once for each.
 
 import { dtypes, type Dtype } from "../../tensor/dtype.ts";
+import { DtypeError } from "../../tensor/errors.ts";
 import type { WgslSingle } from "../../tensor/wgsl.ts";
 
 /** Binding types between which elements move unchanged; `bool` travels as u32. */
-export type MovedType = (typeof dtypes)[Dtype]["binding"];
+export type MovedType = Exclude<(typeof dtypes)[Dtype]["binding"], "q8">;
 
 /** Elements in a 32-bit word, and the bits of an element that has no source: NaN, or 0 in integers. */
 const movedTypes: Readonly<
@@ -29,9 +30,16 @@ export function perMovedType<K>(define: (type: MovedType) => K): Readonly<Record
   return Object.fromEntries(entries) as Record<MovedType, K>;
 }
 
-/** The binding type that holds elements of `dtype`. */
+/**
+ * The binding type that holds elements of `dtype`.
+ * @throws {DtypeError} for q8, whose elements have a scale in common
+ */
 export function movedType(dtype: Dtype): MovedType {
-  return dtypes[dtype].binding;
+  const type = dtypes[dtype].binding;
+  if (type !== "q8") return type;
+  throw new DtypeError(
+    "tensor: elements that are moved must not be q8, for 32 of them share a scale, got q8. Use cast() to f32.",
+  );
 }
 
 /** Name of the kernel `base` for a type: "permute" for floats, "permuteI32", "permuteBf16". */

@@ -3,6 +3,7 @@
 //   to f16, bf16    rounded to nearest, ties to even; above the largest number infinity
 //   to i32, u32     the fraction is cut off; out of range the nearest end; NaN gives 0
 //   to bool         0 gives false, all else true
+//   from q8         scale times number (castQ8.ts); nothing converts to q8: blocks are made where values are written
 
 import type { BindingType } from "../../tensor/device.ts";
 import type { WasmBody } from "../../tensor/wasm.ts";
@@ -13,10 +14,11 @@ import type { WgslSingle, WgslSnippet } from "../../tensor/wgsl.ts";
 import { defineKernel, elementwiseWasm, launch } from "../kernel.ts";
 import { codecs, storedFloats } from "../storedFloats.ts";
 import { elementPieces } from "../wgsl/pieces.ts";
+import { widenQ8Into } from "./castQ8.ts";
 
 interface Conversion {
   /** Binding of the converted elements. */
-  readonly type: Exclude<BindingType, "float" | "f32">;
+  readonly type: Exclude<BindingType, "float" | "f32" | "q8">;
   readonly wgsl: WgslConversion;
   toFloat(stored: number): number;
   fromFloat(value: number): number;
@@ -98,7 +100,7 @@ const conversions = {
 } satisfies Record<Converted, Conversion>;
 
 /** Dtypes that convert to and from the floats that arithmetic runs in. */
-type Converted = Exclude<Dtype, "f32" | "f64">;
+type Converted = Exclude<Dtype, "f32" | "f64" | "q8">;
 
 function halfConversion(type: HalfDtype): Conversion {
   const { widen, narrow, snippet, unpack, pack } = codecs[type];
@@ -186,12 +188,22 @@ function wordsOf(x: Tensor): Tensor {
 
 /**
  * The elements of x as `dtype`; a second handle on x's storage when it has that dtype already.
- * @throws {DtypeError} between i32 and u32: f32 between them would lose digits
+ * @throws {DtypeError} between i32 and u32: f32 between them would lose digits; to q8
  */
 export function castForward(x: Tensor, dtype: Dtype): Tensor {
   if (x.dtype === dtype) return alias(x);
+  if (dtype === "q8") {
+    throw new DtypeError(
+      `cast: dtype must not be q8, got ${x.dtype} to q8. Make it where the values are: tensor(values, shape, { dtype: "q8" }).`,
+    );
+  }
+  if (x.dtype === "q8" && dtype === "f32") {
+    const y = empty(x.device, x.shape, "f32");
+    widenQ8Into(x, y);
+    return y;
+  }
   const [fromFloat, toFloat] = [isFullFloat(x.dtype), isFullFloat(dtype)];
-  if (!fromFloat && !toFloat) return byWayOfFloat(x, dtype);
+  if (x.dtype === "q8" || (!fromFloat && !toFloat)) return byWayOfFloat(x, dtype);
   const y = empty(x.device, x.shape, dtype);
   const params = { size: x.size };
   if (fromFloat && toFloat) {
@@ -209,7 +221,7 @@ function isFullFloat(dtype: Dtype): boolean {
   return isFloat(dtype) && !isHalf(dtype);
 }
 
-function byWayOfFloat(x: Tensor, dtype: Dtype): Tensor {
+function byWayOfFloat(x: Tensor, dtype: Exclude<Dtype, "q8">): Tensor {
   const isWord = (type: Dtype): boolean => type === "i32" || type === "u32";
   if (isWord(x.dtype) && isWord(dtype)) {
     throw new DtypeError(

@@ -8,12 +8,15 @@ import * as gather from "./moves/gatherRows";
 import * as philox from "./philox";
 import * as binary from "./pointwise/binary";
 import * as unary from "./pointwise/unary";
+import * as q8 from "./q8/matmulQ8";
 
 /** Bytes of scratch in which a matrix product packs its panels. */
 export const GEMM_SCRATCH: usize = gemm.GEMM_SCRATCH;
 /** Multiples of rows and columns that leave no tile of a matrix product half empty inside, in any variant. */
 export const ROW_UNIT: usize = gemm.ROW_UNIT;
 export const COL_UNIT: usize = gemm.COL_UNIT;
+/** Most rows of a product with q8 that goes by whole numbers. */
+export const MOST_Q8_ROWS: usize = q8.MOST_ROWS;
 /** Queries whose scores attention holds at a time. */
 export const SCORE_BLOCK: usize = attention.BLOCK;
 /** Score of a masked key. */

@@ -20,6 +20,8 @@ export * from "./pointwise/dropout";
 export * from "./pointwise/gatedGelu";
 export { gatherRows, scatterAddRows } from "./moves/gatherRows";
 export * from "./moves/permute";
+export { gatherRowsQ8, widenQ8 } from "./q8/blocks";
+export { matmulQ8 } from "./q8/matmulQ8";
 export * from "./rows/layerNorm";
 export * from "./rows/rmsNorm";
 export * from "./pointwise/roundTo";

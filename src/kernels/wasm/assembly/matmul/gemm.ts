@@ -15,16 +15,16 @@ import { wideTile } from "./gemmTileWide";
 
 // @ts-ignore: decorator
 @inline
-const TILE_COLS: usize = WIDE ? 16 : 8;
+export const TILE_COLS: usize = WIDE ? 16 : 8;
 // @ts-ignore: decorator
 @inline
-const DEPTH: usize = 512;
+export const DEPTH: usize = 512;
 // @ts-ignore: decorator
 @inline
-const ROWS: usize = 60; // a multiple of 5 and of 6
+export const ROWS: usize = 60; // a multiple of 5 and of 6
 // @ts-ignore: decorator
 @inline
-const COLS: usize = 256;
+export const COLS: usize = 256;
 
 /** Multiples that leave no tile half empty inside, in any variant: of 5 and 6 rows, of 8 and 16 columns. */
 // @ts-ignore: decorator
@@ -43,8 +43,8 @@ export const MOST_DOT_ROWS: usize = 16;
 const MOST_WEIGHTED_ROWS: usize = 6;
 
 // A tile at an edge, the packed block of A, the packed block of B.
-const PACKED_A: usize = 6 * 16 << 2;
-const PACKED_B: usize = PACKED_A + (ROWS * DEPTH << 2);
+export const PACKED_A: usize = 6 * 16 << 2;
+export const PACKED_B: usize = PACKED_A + (ROWS * DEPTH << 2);
 
 /** Bytes of scratch that `gemm` needs, at an address that is a multiple of 16. */
 export const GEMM_SCRATCH: usize = PACKED_B + (COLS * DEPTH << 2);
@@ -139,7 +139,7 @@ export function gemmPacked(
 }
 
 /** The product of the packed blocks. */
-function multiplyBlock(
+export function multiplyBlock(
   rows: usize,
   cols: usize,
   depth: usize,
@@ -182,6 +182,6 @@ function storeEdge(
   }
 }
 
-function fillZero(m: usize, n: usize, c: usize, rowC: usize): void {
+export function fillZero(m: usize, n: usize, c: usize, rowC: usize): void {
   for (let i: usize = 0; i < m; i++) memory.fill(c + i * rowC, 0, n << 2);
 }
