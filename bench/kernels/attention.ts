@@ -125,13 +125,25 @@ export const attentionBenches: readonly KernelBench[] = [
     bytes: f32Bytes(2 * 128 * COLUMNS),
     inputs: () => [
       noise([1, COLUMNS], 1, 0.5),
-      noise([1, 128, COLUMNS], 2, 0.5),
-      noise([1, 128, COLUMNS], 3),
+      noise([1, HEADS, 128, WIDTH], 2, 0.5),
+      noise([1, HEADS, 128, WIDTH], 3),
       noise([HEADS, 128], 4),
+      { shape: [1, 2], values: Int32Array.of(0, 127) },
     ],
-    run: ([q, k, v, bias]) => [
-      decodeAttentionForward(q!, k!, v!, { heads: HEADS, length: 128, bias: bias! }),
+    run: ([q, k, v, bias, places]) => [
+      decodeAttentionForward(q!, k!, v!, { places: places!, keys: 128, bias: bias! }),
     ],
-    expected: (x, index) => expectedOutput(x, decoding, index),
+    expected: (x, index) => expectedOutput([x[0]!, ...decodingCaches(x), x[3]!], decoding, index),
   },
 ];
+
+/** Keys and values [1, 128, H*D] of caches [1, H, 128, D]. */
+function decodingCaches(x: readonly BenchInput[]): BenchInput[] {
+  return [x[1]!, x[2]!].map(({ values }) => ({
+    shape: [1, 128, COLUMNS],
+    values: Float32Array.from({ length: 128 * COLUMNS }, (_, i) => {
+      const [s, h, d] = [Math.floor(i / COLUMNS), Math.floor(i / WIDTH) % HEADS, i % WIDTH];
+      return values[(h * 128 + s) * WIDTH + d]!;
+    }),
+  }));
+}

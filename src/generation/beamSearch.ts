@@ -47,9 +47,7 @@ export async function beamSearch(
     const late = isLate();
     for (const [i, item] of items.entries()) item.advance(candidates[i]!, late);
     if (isOver(items, plan)) break;
-    session.reorder(
-      items.flatMap((item, i) => item.origins.map((beam) => i * plan.numBeams + beam)),
-    );
+    session.keep(items.flatMap((item, i) => item.origins.map((beam) => i * plan.numBeams + beam)));
   }
   return collect(items, task, plan);
 }

@@ -24,7 +24,7 @@ export interface GenerationResult {
 
 /**
  * Generates sequences for a batch.
- * @param open runs the encoder and opens the session; called once, after the options were checked
+ * @param open called once, after the options were checked
  * @param model options of the model's generation_config.json
  * @throws {ArgumentError} for an option out of its range
  * @throws {ConfigError} for one in the model's file, or a key there that asks for what is not supported
@@ -41,8 +41,9 @@ export async function runGeneration(
   warnOnce(model, [...warningsAbout(model, options), ...warningsOf(plan)]);
   plan.signal?.throwIfAborted();
   const uniforms = seededUniforms(plan.seed);
-  const session = await open(rowsPerItem(plan));
+  const session = await open({ items: task.batchSize, rowsPerItem: rowsPerItem(plan) });
   try {
+    session.admit(Array.from({ length: task.batchSize }, (_, item) => item));
     if (plan.numBeams === 1)
       return { sequences: await greedySearch(session, task, plan, uniforms) };
     const { sequences, scores } = await beamSearch(session, task, plan, uniforms);

@@ -3,7 +3,15 @@
 
 import { nextTurn } from "../tensor/nextTurn.ts";
 
-/** One batch being decoded. Rows are batch x rowsPerItem, the rows of one item next to each other. */
+/** How large a session may become. */
+export interface SessionSize {
+  /** Most items at a time. */
+  readonly items: number;
+  /** Rows (beams, samples) of each. */
+  readonly rowsPerItem: number;
+}
+
+/** A batch being decoded. Its rows come with their items and leave one by one; those of one item stay next to each other. */
 export interface DecoderSession {
   readonly vocabSize: number;
   /**
@@ -11,6 +19,8 @@ export interface DecoderSession {
    * waits for the device.
    */
   readonly lookahead: number;
+  /** Encodes items of the task, and adds `rowsPerItem` rows of each behind those that are there. @param items their indices */
+  admit(items: readonly number[]): void;
   /** Feeds the last token of every row. @param tokens [rows] token ids */
   feed(tokens: readonly number[] | Int32Array): void;
   /** Next-token logits after `feed`: [rows, vocabSize], a fresh array that the caller may overwrite. */
@@ -23,8 +33,11 @@ export interface DecoderSession {
    * @returns [count][rows]
    */
   greedy(tokens: readonly number[] | Int32Array, count: number): Promise<Int32Array[]>;
-  /** Row i goes on from what was row `rows[i]`; both belong to the same item, so the encoder side stays. */
-  reorder(rows: readonly number[]): void;
+  /**
+   * Row i goes on from what was row `rows[i]`, and rows that are not named leave. A row may be named several times, in place of
+   * others of its item.
+   */
+  keep(rows: readonly number[]): void;
   /** Frees the caches. */
   close(): void;
 }
@@ -37,8 +50,8 @@ export interface TopScores {
   readonly indices: Int32Array;
 }
 
-/** Runs the encoder and opens a session of batch x `rowsPerItem` rows. */
-export type OpenSession = (rowsPerItem: number) => DecoderSession | Promise<DecoderSession>;
+/** Opens a session that has no rows yet. */
+export type OpenSession = (size: SessionSize) => DecoderSession | Promise<DecoderSession>;
 
 /** What the model says about its sequences. */
 export interface GenerationTask {

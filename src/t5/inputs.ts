@@ -84,18 +84,74 @@ function flatIds(
   range: string,
 ): FlatRows {
   const shape = checkRows(name, ids);
+  checkEach(name, ids, allowed, range);
   const flat = new Int32Array(shape[0]! * shape[1]!);
-  ids.forEach((row, b) =>
+  ids.forEach((row, b) => flat.set(row, b * shape[1]!));
+  return { flat, shape };
+}
+
+/** @throws {ArgumentError} for a number that is not allowed */
+function checkEach(
+  name: string,
+  rows: readonly (readonly number[])[],
+  allowed: (id: number) => boolean,
+  range: string,
+): void {
+  rows.forEach((row, b) =>
     row.forEach((id, i) => {
-      if (!Number.isInteger(id) || !allowed(id)) {
-        throw new ArgumentError(
-          `${name}: must be ${range}, got ${formatValue(id)} in row ${b} at ${i}. Do tokenizer and model belong together?`,
-        );
-      }
-      flat[b * shape[1]! + i] = id;
+      if (Number.isInteger(id) && allowed(id)) return;
+      throw new ArgumentError(
+        `${name}: must be ${range}, got ${formatValue(id)} in row ${b} at ${i}. Do tokenizer and model belong together?`,
+      );
     }),
   );
-  return { flat, shape };
+}
+
+/** Rows of token ids and what is hidden of them, as a tokenizer gives them. */
+export interface EncoderInputs {
+  readonly inputIds: readonly (readonly number[])[];
+  /** 1 keeps, 0 hides. */
+  readonly attentionMask?: readonly (readonly number[])[] | undefined;
+}
+
+/**
+ * What generation reads, checked.
+ * @param ragged lets rows be of different lengths
+ * @throws {ArgumentError} for what is no row, an id outside 0..vocabSize-1, a mask of other numbers than 0 and 1
+ * @throws {ShapeError} for rows of no or different lengths, and a mask of another shape
+ */
+export function checkEncoderInputs(
+  caller: string,
+  inputs: EncoderInputs,
+  { vocabSize }: Pick<T5Config, "vocabSize">,
+  ragged: boolean,
+): void {
+  checkInputs(caller, inputs);
+  const { inputIds, attentionMask: mask } = inputs;
+  if (ragged) for (const row of checkList("inputIds", inputIds)) checkRows("inputIds", [row]);
+  else checkRows("inputIds", inputIds);
+  const isId = (id: number): boolean => id >= 0 && id < vocabSize;
+  checkEach("inputIds", inputIds, isId, `ids in 0..${vocabSize - 1}`);
+  if (mask === undefined) return;
+  if (ragged) for (const row of checkList("attentionMask", mask)) checkRows("attentionMask", [row]);
+  else checkRows("attentionMask", mask);
+  checkEach("attentionMask", mask, (keep) => keep === 0 || keep === 1, "0 or 1");
+  const other = inputIds.findIndex((row, b) => row.length !== mask[b]?.length);
+  if (other < 0 && mask.length === inputIds.length) return;
+  const shapes = [inputIds, mask].map((rows) =>
+    formatShape([rows.length, rows[Math.max(other, 0)]?.length ?? 0]),
+  );
+  throw new ShapeError(
+    `attentionMask: must be ${shapes[0]} as inputIds, got ${shapes[1]}${ragged ? ` (row ${Math.max(other, 0)})` : ""}`,
+  );
+}
+
+/** @throws {ArgumentError} unless it is a list */
+function checkList<T>(name: string, rows: readonly T[]): readonly T[] {
+  if (Array.isArray(rows)) return rows as readonly T[];
+  throw new ArgumentError(
+    `${name}: must be rows of token ids ([[5, 1]]), got ${nameOf(rows)}. Text becomes ids by a tokenizer's encode().`,
+  );
 }
 
 /** Which ids are allowed, and how a message says it. */

@@ -7,11 +7,13 @@ import { keep } from "../tensor/scope.ts";
 import { tensor, type Tensor } from "../tensor/tensor.ts";
 import { openWeightFiles } from "../model/weightFiles.ts";
 import { T5Config } from "./config.ts";
-import { openSession } from "./decoderSession.ts";
-import { checkInputs } from "./inputs.ts";
+import { openSession } from "./generation/decoderSession.ts";
+import { encoderRows } from "./generation/encodeRow.ts";
+import { checkEncoderInputs, checkInputs } from "./inputs.ts";
 import { GenerationConfig } from "./generationConfig.ts";
 import { runGeneration, type GenerationResult } from "../generation/generate.ts";
 import type { GenerationOptions } from "../generation/options.ts";
+import type { GenerationTask, SessionSize } from "../generation/session.ts";
 import type { HubOptions } from "../hub/options.ts";
 import type { PushOptions, PushResult } from "../hub/push.ts";
 import { loadWeights } from "./loadWeights.ts";
@@ -206,17 +208,24 @@ export class T5ForConditionalGeneration extends T5Network {
     options: GenerationOptions = {},
   ): Promise<number[][] | GenerationResult> {
     checkInputs("generate", inputs);
+    const open = (size: SessionSize) => {
+      checkEncoderInputs("generate", inputs, this.config, false);
+      return openSession(this, encoderRows(inputs, this.config), size);
+    };
+    const task = this.#task(inputs.inputIds);
+    const result = await runGeneration(open, task, options, this.generationConfig);
+    return options.returnDictInGenerate ? result : result.sequences;
+  }
+
+  #task(inputIds: readonly (readonly number[])[]): GenerationTask {
     const { config, generationConfig } = this;
-    const task = {
-      batchSize: inputs.inputIds.length,
-      inputIds: inputs.inputIds,
+    return {
+      batchSize: inputIds.length,
+      inputIds,
       startTokenId: generationConfig.decoderStartTokenId ?? config.decoderStartTokenId,
       eosTokenIds: [generationConfig.eosTokenId ?? config.eosTokenIds].flat(),
       padTokenId: generationConfig.padTokenId ?? config.padTokenId,
     };
-    const open = (rowsPerItem: number) => openSession(this, inputs, rowsPerItem);
-    const result = await runGeneration(open, task, options, generationConfig);
-    return options.returnDictInGenerate ? result : result.sequences;
   }
 
   /** Which file of `savePretrained` holds which weights now. */

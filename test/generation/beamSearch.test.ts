@@ -5,6 +5,7 @@ import { runGeneration } from "../../src/generation/generate.ts";
 import type { GenerationOptions } from "../../src/generation/options.ts";
 import { planGeneration } from "../../src/generation/plan.ts";
 import { seededUniforms } from "../../src/generation/sampling.ts";
+import type { SessionSize } from "../../src/generation/session.ts";
 import {
   FakeSession,
   randomTable,
@@ -18,7 +19,7 @@ fc.configureGlobal({ seed: 20261123 });
 
 async function search(table: Table, batchSize: number, options: GenerationOptions) {
   let session!: FakeSession;
-  const open = (rowsPerItem: number) => (session = new FakeSession(table, batchSize, rowsPerItem));
+  const open = ({ rowsPerItem }: SessionSize) => (session = new FakeSession(table, rowsPerItem));
   const { sequences, sequencesScores } = await runGeneration(open, task(batchSize), options);
   return { sequences, scores: sequencesScores!, steps: session.steps };
 }
@@ -69,9 +70,10 @@ describe("beam search", () => {
       fc.asyncProperty(seed, async (seed) => {
         const table = randomTable(6, seed);
         const options = { maxNewTokens: 8, earlyStopping: true };
-        const session = new FakeSession(table, 1, 1);
+        const session = new FakeSession(table, 1);
+        session.admit([0]);
         const beams = await beamSearch(session, task(), planGeneration(options), seededUniforms(0));
-        const greedy = await runGeneration(() => new FakeSession(table, 1, 1), task(), options);
+        const greedy = await runGeneration(() => new FakeSession(table, 1), task(), options);
         expect(beams.sequences).toEqual(greedy.sequences);
       }),
     ));
@@ -176,7 +178,7 @@ describe("the candidates of a step", () => {
       return history.length === 1 ? { 1: 0.4, 2: 0.4, 5: 0.2 } : { 5: 1 };
     });
     const ending = { ...task(), eosTokenIds: [1, 2] };
-    const { sequences } = await runGeneration(() => new FakeSession(table, 1, 2), ending, {
+    const { sequences } = await runGeneration(() => new FakeSession(table, 2), ending, {
       numBeams: 2,
       maxNewTokens: 4,
       lengthPenalty: 2,

@@ -53,7 +53,12 @@ export function untilEnd(ids: readonly number[]): number[] {
 export class FakeSession implements DecoderSession {
   readonly vocabSize: number;
   /** What each row was fed, start token first. */
-  histories: number[][];
+  histories: number[][] = [];
+  /** The item of each row. */
+  items: number[] = [];
+  /** All items that came, in their order, and the most rows that there were. */
+  admitted: number[] = [];
+  mostRows = 0;
   lookahead = 1;
   /** Calls of `feed`. */
   steps = 0;
@@ -65,11 +70,10 @@ export class FakeSession implements DecoderSession {
   readonly #table: Table;
   readonly #rowsPerItem: number;
 
-  constructor(table: Table, batchSize: number, rowsPerItem: number) {
+  constructor(table: Table, rowsPerItem: number) {
     this.#table = table;
     this.#rowsPerItem = rowsPerItem;
     this.vocabSize = table(0, [0]).length;
-    this.histories = Array.from({ length: batchSize * rowsPerItem }, () => []);
   }
 
   feed(tokens: readonly number[] | Int32Array): void {
@@ -112,11 +116,26 @@ export class FakeSession implements DecoderSession {
     return Promise.resolve(steps);
   }
 
-  reorder(rows: readonly number[]): void {
+  admit(items: readonly number[]): void {
     expect(this.closed).toBe(0);
-    expect(rows.length).toBe(this.histories.length);
-    for (const [row, origin] of rows.entries()) expect(this.#item(origin)).toBe(this.#item(row));
+    for (const item of items) {
+      for (let i = 0; i < this.#rowsPerItem; i++) {
+        this.histories.push([]);
+        this.items.push(item);
+      }
+    }
+    this.mostRows = Math.max(this.mostRows, this.items.length);
+    this.admitted.push(...items);
+  }
+
+  keep(rows: readonly number[]): void {
+    expect(this.closed).toBe(0);
     this.histories = rows.map((origin) => [...this.histories[origin]!]);
+    this.items = rows.map((origin) => this.items[origin]!);
+    for (const item of this.items) {
+      const count = this.items.filter((other) => other === item).length;
+      expect(count, `rows of item ${item}`).toBeLessThanOrEqual(this.#rowsPerItem);
+    }
   }
 
   close(): void {
@@ -136,12 +155,8 @@ export class FakeSession implements DecoderSession {
       const token = tokens[row]!;
       expect(token >= 0 && token < this.vocabSize, `row ${row} was fed ${token}`).toBe(true);
       history.push(token);
-      logits.set(this.#table(this.#item(row), history), row * this.vocabSize);
+      logits.set(this.#table(this.items[row]!, history), row * this.vocabSize);
     }
     return logits;
-  }
-
-  #item(row: number): number {
-    return Math.floor(row / this.#rowsPerItem);
   }
 }

@@ -2,13 +2,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { runGeneration } from "../../src/generation/generate.ts";
 import type { GenerationOptions } from "../../src/generation/options.ts";
+import type { SessionSize } from "../../src/generation/session.ts";
 import { FakeSession, randomTable, task, type Table } from "./fakeSession.ts";
 
 /** Two items that go on until maxNewTokens (end token never likely). */
 const endless = randomTable(6, 9, -99);
 
 function start(options: GenerationOptions, table = endless) {
-  const session = new FakeSession(table, 2, Math.max(options.numBeams ?? 1, 1));
+  const session = new FakeSession(table, Math.max(options.numBeams ?? 1, 1));
   return { session, result: runGeneration(() => session, task(2), options) };
 }
 
@@ -17,14 +18,14 @@ describe("runGeneration", () => {
     let opened = false;
     const open = () => {
       opened = true;
-      return new FakeSession(endless, 2, 1);
+      return new FakeSession(endless, 1);
     };
     await expect(runGeneration(open, task(2), { numBeams: 0 })).rejects.toThrowError("numBeams");
     expect(opened).toBe(false);
   });
 
   it("uses the model's defaults", async () => {
-    const open = (rowsPerItem: number) => new FakeSession(endless, 1, rowsPerItem);
+    const open = ({ rowsPerItem }: SessionSize) => new FakeSession(endless, rowsPerItem);
     const { sequences, sequencesScores } = await runGeneration(
       open,
       task(),
@@ -41,7 +42,7 @@ describe("runGeneration", () => {
       await result;
       expect(session.closed).toBe(1);
 
-      const failing = new FakeSession(endless, 2, numBeams);
+      const failing = new FakeSession(endless, numBeams);
       failing.top = () => Promise.reject(new Error("device lost"));
       failing.greedy = failing.top as never;
       await expect(runGeneration(() => failing, task(2), { numBeams })).rejects.toThrowError(
@@ -105,7 +106,7 @@ describe("streamer", () => {
   it("gets the newest token of every row as soon as it is chosen, pads included, then the end", async () => {
     const table = randomTable(5, 21, 0.5);
     const events: (number[] | "end")[] = [];
-    const session = new FakeSession(table, 3, 1);
+    const session = new FakeSession(table, 1);
     const streamer = {
       put(tokens: number[]): void {
         events.push(tokens);
@@ -169,7 +170,8 @@ describe("what leaves the device", () => {
       fc.asyncProperty(fc.integer({ min: 1, max: 1 << 30 }), async (seed) => {
         const run = async (more: GenerationOptions) => {
           let session!: FakeSession;
-          const open = (rows: number) => (session = new FakeSession(randomTable(9, seed), 2, rows));
+          const open = ({ rowsPerItem: rows }: SessionSize) =>
+            (session = new FakeSession(randomTable(9, seed), rows));
           const result = await runGeneration(open, task(2), {
             ...{ maxNewTokens: 6, ...options, ...more },
           });
@@ -190,7 +192,7 @@ describe("what leaves the device", () => {
     // Three scores of about -1, 1e-7 apart: after some steps that is lost in the sum.
     const close: Table = () => Float32Array.from([-9, -99, -9, -9, -9, -9, 0, 1e-7, 2e-7]);
     const run = (more: GenerationOptions) =>
-      runGeneration((rows) => new FakeSession(close, 1, rows), task(), {
+      runGeneration(({ rowsPerItem: rows }) => new FakeSession(close, rows), task(), {
         ...{ numBeams: 3, maxNewTokens: 12, ...more },
       });
     expect((await run({})).sequences).toEqual((await run(seeingAll)).sequences);
@@ -199,7 +201,7 @@ describe("what leaves the device", () => {
   it("sampling reads all scores where others tie with the k-th", async () => {
     let session!: FakeSession;
     const tied: Table = () => Float32Array.of(1, -9, 3, 2, 2, 2);
-    const open = (rows: number) => (session = new FakeSession(tied, 1, rows));
+    const open = ({ rowsPerItem: rows }: SessionSize) => (session = new FakeSession(tied, rows));
     await runGeneration(open, task(), { doSample: true, topK: 2, maxNewTokens: 3 });
     expect(session.fullReads).toBe(3);
   });

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { runGeneration } from "../../src/generation/generate.ts";
 import type { GenerationOptions } from "../../src/generation/options.ts";
+import type { SessionSize } from "../../src/generation/session.ts";
 import { FakeSession, randomTable, task, type Table } from "./fakeSession.ts";
 
 fc.configureGlobal({ seed: 20261123 });
@@ -12,7 +13,7 @@ async function greedy(
   options: GenerationOptions,
 ): Promise<{ sequences: number[][]; session: FakeSession }> {
   let session!: FakeSession;
-  const open = (rowsPerItem: number) => (session = new FakeSession(table, batchSize, rowsPerItem));
+  const open = ({ rowsPerItem }: SessionSize) => (session = new FakeSession(table, rowsPerItem));
   const { sequences } = await runGeneration(open, task(batchSize), options);
   return { sequences, session };
 }
@@ -65,8 +66,8 @@ describe("greedy search", () => {
           const table = randomTable(5, seed);
           const streamed: number[][] = [];
           const streamer = { put: (tokens: number[]) => void streamed.push(tokens), end: () => {} };
-          const open = (rows: number) =>
-            Object.assign(new FakeSession(table, batchSize, rows), { lookahead });
+          const open = ({ rowsPerItem: rows }: SessionSize) =>
+            Object.assign(new FakeSession(table, rows), { lookahead });
           const ahead = await runGeneration(open, task(batchSize), { maxNewTokens, streamer });
           const { sequences } = await greedy(table, batchSize, { maxNewTokens });
           expect(ahead.sequences).toEqual(sequences);
@@ -111,7 +112,7 @@ describe("greedy search", () => {
   it("ends at any of several end tokens", async () => {
     const table: Table = (_, history) =>
       Float32Array.of(0, 0, 0, 0, 0).fill(9, history.length + 1, history.length + 2);
-    const open = () => new FakeSession(table, 1, 1);
+    const open = () => new FakeSession(table, 1);
     const ending = { ...task(), eosTokenIds: [1, 3] };
     expect((await runGeneration(open, ending)).sequences).toEqual([[0, 2, 3]]);
   });

@@ -7,6 +7,7 @@ import {
   nextTokenProbabilities,
   seededUniforms,
 } from "../../src/generation/sampling.ts";
+import type { SessionSize } from "../../src/generation/session.ts";
 import { FakeSession, randomTable, task, untilEnd } from "./fakeSession.ts";
 
 fc.configureGlobal({ seed: 20261123 });
@@ -145,7 +146,7 @@ describe("seededUniforms", () => {
 describe("sampling with generate()", () => {
   const table = randomTable(9, 42, -1);
   const sample = async (batchSize: number, options: object): Promise<number[][]> => {
-    const open = (rowsPerItem: number) => new FakeSession(table, batchSize, rowsPerItem);
+    const open = ({ rowsPerItem }: SessionSize) => new FakeSession(table, rowsPerItem);
     const all = { doSample: true, maxNewTokens: 12, ...options };
     return (await runGeneration(open, task(batchSize), all)).sequences;
   };

@@ -269,7 +269,11 @@ describe("operations of attention", () => {
 
   it("counts a decoding step by the filled positions", async () => {
     const query = zeros([batch, heads * headDim], { device: cpu });
-    const decode = () => void decodeAttentionForward(query, x, x, { heads, length: size / 2 });
+    const cache = zeros([batch, heads, size, headDim], { device: cpu });
+    const rows = Array.from({ length: batch }, (_, row) => [row, size / 2 - 1]);
+    const places = tensor(Int32Array.from(rows.flat()), [batch, 2], { device: cpu });
+    const options = { places, keys: (batch * size) / 2 };
+    const decode = () => void decodeAttentionForward(query, cache, cache, options);
     expect(await products("decodeAttention", decode)).toBeCloseTo(1 / size, 3);
   });
 });

@@ -1,16 +1,17 @@
 // Attention of one new position per row over cached keys and values: the decoding step.
 //
-//   s_rhj = q_rh . k_bhj + bias_hj     b = floor(r / rowsPerKey), j < length
-//   y_rh  = sum_j softmax_j(s_rh)_j v_bhj
+//   s_rhj = q_rh . k_shj + bias_h(last - j)     j = 0..last, the keys of row r; s its slot
+//   y_rh  = sum_j softmax_j(s_rh)_j v_shj
 //
-// Caches are [B, capacity, H*D] with `length` positions filled. `rowsPerKey` beams share the encoder's
-// keys. A masked key gets the finite minimum, so a fully masked row is uniform (docs/guide/hugging-face-semantics.md 1.6).
+// Caches are [slots, H, capacity, D]: the keys of one head lie side by side, and nothing past a row's last key is read. A
+// row says where its keys are by `places` [R, 2]: slot and last position, so that rows of a batch may be of any lengths and
+// come and go. Beams that had the same past share it: `origins` [R, capacity] names the slot of each position.
 
 import { invariant } from "../../tensor/errors.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";
 import { MASKED } from "./options.ts";
 import { defineKernel, launch } from "../kernel.ts";
-import { headPlaces, headShaders } from "./headSnippets.ts";
+import { headShaders } from "./headSnippets.ts";
 import { safeExp } from "../wgsl/math.ts";
 import { workgroupMax, workgroupSum } from "../wgsl/reduce.ts";
 
@@ -20,39 +21,48 @@ import { workgroupMax, workgroupSum } from "../wgsl/reduce.ts";
  */
 const shaders = headShaders(
   {
-    uses: [headPlaces, safeExp, workgroupMax, workgroupSum],
+    uses: [safeExp, workgroupMax, workgroupSum],
     constants: { COLUMN_LANES: "u32" },
     params: { columnBlocks: "u32" },
     source: /* wgsl */ `
-const MASKED = ${MASKED}f;
+const LEAST = ${MASKED}f;
 const KEY_LANES = WG / COLUMN_LANES;
 var<workgroup> weights: array<f32, WG>;
 var<workgroup> parts: array<vec4<f32>, WG>;
+fn headColumns() -> u32 { return (params.headDim + 3u) / 4u; }
+fn keyAt(row: u32, slot: u32, h: u32, j: u32) -> u32 {
+  var owner = slot;
+  if (HAS_ORIGINS) { owner = u32(origins[row * params.capacity + j]); }
+  return ((owner * params.heads + h) * params.capacity + j) * params.headDim;
+}
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let row = groupIndex(group) / params.columnBlocks / params.heads;
   let h = groupIndex(group) / params.columnBlocks % params.heads;
   if (row >= params.rows) { return; }
-  let item = row / params.rowsPerKey;
+  let slot = u32(places[2u * row]);
+  let length = u32(places[2u * row + 1u]) + 1u;
   let column = groupIndex(group) % params.columnBlocks * COLUMN_LANES + local % COLUMN_LANES;
-  let query = headAt(row, 1u, 0u, h);
-  var most = MASKED;
+  let query = (row * params.heads + h) * params.headDim;
+  var most = LEAST;
   var total = 0.0;
   var sum = vec4<f32>(0.0);
-  for (var first = 0u; first < params.length; first += WG) {
-    let score = scoreOf(query, item, h, first + local);
+  for (var first = 0u; first < length; first += WG) {
+    let j = first + local;
+    var score = LEAST;
+    if (j < length) { score = scoreOf(query, keyAt(row, slot, h, j), h, length, j); }
     let highest = max(most, workgroupMax(local, score));
     let shrink = safeExp(most - highest);
     most = highest;
-    let weight = select(0.0, safeExp(score - highest), first + local < params.length);
+    let weight = select(0.0, safeExp(score - highest), j < length);
     total = total * shrink + weight;
     weights[local] = weight;
     workgroupBarrier();
     sum *= shrink;
     if (column < headColumns()) {
-      let count = min(WG, params.length - first);
+      let count = min(WG, length - first);
       for (var i = local / COLUMN_LANES; i < count; i += KEY_LANES) {
-        sum += weights[i] * v4(headAt(item, params.capacity, first + i, h), column);
+        sum += weights[i] * v4(keyAt(row, slot, h, first + i), column);
       }
     }
   }
@@ -63,15 +73,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var i = 1u; i < KEY_LANES; i++) { sum += parts[i * COLUMN_LANES + local]; }
   storeY4(query, column, sum / denominator);
 }
-fn scoreOf(query: u32, item: u32, h: u32, j: u32) -> f32 {
-  if (j >= params.length) { return MASKED; }
-  if (HAS_MASK) {
-    if (mask[item * params.length + j] == 0) { return MASKED; }
-  }
-  let key = headAt(item, params.capacity, j, h);
+fn scoreOf(query: u32, key: u32, h: u32, length: u32, j: u32) -> f32 {
   var score = 0.0;
   for (var c = 0u; c < headColumns(); c++) { score += dot(q4(query, c), k4(key, c)); }
-  if (HAS_BIAS) { score += bias[h * params.length + j]; }
+  if (HAS_BIAS) { score += bias[(h + 1u) * params.capacity - length + j]; }
   return score;
 }`,
   },
@@ -81,26 +86,28 @@ fn scoreOf(query: u32, item: u32, h: u32, j: u32) -> f32 {
 
 export const decodeAttentionKernel = defineKernel({
   name: "decodeAttention",
-  inputs: { q: "float", k: "float", v: "float", bias: "float?", mask: "i32?" },
+  inputs: { q: "float", k: "float", v: "float", bias: "float?", places: "i32", origins: "i32?" },
   outputs: { y: "float" },
   params: {
     rows: "u32",
-    rowsPerKey: "u32",
     heads: "u32",
     /** Of one head. */
     headDim: "u32",
-    length: "u32",
     capacity: "u32",
+    /** Of all rows: what a call reads, for the debug ladder. */
+    keys: "u32",
   },
-  flops: ({ rows, heads, headDim, length }) => 4 * rows * heads * headDim * length,
+  varying: ["keys"],
+  flops: ({ heads, headDim, keys }) => 4 * heads * headDim * keys,
   wasm: {
     name: "decodeAttention",
     units: ({ rows, heads }) => rows! * heads!,
-    scratch: ({ length }) => 4 * length!,
+    // The last group of four keys may stand over.
+    scratch: ({ capacity }) => 4 * (capacity! + 4),
   },
   wgsl: {
-    plan({ params: { rows, heads, headDim, length } }) {
-      const workgroupSize = length <= 64 ? 64 : 128;
+    plan({ params: { rows, heads, headDim, capacity } }) {
+      const workgroupSize = capacity <= 64 ? 64 : 128;
       const vectors = Math.ceil(headDim / 4);
       const COLUMN_LANES = Math.min(workgroupSize, 2 ** Math.ceil(Math.log2(vectors)));
       const columnBlocks = Math.ceil(vectors / COLUMN_LANES);
@@ -117,19 +124,21 @@ export const decodeAttentionKernel = defineKernel({
       };
     },
   },
-  plain({ q, k, v, bias, mask, y }, { rows, rowsPerKey, heads, headDim, length, capacity }) {
-    const width = heads * headDim;
-    const scores = new Float64Array(length);
+  plain({ q, k, v, bias, places, origins, y }, { rows, heads, headDim, capacity }) {
+    const scores = new Float64Array(capacity);
     for (let r = 0; r < rows; r++) {
-      const item = Math.floor(r / rowsPerKey);
+      const length = places[2 * r + 1]! + 1;
       for (let h = 0; h < heads; h++) {
-        const at = r * width + h * headDim;
+        const at = (r * heads + h) * headDim;
+        const keyAt = (j: number): number => {
+          const slot = origins ? origins[r * capacity + j]! : places[2 * r]!;
+          return ((slot * heads + h) * capacity + j) * headDim;
+        };
         let most = -Infinity;
         for (let j = 0; j < length; j++) {
-          const key = (item * capacity + j) * width + h * headDim;
-          let score = bias ? bias[h * length + j]! : 0;
+          const key = keyAt(j);
+          let score = bias ? bias[(h + 1) * capacity - length + j]! : 0;
           for (let d = 0; d < headDim; d++) score += q[at + d]! * k[key + d]!;
-          if (mask && mask[item * length + j] === 0) score = MASKED;
           scores[j] = score;
           most = Math.max(most, score);
         }
@@ -137,9 +146,7 @@ export const decodeAttentionKernel = defineKernel({
         for (let j = 0; j < length; j++) total += scores[j] = Math.exp(scores[j]! - most);
         for (let d = 0; d < headDim; d++) {
           let sum = 0;
-          for (let j = 0; j < length; j++) {
-            sum += scores[j]! * v[(item * capacity + j) * width + h * headDim + d]!;
-          }
+          for (let j = 0; j < length; j++) sum += scores[j]! * v[keyAt(j) + d]!;
           y[at + d] = sum / total;
         }
       }
@@ -148,35 +155,41 @@ export const decodeAttentionKernel = defineKernel({
 });
 
 export interface DecodeAttentionOptions {
-  readonly heads: number;
-  /** Filled positions of the caches, 1..capacity. */
-  readonly length: number;
-  /** [H, length], added to the scores. */
-  readonly bias?: Tensor;
-  /** i32 [B, length]; 1 keeps, 0 hides. */
-  readonly mask?: Tensor | undefined;
+  /** i32 [R, 2]: slot and last position of the keys of each row. */
+  readonly places: Tensor;
+  /** Keys of all rows together. */
+  readonly keys: number;
+  /** [H, capacity], added to the scores by distance: the last entry is that of a row's last key, the one before of the key before. */
+  readonly bias?: Tensor | undefined;
+  /** i32 [R, capacity]: the slot of each position of a row, instead of its own. */
+  readonly origins?: Tensor | undefined;
 }
 
 /**
- * @param q [R, H*D], R a multiple of B
- * @param k [B, capacity, H*D]
- * @param v [B, capacity, H*D]
+ * @param q [R, H*D]
+ * @param k [slots, H, capacity, D]
+ * @param v [slots, H, capacity, D]
  * @returns [R, H*D]
  */
 export function decodeAttentionForward(
   q: Tensor,
   k: Tensor,
   v: Tensor,
-  { heads, length, bias, mask }: DecodeAttentionOptions,
+  { places, keys, bias, origins }: DecodeAttentionOptions,
 ): Tensor {
-  const [rows, width] = [q.shape[0]!, q.shape[1]!];
-  const [items, capacity] = [k.shape[0]!, k.shape[1]!];
-  invariant(rows % items === 0 && length <= capacity, () => "decodeAttention: caches do not fit");
+  const rows = q.shape[0]!;
+  const [, heads, capacity, headDim] = k.shape as readonly [number, number, number, number];
+  const fits =
+    q.shape[1] === heads * headDim &&
+    places.size === 2 * rows &&
+    (origins === undefined || origins.size === rows * capacity) &&
+    (bias === undefined || bias.size === heads * capacity);
+  invariant(fits, () => "decodeAttention: caches do not fit");
   const y = empty(q.device, q.shape, q.dtype);
   launch(
     decodeAttentionKernel,
-    { q, k, v, bias: bias ?? null, mask: mask ?? null, y },
-    { rows, rowsPerKey: rows / items, heads, headDim: width / heads, length, capacity },
+    { q, k, v, bias: bias ?? null, places, origins: origins ?? null, y },
+    { rows, heads, headDim, capacity, keys },
   );
   return y;
 }

@@ -123,7 +123,7 @@ function callOf(
     return { run: () => attentionForward(x, x, x, options).y, flops: 2 * products };
   }
   const { y, lse } = attentionForward(x, x, x, options);
-  const saved = { q: x, k: x, v: x, bias: options.bias, mask: null, y, lse };
+  const saved = { q: x, k: x, v: x, bias: options.bias, mask: null, offsets: null, y, lse };
   const needs = { q: false, k: true, v: true, bias: false };
   return { run: () => attentionBackward(x, saved, options, needs).dk!, flops: 4 * products };
 }

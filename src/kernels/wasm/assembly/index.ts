@@ -16,6 +16,7 @@ export { accumulate, binary, binaryBroadcast, binaryScalar } from "./pointwise/b
 export { countNonFinite } from "./rows/countNonFinite";
 export * from "./rows/crossEntropy";
 export * from "./attention/decodeAttention";
+export * from "./attention/headCache";
 export * from "./pointwise/dropout";
 export * from "./pointwise/gatedGelu";
 export { gatherRows, scatterAddRows } from "./moves/gatherRows";

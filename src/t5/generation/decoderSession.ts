@@ -1,0 +1,245 @@
+// Decoding one token at a time with cached keys and values, for rows that come and go. The encoder runs once for each
+// input; its keys and values are shared by the rows that continue it.
+
+import { noGrad } from "../../autograd/tape.ts";
+import { concatForward } from "../../kernels/moves/concat.ts";
+import { argmaxForward, topkForward } from "../../kernels/rows/argmax.ts";
+import { logSoftmaxForward } from "../../kernels/rows/softmax.ts";
+import { invariant } from "../../tensor/errors.ts";
+import { scope, Scope } from "../../tensor/scope.ts";
+import { tensor, type Tensor } from "../../tensor/tensor.ts";
+import type { DecoderSession, SessionSize, TopScores } from "../../generation/session.ts";
+import type { Context } from "../layers.ts";
+import type { T5Network } from "../network.ts";
+import { DecoderRows } from "./decoderRows.ts";
+import { decoderStep, distanceBiases } from "./decoderStep.ts";
+import { encodeIntoCaches, type EncoderRow } from "./encodeRow.ts";
+import { HeadCaches } from "./headCaches.ts";
+
+/**
+ * Tokens that greedy search on a GPU takes between two looks at them. A look costs a round trip of about a
+ * millisecond (in browsers several); tokens past the end of all rows are lost work.
+ */
+const GPU_LOOKAHEAD = 8;
+/** Positions that a new cache of self-attention holds; it doubles when full. */
+const FIRST_CAPACITY = 32;
+/** The encoder's keys are cached in multiples of this. */
+const CROSS_UNIT = 64;
+/** The cache of the encoder's keys is made smaller when all rows need less than this share of it. */
+const CROSS_SHARE = 1 / 4;
+
+/** Opens a session of `size` on inputs that `encoderRow` made. */
+export function openSession(
+  network: T5Network,
+  inputs: readonly EncoderRow[],
+  size: SessionSize,
+): DecoderSession {
+  return new CachedSession(network, inputs, size);
+}
+
+class CachedSession implements DecoderSession {
+  readonly vocabSize: number;
+  readonly lookahead: number;
+  readonly #network: T5Network;
+  readonly #inputs: readonly EncoderRow[];
+  /** Generation runs without dropout and in f32, whatever the model does in training. */
+  readonly #context: Context;
+  /** Owns everything that lives from step to step. */
+  readonly #memory = new Scope();
+  readonly #rows: DecoderRows;
+  /**
+   * Rows of every step on a GPU, where steps of one shape are prepared once and cost the same with some rows idle; null
+   * where each row costs time. Idle rows use the first slot, which no other has.
+   */
+  readonly #fixedRows: number | null;
+  readonly #self: HeadCaches;
+  readonly #cross: HeadCaches;
+  #biases: readonly Tensor[] = [];
+  /** Slot and last key in cross-attention, until rows come or go. */
+  #crossPlaces: { readonly places: Tensor; readonly keys: number } | null = null;
+  /** [rows, V], of the tokens fed last. */
+  #logits: Tensor | null = null;
+
+  constructor(network: T5Network, inputs: readonly EncoderRow[], size: SessionSize) {
+    const { config, device, weights } = network;
+    const isGpu = device.kind === "webgpu";
+    const sizes = {
+      blocks: weights.decoder.blocks.length,
+      heads: config.numHeads,
+      headDim: config.dKv,
+    };
+    this.vocabSize = config.vocabSize;
+    this.lookahead = isGpu ? GPU_LOOKAHEAD : 1;
+    this.#network = network;
+    this.#inputs = inputs;
+    this.#context = { config, random: null, autocast: null };
+    this.#fixedRows = isGpu ? size.items * size.rowsPerItem : null;
+    this.#rows = new DecoderRows(size.rowsPerItem, isGpu ? 1 : 0);
+    this.#self = new HeadCaches(this.#memory, device, sizes);
+    this.#cross = new HeadCaches(this.#memory, device, sizes);
+  }
+
+  admit(items: readonly number[]): void {
+    const admitted = items.map((item) => {
+      const row = this.#inputs[item]!;
+      return { row, slot: this.#rows.admit(row) };
+    });
+    this.#fitCrossCaches();
+    this.#memory.run(() =>
+      noGrad(() => {
+        for (const { row, slot } of admitted) {
+          encodeIntoCaches(this.#network, this.#context, row, this.#cross, slot);
+        }
+      }),
+    );
+    this.#forgetCrossPlaces();
+  }
+
+  keep(rows: readonly number[]): void {
+    if (rows.length === this.#rows.count && rows.every((row, i) => row === i)) return;
+    const before = this.#rows.count;
+    this.#rows.keep(rows);
+    // Rows of one input have the same keys there, so that beams in another order change nothing.
+    if (rows.length !== before) this.#forgetCrossPlaces();
+  }
+
+  feed(tokens: ArrayLike<number>): void {
+    this.#logits?.dispose();
+    this.#logits = this.#memory.run(() =>
+      scope(() => this.#advance(this.#tokenTensor(tokens), (logits) => logits)),
+    );
+  }
+
+  async logits(): Promise<Float32Array> {
+    const all = (await this.#fed().data()) as Float32Array;
+    return all.subarray(0, this.#rows.count * this.vocabSize);
+  }
+
+  async top(k: number, scores: "logits" | "logProbabilities"): Promise<TopScores> {
+    const logits = this.#fed();
+    const best = this.#memory.run(() =>
+      scope(() => topkForward(scores === "logits" ? logits : logSoftmaxForward(logits), k)),
+    );
+    const [values, indices] = await Promise.all([best.values.data(), best.indices.data()]);
+    best.values.dispose();
+    best.indices.dispose();
+    const count = this.#rows.count * k;
+    return {
+      values: (values as Float32Array).subarray(0, count),
+      indices: (indices as Int32Array).subarray(0, count),
+    };
+  }
+
+  async greedy(tokens: ArrayLike<number>, count: number): Promise<Int32Array[]> {
+    const rows = this.#rows.count;
+    const chosen = this.#memory.run(() =>
+      scope(() => {
+        const steps: Tensor[] = [];
+        let ids = this.#tokenTensor(tokens);
+        for (let i = 0; i < count; i++) steps.push((ids = this.#advance(ids, argmaxForward)));
+        return concatForward(steps, 0);
+      }),
+    );
+    const ids = (await chosen.data()) as Int32Array;
+    chosen.dispose();
+    const width = ids.length / count;
+    return Array.from({ length: count }, (_, i) => ids.subarray(i * width, i * width + rows));
+  }
+
+  close(): void {
+    this.#memory.dispose();
+  }
+
+  /** Rows that a step computes: those there are, and idle ones. */
+  get #stepRows(): number {
+    return Math.max(this.#rows.count, this.#fixedRows ?? 0);
+  }
+
+  #tokenTensor(tokens: ArrayLike<number>): Tensor {
+    const ids = new Int32Array(this.#stepRows);
+    ids.set(Array.from(tokens));
+    return tensor(ids, [ids.length], { device: this.#network.device });
+  }
+
+  #fed(): Tensor {
+    invariant(this.#logits, () => "session: feed() comes first");
+    return this.#logits;
+  }
+
+  /** Runs the decoder on one new token per row, ids [rows]: fn of logits [rows, V]. */
+  #advance(ids: Tensor, fn: (logits: Tensor) => Tensor): Tensor {
+    this.#fitSelfCaches();
+    const cross = (this.#crossPlaces ??= this.#memory.run(() => this.#makeCrossPlaces()));
+    const result = scope(() =>
+      noGrad(() => {
+        const places = this.#rows.places();
+        const inputs = {
+          ids,
+          places: this.#placesTensor(places),
+          origins: this.#originsTensor(),
+          crossPlaces: cross.places,
+          keys: keysOf(places),
+          crossKeys: cross.keys,
+        };
+        const caches = { self: this.#self, cross: this.#cross, biases: this.#biases };
+        return fn(decoderStep(this.#network, this.#context, caches, inputs));
+      }),
+    );
+    this.#rows.advance();
+    return result;
+  }
+
+  #makeCrossPlaces() {
+    const places = this.#rows.crossPlaces();
+    return { places: this.#placesTensor(places), keys: keysOf(places) };
+  }
+
+  /** Idle rows have the first slot and one key. */
+  #placesTensor(places: readonly number[]): Tensor {
+    const all = new Int32Array(2 * this.#stepRows);
+    all.set(places);
+    return tensor(all, [all.length / 2, 2], { device: this.#network.device });
+  }
+
+  #originsTensor(): Tensor | undefined {
+    if (!this.#rows.areBranched) return undefined;
+    const { capacity } = this.#self;
+    const origins = new Int32Array(this.#stepRows * capacity);
+    this.#rows.writeOrigins(origins, capacity);
+    const shape = [this.#stepRows, capacity];
+    return tensor(origins, shape, { device: this.#network.device });
+  }
+
+  #forgetCrossPlaces(): void {
+    this.#crossPlaces?.places.dispose();
+    this.#crossPlaces = null;
+  }
+
+  #fitSelfCaches(): void {
+    const { count } = this.#rows.slots;
+    const isFull = this.#rows.longest === this.#self.capacity;
+    const capacity = isFull
+      ? Math.max(FIRST_CAPACITY, 2 * this.#self.capacity)
+      : this.#self.capacity;
+    const slots = Math.max(count, this.#self.slots);
+    if (slots === this.#self.slots && !isFull) return;
+    this.#self.resize(slots, capacity);
+    if (!isFull) return;
+    for (const bias of new Set(this.#biases)) bias.dispose();
+    this.#biases = this.#memory.run(() => noGrad(() => distanceBiases(this.#network, capacity)));
+  }
+
+  #fitCrossCaches(): void {
+    const needed = Math.ceil(this.#rows.mostCrossKeys / CROSS_UNIT) * CROSS_UNIT;
+    const { capacity } = this.#cross;
+    const fits = needed <= capacity && needed >= capacity * CROSS_SHARE;
+    const slots = Math.max(this.#rows.crossSlots.count, this.#cross.slots);
+    if (fits && slots === this.#cross.slots) return;
+    this.#cross.resize(slots, fits ? capacity : needed);
+  }
+}
+
+/** Keys of all rows, by their last positions. */
+function keysOf(places: readonly number[]): number {
+  return places.reduce((sum, each, i) => (i % 2 === 1 ? sum + each + 1 : sum), 0);
+}
