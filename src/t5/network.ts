@@ -32,6 +32,7 @@ import {
   selfAttention,
   type Context,
 } from "./layers.ts";
+import { AttentionOutputs } from "./attentionOutputs.ts";
 import type { BlockWeights, StackWeights, T5Weights } from "./weights.ts";
 
 /** What `forward` reads: token ids, their mask, and labels or decoder ids. */
@@ -45,6 +46,8 @@ export interface ForwardInputs {
   /** [B, T], beginning with the decoder start token. */
   readonly decoderInputIds?: TokenIds | undefined;
   readonly outputHiddenStates?: boolean;
+  /** Gives the attention weights, too (transformers' output_attentions), without dropout and without gradients. */
+  readonly outputAttentions?: boolean;
 }
 
 /** What `forward` gives: logits, the encoder's output, and the loss when there are labels. */
@@ -58,6 +61,12 @@ export interface ForwardOutputs {
   /** Embeddings, then every block's output; the last one is the stack's output after its final norm. */
   readonly encoderHiddenStates?: readonly Tensor[];
   readonly decoderHiddenStates?: readonly Tensor[];
+  /** [B, H, S, S] a block: how much each input token looks at each other. */
+  readonly encoderAttentions?: readonly Tensor[];
+  /** [B, H, T, T] a block. */
+  readonly decoderAttentions?: readonly Tensor[];
+  /** [B, H, T, S] a block: how much each output token looks at each input token. Rows sum to 1. */
+  readonly crossAttentions?: readonly Tensor[];
 }
 
 /** Weights and the forward pass. T5ForConditionalGeneration (model.ts) adds files and generation. */
@@ -133,8 +142,10 @@ export class T5Network {
       const targetIds = decoderInput(inputs.decoderInputIds, labels, config, device);
 
       const keepStates = inputs.outputHiddenStates ?? false;
-      const encoder = this.encode(ids, mask, keepStates);
-      const decoder = this.decode(targetIds, encoder.output, mask, keepStates);
+      const attentions = new AttentionOutputs(inputs.outputAttentions ?? false);
+      const encoder = this.encode(ids, mask, keepStates, attentions.of("encoder", this.context));
+      const context = attentions.of("decoder", this.context);
+      const decoder = this.decode(targetIds, encoder.output, mask, keepStates, context);
       const logits = this.project(decoder.output);
       const result = {
         logits,
@@ -142,6 +153,7 @@ export class T5Network {
         ...(keepStates
           ? { encoderHiddenStates: encoder.states, decoderHiddenStates: decoder.states }
           : {}),
+        ...attentions.take(),
       };
       return labels ? { ...result, loss: crossEntropy(logits, labels) } : result;
     });
@@ -166,8 +178,14 @@ export class T5Network {
   }
 
   /** @internal Decoder stack: ids [B, T], encoded [B, S, C] -> [B, T, C]. */
-  decode(ids: Tensor, encoded: Tensor, mask: Tensor | undefined, keepStates = false): StackOutput {
-    const { config, context } = this;
+  decode(
+    ids: Tensor,
+    encoded: Tensor,
+    mask: Tensor | undefined,
+    keepStates = false,
+    context = this.context,
+  ): StackOutput {
+    const { config } = this;
     const { decoder } = this.weights;
     const positions = positionBias(config, ids.shape[1]!, false);
     const bias = sharedBias(config, decoder, positions);
