@@ -5,6 +5,7 @@ export default tseslint.config(
     ignores: [
       "dist/",
       "dist-bench/",
+      "dist-web/",
       "coverage/",
       "docs/api/",
       "src/kernels/wasm/assembly/",
@@ -14,7 +15,7 @@ export default tseslint.config(
     ],
   },
   {
-    files: ["**/*.ts"],
+    files: ["**/*.ts", "**/*.tsx"],
     extends: [...tseslint.configs.recommended],
     languageOptions: { parserOptions: { projectService: true } },
     rules: {

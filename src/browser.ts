@@ -108,6 +108,12 @@ export type { CallbackState, LogRecord, TrainerState } from "./train/trainerStat
 export { rougeMetrics, type Decoder } from "./train/rougeMetrics.ts";
 export type { Metrics } from "./train/speed.ts";
 export { TensorBoardCallback, type TensorBoardOptions } from "./train/tensorboard/callback.ts";
+export {
+  renderTrainingReport,
+  type SampleRow,
+  type TrainingReport,
+} from "./cli/report/trainingPage.ts";
+export type { Point as ChartPoint, Series as ChartSeries } from "./cli/report/charts.ts";
 export type { TrainableModel } from "./train/trainableModel.ts";
 export {
   Trainer,

@@ -3,7 +3,7 @@
 // Shape letters here and in network.ts: B batch, T target length, S source length, L either of them,
 // H heads, D head width, C model width, F feed-forward width, V vocabulary.
 
-import { attention } from "../autograd/ops/attention.ts";
+import { attention, attentionWeightsComposed } from "../autograd/ops/attention.ts";
 import { cast } from "../autograd/ops/cast.ts";
 import { dropout, dropoutAdd } from "../autograd/ops/dropout.ts";
 import { gatedGelu } from "../autograd/ops/gatedGelu.ts";
@@ -11,11 +11,12 @@ import { matmul } from "../autograd/ops/matmul.ts";
 import { add, gelu, geluErf, mul, mulScalar, relu, silu, tanh } from "../autograd/ops/pointwise.ts";
 import { rmsNorm } from "../autograd/ops/rmsNorm.ts";
 import { roundTo } from "../autograd/ops/roundTo.ts";
+import { noGrad } from "../autograd/tape.ts";
 import type { PackedRows } from "../kernels/attention/packedRows.ts";
 import type { HalfDtype } from "../kernels/pointwise/roundTo.ts";
 import { isHalf } from "../tensor/dtype.ts";
 import type { Generator } from "../tensor/philox.ts";
-import { scope } from "../tensor/scope.ts";
+import { keep, scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Activation, T5Config } from "./config.ts";
 import type { AttentionWeights, FeedForwardWeights, Linear } from "./weights.ts";
@@ -27,6 +28,14 @@ export interface Context {
   readonly random: Generator | null;
   /** What matrix products and attention round their operands and results to; null computes in f32. */
   readonly autocast: HalfDtype | null;
+  /** Gets the attention weights of a stack, where they were asked for. */
+  readonly attentions?: AttentionWeightsOfStack | null;
+}
+
+/** Attention weights of a stack, one tensor [B, H, L, keys] a block. Kept out of scopes: who collects them frees them. */
+export interface AttentionWeightsOfStack {
+  readonly self: Tensor[];
+  readonly cross: Tensor[];
 }
 
 /** The keys and values of one attention, [B, L, H*D] each. */
@@ -106,7 +115,9 @@ export function selfAttention(
   return scope(() => {
     const normed = norm(context, x, w.norm);
     const { k, v } = projectKeysValues(context, w, normed);
-    const heads = attend(context, w, linear(context, w.q, normed), { k, v }, inputs);
+    const q = linear(context, w.q, normed);
+    const heads = attend(context, w, q, { k, v }, inputs);
+    context.attentions?.self.push(weightsOf(context, q, k, inputs));
     return addResidual(context, x, linear(context, w.o, heads));
   });
 }
@@ -121,7 +132,9 @@ export function crossAttention(
 ): Tensor {
   return scope(() => {
     const q = linear(context, w.q, norm(context, x, w.norm));
-    const heads = attend(context, w, q, projectKeysValues(context, w, encoded), inputs);
+    const { k, v } = projectKeysValues(context, w, encoded);
+    const heads = attend(context, w, q, { k, v }, inputs);
+    context.attentions?.cross.push(weightsOf(context, q, k, inputs));
     return addResidual(context, x, linear(context, w.o, heads));
   });
 }
@@ -154,6 +167,17 @@ function attend(
       : {}),
   });
   return autocast === null ? heads : roundTo(heads, autocast);
+}
+
+/** The weights that `attend` applies, without dropout: [B, H, L, keys]. */
+function weightsOf(
+  { config }: Context,
+  q: Tensor,
+  k: Tensor,
+  { bias, mask, causal = false }: AttentionInputs,
+): Tensor {
+  const options = { heads: config.numHeads, causal, bias: bias ?? null, mask: mask ?? null };
+  return keep(scope(() => noGrad(() => attentionWeightsComposed(q, k, options))));
 }
 
 /** x + dropout( wo( dropout( act(wi n) * (gate n) ) ) ) with n = norm x; without the gate in ungated models. */

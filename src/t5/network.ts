@@ -30,6 +30,7 @@ import {
   tokenTensor,
   type TokenIds,
 } from "./inputs.ts";
+import { AttentionOutputs } from "./attentionOutputs.ts";
 import { applyDropout, linear, norm, type Context } from "./layers.ts";
 import { packBatch, type PackedTokens } from "./packing.ts";
 import type { StackWeights, T5Weights } from "./weights.ts";
@@ -45,6 +46,8 @@ export interface ForwardInputs {
   /** [B, T], beginning with the decoder start token. */
   readonly decoderInputIds?: TokenIds | undefined;
   readonly outputHiddenStates?: boolean;
+  /** Gives the attention weights, too (transformers' output_attentions), without dropout and without gradients. */
+  readonly outputAttentions?: boolean;
 }
 
 /** What `forward` gives: logits, the encoder's output, and the loss when there are labels. */
@@ -58,6 +61,12 @@ export interface ForwardOutputs {
   /** Embeddings, then every block's output; the last one is the stack's output after its final norm. */
   readonly encoderHiddenStates?: readonly Tensor[];
   readonly decoderHiddenStates?: readonly Tensor[];
+  /** [B, H, S, S] a block: how much each input token looks at each other. */
+  readonly encoderAttentions?: readonly Tensor[];
+  /** [B, H, T, T] a block. */
+  readonly decoderAttentions?: readonly Tensor[];
+  /** [B, H, T, S] a block: how much each output token looks at each input token. Rows sum to 1. */
+  readonly crossAttentions?: readonly Tensor[];
 }
 
 /** What `forwardPacked` gives: the loss, and logits and labels of the tokens that it is of. */
@@ -143,8 +152,10 @@ export class T5Network {
       const targetIds = decoderInput(inputs.decoderInputIds, labels, config, device);
 
       const keepStates = inputs.outputHiddenStates ?? false;
-      const encoder = this.encode(ids, mask, keepStates);
-      const decoder = this.decode(targetIds, encoder.output, mask, keepStates);
+      const attentions = new AttentionOutputs(inputs.outputAttentions ?? false);
+      const encoder = this.encode(ids, mask, keepStates, attentions.of("encoder", this.context));
+      const context = attentions.of("decoder", this.context);
+      const decoder = this.decode(targetIds, encoder.output, mask, keepStates, context);
       const logits = this.project(decoder.output);
       const result = {
         logits,
@@ -152,6 +163,7 @@ export class T5Network {
         ...(keepStates
           ? { encoderHiddenStates: encoder.states, decoderHiddenStates: decoder.states }
           : {}),
+        ...attentions.take(),
       };
       return labels ? { ...result, loss: crossEntropy(logits, labels) } : result;
     });
@@ -190,13 +202,24 @@ export class T5Network {
   }
 
   /** @internal Decoder stack: ids [B, T], encoded [B, S, C] -> [B, T, C]. */
-  decode(ids: Tensor, encoded: Tensor, mask: Tensor | undefined, keepStates = false): StackOutput {
-    return this.#decoder(ids, encoded, { ...layoutOf(ids), mask }, keepStates);
+  decode(
+    ids: Tensor,
+    encoded: Tensor,
+    mask: Tensor | undefined,
+    keepStates = false,
+    context = this.context,
+  ): StackOutput {
+    return this.#decoder(context, ids, encoded, { ...layoutOf(ids), mask }, keepStates);
   }
 
   /** @internal Decoder stack of packed rows: ids [tokens], encoded [tokens of source, C] -> [tokens, C]. */
-  decodePacked(target: PackedTokens, encoded: Tensor, source: PackedTokens): Tensor {
-    return this.#decoder(target.ids, encoded, packedLayout(target, source), false).output;
+  decodePacked(
+    target: PackedTokens,
+    encoded: Tensor,
+    source: PackedTokens,
+    context = this.context,
+  ): Tensor {
+    return this.#decoder(context, target.ids, encoded, packedLayout(target, source), false).output;
   }
 
   #encoder(context: Context, ids: Tensor, layout: Layout, keepStates: boolean): StackOutput {
@@ -211,8 +234,14 @@ export class T5Network {
     return states.finish((x) => applyDropout(context, norm(context, x, encoder.finalNorm)));
   }
 
-  #decoder(ids: Tensor, encoded: Tensor, layout: Layout, keepStates: boolean): StackOutput {
-    const { config, context } = this;
+  #decoder(
+    context: Context,
+    ids: Tensor,
+    encoded: Tensor,
+    layout: Layout,
+    keepStates: boolean,
+  ): StackOutput {
+    const { config } = this;
     const { decoder } = this.weights;
     const positions = positionBias(config, layout.length, false);
     const bias = sharedBias(config, decoder, positions);

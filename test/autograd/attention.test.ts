@@ -1,6 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { attention, attentionComposed } from "../../src/autograd/ops/attention.ts";
+import {
+  attention,
+  attentionComposed,
+  attentionWeightsComposed,
+} from "../../src/autograd/ops/attention.ts";
 import { backward } from "../../src/autograd/backward.ts";
 import { Scope, scope } from "../../src/tensor/scope.ts";
 import { alias, full, tensor, zeros, type Tensor } from "../../src/tensor/tensor.ts";
@@ -115,6 +119,18 @@ describe("attention", () => {
     const c = makeCase({ B: 2, T: 3, S: 5, H: 2, D: 4, seed: 61, ...settings }, attentionComposed);
     await checkForward(c);
     await checkGradients(c);
+  });
+
+  it("has weights that sum to 1 and leave out masked keys", async () => {
+    const { q, k } = randomQkv();
+    const mask = tensor([1, 1, 0, 1, 0], [1, 5], { device: cpu });
+    const weights = attentionWeightsComposed(q, k, { heads: 2, mask });
+    expect(weights.shape).toEqual([1, 2, 3, 5]);
+    const rows = (await weights.array<number[][][][]>()).flat(2);
+    for (const row of rows) {
+      expect(row.reduce((sum, weight) => sum + weight)).toBeCloseTo(1, 5);
+      expect([row[2], row[4]]).toEqual([0, 0]);
+    }
   });
 
   it("gives one key all the attention, and no gradient to the scores", async () => {
@@ -248,4 +264,10 @@ function messageOf(fn: () => unknown): string {
     return String(error);
   }
   return "no error";
+}
+
+function randomQkv(): { readonly q: Tensor; readonly k: Tensor } {
+  const of = (length: number, seed: number): Tensor =>
+    tensor(values(length * 8, seed), [1, length, 8], { device: cpu });
+  return { q: of(3, 71), k: of(5, 72) };
 }

@@ -93,21 +93,34 @@ export function attentionComposed(
   v: Tensor,
   options: AttentionOptions,
 ): Tensor {
-  const { heads, bias = null, mask = null, causal = false, scale = 1, dropout = null } = options;
-  const [B, T, columns] = q.shape as [number, number, number];
+  const { heads, dropout = null } = options;
+  let probabilities = attentionWeightsComposed(q, k, options);
+  if (dropout) probabilities = applyDropout(probabilities, dropout.p, dropout);
+  const y = matmul(probabilities, splitHeads(v, heads));
+  return reshape(permute(y, [0, 2, 1, 3]), q.shape);
+}
+
+/**
+ * How much each query looks at each key, which `attention` never writes down: [B, H, T, S], rows sum to 1, without dropout.
+ * @param q [B, T, H*D]
+ * @param k [B, S, H*D]
+ */
+export function attentionWeightsComposed(q: Tensor, k: Tensor, options: AttentionOptions): Tensor {
+  const { heads, bias = null, mask = null, causal = false, scale = 1 } = options;
+  const [B, T] = q.shape as [number, number, number];
   const S = k.shape[1]!;
-  // [B, length, H*D] -> [B, H, length, D]
-  const split = (x: Tensor, length: number): Tensor =>
-    permute(reshape(x, [B, length, heads, columns / heads]), [0, 2, 1, 3]);
-  const products = matmul(split(q, T), split(k, S), { transposeB: true });
+  const products = matmul(splitHeads(q, heads), splitHeads(k, heads), { transposeB: true });
   let scores = mulScalar(products, scale);
   if (bias) scores = add(scores, bias);
   if (mask) scores = replaceMasked(scores, reshape(cast(mask, q.dtype), [B, 1, 1, S]));
   if (causal) scores = replaceMasked(scores, visibleKeys(T, S, q));
-  let probabilities = softmax(scores);
-  if (dropout) probabilities = applyDropout(probabilities, dropout.p, dropout);
-  const y = matmul(probabilities, split(v, S));
-  return reshape(permute(y, [0, 2, 1, 3]), [B, T, columns]);
+  return softmax(scores);
+}
+
+/** [B, length, H*D] -> [B, H, length, D] */
+function splitHeads(x: Tensor, heads: number): Tensor {
+  const [B, length, columns] = x.shape as [number, number, number];
+  return permute(reshape(x, [B, length, heads, columns / heads]), [0, 2, 1, 3]);
 }
 
 /** scores where keep is 1; the lowest finite number, without a gradient, where it is 0. */

@@ -1,11 +1,13 @@
 // Charts as SVG text: no scripts and no fonts to load, so that a report opens from disk anywhere.
 // Colours come from classes of the page (see style.ts), so both light and dark themes work.
 
+/** A point of a curve. */
 export interface Point {
   readonly x: number;
   readonly y: number;
 }
 
+/** A curve with its name. */
 export interface Series {
   readonly name: string;
   readonly points: readonly Point[];

@@ -11,6 +11,7 @@ export interface SampleRow {
   readonly predictions: readonly { readonly step: number; readonly text: string }[];
 }
 
+/** What report.html of a training run shows. */
 export interface TrainingReport {
   readonly title: string;
   /** Facts for the head of the page: model, dataset, device, parameters, time. */
@@ -30,7 +31,7 @@ export interface TrainingReport {
   readonly arguments: Readonly<Record<string, unknown>>;
 }
 
-/** The page as one HTML text that opens from disk. */
+/** report.html of a training run: one HTML text without scripts that opens from disk. Texts may hold anything. */
 export function renderTrainingReport(report: TrainingReport): string {
   const over = (y: string, series: readonly Series[]): string =>
     lineChart(series, { x: "step", y });

@@ -1,0 +1,24 @@
+// Rows to train on.
+
+import type { HubAddress } from "./model.ts";
+
+export type DataChoice =
+  | { readonly from: "example" }
+  | { readonly from: "files"; readonly files: readonly File[] }
+  | { readonly from: "hub"; readonly hub: HubAddress };
+
+export interface ColumnMapping {
+  /** What the model reads. */
+  readonly source: string;
+  /** What it learns to write. */
+  readonly target: string;
+}
+
+export interface DataPreview {
+  readonly name: string;
+  readonly splits: readonly { readonly name: string; readonly rows: number }[];
+  readonly columns: readonly string[];
+  /** The first ones of the training split. */
+  readonly rows: readonly Readonly<Record<string, string | null>>[];
+  readonly suggested: ColumnMapping;
+}

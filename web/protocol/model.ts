@@ -1,0 +1,44 @@
+// Models: where they come from and what is known of them.
+
+export type WeightType = "f32" | "bf16";
+
+export interface HubAddress {
+  /** Such as google/flan-t5-small. */
+  readonly id: string;
+  readonly revision: string;
+  /** Empty for none; never stored. */
+  readonly token: string;
+  /** Such as https://huggingface.co. */
+  readonly endpoint: string;
+}
+
+export type ModelChoice = { readonly dtype: WeightType } & (
+  | { readonly from: "example" }
+  | { readonly from: "hub"; readonly hub: HubAddress }
+  | { readonly from: "files"; readonly files: readonly File[] }
+);
+
+export interface ModelFacts {
+  /** For headings: "the example", an id, a file's name. */
+  readonly name: string;
+  readonly parameters: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly dtype: WeightType;
+  readonly hasAdapter: boolean;
+}
+
+/** Bytes of a download, or steps of other work. */
+export interface LoadProgress {
+  readonly what: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** A model that the browser keeps. */
+export interface KeptModel {
+  readonly key: string;
+  readonly id: string;
+  readonly commit: string;
+  readonly bytes: number;
+}

@@ -1,0 +1,126 @@
+// A training run as the page sees it.
+
+import { batch, computed, signal } from "@preact/signals";
+import type {
+  LogLine,
+  Sample,
+  StoredRun,
+  TrainEvent,
+  TrainRequest,
+  TrainResult,
+  TrainSettings,
+} from "../protocol/training.ts";
+import { call } from "./client.ts";
+import { sourceColumn, targetColumn } from "./data.ts";
+import { model } from "./model.ts";
+
+export const DEFAULTS: TrainSettings = {
+  ...{ method: "lora", loraR: 8, loraAlpha: 16, loraDropout: 0.05 },
+  ...{ learningRate: 1e-3, epochs: 1, maxSteps: 100, batchSize: 8, gradientAccumulationSteps: 1 },
+  ...{ scheduler: "linear", warmupRatio: 0.05, weightDecay: 0, maxLength: 512, seed: 42 },
+  ...{ loggingSteps: 5, evalSteps: 0, evalRows: 16, saveSteps: 25, gradientCheckpointing: false },
+};
+
+export type Status = "idle" | "running" | "paused" | "done";
+
+export const settings = signal<TrainSettings>(DEFAULTS);
+export const status = signal<Status>("idle");
+export const stage = signal("");
+export const step = signal(0);
+export const maxSteps = signal(0);
+export const speed = signal({ tokensPerSecond: 0, samplesPerSecond: 0, secondsLeft: 0 });
+/** Tokens a second by update. */
+export const speeds = signal<readonly { readonly x: number; readonly y: number }[]>([]);
+export const log = signal<readonly LogLine[]>([]);
+export const samples = signal<readonly Sample[]>([]);
+export const savedStep = signal(0);
+export const trainable = signal(0);
+export const result = signal<TrainResult | null>(null);
+/** A run of before that can go on. */
+export const stored = signal<StoredRun | null>(null);
+
+export const isBusy = computed(() => status.value === "running" || status.value === "paused");
+
+let controller: AbortController | null = null;
+
+export function setField<K extends keyof TrainSettings>(name: K, value: TrainSettings[K]): void {
+  settings.value = { ...settings.value, [name]: value };
+}
+
+export async function train(resume = false): Promise<void> {
+  const columns = { source: sourceColumn.value, target: targetColumn.value };
+  await begin({ columns, settings: settings.value, resume });
+}
+
+async function begin(request: TrainRequest): Promise<void> {
+  const own = new AbortController();
+  controller = own;
+  batch(() => {
+    status.value = "running";
+    result.value = null;
+    step.value = maxSteps.value = savedStep.value = 0;
+    if (!request.resume) log.value = [];
+    speeds.value = [];
+    samples.value = [];
+    stored.value = null;
+  });
+  try {
+    result.value = await call("train", request, { onEvent: apply, signal: own.signal });
+    status.value = "done";
+    if (model.value)
+      model.value = { ...model.value, hasAdapter: request.settings.method === "lora" };
+  } catch (error) {
+    status.value = "idle";
+    throw error;
+  } finally {
+    stage.value = "";
+  }
+}
+
+function apply(event: TrainEvent): void {
+  switch (event.type) {
+    case "stage":
+      stage.value = event.text;
+      return;
+    case "begin":
+      batch(() => {
+        step.value = event.step;
+        maxSteps.value = event.maxSteps;
+        trainable.value = event.trainable;
+        log.value = log.value.filter((line) => line.step <= event.step);
+      });
+      return;
+    case "step":
+      batch(() => {
+        step.value = event.step;
+        speed.value = event;
+        if (event.tokensPerSecond > 0) {
+          speeds.value = [...speeds.value, { x: event.step, y: event.tokensPerSecond }];
+        }
+      });
+      return;
+    case "log":
+      log.value = [...log.value, event.line];
+      return;
+    case "paused":
+      status.value = event.isPaused ? "paused" : "running";
+      return;
+    case "saved":
+      savedStep.value = event.step;
+      return;
+    case "samples":
+      samples.value = event.samples;
+      return;
+  }
+}
+
+export async function setPaused(isPaused: boolean): Promise<void> {
+  stage.value = isPaused ? "Pausing after this update" : "Training";
+  await call("pauseTraining", { isPaused });
+}
+
+/** After the update at hand; what was learned stays. */
+export function stop(): void {
+  stage.value = "Stopping after this update";
+  controller?.abort();
+}

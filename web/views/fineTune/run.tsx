@@ -1,0 +1,121 @@
+// Start, pause, resume, stop; and how far the run is.
+
+import type { ComponentChild } from "preact";
+import { preview } from "../../state/data.ts";
+import { model } from "../../state/model.ts";
+import { attempt } from "../../state/notices.ts";
+import {
+  isBusy,
+  maxSteps,
+  savedStep,
+  setPaused,
+  speed,
+  stage,
+  status,
+  step,
+  stop,
+  stored,
+  train,
+  trainable,
+} from "../../state/training.ts";
+import { discardRun, resumeStored } from "../../state/storedRun.ts";
+import { count, duration, significant } from "../format.ts";
+
+/** What a reload or a crash cut short. */
+export function StoredRunNote(): ComponentChild {
+  const found = stored.value;
+  if (found === null || isBusy.value) return null;
+  const { step, maxSteps, modelName, dataName } = found;
+  const hasEnded = step >= maxSteps && maxSteps > 0;
+  return (
+    <div class="notice info" role="group" aria-label="Stored run" data-testid="stored-run">
+      <p>
+        {hasEnded ? "A finished run is kept" : "A run was interrupted"}: {modelName} on {dataName},{" "}
+        {step} of {maxSteps} updates.
+      </p>
+      <p class="row">
+        <button onClick={() => void attempt(resumeStored)}>
+          {hasEnded ? "Take it up" : `Resume from update ${step}`}
+        </button>
+        <button class="secondary" onClick={() => void attempt(discardRun)}>
+          Discard
+        </button>
+      </p>
+    </div>
+  );
+}
+
+export function RunBar(): ComponentChild {
+  const isPaused = status.value === "paused";
+  const isReady = model.value !== null && preview.value !== null;
+  return (
+    <section class="run" aria-labelledby="run-title">
+      <h3 id="run-title" class="sr-only">
+        Run
+      </h3>
+      <p class="row">
+        <button disabled={isBusy.value || !isReady} onClick={() => void attempt(() => train())}>
+          Train
+        </button>
+        <button
+          class="secondary"
+          disabled={!isBusy.value}
+          onClick={() => void attempt(() => setPaused(!isPaused))}
+        >
+          {isPaused ? "Resume" : "Pause"}
+        </button>
+        <button class="secondary" disabled={!isBusy.value} onClick={stop}>
+          Stop
+        </button>
+        <span role="status" data-testid="run-status">
+          {statusText()}
+        </span>
+      </p>
+      {isBusy.value && (
+        <progress
+          value={step.value}
+          max={Math.max(1, maxSteps.value)}
+          aria-label="Updates of the run"
+        />
+      )}
+      {status.value !== "idle" && <RunFigures />}
+    </section>
+  );
+}
+
+function statusText(): string {
+  switch (status.value) {
+    case "idle":
+      return "";
+    case "running":
+      return stage.value;
+    case "paused":
+      return savedStep.value === step.value && step.value > 0
+        ? "Paused, with a checkpoint: the page may be closed"
+        : "Paused";
+    case "done":
+      return "Done";
+  }
+}
+
+function RunFigures(): ComponentChild {
+  const { tokensPerSecond, samplesPerSecond, secondsLeft } = speed.value;
+  const figures: (readonly [string, string])[] = [
+    ["Update", `${step.value} of ${maxSteps.value}`],
+    ["Tokens/s", tokensPerSecond > 0 ? significant(tokensPerSecond) : "–"],
+    ["Samples/s", samplesPerSecond > 0 ? significant(samplesPerSecond) : "–"],
+    ["Time left", status.value === "running" && step.value > 0 ? duration(secondsLeft) : "–"],
+    ["Trained weights", trainable.value > 0 ? count(trainable.value) : "–"],
+    ["Checkpoint", savedStep.value > 0 ? `update ${savedStep.value}` : "none yet"],
+  ];
+  return (
+    <dl class="tiles" data-testid="figures">
+      {figures.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

@@ -1,0 +1,91 @@
+// The callback that tells the page how far training is, and does what the page asks between two updates.
+
+import type { LogRecord, TrainerCallback, TrainingArguments } from "gradloom";
+import type { TrainEvent } from "../../protocol/training.ts";
+
+/** Of updates, for the speed that is shown: one alone jumps about. */
+const SMOOTHING = 0.8;
+
+/** What the page wants of the run at hand. */
+export class RunControl {
+  readonly signal: AbortSignal;
+  isPaused = false;
+  isSaveWanted = false;
+  #wake: () => void = () => undefined;
+
+  constructor(signal: AbortSignal) {
+    this.signal = signal;
+    signal.addEventListener("abort", () => this.#wake());
+  }
+
+  /** A pause begins with a checkpoint, so that the page may be closed. */
+  setPaused(isPaused: boolean): void {
+    this.isPaused = isPaused;
+    if (isPaused) this.isSaveWanted = true;
+    this.#wake();
+  }
+
+  /** Resolves when the run may go on. */
+  async whilePaused(): Promise<void> {
+    while (this.isPaused && !this.signal.aborted) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+}
+
+/** Examples a second by update, for the report. */
+export interface SpeedPoint {
+  readonly x: number;
+  readonly y: number;
+}
+
+export function progressCallback(
+  control: RunControl,
+  emit: (event: TrainEvent) => void,
+  speeds: SpeedPoint[],
+): TrainerCallback {
+  let began = 0;
+  let tokensBefore = 0;
+  let [secondsPerStep, tokensPerSecond] = [0, 0];
+  const smooth = (before: number, now: number): number =>
+    before === 0 ? now : SMOOTHING * before + (1 - SMOOTHING) * now;
+  return {
+    onTrainBegin(_args, { numInputTokensSeen }) {
+      tokensBefore = numInputTokensSeen;
+    },
+    async onStepBegin(_args, { globalStep }) {
+      if (control.isPaused && !control.signal.aborted) {
+        emit({ type: "paused", isPaused: true, step: globalStep });
+        await control.whilePaused();
+        emit({ type: "paused", isPaused: false, step: globalStep });
+      }
+      began = performance.now();
+    },
+    onStepEnd(args, { globalStep, maxSteps, numInputTokensSeen }, flags) {
+      const seconds = (performance.now() - began) / 1000;
+      secondsPerStep = smooth(secondsPerStep, seconds);
+      // Tokens are counted once the update has ended: these are those of the update before.
+      const tokens = numInputTokensSeen - tokensBefore;
+      tokensBefore = numInputTokensSeen;
+      if (tokens > 0) tokensPerSecond = smooth(tokensPerSecond, tokens / seconds);
+      const samplesPerSecond = examplesPerStep(args) / secondsPerStep;
+      speeds.push({ x: globalStep, y: examplesPerStep(args) / seconds });
+      const secondsLeft = (maxSteps - globalStep) * secondsPerStep;
+      emit({ type: "step", step: globalStep, tokensPerSecond, samplesPerSecond, secondsLeft });
+      if (control.signal.aborted) flags.shouldTrainingStop = true;
+      if (!control.isSaveWanted) return;
+      control.isSaveWanted = false;
+      if (args.saveStrategy !== "no") flags.shouldSave = true;
+    },
+    onLog(_args, state) {
+      emit({ type: "log", line: state.logHistory.at(-1) as LogRecord });
+    },
+    onSave(_args, { globalStep }) {
+      emit({ type: "saved", step: globalStep });
+    },
+  };
+}
+
+function examplesPerStep(args: TrainingArguments): number {
+  return args.perDeviceTrainBatchSize * args.gradientAccumulationSteps;
+}
