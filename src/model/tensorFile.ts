@@ -9,11 +9,12 @@ import type { Shape } from "../tensor/shape.ts";
 import type { ModelFolder } from "./modelFolder.ts";
 import { openTorchFile } from "./torchFile/torchFile.ts";
 
-/** A tensor as the file holds it: 16-bit floats as their bits. */
-export type StoredTensor = SafetensorsTensor;
+/** A tensor as the file holds it: 16-bit floats as their bits, Q8 as blocks (quantized.ts). */
+export type StoredTensor =
+  SafetensorsTensor | { readonly dtype: "Q8"; readonly shape: Shape; readonly data: Uint32Array };
 
 export interface StoredShape {
-  readonly dtype: SafetensorsDtype;
+  readonly dtype: SafetensorsDtype | "Q8";
   readonly shape: Shape;
 }
 
