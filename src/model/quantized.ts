@@ -9,7 +9,7 @@ import { dequantizeQ8, joinQ8, Q8_BLOCK, splitQ8 } from "../tensor/q8.ts";
 import type { SafetensorsInput } from "../tensor/safetensorsWriter.ts";
 import { formatShape, sameShape, type Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { StoredShape, StoredTensor, WeightFiles } from "./weightFiles.ts";
+import type { StoredShape, StoredTensor, WeightFiles } from "./tensorFile.ts";
 
 /** quant_method of config.json, and `format` of the file's metadata. */
 export const QUANT_METHOD = "gradloom_q8";

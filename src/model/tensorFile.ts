@@ -27,6 +27,17 @@ export interface TensorFile {
   close(): Promise<void>;
 }
 
+/** Open weight files, read tensor by tensor. */
+export interface WeightFiles {
+  /** What messages call it: the file, or the index of the shards. */
+  readonly source: string;
+  /** dtype and shape of every tensor, in the order of the files. */
+  readonly names: ReadonlyMap<string, StoredShape>;
+  /** @throws {SafetensorsError | CheckpointError} when there is no tensor `name` */
+  read(name: string): Promise<StoredTensor>;
+  close(): Promise<void>;
+}
+
 /**
  * Opens a file of a folder: one of torch.save if its name ends in .bin, else safetensors.
  * @throws {CheckpointError} when a .bin file is damaged, or holds more than a dictionary of tensors

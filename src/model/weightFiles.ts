@@ -9,9 +9,10 @@ import {
   type StoredShape,
   type StoredTensor,
   type TensorFile,
+  type WeightFiles,
 } from "./tensorFile.ts";
 
-export type { StoredShape, StoredTensor };
+export type { StoredShape, StoredTensor, WeightFiles };
 
 /** The names of weights, or of the index of shards; the first that is there is read, as transformers does. */
 export const WEIGHT_NAMES = [
@@ -37,17 +38,6 @@ const ALIASES: ReadonlySet<string> = new Set([
   "decoder.embed_tokens.weight",
   "lm_head.weight",
 ]);
-
-/** Open weight files, read tensor by tensor. */
-export interface WeightFiles {
-  /** What messages call it: the file, or the index of the shards. */
-  readonly source: string;
-  /** dtype and shape of every tensor, in the order of the files. */
-  readonly names: ReadonlyMap<string, StoredShape>;
-  /** @throws {SafetensorsError | CheckpointError} when there is no tensor `name` */
-  read(name: string): Promise<StoredTensor>;
-  close(): Promise<void>;
-}
 
 /**
  * Opens the weights of a model folder. Close them when done.
