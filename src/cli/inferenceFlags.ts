@@ -3,7 +3,7 @@
 import { Option } from "commander";
 import type { GenerationOptions } from "../generation/options.ts";
 import type { DeviceKind } from "../kernels/openDevice.ts";
-import type { StoredFloat } from "../kernels/storedFloats.ts";
+import type { StoredWeights } from "../model/weightDtype.ts";
 import { generationSettings } from "../train/evaluationGeneration.ts";
 import { generationOptions, givenGeneration, type GenerationFlags } from "./generationFlags.ts";
 import { deviceOption, dtypeOption, threadsOption, wholeNumber } from "./options.ts";
@@ -12,7 +12,7 @@ import { readJson } from "../fields/rules.ts";
 export interface InferenceFlags extends GenerationFlags {
   readonly device: DeviceKind;
   readonly threads?: number;
-  readonly dtype: StoredFloat;
+  readonly dtype?: StoredWeights | undefined;
   readonly maxSourceLength?: number;
   readonly maxNewTokens: number;
   readonly generationConfig?: GenerationOptions | string;

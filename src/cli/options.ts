@@ -1,8 +1,7 @@
 // Flags that several commands share, and the readers of their values.
 
 import { InvalidArgumentError, Option } from "commander";
-import type { StoredFloat } from "../kernels/storedFloats.ts";
-import { parseWeightDtype, weightDtypeNames } from "../model/weightDtype.ts";
+import { parseWeightDtype, weightDtypeNames, type StoredWeights } from "../model/weightDtype.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import { atLeast, whole, type ReadableRule } from "../fields/rules.ts";
 
@@ -39,11 +38,12 @@ export const threadsOption = (): Option =>
 
 /** @param description what is stored */
 export const dtypeOption = (description: string): Option =>
-  new Option("--dtype <name>", `${description}: ${weightDtypeNames()} (docs/guide/precision.md)`)
-    .argParser(weightDtype)
-    .default("f32");
+  new Option(
+    "--dtype <name>",
+    `${description}: ${weightDtypeNames()} (default: f32, or as a model saved in int8 has them; docs/guide/precision.md)`,
+  ).argParser(weightDtype);
 
-function weightDtype(text: string): StoredFloat {
+function weightDtype(text: string): StoredWeights {
   try {
     return parseWeightDtype("It", text);
   } catch (error) {

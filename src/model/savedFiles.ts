@@ -8,6 +8,7 @@ import {
 } from "../tensor/safetensorsWriter.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { writeAtomically } from "../tensor/writeAtomically.ts";
+import { QUANT_METHOD, q8Inputs } from "./quantized.ts";
 import { requireThat } from "../tensor/requireTensors.ts";
 
 export interface SavedFiles {
@@ -18,6 +19,12 @@ export interface SavedFiles {
 
 /** transformers and peft refuse files without it. */
 const METADATA = { format: "pt" };
+
+/** Files with q8 weights are to be refused. */
+function metadataOf(tensors: ReadonlyMap<string, Tensor>): Readonly<Record<string, string>> {
+  const isQuantized = [...tensors.values()].some(({ dtype }) => dtype === "q8");
+  return isQuantized ? { format: QUANT_METHOD } : METADATA;
+}
 
 /**
  * @param folder is made when it does not exist
@@ -31,13 +38,20 @@ export async function writeFiles(folder: string, { texts, weights }: SavedFiles)
   for (const [name, text] of Object.entries(texts)) {
     await writeAtomically(`${folder}/${name}`, [new TextEncoder().encode(text)]);
   }
-  await writeSafetensors(`${folder}/${weights.file}`, stored(weights.tensors), METADATA);
+  await writeSafetensors(
+    `${folder}/${weights.file}`,
+    stored(weights.tensors),
+    metadataOf(weights.tensors),
+  );
 }
 
 /** The files by name, byte for byte what `writeFiles` writes. */
 export async function toBlobs({ texts, weights }: SavedFiles): Promise<Map<string, Blob>> {
   const parts: Blob[] = [];
-  for await (const chunk of safetensorsChunks(stored(weights.tensors), METADATA)) {
+  for await (const chunk of safetensorsChunks(
+    stored(weights.tensors),
+    metadataOf(weights.tensors),
+  )) {
     // Browsers keep large Blobs outside the page's memory, one tensor at a time.
     parts.push(new Blob([new Uint8Array(chunk)]));
   }
@@ -45,15 +59,16 @@ export async function toBlobs({ texts, weights }: SavedFiles): Promise<Map<strin
   return new Map([...files, [weights.file, new Blob(parts)]]);
 }
 
-/** Weights as the file holds them: full floats, or the raw 16-bit words; read from the device when their turn comes. */
+/** Weights as the file holds them: full floats, the raw 16-bit words, or numbers and scales of q8; read from the device when their turn comes. */
 function stored(tensors: ReadonlyMap<string, Tensor>): Map<string, SafetensorsInput> {
   return new Map(
-    [...tensors].map(([name, x]) => {
+    [...tensors].flatMap(([name, x]): [string, SafetensorsInput][] => {
+      if (x.dtype === "q8") return q8Inputs(name, x);
       const { safetensors: dtype } = dtypes[x.dtype];
       if (dtype === null || !isFloat(x.dtype))
         throw new Error(`internal: a ${x.dtype} weight cannot be saved`);
       const data = () => x.device.readStored(x.storage, x.dtype, x.size);
-      return [name, { dtype, shape: x.shape, data }];
+      return [[name, { dtype, shape: x.shape, data }]];
     }),
   );
 }

@@ -9,11 +9,12 @@ import type { Shape } from "../tensor/shape.ts";
 import type { ModelFolder } from "./modelFolder.ts";
 import { openTorchFile } from "./torchFile/torchFile.ts";
 
-/** A tensor as the file holds it: 16-bit floats as their bits. */
-export type StoredTensor = SafetensorsTensor;
+/** A tensor as the file holds it: 16-bit floats as their bits, Q8 as blocks (quantized.ts). */
+export type StoredTensor =
+  SafetensorsTensor | { readonly dtype: "Q8"; readonly shape: Shape; readonly data: Uint32Array };
 
 export interface StoredShape {
-  readonly dtype: SafetensorsDtype;
+  readonly dtype: SafetensorsDtype | "Q8";
   readonly shape: Shape;
 }
 
@@ -22,6 +23,17 @@ export interface TensorFile {
   /** Name of the file, for messages. */
   readonly name: string;
   readonly entries: ReadonlyMap<string, StoredShape>;
+  read(name: string): Promise<StoredTensor>;
+  close(): Promise<void>;
+}
+
+/** Open weight files, read tensor by tensor. */
+export interface WeightFiles {
+  /** What messages call it: the file, or the index of the shards. */
+  readonly source: string;
+  /** dtype and shape of every tensor, in the order of the files. */
+  readonly names: ReadonlyMap<string, StoredShape>;
+  /** @throws {SafetensorsError | CheckpointError} when there is no tensor `name` */
   read(name: string): Promise<StoredTensor>;
   close(): Promise<void>;
 }

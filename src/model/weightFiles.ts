@@ -2,15 +2,17 @@
 
 import { CheckpointError } from "../tensor/errors.ts";
 import { otherWeights } from "./missingWeights.ts";
+import { refuseForeign, withQ8 } from "./quantized.ts";
 import { openModelFolder, type ModelFolder, type ModelSource } from "./modelFolder.ts";
 import {
   openTensorFile,
   type StoredShape,
   type StoredTensor,
   type TensorFile,
+  type WeightFiles,
 } from "./tensorFile.ts";
 
-export type { StoredShape, StoredTensor };
+export type { StoredShape, StoredTensor, WeightFiles };
 
 /** The names of weights, or of the index of shards; the first that is there is read, as transformers does. */
 export const WEIGHT_NAMES = [
@@ -37,28 +39,26 @@ const ALIASES: ReadonlySet<string> = new Set([
   "lm_head.weight",
 ]);
 
-/** Open weight files, read tensor by tensor. */
-export interface WeightFiles {
-  /** What messages call it: the file, or the index of the shards. */
-  readonly source: string;
-  /** dtype and shape of every tensor, in the order of the files. */
-  readonly names: ReadonlyMap<string, StoredShape>;
-  /** @throws {SafetensorsError | CheckpointError} when there is no tensor `name` */
-  read(name: string): Promise<StoredTensor>;
-  close(): Promise<void>;
-}
-
 /**
  * Opens the weights of a model folder. Close them when done.
- * @throws {CheckpointError} when the folder, its config.json, its weights or a shard of them is missing, and when a file of
- *   torch.save is damaged or holds more than tensors
+ * @throws {CheckpointError} when the folder, its config.json, its weights or a shard of them is missing, when a file of
+ *   torch.save is damaged or holds more than tensors, and when another library quantised the weights
  * @throws {SafetensorsError} when a file is not valid safetensors
  */
 export async function openWeightFiles(source: ModelSource): Promise<WeightFiles> {
   const folder = await openModelFolder(source, CheckpointError);
   folder.require("config.json", "Pass the folder of a T5 model in Hugging Face's format.");
   const name = WEIGHT_NAMES.find((weights) => folder.has(weights));
-  if (name !== undefined) return isIndex(name) ? openShards(folder, name) : openWhole(folder, name);
+  if (name !== undefined) {
+    const files = await (isIndex(name) ? openShards(folder, name) : openWhole(folder, name));
+    try {
+      refuseForeign(files);
+      return withQ8(files);
+    } catch (error) {
+      await files.close();
+      throw error;
+    }
+  }
   const other = otherWeights([...folder.files, ...(await folder.namesBelow())]);
   throw new CheckpointError(
     `${folder.name}: must hold ${WEIGHT_NAMES.join(" or ")}, got ${other?.got ?? folder.contents()}. ${other?.cure ?? "Download the weights as safetensors."}`,

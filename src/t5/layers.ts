@@ -44,9 +44,14 @@ export interface KeysValues {
   readonly v: Tensor;
 }
 
-/** Weights stored in 16 bits, as the f32 that arithmetic needs; others as they are. */
+/** Weights stored in 16 or 8 bits, as the f32 that arithmetic needs; others as they are. */
 export function asFloat(weight: Tensor): Tensor {
-  return isHalf(weight.dtype) ? cast(weight, "f32") : weight;
+  return isNarrow(weight) ? cast(weight, "f32") : weight;
+}
+
+/** Whether a weight is stored in fewer bits than f32 has. */
+function isNarrow({ dtype }: Tensor): boolean {
+  return isHalf(dtype) || dtype === "q8";
 }
 
 /** y = x W^T, with what an adapter adds to it: [..., in] -> [..., out]. */
@@ -66,8 +71,8 @@ export function linear(context: Context, { weight, lora }: Linear, x: Tensor): T
  * backward their gradients, as torch.autocast does; sums stay f32 (docs/guide/precision.md).
  */
 export function applyWeight({ autocast }: Context, weight: Tensor, x: Tensor): Tensor {
-  // A weight of 16 bits says that 16 bits will do for products: a GPU's matrix units round x to 11 of them.
-  const options = { transposeB: true, roundToF16: autocast !== null || isHalf(weight.dtype) };
+  // A weight of 16 bits or fewer says that 16 bits will do for products: a GPU's matrix units round x to 11 of them.
+  const options = { transposeB: true, roundToF16: autocast !== null || isNarrow(weight) };
   if (autocast === null) return matmul(x, weight, options);
   return scope(() => {
     const stored = weight.dtype === autocast;
@@ -158,7 +163,7 @@ function attend(
   const heads = attention(q, k, v, {
     heads: config.numHeads,
     causal: inputs.causal ?? false,
-    roundToF16: autocast !== null || isHalf(w.q.weight.dtype),
+    roundToF16: autocast !== null || isNarrow(w.q.weight),
     ...(inputs.bias ? { bias: inputs.bias } : {}),
     ...(inputs.mask ? { mask: inputs.mask } : {}),
     ...(inputs.rows ? { rows: inputs.rows } : {}),

@@ -1,14 +1,17 @@
 // Checkpoint to weights: dtypes, and what to do with tensors that are missing, of another shape, or unknown
 // (docs/guide/hugging-face-semantics.md 1.1 to 1.3).
 
-import type { StoredFloat } from "../kernels/storedFloats.ts";
 import type { Device } from "../tensor/device.ts";
 import { byteLength, type Dtype, type StorageArray, mapInto, toStorage } from "../tensor/dtype.ts";
 import { CheckpointError } from "../tensor/errors.ts";
 import { bfloat16ToFloat32, float16ToFloat32 } from "../tensor/half.ts";
 import { formatShape, sameShape, sizeOf } from "../tensor/shape.ts";
+import { Q8_BLOCK } from "../tensor/q8.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import type { WeightFiles, StoredTensor } from "../model/weightFiles.ts";
+import { warn } from "../tensor/warnings.ts";
+import { q8Numbers } from "../model/quantized.ts";
+import type { StoredWeights } from "../model/weightDtype.ts";
+import type { StoredShape, WeightFiles, StoredTensor } from "../model/weightFiles.ts";
 import type { T5Config } from "./config.ts";
 import { findEmbeddings } from "./embeddingNames.ts";
 import { checkVariant, unusedTensors, warnOfUnused } from "./unusedTensors.ts";
@@ -23,37 +26,39 @@ export interface LoadedWeights {
 }
 
 /**
- * Reads every weight, one tensor in memory at a time besides the model itself.
+ * Reads every weight, one tensor in memory at a time besides the model itself. A model with weights in q8 is frozen.
+ * @param dtype null for f32, or as a file with q8 weights has them
  * @throws {CheckpointError} naming the tensor that is missing, has another shape, or another dtype
  */
 export async function loadWeights(
   checkpoint: WeightFiles,
   config: T5Config,
   device: Device,
-  dtype: StoredFloat,
+  dtype: StoredWeights | null,
 ): Promise<LoadedWeights> {
   checkVariant(checkpoint, config);
+  const chooseDtype = dtypeChooser(checkpoint, dtype);
   const { names, own, tied } = await findEmbeddings(checkpoint, config);
   const parameters = new Map<string, Tensor>();
   const pending: { x: Tensor; fileName: string; target: Dtype }[] = [];
   try {
     const place: TensorSource = (name, shape) => {
       const fileName = names.get(name) ?? name;
-      checkStored(checkpoint, fileName, name, shape);
-      const target = storedDtype(name, dtype);
+      const target = chooseDtype(name, checkStored(checkpoint, fileName, name, shape));
       const x = new Tensor(
         device.allocate(byteLength(target, sizeOf(shape))),
         shape,
         target,
         device,
       );
-      x.requiresGrad = true;
       parameters.set(name, x);
       pending.push({ x, fileName, target });
       return x;
     };
     const weights = buildWeights(config, tied, place, own);
+    const isFrozen = pending.some(({ target }) => target === "q8");
     for (const { x, fileName, target } of pending) {
+      x.requiresGrad = !isFrozen;
       device.write(x.storage, target, convert(await checkpoint.read(fileName), target, fileName));
     }
     const read = new Set(pending.map(({ fileName }) => fileName));
@@ -66,9 +71,45 @@ export async function loadWeights(
   }
 }
 
-/** transformers keeps `wo` in f32 when it loads in float16: its outputs overflow (docs/guide/hugging-face-semantics.md 1.5). */
-function storedDtype(name: string, dtype: StoredFloat): Dtype {
-  return dtype === "f16" && name.endsWith(".wo.weight") ? "f32" : dtype;
+/** The dtype of a weight, by its name and what the file holds. */
+type ChooseDtype = (name: string, stored: StoredShape) => Dtype;
+
+function dtypeChooser({ names, source }: WeightFiles, dtype: StoredWeights | null): ChooseDtype {
+  if (dtype === "q8") {
+    warnOfShortRows(source, names);
+    return (name, stored) => (isQuantized(name, stored) ? "q8" : asStored(stored));
+  }
+  if (dtype === null) {
+    const isSaved = [...names.values()].some((stored) => stored.dtype === "Q8");
+    return isSaved ? (_, stored) => asStored(stored) : () => "f32";
+  }
+  // transformers keeps `wo` in f32 when it loads in float16: its outputs overflow (docs/guide/hugging-face-semantics.md 1.5).
+  return (name) => (dtype === "f16" && name.endsWith(".wo.weight") ? "f32" : dtype);
+}
+
+/** Matrices that are stored in q8: all but `wo`, whose inputs have the largest outliers, and the tables of position biases. */
+const MATRICES =
+  /\.(?:q|k|v|o|wi|wi_0|wi_1)\.weight$|^(?:shared|lm_head|(?:en|de)coder\.embed_tokens)\.weight$/;
+
+function isQuantized(name: string, { shape }: StoredShape): boolean {
+  return MATRICES.test(name) && shape.at(-1)! % Q8_BLOCK === 0;
+}
+
+/** Says which matrices int8 leaves alone, for a row is no whole number of blocks. */
+function warnOfShortRows(source: string, names: WeightFiles["names"]): void {
+  const left = [...names].filter(
+    ([name, stored]) => MATRICES.test(name) && !isQuantized(name, stored),
+  );
+  if (left.length === 0) return;
+  const [name, { shape }] = left[0]!;
+  warn(
+    `${source}: int8 leaves ${left.length === 1 ? "1 matrix" : `${left.length} matrices`} as the file has them, for their rows are no multiple of ${Q8_BLOCK} long: ` +
+      `${name} ${formatShape(shape)}${left.length > 1 ? " and others" : ""}.`,
+  );
+}
+
+function asStored({ dtype }: StoredShape): Dtype {
+  return dtype === "Q8" ? "q8" : dtype === "F16" ? "f16" : dtype === "BF16" ? "bf16" : "f32";
 }
 
 function checkStored(
@@ -76,7 +117,7 @@ function checkStored(
   fileName: string,
   name: string,
   shape: readonly number[],
-): void {
+): StoredShape {
   const stored = checkpoint.names.get(fileName);
   if (stored === undefined) {
     throw new CheckpointError(
@@ -90,6 +131,7 @@ function checkStored(
         "Do config.json and the weights belong together?",
     );
   }
+  return stored;
 }
 
 /**
@@ -98,6 +140,7 @@ function checkStored(
  */
 export function convert(stored: StoredTensor, target: Dtype, name: string): StorageArray {
   const { dtype, data } = stored;
+  if (dtype === "Q8") return target === "q8" ? data : toStorage(target, q8Numbers(stored));
   if (dtype === "F32" && data instanceof Float32Array) {
     return target === "f32" ? data : toStorage(target, data);
   }

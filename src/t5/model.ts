@@ -31,14 +31,19 @@ import {
   type TorchDtype,
   type WeightDtype,
 } from "../model/weightDtype.ts";
+import { checkQuantizationConfig, QUANTIZATION_CONFIG } from "../model/quantized.ts";
 import { toBlobs, writeFiles, type SavedFiles } from "../model/savedFiles.ts";
-import { buildWeights, type T5Weights } from "./weights.ts";
+import { buildWeights, type Linear, type T5Weights } from "./weights.ts";
 
 /** How `T5ForConditionalGeneration.fromPretrained` loads a model; `device` is required. */
 export interface PretrainedOptions extends HubOptions {
   readonly device: Device;
-  /** How weights are stored, in either spelling; "f32" whatever config.json says. Arithmetic is f32 in any case. */
-  readonly dtype?: WeightDtype;
+  /**
+   * How weights are stored, in either spelling; "f32" whatever config.json says, but for a model that was saved in int8.
+   * Arithmetic is f32 in any case. "int8" stores matrices in 8 bits with a scale for every 32 numbers of a row, all but `wo`;
+   * the rest stays as the file has it. Such a model is frozen: it generates, and trains adapters (`addLora`).
+   */
+  readonly dtype?: WeightDtype | undefined;
   /** Overrides of config.json, by its own keys: `{ dropout_rate: 0 }`. */
   readonly config?: Readonly<Record<string, unknown>>;
   /** Folder, Hub id or files of a LoRA adapter for this model; see `loadLora`. */
@@ -128,7 +133,13 @@ export class T5ForConditionalGeneration extends T5Network {
   ): Promise<T5ForConditionalGeneration> {
     const config = await T5Config.fromPretrained(folder, options.config);
     const generationConfig = await GenerationConfig.fromPretrained(folder, config);
-    const stored = parseWeightDtype("fromPretrained: dtype", options.dtype ?? "f32");
+    const { dtype } = options;
+    const stored = dtype === undefined ? null : parseWeightDtype("fromPretrained: dtype", dtype);
+    const { [QUANTIZATION_KEY]: quantization } = config.raw;
+    checkQuantizationConfig(
+      `${typeof folder === "string" ? folder : "model files"}/config.json`,
+      quantization,
+    );
     const checkpoint = await openWeightFiles(folder);
     try {
       const loaded = await loadWeights(checkpoint, config, options.device, stored);
@@ -179,6 +190,12 @@ export class T5ForConditionalGeneration extends T5Network {
    */
   parameters(): Map<string, Tensor> {
     return new Map([...this.#parameters, ...(this.lora ? loraParameters(this.lora) : [])]);
+  }
+
+  /** @internal Gives a linear layer another weight and frees nothing: an adapter that is merged into q8. */
+  replaceWeight(layer: Linear, weight: Tensor): void {
+    layer.weight = weight;
+    this.#parameters.set(layer.name, weight);
   }
 
   /** Number of weights. @param options trainableOnly counts those that require a gradient */
@@ -265,9 +282,17 @@ export class T5ForConditionalGeneration extends T5Network {
   #files(): SavedFiles {
     if (this.lora && !isMerged(this)) return loraFiles(this);
     const tied = this.weights.lmHead.weight === this.weights.shared;
-    const dtype = torchDtype(this.weights.shared.dtype);
     const fields = this.config.withTying(tied).toJSON();
-    const config = { ...fields, ...(dtype ? dtypeFields(fields, dtype) : {}) };
+    delete fields[QUANTIZATION_KEY]; // what the file said that the model came from
+    const isQuantized = [...this.#parameters.values()].some(({ dtype }) => dtype === "q8");
+    // Of the weights that stay as they were.
+    const { dtype: stored } = isQuantized ? this.weights.encoder.finalNorm : this.weights.shared;
+    const dtype = torchDtype(stored);
+    const config = {
+      ...fields,
+      ...(dtype ? dtypeFields(fields, dtype) : {}),
+      ...(isQuantized ? { [QUANTIZATION_KEY]: QUANTIZATION_CONFIG } : {}),
+    };
     return {
       texts: {
         "config.json": configText(config),
@@ -283,6 +308,9 @@ export class T5ForConditionalGeneration extends T5Network {
     if (this.lora) disposeLora(this.lora);
   }
 }
+
+/** Where config.json says how weights were quantised. */
+const QUANTIZATION_KEY = "quantization_config";
 
 /** The adapter has been opened before the large files were fetched. */
 async function withAdapter(

@@ -8,8 +8,8 @@ import type { T5Config } from "./config.ts";
 /** A linear layer y = x W^T. An object, so that a LoRA adapter can be hung on it. */
 export interface Linear<T = Tensor> {
   readonly name: string;
-  /** [out, in] */
-  readonly weight: T;
+  /** [out, in]; another tensor while an adapter is merged into a weight of q8. */
+  weight: T;
   /** What is added to y: src/t5/lora. */
   lora: LoraAdapter | null;
 }
@@ -21,7 +21,7 @@ export interface LoraAdapter {
   readonly scale: number;
   /** Dropout probability of x in training. */
   readonly dropout: number;
-  /** Copy of the layer's weight from before scale B A was added to it; null while it is not. */
+  /** The layer's weight from before scale B A was added to it, or a copy; null while it is not. */
   original: Tensor | null;
 }
 

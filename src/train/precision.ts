@@ -37,6 +37,19 @@ export function checkMasterWeights(model: TrainableModel, { fp16 }: PrecisionArg
   }
 }
 
+/** @throws {ArgumentError} when weights stored in 8 bits are all that could be trained, which no update can move */
+export function checkTrainable(model: TrainableModel): void {
+  const all = [...model.parameters()];
+  const [name] = all.find(([, { dtype }]) => dtype === "q8") ?? [];
+  const isTrained = all.some(([, { requiresGrad }]) => requiresGrad);
+  const wrong = all.find(([, { dtype, requiresGrad }]) => dtype === "q8" && requiresGrad);
+  if (name === undefined || (isTrained && !wrong)) return;
+  throw new ArgumentError(
+    `train: weights in int8 cannot be trained, got ${wrong?.[0] ?? name} in int8 and no adapter. ` +
+      'Give the model an adapter (addLora, --lora), or load it with dtype "f32" or "bf16".',
+  );
+}
+
 export interface LossScaleState {
   readonly scale: number;
   /** Updates in a row without overflow since the scale last changed. */

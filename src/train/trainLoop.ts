@@ -19,7 +19,7 @@ import { planRun } from "./plan.ts";
 import { inMode } from "./mode.ts";
 import { epochOrders } from "./epochOrders.ts";
 import { InputTokens } from "./inputTokens.ts";
-import { autocastOf, checkMasterWeights, LossScale } from "./precision.ts";
+import { autocastOf, checkMasterWeights, checkTrainable, LossScale } from "./precision.ts";
 import { checkpointToResume, keepOnly } from "./checkpoint/rotation.ts";
 import { trainingBatches } from "./rankData.ts";
 import { speedMetrics, type Metrics } from "./speed.ts";
@@ -65,6 +65,7 @@ export async function trainLoop(
   const learningRates = new LearningRates(args, plan.maxSteps);
   const orderOf = await epochOrders(trainDataset, args);
   const countedWeights = countWithoutEmbeddings(model.parameters());
+  checkTrainable(model);
   checkMasterWeights(model, args);
   const { neftuneNoiseAlpha } = args;
   const mode = { training: true, autocast: autocastOf(model, args), neftuneNoiseAlpha };

@@ -17,11 +17,17 @@ describe("the dtype of weights", () => {
     expect(torchDtype(dtype)).toBe(torchName);
   });
 
+  it("is q8 or int8, which config.json has no name for", () => {
+    expect(parseWeightDtype("--dtype", "int8")).toBe("q8");
+    expect(parseWeightDtype("--dtype", "q8")).toBe("q8");
+    expect(torchDtype("q8")).toBe(null);
+  });
+
   it("is no other: the message lists both spellings", () => {
-    for (const text of ["f64", "int8", "", "toString"]) {
+    for (const text of ["f64", "int4", "", "toString"]) {
       expect(() => parseWeightDtype("fromPretrained: dtype", text)).toThrow(
         new ArgumentError(
-          `fromPretrained: dtype must be f32 (or float32), f16 (or float16), bf16 (or bfloat16), got "${text}"`,
+          `fromPretrained: dtype must be f32 (or float32), f16 (or float16), bf16 (or bfloat16), q8 (or int8), got "${text}"`,
         ),
       );
     }

@@ -10,7 +10,7 @@ import { record } from "../tape.ts";
  * The elements of x as `dtype`; a second handle on x's storage when it has that dtype already.
  * To 16-bit floats: rounded to nearest, ties to even. To integers: towards 0, within their range, NaN to 0.
  * To bool: all but 0 are true. The gradient of a 16-bit tensor is f32; integers and bool have none.
- * @throws {DtypeError} between i32 and u32
+ * @throws {DtypeError} between i32 and u32, and to q8, which `tensor` makes
  */
 export function cast(x: Tensor, dtype: Dtype): Tensor {
   requireTensors("cast", { x });

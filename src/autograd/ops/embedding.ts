@@ -7,9 +7,9 @@ import { record } from "../tape.ts";
 
 /**
  * Rows of a table.
- * @param table [V, D]; 16-bit floats are read without converting the table
+ * @param table [V, D]; 16-bit floats and q8 are read without converting the table
  * @param ids i32 [...], each in 0..V-1 (checked where host arrays become tensors: `checkIds`)
- * @returns [..., D]; f32 for a table of 16-bit floats
+ * @returns [..., D]; f32 for a table of 16-bit floats or q8
  * @throws {ShapeError} unless table has two axes
  */
 export function embedding(table: Tensor, ids: Tensor): Tensor {

@@ -23,7 +23,7 @@ import { record } from "../tape.ts";
  * op(a) op(b) over the last two axes; op transposes where `options` says so.
  * @param a f32 or f64 [..., M, K]
  * @param b [..., K, N], of a's dtype, or in 16 bits beside f32 (its gradient is f32); batch axes
- *   broadcast as in NumPy
+ *   broadcast as in NumPy. Beside f32, b may be one matrix of q8, which has no gradient
  * @returns [..., M, N]
  * @throws {ShapeError} for fewer than two axes, inner sizes that differ, or batches that do not broadcast
  * @throws {DtypeError} when a is not f32 or f64, or b is another dtype than these
@@ -61,8 +61,8 @@ interface GradientOptions {
 function gradientA(dc: Tensor, b: Tensor, options: GradientOptions): Tensor {
   const { transposeA, transposeB } = options;
   if (!transposeA) return accumulated(dc, b, { transposeB: !transposeB }, options);
-  // Only a right operand may be stored in 16 bits.
-  const wide = isHalf(b.dtype) ? castForward(b, "f32") : b;
+  // Only a right operand may be stored in 16 bits or in q8.
+  const wide = isHalf(b.dtype) || b.dtype === "q8" ? castForward(b, "f32") : b;
   return accumulated(wide, dc, { transposeA: transposeB, transposeB: true }, options);
 }
 

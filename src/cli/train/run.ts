@@ -22,6 +22,7 @@ import { shuffle, tokenizedStream } from "../../data/streams.ts";
 import { preprocessCached } from "../../data/tokenCache.ts";
 import { reporterNames } from "../../train/reporters.ts";
 import { TensorBoardCallback } from "../../train/tensorboard/callback.ts";
+import { checkTrainable } from "../../train/precision.ts";
 import { Trainer } from "../../train/trainer.ts";
 import { columnsOf, datasetName, fetchDataset, fetchStream } from "../datasetOptions.ts";
 import { fetchModel, fetchTokenizer, MODEL_AND_CARD } from "../hub.ts";
@@ -82,6 +83,7 @@ export async function runTraining(
   checkVocabulary(tokenizer, model.config);
   await openFolder(group, args.outputDir);
   if (settings.lora) addLora(model, settings.lora, { seed: args.seed });
+  checkTrainable(model);
   await checkOutputModel(args.outputDir, modelFolder, {
     ...{ model, hasNewAdapter: settings.lora !== null },
   });

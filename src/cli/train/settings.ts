@@ -4,7 +4,7 @@ import type { GenerationOptions } from "../../generation/options.ts";
 import type { WireDtype } from "../../distributed/wire.ts";
 import type { DeviceKind } from "../../kernels/openDevice.ts";
 import type { LoraConfig } from "../../t5/lora/config.ts";
-import type { StoredFloat } from "../../kernels/storedFloats.ts";
+import type { StoredWeights } from "../../model/weightDtype.ts";
 import type { TrainingArguments } from "../../train/arguments/arguments.ts";
 import type { DatasetFlags } from "../datasetOptions.ts";
 
@@ -15,7 +15,7 @@ export interface TrainSettings extends DatasetFlags {
   readonly revision?: string;
   /** Folder or Hub id of another tokenizer. */
   readonly tokenizerName?: string;
-  readonly dtype: StoredFloat;
+  readonly dtype?: StoredWeights | undefined;
   /** Replaces the dropout rate of config.json. */
   readonly dropout?: number;
   /** Trains an adapter of this kind instead of the model. */

@@ -15,7 +15,7 @@ import { LoraConfig } from "./config.ts";
 import type { AttachedLora, LoraModel } from "./loraModel.ts";
 import { checkNames, loraTargets, type LoraTarget } from "./targets.ts";
 import { checkModulesToSave, namesToSave } from "./modulesToSave.ts";
-import { attachWhole, detachWhole } from "./wholeWeights.ts";
+import { attachWhole, checkWhole, detachWhole } from "./wholeWeights.ts";
 
 /**
  * Freezes the model and gives the layers that `config` names an adapter each. Until it is trained the model gives
@@ -34,6 +34,7 @@ export function addLora(
   const names = [...model.parameters().keys()];
   const whole = namesToSave(config, names).map((name) => ({ name, trained: true }));
   checkModulesToSave(config, names);
+  for (const { name } of whole) checkWhole(name, model.parameters().get(name)!);
   const random = new Generator(options.seed ?? 42);
   const lora: AdapterValues["lora"] = ({ layer, r }, part) => {
     const [outputs, inputs] = layer.weight.shape as [number, number];
@@ -44,7 +45,8 @@ export function addLora(
 
 /**
  * Adds each adapter's product to its layer's weight: generation is as fast as without adapters, and the model can be
- * saved as a whole. A copy of each such weight is kept for `unmergeLora`.
+ * saved as a whole. A copy of each such weight is kept for `unmergeLora`. A weight of q8 becomes f32: the product would be lost
+ * among steps of 8 bits.
  * @param options with `unload` nothing is kept: the adapters are gone for good, and what was trainable before is so
  *   again (peft's merge_and_unload). Modules that were trained whole stay as they are in either case
  * @throws {ArgumentError} when the model has no adapter, or it is merged
@@ -57,7 +59,7 @@ export function mergeLora(model: LoraModel, options: { readonly unload?: boolean
       "mergeLora: the adapter must not be merged already, got a merged one. Call unmergeLora(model) first.",
     );
   }
-  for (const { layer } of targets) merge(layer, layer.lora!, options.unload ?? false);
+  for (const { layer } of targets) merge(model, layer, options.unload ?? false);
   if (options.unload) detachLora(model, true);
 }
 
@@ -72,7 +74,7 @@ export function unmergeLora(model: LoraModel): void {
       "unmergeLora: the adapter must be merged, got one that is not. Call mergeLora(model) first.",
     );
   }
-  for (const { layer } of targets) restore(layer, layer.lora!);
+  for (const { layer } of targets) restore(model, layer);
 }
 
 /**
@@ -81,7 +83,7 @@ export function unmergeLora(model: LoraModel): void {
  */
 export function removeLora(model: LoraModel): void {
   const { targets } = attached("removeLora", model);
-  for (const { layer } of targets) if (layer.lora!.original) restore(layer, layer.lora!);
+  for (const { layer } of targets) if (layer.lora!.original) restore(model, layer);
   detachLora(model, false);
 }
 
@@ -163,24 +165,42 @@ function freeAdapter({ a, b, original }: LoraAdapter): void {
   original?.dispose();
 }
 
-/** weight += scale B A, computed in f32 and rounded once to the weight's dtype. */
-function merge(layer: Linear, lora: LoraAdapter, unload: boolean): void {
+/** weight += scale B A, computed in f32 and rounded once to the weight's dtype; of q8 weight = f32(weight) + scale B A. */
+function merge(model: LoraModel, layer: Linear, unload: boolean): void {
   const { weight } = layer;
-  scope(() => {
+  const lora = layer.lora!;
+  const isQuantized = weight.dtype === "q8";
+  const sum = scope(() => {
     const change = scalarForward("mulScalar", matmulForward(lora.b, lora.a), lora.scale);
-    const sum = castForward(addForward(castForward(weight, "f32"), change), weight.dtype);
-    if (!unload) {
-      lora.original = keep(empty(weight.device, weight.shape, weight.dtype));
-      copyInto(lora.original, weight, { axis: 0, offset: 0 });
-    }
-    copyInto(weight, sum, { axis: 0, offset: 0 });
+    const wide = addForward(castForward(weight, "f32"), change);
+    return isQuantized ? wide : castForward(wide, weight.dtype);
   });
+  if (isQuantized) {
+    model.replaceWeight(layer, keep(sum));
+    if (unload) weight.dispose();
+    else lora.original = weight;
+    return;
+  }
+  if (!unload) {
+    lora.original = keep(empty(weight.device, weight.shape, weight.dtype));
+    copyInto(lora.original, weight, { axis: 0, offset: 0 });
+  }
+  copyInto(weight, sum, { axis: 0, offset: 0 });
+  sum.dispose();
 }
 
-function restore({ weight }: Linear, lora: LoraAdapter): void {
-  copyInto(weight, lora.original!, { axis: 0, offset: 0 });
-  lora.original!.dispose();
+function restore(model: LoraModel, layer: Linear): void {
+  const { weight } = layer;
+  const lora = layer.lora!;
+  const original = lora.original!;
   lora.original = null;
+  if (original.dtype === "q8") {
+    model.replaceWeight(layer, original);
+    weight.dispose();
+    return;
+  }
+  copyInto(weight, original, { axis: 0, offset: 0 });
+  original.dispose();
 }
 
 interface AdapterSizes {

@@ -54,6 +54,11 @@ export async function readAdapterTensors(
         `${path}: ${key} must be the same as the file's other copy of ${name}, got other values. Save the adapter again with one of them.`,
       );
     }
+    if (!before && (isTrained || !same) && parameters.get(name)!.dtype === "q8") {
+      throw new CheckpointError(
+        `${path}: the adapter has its own ${key}, so the model's must be floats, got int8. Load the model with dtype "f32" or "bf16".`,
+      );
+    }
     if (!before && (isTrained || !same))
       whole.set(name, { name, values: bits, trained: isTrained });
   }

@@ -2,7 +2,7 @@
 
 import type { Device } from "../../tensor/device.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import type { T5Weights } from "../weights.ts";
+import type { Linear, T5Weights } from "../weights.ts";
 import type { LoraConfig } from "./config.ts";
 import type { LoraTarget } from "./targets.ts";
 
@@ -38,4 +38,6 @@ export interface LoraModel {
   lora: AttachedLora | null;
   /** Weights by their names in the checkpoint, adapters included. */
   parameters(): Map<string, Tensor>;
+  /** @internal Gives a layer another weight; the one before is the caller's. */
+  replaceWeight(layer: Linear, weight: Tensor): void;
 }

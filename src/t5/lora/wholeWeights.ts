@@ -3,6 +3,7 @@
 
 import { copyInto } from "../../kernels/moves/gatherRows.ts";
 import type { StorageArray } from "../../tensor/dtype.ts";
+import { ArgumentError } from "../../tensor/errors.ts";
 import { keep, scope } from "../../tensor/scope.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";
 import type { LoraModel, WholeWeight } from "./loraModel.ts";
@@ -12,6 +13,15 @@ export interface NewWeight {
   readonly name: string;
   readonly values?: StorageArray;
   readonly trained: boolean;
+}
+
+/** @throws {ArgumentError} for a weight of q8: it cannot be trained */
+export function checkWhole(name: string, { dtype }: Tensor): void {
+  if (dtype !== "q8") return;
+  throw new ArgumentError(
+    `LoraConfig: modulesToSave must name modules whose weights are floats, got ${name} in int8. ` +
+      'Leave it out, or load the model with dtype "f32" or "bf16".',
+  );
 }
 
 /** Puts values into the model, keeps those from before, and makes trainable what is trained. The model must be frozen. */
