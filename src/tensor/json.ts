@@ -4,12 +4,12 @@
 const MOST_DEPTH = 1000;
 
 /**
- * `JSON.parse` for values at most 1,000 deep.
+ * `JSON.parse` for values at most so deep.
  * @throws {SyntaxError} for deeper ones, and as `JSON.parse`
  */
-export function parseJson(text: string): unknown {
-  if (text.length > MOST_DEPTH && bracketDepths(text, MOST_DEPTH).deepest > MOST_DEPTH)
-    throw new SyntaxError(`values more than ${MOST_DEPTH} deep in each other`);
+export function parseJson(text: string, mostDepth = MOST_DEPTH): unknown {
+  if (text.length > mostDepth && bracketDepths(text, mostDepth).deepest > mostDepth)
+    throw new SyntaxError(`values more than ${mostDepth} deep in each other`);
   return JSON.parse(text);
 }
 

@@ -15,6 +15,9 @@ import { formatShape, type Shape } from "./shape.ts";
 /** Longest header that readers accept, in bytes: a limit of the format, against hostile files. */
 export const MAX_HEADER_BYTES = 100_000_000;
 
+/** Lists and objects in each other that Rust's reader accepts. */
+const MOST_DEPTH = 127;
+
 /** Where a tensor lies: `begin` and `end` in bytes from the start of the data. */
 export interface SafetensorsEntry {
   readonly dtype: SafetensorsDtype;
@@ -64,7 +67,7 @@ function parseJson(file: string, json: string): Record<string, unknown> {
   }
   let parsed: unknown;
   try {
-    parsed = parseJsonText(json);
+    parsed = parseJsonText(json, MOST_DEPTH);
   } catch (error) {
     const reason = (error as Error).message.replace(/\s+/g, " ");
     throw new SafetensorsError(
@@ -78,7 +81,24 @@ function parseJson(file: string, json: string): Record<string, unknown> {
       `safetensors: ${file}: every key of the header must be unique, got ${quoted(duplicate)} twice. ${DAMAGED}`,
     );
   }
+  const half = json.includes("\\u") ? halfPairIn(parsed) : undefined;
+  if (half !== undefined) {
+    throw new SafetensorsError(
+      `safetensors: ${file}: texts of the header must be Unicode, got half of a surrogate pair in ${quoted(half)}. ${DAMAGED}`,
+    );
+  }
   return parsed as Record<string, unknown>;
+}
+
+/** A text with half of a surrogate pair, which JSON can say as \ud800 and UTF-8 has no bytes for; undefined where there is none. */
+function halfPairIn(value: unknown): string | undefined {
+  if (typeof value === "string") return /\p{Surrogate}/u.test(value) ? value : undefined;
+  if (typeof value !== "object" || value === null) return undefined;
+  for (const inner of Object.entries(value).flat()) {
+    const found = halfPairIn(inner);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function parseEntry(file: string, name: string, value: unknown): SafetensorsEntry {

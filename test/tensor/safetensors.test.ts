@@ -48,6 +48,8 @@ const f32 = (shape: number[], ...values: number[]): SafetensorsInput => ({
   data: Float32Array.from(values),
 });
 
+const deep = (lists: number): string => "[".repeat(lists) + "]".repeat(lists);
+
 describe("writing", () => {
   it("gives the bytes of the reference implementation", async () => {
     const bytes = await written(
@@ -251,6 +253,11 @@ describe("reading", () => {
     expect(metadata).toEqual({});
   });
 
+  it("accepts fields of others as deep as the reference implementation does", async () => {
+    const field = `{"x":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"y":${deep(125)}}}`;
+    expect([...(await readSafetensors(fileOf(field))).tensors.keys()]).toEqual(["x"]);
+  });
+
   it("treats __proto__ as a name like others", async () => {
     const entry = '{"dtype":"U8","shape":[1],"data_offsets":[0,1]}';
     const file = fileOf(`{"__proto__":${entry},"__metadata__":{"__proto__":"x"}}`, [7]);
@@ -325,6 +332,21 @@ describe("refusing", () => {
     ["a header that starts with a space", fileOf(" {}"), 'the header must begin with "{"'],
     ["broken JSON", fileOf('{"x":'), "the header must be JSON, got Unexpected end"],
     ["bytes that are not UTF-8", fileOf("{}").map((b) => (b === 0x7d ? 0xff : b)), "be UTF-8 text"],
+    [
+      "lists deeper than Rust's safetensors reads",
+      fileOf(`{"x":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"y":${deep(126)}}}`),
+      "the header must be JSON, got values more than 127 deep",
+    ],
+    [
+      "a tensor's name that is no text",
+      fileOf('{"\\ud800":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}', [1]),
+      "texts of the header must be Unicode, got half of a surrogate pair",
+    ],
+    [
+      "a field of others that is no text",
+      fileOf('{"x":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"y":["b\\udc00"]}}'),
+      "texts of the header must be Unicode, got half of a surrogate pair",
+    ],
     [
       "the same tensor twice",
       fileOf('{"x":{"dtype":"U8","shape":[],"data_offsets":[0,1]},"\\u0078":{}}', [1]),

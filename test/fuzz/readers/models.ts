@@ -39,7 +39,8 @@ function safetensorsFile(header: string | object, data: Uint8Array, draw?: Draw)
   return Buffer.concat([head, text, data]);
 }
 
-function damagedSafetensors(draw: Draw): Buffer {
+/** A safetensors file with something wrong in it, or with nothing. */
+export function damagedSafetensors(draw: Draw): Buffer {
   const header = { __metadata__: { format: "pt" }, ...ENTRIES };
   const data = Buffer.alloc(40, 7);
   if (draw.chance(0.35)) return damagedBytes(safetensorsFile(header, data), draw, 3);
