@@ -30,7 +30,7 @@ const ids = (length: number): number[][] =>
     Array.from({ length }, (_, i) => 3 + ((i * 7919 + row * 104729 + group.rank) % 32000)),
   );
 const batch = { inputIds: ids(settings.source), labels: ids(settings.target) };
-const factors = { labelSmoothing: 0, share: 1 / group.size, scale: 1 };
+const factors = { labelSmoothing: 0, pack: false, share: 1 / group.size, scale: 1 };
 
 /** A way to sum gradients, with what its steps took. */
 function side(overlap: boolean) {

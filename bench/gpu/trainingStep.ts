@@ -37,7 +37,7 @@ export function trainingStep(device: Device, shape: StepShape): TrainingStep {
   const optimizer = new AdamW(model.parameters(), { lr: 1e-5, weightDecay: 0 });
   const total = zeros([1], { device });
   const inputs = batch(texts, source, target, fields.vocab_size as number);
-  const factors = { labelSmoothing: 0, share: 1, scale: 1 };
+  const factors = { labelSmoothing: 0, pack: false, share: 1, scale: 1 };
   return {
     run() {
       const memory = new Scope();

@@ -172,11 +172,12 @@ export class T5Network {
   /**
    * The loss of `forward` from the batch's tokens alone, its padding left out: equal to rounding, but for what dropout draws.
    * @returns loss, logits [tokens, V] and labels [tokens] of the decoder; null where a batch cannot be packed or has no padding
-   *   (src/t5/packing.ts says when): `forward` computes it
+   *   (src/t5/packing.ts says when), or where `forward` is not this class's own: then `forward` is to compute the loss
    * @throws as `forward`
    */
   forwardPacked(inputs: ForwardInputs): PackedOutputs | null {
     checkInputs("forward", inputs);
+    if (this.forward !== T5Network.prototype.forward) return null; // it may compute another loss
     return scope(() => {
       const batch = packBatch(inputs, this.config, this.device);
       if (batch === null) return null;

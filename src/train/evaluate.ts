@@ -37,6 +37,8 @@ export interface EvaluationOptions {
   readonly batchSize: number;
   readonly collate: Collator;
   readonly labelSmoothing: number;
+  /** Whether losses are computed without padding, where the model can. */
+  readonly pack: boolean;
   /** What products of the forward pass are rounded to; null for f32. */
   readonly autocast: HalfDtype | null;
   /** null computes the loss alone, which takes the least time. */
@@ -76,6 +78,8 @@ async function evaluateRows(
   options: EvaluationOptions,
 ): Promise<Evaluation> {
   const { batchSize, collate, labelSmoothing, predict, group } = options;
+  // What is likeliest is wanted of every position, pads among them.
+  const lossOptions = { labelSmoothing, pack: options.pack && predict !== "argmax" };
   const signal = group.size === 1 ? options.signal : undefined; // several would not end at the same batch
   const mode = { training: false, autocast: options.autocast };
   const sum = keep(zeros([1], { device: model.device }));
@@ -88,9 +92,7 @@ async function evaluateRows(
       const rows = batch.inputIds.length;
       const likeliest = scope(() =>
         noGrad(() => {
-          const { loss, logits } = inMode(model, mode, () =>
-            modelLoss(model, batch, labelSmoothing),
-          );
+          const { loss, logits } = inMode(model, mode, () => modelLoss(model, batch, lossOptions));
           addToSumInPlace(sum, loss, rows);
           return predict === "argmax" ? keep(argmaxForward(needed(logits))) : null;
         }),

@@ -10,18 +10,31 @@ import type { Batch } from "../data/collate.ts";
 import type { Gradients } from "../optim/gradients.ts";
 import type { TrainableModel } from "./trainableModel.ts";
 
+export interface LossOptions {
+  /** Share of the target spread over the vocabulary, 0 for none. */
+  readonly labelSmoothing: number;
+  /** Whether a model that can compute a batch without its padding does so (packBatches). */
+  readonly pack: boolean;
+}
+
 /**
  * The model's own loss, or with label smoothing the cross-entropy of its logits (transformers' LabelSmoother).
- * @param labelSmoothing share of the target spread over the vocabulary, 0 for none
- * @returns loss, one element, and the logits where the model gives them
+ * @returns loss, one element, and the logits [B, T, V] where the model gives them: not of a packed batch
  * @throws {ArgumentError} when the model gives no loss, or no logits where they are needed
  */
 export function modelLoss(
   model: TrainableModel,
   batch: Batch,
-  labelSmoothing: number,
+  { labelSmoothing, pack }: LossOptions,
 ): { loss: Tensor; logits?: Tensor } {
   return scope(() => {
+    const packed = pack ? model.forwardPacked?.(batch) : null;
+    if (packed) {
+      const { loss, logits, labels } = packed;
+      return {
+        loss: labelSmoothing === 0 ? loss : crossEntropy(logits, labels, { labelSmoothing }),
+      };
+    }
     const { loss, logits } = model.forward(batch);
     const needed = labelSmoothing > 0 ? logits : loss;
     if (needed === undefined) {
@@ -38,12 +51,11 @@ export function modelLoss(
 }
 
 /** The loss of {@link modelLoss} alone: the tape holds the logits, so that backward can free them early. */
-export function batchLoss(model: TrainableModel, batch: Batch, labelSmoothing: number): Tensor {
-  return scope(() => modelLoss(model, batch, labelSmoothing).loss);
+export function batchLoss(model: TrainableModel, batch: Batch, options: LossOptions): Tensor {
+  return scope(() => modelLoss(model, batch, options).loss);
 }
 
-export interface LossFactors {
-  readonly labelSmoothing: number;
+export interface LossFactors extends LossOptions {
   /** 1 / number of batches of the update, of all ranks. */
   readonly share: number;
   /** The loss scale of fp16, else 1. */
@@ -59,13 +71,13 @@ export interface LossFactors {
 export function lossGradients(
   model: TrainableModel,
   batch: Batch,
-  { labelSmoothing, share, scale }: LossFactors,
+  { share, scale, ...options }: LossFactors,
   gradients: Gradients,
   onLoss: (loss: Tensor) => void,
   watch: BackwardWatch | null = null,
 ): void {
   scope(() => {
-    const mean = batchLoss(model, batch, labelSmoothing);
+    const mean = batchLoss(model, batch, options);
     const loss = share === 1 ? mean : mulScalar(mean, share);
     onLoss(loss);
     gradients.backwardWatched(scale === 1 ? loss : mulScalar(loss, scale), watch);

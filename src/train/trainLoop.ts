@@ -143,6 +143,7 @@ export async function trainLoop(
           if (group.size === 1) signal?.throwIfAborted(); // several stop together, after the update
           const factors = {
             labelSmoothing: args.labelSmoothingFactor,
+            pack: args.packBatches,
             share: 1 / (own.length * group.size),
             scale: lossScale?.scale ?? 1,
           };

@@ -24,6 +24,15 @@ export interface TrainableModel {
   eval(): void;
   /** @returns loss, one element: the mean over the batch's labels; logits [B, T, V] for label smoothing */
   forward(batch: Batch): { readonly loss?: Tensor; readonly logits?: Tensor };
+  /**
+   * The loss of `forward` without computing the batch's padding (packBatches), beside logits [tokens, V] and labels [tokens] for
+   * label smoothing; null where a batch is for `forward`.
+   */
+  forwardPacked?(batch: Batch): {
+    readonly loss: Tensor;
+    readonly logits: Tensor;
+    readonly labels: Tensor;
+  } | null;
   /** Token ids that continue the decoder start token; needed for predictWithGenerate alone. */
   generate?(
     inputs: { readonly inputIds: number[][]; readonly attentionMask?: number[][] },

@@ -221,6 +221,7 @@ export class Trainer {
         ...{ batchSize, collate, predict, signal, group },
         autocast: autocastOf(model, args),
         labelSmoothing: args.labelSmoothingFactor,
+        pack: args.packBatches,
         generation: await this.#generation(),
         onBatch: () => this.notify("onPredictionStep"),
       });

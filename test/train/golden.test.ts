@@ -38,6 +38,8 @@ interface OurRun {
   readonly model: T5ForConditionalGeneration;
   readonly output: TrainOutput;
   readonly batches: readonly (readonly number[])[];
+  /** Losses that were computed without padding. */
+  readonly packed: number;
 }
 
 const toExample = ({ input_ids, attention_mask, labels }: GoldenRow): Example => ({
@@ -59,6 +61,7 @@ async function runOurs(
   golden: GoldenRun,
   outputDir: string,
   callbacks: readonly TrainerCallback[],
+  packBatches: boolean,
 ): Promise<OurRun> {
   const { dtype, ...args } = golden.arguments;
   const model = await T5ForConditionalGeneration.fromPretrained(shared("golden", name, "initial"), {
@@ -67,12 +70,18 @@ async function runOurs(
   });
   const rows = golden.train.map(toExample);
   const batches: number[][] = [];
+  let packed = 0;
+  const forwardPacked = model.forwardPacked.bind(model);
+  model.forwardPacked = (batch) => {
+    const outputs = forwardPacked(batch);
+    if (outputs !== null) packed++;
+    return outputs;
+  };
   const trainer = new Trainer({
     model,
     args: {
       ...Object.fromEntries(Object.entries(args).map(([key, value]) => [toCamel(key), value])),
-      outputDir,
-      disableTqdm: true,
+      ...{ outputDir, packBatches, disableTqdm: true },
     },
     trainDataset: rows,
     ...(golden.eval.length > 0 ? { evalDataset: golden.eval.map(toExample) } : {}),
@@ -83,7 +92,8 @@ async function runOurs(
       return defaultCollate(examples);
     },
   });
-  return { trainer, model, output: await trainer.train(), batches };
+  const output = await trainer.train();
+  return { trainer, model, output, batches, packed };
 }
 
 /** Relative difference; of equal numbers, 0 among them, 0. */
@@ -98,13 +108,19 @@ interface Tolerances {
   readonly weights?: number;
 }
 
+interface RunOptions {
+  /** "packed" computes no padding, where the rows' masks tell of it. */
+  readonly way?: "packed" | "padded";
+  readonly callbacks?: readonly TrainerCallback[];
+  readonly more?: (golden: () => GoldenRun, ours: () => OurRun) => void;
+}
+
 function describeRun(
   name: string,
   tolerances: Tolerances,
-  callbacks: readonly TrainerCallback[] = [],
-  more?: (golden: () => GoldenRun, ours: () => OurRun) => void,
+  { way = "packed", callbacks = [], more }: RunOptions = {},
 ): void {
-  describe.skipIf(!hasShared)(needsShared(name), () => {
+  describe.skipIf(!hasShared)(needsShared(`${name}, ${way}`), () => {
     let golden: GoldenRun;
     let ours: OurRun;
     let folder: string;
@@ -112,12 +128,19 @@ function describeRun(
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), "gradloom-golden-"));
       golden = await readRun(name);
-      ours = await runOurs(name, golden, folder, callbacks);
+      ours = await runOurs(name, golden, folder, callbacks, way === "packed");
     });
 
     afterAll(async () => {
       ours.model.dispose();
       await rm(folder, { recursive: true });
+    });
+
+    it("computes padding where it is asked to, or where no mask tells of it", () => {
+      const hasMasks = golden.train.every(({ attention_mask }) => attention_mask !== undefined);
+      const isPacked = way === "packed" && hasMasks;
+      expect(ours.packed > 0).toBe(isPacked);
+      if (isPacked) expect(ours.packed).toBeGreaterThanOrEqual(ours.batches.length);
     });
 
     it("sees the same rows in the same order", () => {
@@ -168,21 +191,27 @@ function describeRun(
 
 describeRun("run-notebook", { loss: 1e-3, gradNorm: 5e-3, weights: 1e-4 });
 describeRun("run-masked", { loss: 1e-3, gradNorm: 5e-3, weights: 1e-4 });
+describeRun("run-masked", { loss: 1e-3, gradNorm: 5e-3, weights: 1e-4 }, { way: "padded" });
 describeRun("run-notebook-bf16", { loss: 3e-2, gradNorm: 3e-2 });
-describeRun(
-  "run-full",
-  { loss: 5e-3, gradNorm: 5e-3, weights: 1e-3 },
-  [new EarlyStoppingCallback({ earlyStoppingPatience: 2 })],
-  (golden, ours) => {
-    it("finds the same best checkpoint and keeps it", async () => {
-      const { state, args } = ours().trainer;
-      expect(off(state.bestMetric!, golden().best_metric!)).toBeLessThan(5e-3);
-      expect(basename(state.bestModelCheckpoint!)).toBe(golden().best_model_checkpoint);
-      expect((await readdir(args.outputDir)).sort()).toEqual([
-        "checkpoint-10",
-        "checkpoint-15",
-        "checkpoint-20",
-      ]);
-    });
-  },
-);
+for (const way of ["packed", "padded"] as const) {
+  describeRun(
+    "run-full",
+    { loss: 5e-3, gradNorm: 5e-3, weights: 1e-3 },
+    {
+      way,
+      callbacks: [new EarlyStoppingCallback({ earlyStoppingPatience: 2 })],
+      more(golden, ours) {
+        it("finds the same best checkpoint and keeps it", async () => {
+          const { state, args } = ours().trainer;
+          expect(off(state.bestMetric!, golden().best_metric!)).toBeLessThan(5e-3);
+          expect(basename(state.bestModelCheckpoint!)).toBe(golden().best_model_checkpoint);
+          expect((await readdir(args.outputDir)).sort()).toEqual([
+            "checkpoint-10",
+            "checkpoint-15",
+            "checkpoint-20",
+          ]);
+        });
+      },
+    },
+  );
+}

@@ -21,6 +21,7 @@ const HELP: Readonly<Record<Field, string>> = {
   learningRate: "peak learning rate",
   trainSamplingStrategy: "order of the rows; group_by_length pads less",
   lengthColumnName: "property of the rows with their length, for group_by_length",
+  packBatches: "compute no padding: rows of a batch one behind another",
   lrSchedulerType: "course of the learning rate after the warmup",
   lrSchedulerKwargs:
     "options of the schedule as JSON: '{\"num_cycles\": 2}' (docs/guide/training.md)",

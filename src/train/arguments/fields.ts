@@ -44,6 +44,12 @@ export interface TrainingArguments {
   /** Property of the rows that holds their length, for "group_by_length"; without it inputIds are counted. Default "length". */
   readonly lengthColumnName: string;
 
+  /**
+   * Computes losses without their padding, whenever a mask hides it on the right (docs/guide/training.md). Losses and gradients
+   * are those of padded batches to rounding; dropout draws others. transformers has no such argument. Default true.
+   */
+  readonly packBatches: boolean;
+
   /** Passes over the data, fractions allowed. Default 3. */
   readonly numTrainEpochs: number;
   /** Updates in all; overrides numTrainEpochs when positive. Default -1. */
@@ -211,6 +217,7 @@ export const trainingDefaults: TrainingArguments = {
   autoFindBatchSize: false,
   trainSamplingStrategy: "random",
   lengthColumnName: "length",
+  packBatches: true,
   numTrainEpochs: 3,
   maxSteps: -1,
   learningRate: 5e-5,

@@ -53,6 +53,7 @@ export const argumentRules: Readonly<Record<Field, ReadableRule>> = {
   autoFindBatchSize: flag,
   trainSamplingStrategy: oneOf("random", "sequential", "group_by_length"),
   lengthColumnName: nonEmptyText,
+  packBatches: flag,
   numTrainEpochs: above(0),
   maxSteps: number(
     "a whole number of at least 1, or -1 for none",
