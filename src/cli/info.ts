@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { T5Config } from "../t5/config.ts";
+import { int8Bytes } from "../t5/int8.ts";
 import { countLoraParameters } from "../t5/lora/targets.ts";
 import { EXAMPLE_MODEL } from "./example.ts";
 import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
@@ -39,7 +40,7 @@ async function info({ model, revision, json, ...flags }: InfoOptions): Promise<v
   const adapter = lora && countLoraParameters(config, lora);
   const parameters = base + (adapter ?? 0);
   const trainable = adapter ?? base;
-  const memory = estimateMemory(parameters, trainable);
+  const memory = estimateMemory(parameters, trainable, int8Bytes(config) + 4 * (adapter ?? 0));
   const share =
     trainable === parameters
       ? ""
@@ -59,8 +60,9 @@ async function info({ model, revision, json, ...flags }: InfoOptions): Promise<v
     `output projection      ${config.tieWordEmbeddings ? "tied to the embedding" : "its own"}`,
   );
   output.print(
-    `weights                ${size(memory.weightsF32)} in f32, ${size(memory.weightsBf16)} in bf16`,
+    `weights                ${size(memory.weightsF32)} in f32, ${size(memory.weightsBf16)} in bf16, ${size(memory.weightsInt8)} in int8`,
   );
+  if (config.raw.quantization_config) output.print("saved in               int8");
   output.print(`training with AdamW    ${size(memory.trainingF32)} in f32 besides activations`);
   output.result({
     ...{ model, parameters, trainableParameters: trainable, memoryBytes: memory },
@@ -70,10 +72,11 @@ async function info({ model, revision, json, ...flags }: InfoOptions): Promise<v
 }
 
 /** Bytes for weights, and for weights with gradients and two AdamW moments of the trainable ones, in f32. */
-function estimateMemory(parameters: number, trainable: number) {
+function estimateMemory(parameters: number, trainable: number, int8: number) {
   return {
     weightsF32: 4 * parameters,
     weightsBf16: 2 * parameters,
+    weightsInt8: int8,
     trainingF32: 4 * parameters + 3 * 4 * trainable,
   };
 }

@@ -14,6 +14,7 @@ import type { StoredWeights } from "../model/weightDtype.ts";
 import type { StoredShape, WeightFiles, StoredTensor } from "../model/weightFiles.ts";
 import type { T5Config } from "./config.ts";
 import { findEmbeddings } from "./embeddingNames.ts";
+import { isMatrix, isQuantized } from "./int8.ts";
 import { checkVariant, unusedTensors, warnOfUnused } from "./unusedTensors.ts";
 import { buildWeights, type T5Weights, type TensorSource } from "./weights.ts";
 
@@ -77,7 +78,7 @@ type ChooseDtype = (name: string, stored: StoredShape) => Dtype;
 function dtypeChooser({ names, source }: WeightFiles, dtype: StoredWeights | null): ChooseDtype {
   if (dtype === "q8") {
     warnOfShortRows(source, names);
-    return (name, stored) => (isQuantized(name, stored) ? "q8" : asStored(stored));
+    return (name, stored) => (isQuantized(name, stored.shape) ? "q8" : asStored(stored));
   }
   if (dtype === null) {
     const isSaved = [...names.values()].some((stored) => stored.dtype === "Q8");
@@ -87,19 +88,9 @@ function dtypeChooser({ names, source }: WeightFiles, dtype: StoredWeights | nul
   return (name) => (dtype === "f16" && name.endsWith(".wo.weight") ? "f32" : dtype);
 }
 
-/** Matrices that are stored in q8: all but `wo`, whose inputs have the largest outliers, and the tables of position biases. */
-const MATRICES =
-  /\.(?:q|k|v|o|wi|wi_0|wi_1)\.weight$|^(?:shared|lm_head|(?:en|de)coder\.embed_tokens)\.weight$/;
-
-function isQuantized(name: string, { shape }: StoredShape): boolean {
-  return MATRICES.test(name) && shape.at(-1)! % Q8_BLOCK === 0;
-}
-
 /** Says which matrices int8 leaves alone, for a row is no whole number of blocks. */
 function warnOfShortRows(source: string, names: WeightFiles["names"]): void {
-  const left = [...names].filter(
-    ([name, stored]) => MATRICES.test(name) && !isQuantized(name, stored),
-  );
+  const left = [...names].filter(([name, { shape }]) => isMatrix(name) && !isQuantized(name, shape));
   if (left.length === 0) return;
   const [name, { shape }] = left[0]!;
   warn(
