@@ -3,6 +3,7 @@
 // added instead of being removed, so an item whose beams are few can still be filled.
 
 import { timeLimit } from "./clock.ts";
+import type { FinishedItem, RunningBatch } from "./continuous.ts";
 import type { GenerationPlan } from "./plan.ts";
 import { processorsFor } from "./processors.ts";
 import { drawDistinct, type Uniforms } from "./sampling.ts";
@@ -31,25 +32,84 @@ export async function beamSearch(
   plan: GenerationPlan,
   uniforms: Uniforms,
 ): Promise<BeamSearchResult> {
-  const { all: processors } = processorsFor(plan, task, session.vocabSize);
-  const items = Array.from({ length: task.batchSize }, (_, i) => new ItemSearch(i, task, plan));
-  const isLate = timeLimit(plan.maxTime);
-  // Nothing looks at the scores but the choice of the best: the others may stay on the device.
-  const needsAll = plan.doSample || processors.length > 0;
-  for (let step = 0; ; step++) {
+  const batch = new BeamBatch(session, task, plan, uniforms);
+  batch.admit(Array.from({ length: task.batchSize }, (_, item) => item));
+  const items = batch.searches;
+  for (;;) {
     await betweenTokens(plan.signal);
-    session.feed(items.flatMap((item) => item.lastTokens()));
-    const candidates = needsAll
-      ? await chooseFromAll(session, items, processors, (i, index) =>
-          plan.doSample ? uniforms(i, step, index) : null,
-        )
-      : await chooseFromBest(session, items);
-    const late = isLate();
-    for (const [i, item] of items.entries()) item.advance(candidates[i]!, late);
-    if (isOver(items, plan)) break;
-    session.keep(items.flatMap((item, i) => item.origins.map((beam) => i * plan.numBeams + beam)));
+    await batch.advance();
+    if (isOver(items, plan)) return collect(items, task, plan);
+    batch.keep(items);
   }
-  return collect(items, task, plan);
+}
+
+/** Items that come and go, each with its beams. */
+export class BeamBatch implements RunningBatch {
+  searches: readonly ItemSearch[] = [];
+  readonly #session: DecoderSession;
+  readonly #task: GenerationTask;
+  readonly #plan: GenerationPlan;
+  readonly #choose: () => Promise<Continuation[][]>;
+
+  constructor(
+    session: DecoderSession,
+    task: GenerationTask,
+    plan: GenerationPlan,
+    uniforms: Uniforms,
+  ) {
+    this.#session = session;
+    this.#task = task;
+    this.#plan = plan;
+    const { all: processors } = processorsFor(plan, task, session.vocabSize);
+    // Nothing looks at the scores but the choice of the best: the others may stay on the device.
+    this.#choose =
+      plan.doSample || processors.length > 0
+        ? () => chooseFromAll(session, this.searches, processors, plan.doSample ? uniforms : null)
+        : () => chooseFromBest(session, this.searches);
+  }
+
+  get items(): Iterable<number> {
+    return this.searches.map(({ item }) => item);
+  }
+
+  admit(items: readonly number[]): void {
+    this.#session.admit(items);
+    const added = items.map((item) => new ItemSearch(item, this.#task, this.#plan));
+    this.searches = [...this.searches, ...added];
+  }
+
+  async step(): Promise<readonly FinishedItem[]> {
+    await this.advance();
+    const over = this.searches.filter((search) => isOver([search], this.#plan));
+    this.keep(this.searches.filter((search) => !over.includes(search)));
+    return over.map(({ item, pool }) => {
+      const found = pool.slice(0, this.#plan.numReturnSequences);
+      return {
+        item,
+        sequences: found.map(({ ids }) => [...ids]),
+        scores: found.map(({ score }) => score),
+      };
+    });
+  }
+
+  /** One more token for every beam. */
+  async advance(): Promise<void> {
+    this.#session.feed(this.searches.flatMap((search) => search.lastTokens()));
+    const candidates = await this.#choose();
+    for (const [i, search] of this.searches.entries()) search.advance(candidates[i]!);
+  }
+
+  /** The beams of `searches` go on, in their new order; the others leave. */
+  keep(searches: readonly ItemSearch[]): void {
+    const { numBeams } = this.#plan;
+    const kept = new Set(searches);
+    this.#session.keep(
+      this.searches.flatMap((search, i) =>
+        kept.has(search) ? search.origins.map((beam) => i * numBeams + beam) : [],
+      ),
+    );
+    this.searches = searches;
+  }
 }
 
 /** A beam continued by a token. */
@@ -62,13 +122,13 @@ interface Continuation {
 
 /**
  * Candidates of every item from the scores of all tokens.
- * @param uniform for candidate `index` of item i, to draw them at random; null to take the best
+ * @param uniforms to draw them at random; null to take the best
  */
 async function chooseFromAll(
   session: DecoderSession,
   items: readonly ItemSearch[],
   processors: readonly ScoreProcessor[],
-  uniform: (i: number, index: number) => number | null,
+  uniforms: Uniforms | null,
 ): Promise<Continuation[][]> {
   const { vocabSize } = session;
   const scores = await session.logits();
@@ -77,9 +137,11 @@ async function chooseFromAll(
     const itemScores = scores.subarray(i * itemSize, (i + 1) * itemSize);
     item.accumulate(itemScores, processors);
     const chosen =
-      uniform(i, 0) === null
+      uniforms === null
         ? topIndices(itemScores, item.candidateCount)
-        : drawDistinct(itemScores, item.candidateCount, (index) => uniform(i, index)!);
+        : drawDistinct(itemScores, item.candidateCount, (index) =>
+            uniforms(item.item, item.steps, index),
+          );
     return chosen.map((index) => ({
       beam: Math.floor(index / vocabSize),
       token: index % vocabSize,
@@ -148,14 +210,18 @@ class ItemSearch {
   improvable = true;
   /** Whether no candidate of the last step can go on. */
   exhausted = false;
-  /** Place in the batch. */
-  readonly #item: number;
+  /** Index among the inputs. */
+  readonly item: number;
+  /** Tokens of every beam so far. */
+  steps = 0;
+  readonly #isLate: () => boolean;
   readonly #task: GenerationTask;
   readonly #plan: GenerationPlan;
   #running: readonly Beam[];
 
   constructor(item: number, task: GenerationTask, plan: GenerationPlan) {
-    this.#item = item;
+    this.item = item;
+    this.#isLate = timeLimit(plan.maxTime);
     this.#task = task;
     this.#plan = plan;
     this.candidateCount = Math.max(2, 1 + task.eosTokenIds.length) * plan.numBeams;
@@ -188,7 +254,7 @@ class ItemSearch {
       const row = scores.subarray(beam * vocabSize, (beam + 1) * vocabSize);
       if (this.#plan.removeInvalidValues && !row.every(isUsable)) row.fill(NaN);
       else logSoftmax(row);
-      for (const processor of processors) processor(row, ids, this.#item);
+      for (const processor of processors) processor(row, ids, this.item);
       for (let token = 0; token < vocabSize; token++) row[token]! += score;
     }
   }
@@ -196,10 +262,11 @@ class ItemSearch {
   /**
    * Moves on by one token.
    * @param chosen best (or drawn) first
-   * @param late whether all sequences end with it, whatever it is
    * @throws {GradloomError} when every token is banned before a sequence has ended
    */
-  advance(chosen: readonly Continuation[], late: boolean): void {
+  advance(chosen: readonly Continuation[]): void {
+    this.steps++;
+    const late = this.#isLate();
     const isStuck = chosen.every((continuation) => continuation.score === -Infinity);
     if (isStuck && !this.pool.some((entry) => entry.complete)) throw nothingLeft();
     const candidates = chosen.map((continuation) => this.#continueBeam(continuation, late));

@@ -9,7 +9,7 @@ import {
   type ModelOptions,
 } from "./modelOptions.ts";
 import type { GenerationOptions } from "./options.ts";
-import { planGeneration, rowsPerItem, warningsOf } from "./plan.ts";
+import { planGeneration, rowsPerItem, warningsOf, type GenerationPlan } from "./plan.ts";
 import { seededUniforms } from "./sampling.ts";
 import type { GenerationTask, OpenSession } from "./session.ts";
 import { warnOnce } from "./warnings.ts";
@@ -36,14 +36,11 @@ export async function runGeneration(
   options: GenerationOptions = {},
   model: ModelOptions = { source: "generation_config.json", raw: {} },
 ): Promise<GenerationResult> {
-  const plan = planGeneration(options, generationDefaults(model), model.source);
-  refuseUnsupported(model, plan);
-  warnOnce(model, [...warningsAbout(model, options), ...warningsOf(plan)]);
+  const plan = planFor(options, model);
   plan.signal?.throwIfAborted();
   const uniforms = seededUniforms(plan.seed);
   const session = await open({ items: task.batchSize, rowsPerItem: rowsPerItem(plan) });
   try {
-    session.admit(Array.from({ length: task.batchSize }, (_, item) => item));
     if (plan.numBeams === 1)
       return { sequences: await greedySearch(session, task, plan, uniforms) };
     const { sequences, scores } = await beamSearch(session, task, plan, uniforms);
@@ -51,4 +48,12 @@ export async function runGeneration(
   } finally {
     session.close();
   }
+}
+
+/** The plan of a call, checked, with the warnings that it deserves. @throws as `runGeneration` */
+export function planFor(options: GenerationOptions, model: ModelOptions): GenerationPlan {
+  const plan = planGeneration(options, generationDefaults(model), model.source);
+  refuseUnsupported(model, plan);
+  warnOnce(model, [...warningsAbout(model, options), ...warningsOf(plan)]);
+  return plan;
 }

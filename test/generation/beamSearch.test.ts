@@ -71,7 +71,6 @@ describe("beam search", () => {
         const table = randomTable(6, seed);
         const options = { maxNewTokens: 8, earlyStopping: true };
         const session = new FakeSession(table, 1);
-        session.admit([0]);
         const beams = await beamSearch(session, task(), planGeneration(options), seededUniforms(0));
         const greedy = await runGeneration(() => new FakeSession(table, 1), task(), options);
         expect(beams.sequences).toEqual(greedy.sequences);

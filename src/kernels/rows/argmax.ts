@@ -51,6 +51,7 @@ export const argmaxKernel = defineKernel({
   inputs: { x: "float" },
   outputs: { y: "i32" },
   params: { rows: "u32", cols: "u32" },
+  wasm: { name: "argmax", units: ({ rows }) => rows! },
   wgsl: {
     uses: [bestOfRow],
     views: { x: "u32" },
@@ -78,6 +79,7 @@ export const topkKernel = defineKernel({
   inputs: { x: "float" },
   outputs: { values: "float", indices: "i32" },
   params: { rows: "u32", cols: "u32", k: "u32" },
+  wasm: { name: "topk", units: ({ rows }) => rows! },
   wgsl: {
     uses: [bestOfRow],
     views: { x: "u32", values: "u32" },

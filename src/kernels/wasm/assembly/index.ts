@@ -13,6 +13,7 @@ export {
 } from "./optimizer/adafactor";
 export * from "./optimizer/adamw";
 export { accumulate, binary, binaryBroadcast, binaryScalar } from "./pointwise/binary";
+export { argmax, topk } from "./rows/argmax";
 export { countNonFinite } from "./rows/countNonFinite";
 export * from "./rows/crossEntropy";
 export * from "./attention/decodeAttention";

@@ -8,7 +8,8 @@
 // whatever parts a device's threads divide it into.
 
 import { BF16, F16, F32, shiftOf } from "../elements";
-import { dotProducts, weightedRows } from "./gemmFewRows";
+import { DOT_SCRATCH, dotProducts, MOST_DOT_ROWS } from "./gemmDots";
+import { weightedRows } from "./gemmFewRows";
 import { pack } from "./gemmPack";
 import { tile as narrowTile, TILE_ROWS } from "./gemmTile";
 import { wideTile } from "./gemmTileWide";
@@ -37,9 +38,6 @@ export const COL_UNIT: usize = 16;
 // Up to this many rows of A, packing B costs more than it gains (measured).
 // @ts-ignore: decorator
 @inline
-export const MOST_DOT_ROWS: usize = 16;
-// @ts-ignore: decorator
-@inline
 const MOST_WEIGHTED_ROWS: usize = 6;
 
 // A tile at an edge, the packed block of A, the packed block of B.
@@ -47,7 +45,7 @@ export const PACKED_A: usize = 6 * 16 << 2;
 export const PACKED_B: usize = PACKED_A + (ROWS * DEPTH << 2);
 
 /** Bytes of scratch that `gemm` needs, at an address that is a multiple of 16. */
-export const GEMM_SCRATCH: usize = PACKED_B + (COLS * DEPTH << 2);
+export const GEMM_SCRATCH: usize = max(PACKED_B + (COLS * DEPTH << 2), DOT_SCRATCH);
 
 // @ts-ignore: decorator
 @inline
@@ -86,9 +84,9 @@ export function gemm(
 ): void {
   const elementB = (<usize>1) << shiftOf(typeB);
   if (k > 0 && rowB == elementB && colA == 4 && m <= MOST_DOT_ROWS) {
-    if (typeB == F32) dotProducts(F32, m, n, k, a, rowA, b, colB, c, rowC, accumulate);
-    else if (typeB == BF16) dotProducts(BF16, m, n, k, a, rowA, b, colB, c, rowC, accumulate);
-    else dotProducts(F16, m, n, k, a, rowA, b, colB, c, rowC, accumulate);
+    if (typeB == F32) dotProducts(F32, m, n, k, a, rowA, b, colB, c, rowC, accumulate, scratch);
+    else if (typeB == BF16) dotProducts(BF16, m, n, k, a, rowA, b, colB, c, rowC, accumulate, scratch);
+    else dotProducts(F16, m, n, k, a, rowA, b, colB, c, rowC, accumulate, scratch);
     return;
   }
   if (k > 0 && colB == elementB && m <= MOST_WEIGHTED_ROWS) {

@@ -2,7 +2,8 @@
 // batch, row blocks fastest, so that neighbouring units share a packed block of B.
 
 import { shiftOf } from "../elements";
-import { gemm, gemmPacked, MOST_DOT_ROWS } from "./gemm";
+import { gemm, gemmPacked } from "./gemm";
+import { MOST_DOT_ROWS } from "./gemmDots";
 
 // @ts-ignore: decorator
 @inline
