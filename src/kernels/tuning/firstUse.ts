@@ -1,5 +1,6 @@
 // Tuning without being asked: the first time that an adapter with matrix units is opened.
 
+import { variable } from "../../tensor/host.ts";
 import { isNode } from "../../tensor/runtime.ts";
 import type { WebGpuDevice } from "../../tensor/webgpu/webgpuDevice.ts";
 import { matrixShape } from "../matmul/matrixTiles.ts";
@@ -20,7 +21,7 @@ const adapters = new Map<string, Promise<void>>();
 export async function tuneOnFirstUse(device: WebGpuDevice, tunes: boolean): Promise<void> {
   if (!isNode) return;
   const { adapter } = device;
-  const mayTune = tunes && process.env["GRADLOOM_TUNE"] !== "0" && !adapter.software;
+  const mayTune = tunes && variable("GRADLOOM_TUNE") !== "0" && !adapter.software;
   const key = `${adapter.name} ${mayTune}`;
   const begun = adapters.get(key);
   if (begun) return begun;
