@@ -3,6 +3,7 @@
 export * from "./browser.ts";
 
 // These read folders, so pages do without.
+export { previewDataset, type PreviewOptions, type SplitPreview } from "./data/previewDataset.ts";
 export { loadDataset, streamDataset, type LoadDatasetOptions } from "./data/loadDataset.ts";
 export { pushFolderToHub } from "./hub/pushFolder.ts";
 export type { RowOptions } from "./data/rowChecks.ts";
