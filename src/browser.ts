@@ -92,6 +92,7 @@ export {
   type RowEncoding,
 } from "./data/preprocess.ts";
 export { loadDataset, streamDataset, type LoadDatasetOptions } from "./data/loadDataset.ts";
+export { previewDataset, type PreviewOptions, type SplitPreview } from "./data/previewDataset.ts";
 export { buildPrompt } from "./data/prompt.ts";
 export type { RowOptions } from "./data/rowChecks.ts";
 export { summarize, type SummarizeOptions } from "./data/summarize.ts";

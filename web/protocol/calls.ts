@@ -41,8 +41,6 @@ export interface Calls {
   measurePeak: Call<Nothing, Peak>;
   measureMatmul: Call<MatmulRequest, MatmulRate>;
   checkGradient: Call<{ readonly op: string }, GradientCheck>;
-  /** Only in tests: what a lost GPU looks like. */
-  loseDevice: Call<Nothing, null>;
 }
 
 export type Method = keyof Calls;

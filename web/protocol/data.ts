@@ -5,6 +5,8 @@ import type { HubAddress } from "./model.ts";
 export type DataChoice =
   | { readonly from: "example" }
   | { readonly from: "files"; readonly files: readonly File[] }
+  /** Files that were dropped before and lie in the browser's private files. */
+  | { readonly from: "kept"; readonly folder: string; readonly name: string }
   | { readonly from: "hub"; readonly hub: HubAddress };
 
 export interface ColumnMapping {

@@ -16,6 +16,8 @@ export type ModelChoice = { readonly dtype: WeightType } & (
   | { readonly from: "example" }
   | { readonly from: "hub"; readonly hub: HubAddress }
   | { readonly from: "files"; readonly files: readonly File[] }
+  /** Files that were dropped before and lie in the browser's private files. */
+  | { readonly from: "kept"; readonly folder: string; readonly name: string }
 );
 
 export interface ModelFacts {

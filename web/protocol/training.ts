@@ -1,6 +1,7 @@
 // A training run: what is asked, what it tells, what is left of it.
 
-import type { ColumnMapping } from "./data.ts";
+import type { ColumnMapping, DataPreview } from "./data.ts";
+import type { ModelFacts } from "./model.ts";
 
 /** What the form holds; the worker makes TrainingArguments of it. */
 export interface TrainSettings {
@@ -50,6 +51,8 @@ export interface Sample {
 
 export type TrainEvent =
   | { readonly type: "stage"; readonly text: string }
+  /** What a resumed run has loaded in place of what was there. */
+  | { readonly type: "restored"; readonly model: ModelFacts; readonly data: DataPreview | null }
   | {
       readonly type: "begin";
       readonly step: number;

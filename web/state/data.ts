@@ -10,6 +10,8 @@ export const sourceColumn = signal("dialogue");
 export const targetColumn = signal("summary");
 export const dataProgress = signal<LoadProgress | null>(null);
 export const datasetId = signal("");
+/** What was read, for a worker that has to start anew. */
+export const lastData = signal<DataChoice>({ from: "example" });
 
 export async function readData(choice: DataChoice): Promise<void> {
   dataProgress.value = { what: "Reading rows", done: 0, total: 0 };
@@ -18,6 +20,7 @@ export async function readData(choice: DataChoice): Promise<void> {
       onEvent: (event) => (dataProgress.value = event),
     });
     preview.value = found;
+    lastData.value = choice;
     sourceColumn.value = found.suggested.source;
     targetColumn.value = found.suggested.target;
   } finally {

@@ -18,12 +18,25 @@ export function sayError(error: unknown): void {
   notice.value = { kind: "error", text };
 }
 
+/** What is done about an error before it is only told; recovery.ts sets it. */
+let recover: (error: unknown) => Promise<boolean> = () => Promise.resolve(false);
+
+export function recoverWith(work: (error: unknown) => Promise<boolean>): void {
+  recover = work;
+}
+
 /** Runs what a button does; what goes wrong becomes a notice. */
 export async function attempt(work: () => Promise<unknown>): Promise<void> {
   notice.value = null;
   try {
     await work();
   } catch (error) {
-    sayError(error);
+    if (isAbort(error)) return;
+    if (!(await recover(error))) sayError(error);
   }
+}
+
+/** What was stopped with a button needs no notice. */
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
 }

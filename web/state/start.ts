@@ -5,10 +5,12 @@ import { readData } from "./data.ts";
 import { choiceInAddress, openDevice } from "./device.ts";
 import { loadModel } from "./model.ts";
 import { attempt } from "./notices.ts";
+import { watchForLosses } from "./recovery.ts";
 import { isBusy, stored } from "./training.ts";
 
 export function start(): Promise<void> {
-  addEventListener("visibilitychange", saveWhenHidden);
+  document.addEventListener("visibilitychange", saveWhenHidden);
+  watchForLosses();
   return attempt(async () => {
     await openDevice(choiceInAddress());
     await loadModel({ from: "example", dtype: "f32" });

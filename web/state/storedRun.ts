@@ -1,12 +1,20 @@
 // A run that a reload, a crash or a lost device cut short.
 
+import { batch } from "@preact/signals";
 import { call } from "./client.ts";
-import { settings, stored, train } from "./training.ts";
+import { sourceColumn, targetColumn } from "./data.ts";
+import { log, settings, stored, train } from "./training.ts";
 
 /** Goes on from the newest checkpoint, with the rows, the model and the arguments that the run had. */
 export async function resumeStored(): Promise<void> {
-  if (stored.value === null) return;
-  settings.value = stored.value.settings;
+  const found = stored.value;
+  if (found === null) return;
+  batch(() => {
+    settings.value = found.settings;
+    sourceColumn.value = found.columns.source;
+    targetColumn.value = found.columns.target;
+    log.value = found.log;
+  });
   await train(true);
 }
 

@@ -11,7 +11,7 @@ import type {
   TrainSettings,
 } from "../protocol/training.ts";
 import { call } from "./client.ts";
-import { sourceColumn, targetColumn } from "./data.ts";
+import { preview, sourceColumn, targetColumn } from "./data.ts";
 import { model } from "./model.ts";
 
 export const DEFAULTS: TrainSettings = {
@@ -21,7 +21,7 @@ export const DEFAULTS: TrainSettings = {
   ...{ loggingSteps: 5, evalSteps: 0, evalRows: 16, saveSteps: 25, gradientCheckpointing: false },
 };
 
-export type Status = "idle" | "running" | "paused" | "done";
+export type Status = "idle" | "running" | "paused" | "interrupted" | "done";
 
 export const settings = signal<TrainSettings>(DEFAULTS);
 export const status = signal<Status>("idle");
@@ -70,7 +70,7 @@ async function begin(request: TrainRequest): Promise<void> {
     if (model.value)
       model.value = { ...model.value, hasAdapter: request.settings.method === "lora" };
   } catch (error) {
-    status.value = "idle";
+    status.value = "interrupted";
     throw error;
   } finally {
     stage.value = "";
@@ -81,6 +81,12 @@ function apply(event: TrainEvent): void {
   switch (event.type) {
     case "stage":
       stage.value = event.text;
+      return;
+    case "restored":
+      batch(() => {
+        model.value = event.model;
+        if (event.data) preview.value = event.data;
+      });
       return;
     case "begin":
       batch(() => {
@@ -95,7 +101,7 @@ function apply(event: TrainEvent): void {
         step.value = event.step;
         speed.value = event;
         if (event.tokensPerSecond > 0) {
-          speeds.value = [...speeds.value, { x: event.step, y: event.tokensPerSecond }];
+          speeds.value = withPoint(speeds.value, { x: event.step, y: event.tokensPerSecond });
         }
       });
       return;
@@ -112,6 +118,14 @@ function apply(event: TrainEvent): void {
       samples.value = event.samples;
       return;
   }
+}
+
+/** A curve of a run that goes on for days stays as long as one of minutes: of many points every second one is left out. */
+const MOST_POINTS = 1000;
+
+function withPoint<T>(points: readonly T[], point: T): readonly T[] {
+  const kept = points.length < MOST_POINTS ? points : points.filter((_, i) => i % 2 === 0);
+  return [...kept, point];
 }
 
 export async function setPaused(isPaused: boolean): Promise<void> {

@@ -22,8 +22,8 @@ export function App(): ComponentChild {
         </div>
         <DeviceBadge />
       </header>
-      <Tabs />
       <main>
+        <Tabs />
         <NoticeLine />
         <Section id="model" content={<ModelPanel />} />
         <Section id="summarise" content={<SummarisePanel />} />

@@ -17,7 +17,7 @@ export interface ChartProps {
 }
 
 const [WIDTH, HEIGHT] = [360, 180];
-const [LEFT, RIGHT, TOP, BOTTOM] = [46, 8, 10, 24];
+const [LEFT, RIGHT, TOP, BOTTOM] = [46, 14, 10, 24];
 
 export function Chart({ title, curves, last }: ChartProps): ComponentChild {
   const drawn = curves.filter(({ points }) => points.length > 0);

@@ -15,13 +15,15 @@ export interface NumberProps extends FieldProps<number> {
   readonly min?: number;
   readonly max?: number;
   readonly step?: number | "any";
+  /** For numbers of few digits. */
+  readonly isShort?: boolean;
 }
 
 export function NumberField(props: NumberProps): ComponentChild {
-  const { label, help, value, onValue, isDisabled, min, max, step } = props;
+  const { label, help, value, onValue, isDisabled, min, max, step, isShort = false } = props;
   const id = useId();
   return (
-    <div class="field">
+    <div class={isShort ? "field short" : "field"}>
       <label for={id}>{label}</label>
       <input
         id={id}

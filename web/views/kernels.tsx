@@ -93,7 +93,7 @@ function Speed(): ComponentChild {
       </p>
       <p class="row">
         <button
-          disabled={isMeasuring.value || isBusy.value || device.value === null}
+          disabled={isMeasuring.value || isChecking.value || isBusy.value || device.value === null}
           onClick={() => void attempt(measure)}
         >
           {isMeasuring.value ? "Measuring" : "Measure"}
@@ -143,7 +143,7 @@ function Speed(): ComponentChild {
 }
 
 function Gradients(): ComponentChild {
-  const isDisabled = isChecking.value;
+  const isDisabled = isChecking.value || isMeasuring.value;
   return (
     <section aria-labelledby="gradients-title">
       <h3 id="gradients-title">Gradient check</h3>

@@ -1,58 +1,65 @@
 // Rows to train on: the example's, files of the visitor, or a dataset of the Hub.
 
-import type { Dataset, DatasetDict, Row } from "gradloom";
+import { previewDataset, type HubOptions, type Row, type SplitPreview } from "gradloom";
 import type { ColumnMapping, DataChoice, DataPreview } from "../protocol/data.ts";
 import { exampleData } from "./example.ts";
 import type { CallContext } from "./handler.ts";
-import { readTable } from "./readTable.ts";
+import { hubOptions } from "./models.ts";
 import { session } from "./session.ts";
+import { keepFolder } from "./storage/dropped.ts";
 
-const PREVIEW_ROWS = 5;
+/** Enough to see which column is which. */
+const PREVIEW_ROWS = 20;
 
-/** Reads the data and keeps it for `train`; says which columns there are. */
-export async function readData(
-  choice: DataChoice,
-  { signal }: CallContext<"readData">,
-): Promise<DataPreview> {
-  const { name, dict } = await dataOf(choice, signal);
-  const first = dict.train;
-  if (first === undefined || first.rows.length === 0) {
+type Context = CallContext<"readData">;
+
+interface Place {
+  readonly name: string;
+  readonly source: string;
+  readonly options: HubOptions;
+  /** Of dropped files, the folder that keeps them now. */
+  readonly choice: DataChoice;
+}
+
+/** Reads the data through once, and keeps its place for `train`; says which columns there are. */
+export async function readData(choice: DataChoice, context: Context): Promise<DataPreview> {
+  const place = await placeOf(choice, context);
+  const { name, source, options } = place;
+  const found = await previewDataset(source, { ...options, rows: PREVIEW_ROWS });
+  const { train } = found;
+  if (train === undefined || train.numRows === 0) {
     throw new Error(`${name}: needs rows to train on, got none.`);
   }
-  session.data = { name, dict };
-  const splits = Object.entries(dict) as [string, Dataset][];
+  session.data = { ...place, trainRows: train.numRows };
+  const splits = Object.entries(found) as [string, SplitPreview][];
   return {
     name,
-    splits: splits.map(([split, { rows }]) => ({ name: split, rows: rows.length })),
-    columns: first.features,
-    rows: first.rows.slice(0, PREVIEW_ROWS),
-    suggested: suggest(first.features, first.rows),
+    splits: splits.map(([split, { numRows }]) => ({ name: split, rows: numRows })),
+    columns: train.features,
+    rows: train.rows,
+    suggested: suggest(train.features, train.rows),
   };
 }
 
-async function dataOf(
-  choice: DataChoice,
-  signal: AbortSignal,
-): Promise<{ readonly name: string; readonly dict: DatasetDict }> {
+async function placeOf(choice: DataChoice, context: Context): Promise<Place> {
   switch (choice.from) {
-    case "example":
-      return { name: "the example dialogues", dict: await tables(await exampleData(signal)) };
+    case "example": {
+      const source = await keepFolder("example", await exampleData(context.signal));
+      return { name: "the example dialogues", source, options: {}, choice };
+    }
     case "files": {
       const files = new Map<string, Blob>(choice.files.map((file) => [file.name, file]));
-      return { name: choice.files.map(({ name }) => name).join(", "), dict: await tables(files) };
+      const folder = await keepFolder("rows", files);
+      const name = choice.files.map((file) => file.name).join(", ");
+      return { name, source: folder, options: {}, choice: { from: "kept", folder, name } };
     }
-    case "hub":
-      throw new Error("Datasets of the Hub come with the browser's private files.");
+    case "kept":
+      return { name: choice.name, source: choice.folder, options: {}, choice };
+    case "hub": {
+      const { hub } = choice;
+      return { name: hub.id, source: hub.id, options: hubOptions(hub, context), choice };
+    }
   }
-}
-
-async function tables(files: ReadonlyMap<string, Blob>): Promise<DatasetDict> {
-  const found: Record<string, Dataset> = {};
-  for (const [name, blob] of files) {
-    const split = /valid|dev/.test(name) ? "validation" : /test|eval/.test(name) ? "test" : "train";
-    found[split] = await readTable(name, blob);
-  }
-  return found;
 }
 
 const SOURCES = ["dialogue", "document", "article", "text", "input", "source", "content"];
@@ -61,7 +68,7 @@ const TARGETS = ["summary", "highlights", "target", "output", "title", "label"];
 /** Columns by their usual names, else the longest texts and the second longest. */
 function suggest(columns: readonly string[], rows: readonly Row[]): ColumnMapping {
   const length = (column: string): number =>
-    rows.slice(0, 20).reduce((sum, row) => sum + (row[column]?.length ?? 0), 0);
+    rows.reduce((sum, row) => sum + (row[column]?.length ?? 0), 0);
   const byLength = [...columns].sort((a, b) => length(b) - length(a));
   const named = (names: readonly string[]): string | undefined =>
     names.map((name) => columns.find((column) => column.toLowerCase() === name)).find(Boolean);

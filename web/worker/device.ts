@@ -63,9 +63,3 @@ async function reportAdapter(): Promise<AdapterReport | null> {
     limits: SHOWN_LIMITS.map((limit) => [limit, adapter.limits[limit]] as const),
   };
 }
-
-/** Tests: the device goes away, as when a driver is reset. */
-export async function loseDevice(): Promise<null> {
-  await session.device?.close();
-  return null;
-}

@@ -5,16 +5,18 @@ import type { CallMessage, ErrorData, FromWorker, ToWorker } from "../protocol/e
 import type { Handlers } from "./handler.ts";
 import { attention } from "./attention.ts";
 import { readData } from "./data.ts";
-import { loseDevice, openBest } from "./device.ts";
+import { openBest } from "./device.ts";
 import { checkGradient } from "./kernels/gradients.ts";
 import { measureMatmul, measurePeak } from "./kernels/speed.ts";
-import { deleteKept, listKept, loadModel } from "./models.ts";
+import { loadModel } from "./models.ts";
+import { deleteKept, listKept } from "./storage/kept.ts";
 import { summarise } from "./summarise.ts";
 import { makePackage, push } from "./takeAlong.ts";
-import { discardRun, findRun, pauseTraining, saveSoon, train } from "./training/train.ts";
+import { discardRun, findRun } from "./training/storedRun.ts";
+import { pauseTraining, saveSoon, train } from "./training/train.ts";
 
 const handlers: Handlers = {
-  ...{ openDevice: openBest, loseDevice, loadModel, listKept, deleteKept },
+  ...{ openDevice: openBest, loadModel, listKept, deleteKept },
   ...{ summarise, attention, readData },
   ...{ train, pauseTraining, saveSoon, findRun, discardRun },
   ...{ makePackage, push, measurePeak, measureMatmul, checkGradient },

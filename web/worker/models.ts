@@ -1,43 +1,48 @@
 // Loading a model: the example, files of the visitor, or a repository of the Hub.
 
-import { loadLora, T5ForConditionalGeneration, Tokenizer, type ModelSource } from "gradloom";
-import type { KeptModel, ModelChoice, ModelFacts } from "../protocol/model.ts";
+import {
+  loadLora,
+  T5ForConditionalGeneration,
+  Tokenizer,
+  type HubOptions,
+  type ModelSource,
+} from "gradloom";
+import type { HubAddress, ModelChoice, ModelFacts } from "../protocol/model.ts";
 import { exampleModel } from "./example.ts";
 import type { CallContext } from "./handler.ts";
 import { session, theDevice, theModel } from "./session.ts";
+import { keepFolder } from "./storage/dropped.ts";
 
-type Context = CallContext<"loadModel">;
+type Context = Pick<CallContext<"loadModel">, "signal" | "emit">;
+
+interface Place {
+  readonly source: ModelSource;
+  readonly name: string;
+  readonly options: HubOptions;
+  /** Of dropped files, the folder that keeps them now. */
+  readonly choice: ModelChoice;
+}
 
 /** Loads the model in place of the one that is there, which stays when that fails. */
 export async function loadModel(choice: ModelChoice, context: Context): Promise<ModelFacts> {
   if (choice.from === "files" && isAdapterAlone(choice.files)) return addAdapter(choice.files);
-  const { source, name } = await sourceOf(choice, context);
-  return useModel(choice, source, name, context);
-}
-
-async function useModel(
-  choice: ModelChoice,
-  source: ModelSource,
-  name: string,
-  { emit }: Context,
-): Promise<ModelFacts> {
-  const tokenizer = await Tokenizer.fromPretrained(source);
-  emit({ what: "Reading weights", done: 0, total: 1 });
-  const device = theDevice();
+  const { source, name, options, choice: lasting } = await placeOf(choice, context);
+  const tokenizer = await Tokenizer.fromPretrained(source, options);
+  if (choice.from !== "hub") context.emit({ what: "Reading weights", done: 0, total: 1 });
   const model = await T5ForConditionalGeneration.fromPretrained(source, {
-    device,
+    ...options,
+    device: theDevice(),
     ...(choice.dtype === "bf16" ? { dtype: "bfloat16" as const } : {}),
   });
   session.loaded?.model.dispose();
   const facts = factsOf(model, name, choice);
-  session.loaded = { model, tokenizer, source, choice, facts, isTrained: false };
+  session.loaded = { model, tokenizer, choice: lasting, facts, isTrained: false };
   return facts;
 }
 
 /** The model as it was before it was trained, on the same device. */
-export async function reloadModel(context: Context): Promise<void> {
-  const { choice, source, facts } = theModel();
-  await useModel(choice, source, facts.name, context);
+export async function reloadModel(signal: AbortSignal): Promise<void> {
+  await loadModel(theModel().choice, { signal, emit: () => undefined });
 }
 
 function factsOf(
@@ -50,21 +55,44 @@ function factsOf(
   return {
     ...{ name, dtype, layers: numDecoderLayers, heads: numHeads },
     parameters: sizes.reduce((sum, size) => sum + size, 0),
-    hasAdapter: model.savedWeights().file !== "model.safetensors",
+    hasAdapter: hasAdapter(model),
   };
 }
 
-async function sourceOf(
-  choice: ModelChoice,
-  { signal }: Context,
-): Promise<{ source: ModelSource; name: string }> {
+export function hasAdapter(model: T5ForConditionalGeneration): boolean {
+  return model.savedWeights().file !== "model.safetensors";
+}
+
+/** How the library is told to ask the Hub; bytes that arrive are told the page. */
+export function hubOptions(
+  { revision, token, endpoint }: HubAddress,
+  { signal, emit }: Context,
+): HubOptions {
+  return {
+    ...{ revision, endpoint, signal },
+    token: token === "" ? false : token,
+    onProgress: ({ file, loaded, total }) => emit({ what: file, done: loaded, total }),
+  };
+}
+
+async function placeOf(choice: ModelChoice, context: Context): Promise<Place> {
   switch (choice.from) {
-    case "example":
-      return { source: await exampleModel(signal), name: "the example model" };
-    case "files":
-      return { source: byName(choice.files), name: folderName(choice.files) };
-    case "hub":
-      throw new Error("Models of the Hub come with the browser's private files.");
+    case "example": {
+      const source = await exampleModel(context.signal);
+      return { source, name: "the example model", options: {}, choice };
+    }
+    case "files": {
+      const folder = await keepFolder("model", byName(choice.files));
+      const name = folderName(choice.files);
+      const kept = { from: "kept", folder, name, dtype: choice.dtype } as const;
+      return { source: folder, name, options: {}, choice: kept };
+    }
+    case "kept":
+      return { source: choice.folder, name: choice.name, options: {}, choice };
+    case "hub": {
+      const { hub } = choice;
+      return { source: hub.id, name: hub.id, options: hubOptions(hub, context), choice };
+    }
   }
 }
 
@@ -87,15 +115,7 @@ function isAdapterAlone(files: readonly File[]): boolean {
 async function addAdapter(files: readonly File[]): Promise<ModelFacts> {
   const loaded = theModel();
   await loadLora(loaded.model, byName(files));
-  loaded.isTrained = true;
-  session.loaded = { ...loaded, facts: { ...loaded.facts, hasAdapter: true } };
-  return session.loaded.facts;
-}
-
-export async function listKept(): Promise<readonly KeptModel[]> {
-  return [];
-}
-
-export async function deleteKept(): Promise<readonly KeptModel[]> {
-  return [];
+  const facts = { ...loaded.facts, hasAdapter: true };
+  session.loaded = { ...loaded, facts, isTrained: true };
+  return facts;
 }

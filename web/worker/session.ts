@@ -1,18 +1,13 @@
 // What the worker has: a device, a model on it, and the rows to train on.
 
-import type {
-  DatasetDict,
-  Device,
-  ModelSource,
-  T5ForConditionalGeneration,
-  Tokenizer,
-} from "gradloom";
+import type { Device, HubOptions, T5ForConditionalGeneration, Tokenizer } from "gradloom";
+import type { DataChoice } from "../protocol/data.ts";
 import type { ModelChoice, ModelFacts } from "../protocol/model.ts";
 
 export interface LoadedModel {
   readonly model: T5ForConditionalGeneration;
   readonly tokenizer: Tokenizer;
-  readonly source: ModelSource;
+  /** Where it can be loaded from again, after a reload too. */
   readonly choice: ModelChoice;
   readonly facts: ModelFacts;
   /** Whether a run has changed its weights, or gave it an adapter. */
@@ -21,7 +16,13 @@ export interface LoadedModel {
 
 export interface LoadedData {
   readonly name: string;
-  readonly dict: DatasetDict;
+  /** A folder of the browser's private files, or an id of the Hub. */
+  readonly source: string;
+  readonly options: HubOptions;
+  /** Where they can be read from again, after a reload too. */
+  readonly choice: DataChoice;
+  /** Rows to train on, incomplete ones among them. */
+  readonly trainRows: number;
 }
 
 interface Session {

@@ -4,17 +4,14 @@ import { Zip, ZipPassThrough } from "fflate";
 import { mergeLora, unmergeLora } from "gradloom";
 import type { Package, PackageRequest, PushDone, PushRequest } from "../protocol/takeAlong.ts";
 import type { CallContext } from "./handler.ts";
+import { hasAdapter } from "./models.ts";
 import { theModel, type LoadedModel } from "./session.ts";
+import { filesOf, HOME, remove } from "./storage/folders.ts";
 import { finishedRun } from "./training/lastRun.ts";
 import { reportText } from "./training/report.ts";
 
-/** What other tools need beside the weights. */
-const TOKENIZER_FILES = [
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "spiece.model",
-];
+/** Where the tokenizer writes its files to be packed. */
+const TOKENIZER_FOLDER = `${HOME}/tokenizer`;
 
 export async function makePackage({ what }: PackageRequest): Promise<Package> {
   switch (what) {
@@ -37,27 +34,26 @@ async function adapterFiles(loaded: LoadedModel): Promise<Map<string, Blob>> {
       "The model has no adapter: it was trained whole. Take the model along instead.",
     );
   }
-  return withRun(new Map([...files, ...tokenizerFiles(loaded)]));
+  return withRun(new Map([...files, ...(await tokenizerFiles(loaded))]));
 }
 
 /** The whole model; an adapter is merged into its weights while they are written. */
 async function modelFiles(loaded: LoadedModel): Promise<Map<string, Blob>> {
   const { model } = loaded;
-  const hasAdapter = model.savedWeights().file !== "model.safetensors";
-  if (hasAdapter) mergeLora(model);
+  const isAdapted = hasAdapter(model);
+  if (isAdapted) mergeLora(model);
   try {
-    return await withRun(new Map([...(await model.toFiles()), ...tokenizerFiles(loaded)]));
+    return await withRun(new Map([...(await model.toFiles()), ...(await tokenizerFiles(loaded))]));
   } finally {
-    if (hasAdapter) unmergeLora(model);
+    if (isAdapted) unmergeLora(model);
   }
 }
 
-function tokenizerFiles({ source }: LoadedModel): [string, Blob][] {
-  if (typeof source === "string") return [];
-  return TOKENIZER_FILES.flatMap((name) => {
-    const file = source.get(name);
-    return file === undefined ? [] : [[name, file] satisfies [string, Blob]];
-  });
+/** What other tools need beside the weights. */
+async function tokenizerFiles({ tokenizer }: LoadedModel): Promise<ReadonlyMap<string, Blob>> {
+  await remove(TOKENIZER_FOLDER);
+  await tokenizer.savePretrained(TOKENIZER_FOLDER);
+  return filesOf(TOKENIZER_FOLDER);
 }
 
 /** With README.md, training_args.json and trainer_state.json, where a run has ended. */

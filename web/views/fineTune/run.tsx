@@ -93,6 +93,8 @@ function statusText(): string {
       return savedStep.value === step.value && step.value > 0
         ? "Paused, with a checkpoint: the page may be closed"
         : "Paused";
+    case "interrupted":
+      return "Interrupted";
     case "done":
       return "Done";
   }

@@ -12,7 +12,7 @@ export function KeptModels({ isDisabled }: { isDisabled: boolean }): ComponentCh
   return (
     <>
       <h3>Kept in this browser</h3>
-      <div class="scroll">
+      <div class="scroll" data-testid="kept">
         <table>
           <thead>
             <tr>

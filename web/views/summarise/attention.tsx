@@ -16,6 +16,7 @@ export function Attention(): ComponentChild {
       <h3 id="attention-title">Attention over the dialogue</h3>
       <div class="fields">
         <NumberField
+          isShort
           label={`Layer, 1 to ${layers}`}
           {...{ min: 1, max: layers }}
           value={layer.value + 1}
@@ -25,6 +26,7 @@ export function Attention(): ComponentChild {
           }}
         />
         <NumberField
+          isShort
           label={`Head, 1 to ${heads}`}
           {...{ min: 1, max: heads }}
           value={head.value + 1}

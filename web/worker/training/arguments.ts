@@ -6,11 +6,11 @@ import type { TrainSettings } from "../../protocol/training.ts";
 /** Longest summary that evaluations write, in tokens. */
 export const MOST_NEW_TOKENS = 64;
 
-/** @param outputDir in the browser's private files; null where they cannot be used */
+/** @param outputDir in the browser's private files */
 export function argumentsOf(
   settings: TrainSettings,
-  outputDir: string | null,
-  isResumed: boolean,
+  outputDir: string,
+  evalOnStart: boolean,
 ): TrainingArgumentsInput {
   const { maxSteps, epochs, evalSteps, saveSteps, batchSize, scheduler } = settings;
   const { learningRate, gradientAccumulationSteps, warmupRatio, weightDecay, seed } = settings;
@@ -23,12 +23,10 @@ export function argumentsOf(
     perDeviceEvalBatchSize: batchSize,
     lrSchedulerType: scheduler,
     ...(evalSteps > 0 ? { evalStrategy: "steps", evalSteps } : { evalStrategy: "no" }),
-    evalOnStart: !isResumed,
+    evalOnStart,
     predictWithGenerate: true,
     generationMaxLength: MOST_NEW_TOKENS,
-    ...(outputDir === null
-      ? { saveStrategy: "no" }
-      : { outputDir, saveStrategy: "steps", saveSteps, saveTotalLimit: 1 }),
+    ...{ outputDir, saveStrategy: "steps", saveSteps, saveTotalLimit: 1 },
     includeNumInputTokensSeen: "all",
     reportTo: "none",
     disableTqdm: true,

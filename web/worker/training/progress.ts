@@ -75,7 +75,7 @@ export function progressCallback(
       if (control.signal.aborted) flags.shouldTrainingStop = true;
       if (!control.isSaveWanted) return;
       control.isSaveWanted = false;
-      if (args.saveStrategy !== "no") flags.shouldSave = true;
+      flags.shouldSave = true;
     },
     onLog(_args, state) {
       emit({ type: "log", line: state.logHistory.at(-1) as LogRecord });

@@ -1,6 +1,6 @@
-// From the rows that were read to examples, and the few whose summaries are shown.
+// From the chosen columns to examples, and the few rows whose summaries are shown.
 
-import { preprocess, type Dataset, type Example, type Row, type Tokenizer } from "gradloom";
+import { loadDataset, preprocess, type Example, type Row, type Tokenizer } from "gradloom";
 import type { TrainRequest } from "../../protocol/training.ts";
 import type { LoadedData } from "../session.ts";
 
@@ -15,37 +15,32 @@ export interface PreparedRows {
   readonly leftOut: number;
 }
 
-/** @throws {Error} when no row has text in both columns */
+/** @throws {DatasetError} when no row has text in both columns */
 export async function prepareRows(
-  { dict }: LoadedData,
+  { source, options, trainRows }: LoadedData,
   tokenizer: Tokenizer,
   { columns, settings }: Pick<TrainRequest, "columns" | "settings">,
 ): Promise<PreparedRows> {
-  const whole = dict.train!.rows;
-  const trainRows = complete(whole, columns);
-  if (trainRows.length === 0) {
-    throw new Error(
-      `No row has text in both columns, ${columns.source} and ${columns.target}. Choose other columns.`,
-    );
-  }
-  const held = dict.validation ?? dict.test;
-  const evaluationRows = complete(held?.rows ?? [], columns).slice(0, settings.evalRows);
-  const { source: sourceColumn, target: targetColumn } = columns;
-  const options = { sourceColumn, targetColumn, maxLength: settings.maxLength };
-  const examples = (rows: Dataset["rows"]): Promise<Example[]> =>
-    preprocess({ rows }, tokenizer, options);
-  const shown = evaluationRows.length > 0 ? evaluationRows : trainRows;
+  const names = { sourceColumn: columns.source, targetColumn: columns.target };
+  const maxRows = { validation: settings.evalRows, test: settings.evalRows };
+  const dict = await loadDataset(source, {
+    ...options,
+    ...names,
+    skipIncompleteRows: true,
+    ...(settings.evalRows > 0 ? { maxRows } : { splits: ["train"] as const }),
+  });
+  const rows = dict.train!.rows;
+  const held = (dict.validation ?? dict.test)?.rows ?? [];
+  const examples = (of: readonly Row[]): Promise<Example[]> =>
+    preprocess({ rows: of }, tokenizer, { ...names, maxLength: settings.maxLength });
+  const shown = held.length > 0 ? held : rows;
   return {
-    train: await examples(trainRows),
-    evaluation: await examples(evaluationRows),
+    train: await examples(rows),
+    evaluation: await examples(held),
     samples: shown.slice(0, SHOWN_SAMPLES).map((row) => ({
-      dialogue: row[sourceColumn]!,
-      reference: row[targetColumn]!,
+      dialogue: row[columns.source]!,
+      reference: row[columns.target]!,
     })),
-    leftOut: whole.length - trainRows.length,
+    leftOut: trainRows - rows.length,
   };
-}
-
-function complete(rows: readonly Row[], { source, target }: TrainRequest["columns"]): Row[] {
-  return rows.filter((row) => [source, target].every((column) => (row[column] ?? "") !== ""));
 }

@@ -1,14 +1,16 @@
 // A training run from the form to the trained model.
 
 import { addLora, LoraConfig, rougeMetrics, summarize, Trainer } from "gradloom";
-import type { Sample, StoredRun, TrainRequest, TrainResult } from "../../protocol/training.ts";
+import type { Sample, TrainRequest, TrainResult } from "../../protocol/training.ts";
 import type { CallContext } from "../handler.ts";
 import { reloadModel } from "../models.ts";
-import { session, theModel, type LoadedModel } from "../session.ts";
+import { session, theModel, type LoadedData, type LoadedModel } from "../session.ts";
+import { CHECKPOINTS, removeRun, writeRecord } from "../storage/runs.ts";
 import { argumentsOf, MOST_NEW_TOKENS } from "./arguments.ts";
 import { forgetRun, keepRun } from "./lastRun.ts";
 import { progressCallback, RunControl, type SpeedPoint } from "./progress.ts";
 import { prepareRows, type PreparedRows } from "./rows.ts";
+import { restore } from "./storedRun.ts";
 
 type Context = CallContext<"train">;
 
@@ -33,62 +35,37 @@ async function run(
   context: Context,
 ): Promise<TrainResult> {
   const { emit, signal } = context;
-  const { settings } = request;
-  const { data } = session;
-  if (data === null) throw new Error("No rows are read yet. Choose them first.");
+  const stage = (text: string): void => emit({ type: "stage", text });
   forgetRun();
+  if (request.resume) {
+    stage("Loading the model and the rows of the run");
+    await restore(signal, emit);
+  } else await removeRun();
   if (theModel().isTrained) {
-    emit({ type: "stage", text: "Loading the model anew" });
-    await reloadModel({ signal, emit: () => undefined });
+    stage("Loading the model anew");
+    await reloadModel(signal);
   }
-  const loaded = theModel();
-  emit({ type: "stage", text: "Tokenising rows" });
+  const { loaded, data } = { loaded: theModel(), data: theData() };
+  stage("Tokenising rows");
   const rows = await prepareRows(data, loaded.tokenizer, request);
-  emit({ type: "stage", text: "Writing summaries before training" });
-  let samples = await samplesBefore(loaded, rows, signal);
-  emit({ type: "samples", samples });
+  stage("Writing summaries before training");
+  const before = await samplesBefore(loaded, rows, signal);
+  emit({ type: "samples", samples: before });
 
-  const trainable = prepareModel(loaded, settings);
+  const trainable = prepareModel(loaded, request.settings);
   const speeds: SpeedPoint[] = [];
-  const hasEvaluation = rows.evaluation.length > 0;
-  const args = argumentsOf(
-    hasEvaluation ? settings : { ...settings, evalSteps: 0 },
-    null,
-    request.resume,
-  );
-  const trainer = new Trainer({
-    model: loaded.model,
-    args: { ...args, evalOnStart: args.evalOnStart === true && hasEvaluation },
-    trainDataset: rows.train,
-    ...(hasEvaluation ? { evalDataset: rows.evaluation } : {}),
-    tokenizer: loaded.tokenizer,
-    computeMetrics: rougeMetrics(loaded.tokenizer),
-    callbacks: [
-      {
-        onTrainBegin: (_args, { globalStep, maxSteps }) =>
-          emit({
-            type: "begin",
-            step: globalStep,
-            maxSteps,
-            examples: rows.train.length,
-            trainable,
-          }),
-      },
-      progressCallback(control, emit, speeds),
-    ],
-  });
-  emit({ type: "stage", text: "Training" });
-  const output = await trainer.train();
-  if (hasEvaluation && !signal.aborted && !isEvaluated(trainer)) {
-    emit({ type: "stage", text: "Evaluating" });
+  const trainer = trainerFor(request, { loaded, rows, trainable, control, emit, speeds });
+  if (!request.resume) await storeRequest(request, loaded, data);
+  stage("Training");
+  const resumeFromCheckpoint = request.resume;
+  const output = await trainer.train({ resumeFromCheckpoint });
+  if (rows.evaluation.length > 0 && !signal.aborted && !isEvaluated(trainer)) {
+    stage("Evaluating");
     await trainer.evaluate();
   }
-  emit({ type: "stage", text: "Writing summaries after training" });
-  const texts = await write(
-    loaded,
-    samples.map(({ dialogue }) => dialogue),
-  );
-  samples = samples.map((sample, i) => ({ ...sample, after: texts[i]! }));
+  stage("Writing summaries after training");
+  const texts = await write(loaded, before);
+  const samples = before.map((sample, i) => ({ ...sample, after: texts[i]! }));
   emit({ type: "samples", samples });
   const result: TrainResult = {
     step: output.globalStep,
@@ -106,15 +83,58 @@ async function run(
   return result;
 }
 
+interface Parts {
+  readonly loaded: LoadedModel;
+  readonly rows: PreparedRows;
+  readonly trainable: number;
+  readonly control: RunControl;
+  readonly emit: Context["emit"];
+  readonly speeds: SpeedPoint[];
+}
+
+function trainerFor(request: TrainRequest, parts: Parts): Trainer {
+  const { loaded, rows, trainable, control, emit, speeds } = parts;
+  const { model, tokenizer } = loaded;
+  const examples = rows.train.length;
+  const hasEvaluation = rows.evaluation.length > 0;
+  const settings = hasEvaluation ? request.settings : { ...request.settings, evalSteps: 0 };
+  const args = argumentsOf(settings, CHECKPOINTS, hasEvaluation && !request.resume);
+  return new Trainer({
+    ...{ model, tokenizer, args, trainDataset: rows.train },
+    ...(hasEvaluation ? { evalDataset: rows.evaluation } : {}),
+    computeMetrics: rougeMetrics(tokenizer),
+    callbacks: [
+      {
+        onTrainBegin: (_args, { globalStep: step, maxSteps }) =>
+          emit({ type: "begin", step, maxSteps, examples, trainable }),
+      },
+      progressCallback(control, emit, speeds),
+    ],
+  });
+}
+
+/** @throws {Error} before rows were read */
+function theData(): LoadedData {
+  if (session.data === null) throw new Error("No rows are read yet. Choose them first.");
+  return session.data;
+}
+
+function storeRequest(request: TrainRequest, loaded: LoadedModel, data: LoadedData): Promise<void> {
+  const { choice, facts } = loaded;
+  return writeRecord({
+    ...{ request, modelName: facts.name, dataName: data.name },
+    ...{ model: choice, data: data.choice },
+  });
+}
+
 /** @returns weights that are trained */
 function prepareModel(loaded: LoadedModel, settings: TrainRequest["settings"]): number {
   const { model } = loaded;
   loaded.isTrained = true;
   if (settings.method === "lora") {
     const { loraR: r, loraAlpha, loraDropout, seed } = settings;
-    addLora(model, new LoraConfig({ r, loraAlpha, loraDropout, taskType: "SEQ_2_SEQ_LM" }), {
-      seed,
-    });
+    const config = new LoraConfig({ r, loraAlpha, loraDropout, taskType: "SEQ_2_SEQ_LM" });
+    addLora(model, config, { seed });
   }
   const trained = [...model.parameters().values()].filter(({ requiresGrad }) => requiresGrad);
   return trained.reduce((sum, { size }) => sum + size, 0);
@@ -129,19 +149,16 @@ async function samplesBefore(
   { samples }: PreparedRows,
   signal: AbortSignal,
 ): Promise<Sample[]> {
-  const texts = await write(
-    loaded,
-    samples.map(({ dialogue }) => dialogue),
-    signal,
-  );
+  const texts = await write(loaded, samples, signal);
   return samples.map((sample, i) => ({ ...sample, before: texts[i]!, after: null }));
 }
 
 function write(
   { model, tokenizer }: LoadedModel,
-  texts: readonly string[],
+  samples: readonly { readonly dialogue: string }[],
   signal?: AbortSignal,
 ): Promise<string[]> {
+  const texts = samples.map(({ dialogue }) => dialogue);
   const options = { maxNewTokens: MOST_NEW_TOKENS, numBeams: 1, doSample: false };
   return summarize(model, tokenizer, texts, { ...options, ...(signal ? { signal } : {}) });
 }
@@ -153,13 +170,5 @@ export async function pauseTraining({ isPaused }: { readonly isPaused: boolean }
 
 export async function saveSoon(): Promise<null> {
   if (current !== null) current.isSaveWanted = true;
-  return null;
-}
-
-export async function findRun(): Promise<StoredRun | null> {
-  return null;
-}
-
-export async function discardRun(): Promise<null> {
   return null;
 }
