@@ -37,5 +37,5 @@ export function nodeModule<Id extends keyof NodeModules>(id: Id): NodeModules[Id
       `${id}: must be run by Node 20.16, Deno 2.1 or Bun 1.2 at least, got a runtime without process.getBuiltinModule.`,
     );
   }
-  return host.getBuiltinModule(id) as NodeModules[Id];
+  return host.getBuiltinModule(id) as unknown as NodeModules[Id];
 }
