@@ -19,7 +19,7 @@ const CSV = "id,dialogue,summary\n1,#Person1#: Hi.,A greeting.\n2,#Person1#: Bye
 const TEXT = "Summarize: #Person1#: Would you like to go to the cinema?";
 
 /** On the main thread the browser writes in another way. */
-const PLACES = isFull ? (["page", "worker"] as const) : (["worker"] as const);
+const PLACES: readonly ("page" | "worker")[] = isFull ? ["page", "worker"] : ["worker"];
 
 type Answer<T> = { readonly result: T } | { readonly error: string };
 type Run = (task: string, parameters: readonly unknown[]) => Promise<Answer<never>>;
