@@ -62,9 +62,8 @@ export async function summarize(
   const take = (ids: readonly number[]): void =>
     void summaries.push(tokenizer.decode(ids, { skipSpecialTokens: true }));
   if (model.generateMany && settings.streamer === undefined && prompts.length > 0) {
-    const { streamer: _none, ...many } = settings;
     const inputs = tokenizer.encode(prompts);
-    for await (const ids of model.generateMany(inputs, { ...many, batchSize, onProgress })) {
+    for await (const ids of model.generateMany(inputs, { ...settings, batchSize, onProgress })) {
       take(ids);
     }
     return typeof texts === "string" ? summaries[0]! : summaries;
