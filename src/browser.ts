@@ -53,7 +53,7 @@ export { Tokenizer, type Encoded, type EncodeOptions } from "./model/tokenizer.t
 export { TextStreamer, type TextStreamerOptions } from "./model/textStreamer.ts";
 export { T5Config, type Activation, type ModelType } from "./t5/config.ts";
 export type { GenerationConfig } from "./t5/generationConfig.ts";
-export type { TokenIds } from "./t5/inputs.ts";
+export type { EncoderInputs, TokenIds } from "./t5/inputs.ts";
 export { T5ForConditionalGeneration, type PretrainedOptions } from "./t5/model.ts";
 export type { TorchDtype, WeightDtype } from "./model/weightDtype.ts";
 export type { ForwardInputs, ForwardOutputs, T5Network } from "./t5/network.ts";
@@ -61,6 +61,7 @@ export { addLora, mergeLora, removeLora, unmergeLora } from "./t5/lora/adapter.t
 export { LoraConfig, type LoraOptions } from "./t5/lora/config.ts";
 export { loadLora, saveLora } from "./t5/lora/files.ts";
 export type { LoraModel } from "./t5/lora/loraModel.ts";
+export type { GenerateManyOptions } from "./generation/generateMany.ts";
 export type { GenerationResult } from "./generation/generate.ts";
 export type { GenerationOptions, SequenceBias } from "./generation/options.ts";
 export { nextTokenProbabilities, type SamplingOptions } from "./generation/sampling.ts";
@@ -95,7 +96,7 @@ export { loadDataset, streamDataset, type LoadDatasetOptions } from "./data/load
 export { previewDataset, type PreviewOptions, type SplitPreview } from "./data/previewDataset.ts";
 export { buildPrompt } from "./data/prompt.ts";
 export type { RowOptions } from "./data/rowChecks.ts";
-export { summarize, type SummarizeOptions } from "./data/summarize.ts";
+export { summarize, type GeneratingModel, type SummarizeOptions } from "./data/summarize.ts";
 export { shuffle, tokenizedStream, type ShuffleOptions } from "./data/streams.ts";
 export type { OtherArguments, OtherName } from "./train/arguments/otherArguments.ts";
 export type {

@@ -1,4 +1,4 @@
-// Summaries of dataset rows, in batches.
+// Summaries of dataset rows, in continuous batches.
 
 import { singleProcess, type ProcessGroup } from "../distributed/processGroup.ts";
 import type { GenerationOptions } from "../generation/options.ts";
@@ -11,13 +11,13 @@ import { gatherShares, shareOf } from "./processGroup.ts";
 export interface SummarizeRowsOptions {
   readonly batchSize: number;
   readonly columns: Columns;
-  readonly generation: GenerationOptions;
+  readonly generation: Omit<GenerationOptions, "streamer" | "returnDictInGenerate">;
   /** Longest prompt in tokens; undefined for any. */
   readonly maxSourceLength?: number | undefined;
   readonly signal: AbortSignal;
   /** Among whose ranks the batches are dealt out; all get all summaries. Default: this process alone. */
   readonly group?: ProcessGroup;
-  /** Called with the number of rows done after each batch. */
+  /** Called with the number of rows done, as they end. */
   readonly onProgress?: (done: number) => void;
 }
 
@@ -48,15 +48,13 @@ async function summarizeOwn(
   { batchSize, columns, generation, maxSourceLength, signal, onProgress }: SummarizeRowsOptions,
 ): Promise<string[]> {
   const template = inferenceTemplate(columns);
+  const prompts = rows.map((row) => fillTemplate(template, row));
+  if (prompts.length === 0) return [];
+  const { inputIds } = tokenizer.encode(prompts, truncationOf(maxSourceLength));
   const summaries: string[] = [];
-  for (let begin = 0; begin < rows.length; begin += batchSize) {
-    const prompts = rows.slice(begin, begin + batchSize).map((row) => fillTemplate(template, row));
-    const batch = tokenizer.encode(prompts, {
-      ...{ padding: "longest", ...truncationOf(maxSourceLength) },
-    });
-    const ids = await model.generate(batch, { ...generation, numReturnSequences: 1, signal });
-    for (const row of ids) summaries.push(tokenizer.decode(row, { skipSpecialTokens: true }));
-    onProgress?.(summaries.length);
+  const options = { ...generation, numReturnSequences: 1, batchSize, signal, onProgress };
+  for await (const ids of model.generateMany({ inputIds }, options)) {
+    summaries.push(tokenizer.decode(ids, { skipSpecialTokens: true }));
   }
   return summaries;
 }

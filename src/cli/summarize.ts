@@ -6,6 +6,7 @@ import { buffer } from "node:stream/consumers";
 import { Command } from "commander";
 import { DatasetError } from "../tensor/errors.ts";
 import { fillTemplate, INFERENCE_TEMPLATE } from "../data/prompt.ts";
+import type { T5ForConditionalGeneration } from "../t5/model.ts";
 import { configOptions } from "./commandLine/options.ts";
 import { EXAMPLE_MODEL } from "./example.ts";
 import { MODEL_HELP, revisionOption, tokenizerOption } from "./hub.ts";
@@ -67,31 +68,36 @@ async function summarizeIn(
   const { device, tokenizer, model } = await loadInferenceModel(group, options, signal);
   const generation = await generationOf(options);
   const own: { source: string; summary: string }[] = [];
-  const show = ({ source, summary }: { source: string; summary: string }): void =>
-    output.print(dialogues.length > 1 ? `${source}: ${summary}` : summary);
   const share = shareOf(dialogues, 1, group);
   const progress = startProgress("summarise", share.length, {
     ...{ quiet: group.rank > 0, brief: share.length === 1 },
   });
-  for (const { source, dialogue } of share) {
-    const prompt = fillTemplate(options.promptTemplate, { dialogue });
-    const { inputIds, attentionMask } = tokenizer.encode(
-      prompt,
-      truncationOf(options.maxSourceLength),
-    );
-    const { numBeams } = generation;
-    const ids = await model.generate(
-      { inputIds, attentionMask },
-      {
-        ...{ ...generation, numReturnSequences: 1, signal },
-        ...sign(progress, own.length, numBeams ?? model.generationConfig.raw.num_beams ?? 1),
-      },
-    );
-    const summary = tokenizer.decode(ids[0]!, { skipSpecialTokens: true });
-    own.push({ source, summary });
-    progress.update(own.length);
+  const show = ({ source, summary }: { source: string; summary: string }): void =>
+    output.print(dialogues.length > 1 ? `${source}: ${summary}` : summary);
+  const prompts = share.map(({ dialogue }) => fillTemplate(options.promptTemplate, { dialogue }));
+  const truncation = truncationOf(options.maxSourceLength);
+  const inputIds = prompts.length > 0 ? tokenizer.encode(prompts, truncation).inputIds : [];
+  const settings = { ...generation, numReturnSequences: 1, signal };
+  const sequences =
+    share.length === 1
+      ? [
+          (
+            await model.generate(
+              { inputIds },
+              { ...settings, ...sign(progress, model, generation) },
+            )
+          )[0]!,
+        ]
+      : model.generateMany(
+          { inputIds },
+          { ...settings, onProgress: (done) => progress.update(done) },
+        );
+  for await (const ids of sequences) {
+    const summary = tokenizer.decode(ids, { skipSpecialTokens: true });
+    own.push({ source: share[own.length]!.source, summary });
     if (group.size === 1) show(own.at(-1)!);
   }
+  progress.update(own.length);
   progress.stop();
   const summaries = await gatherShares(own, 1, group);
   if (group.size > 1) for (const each of summaries) show(each);
@@ -100,9 +106,13 @@ async function summarizeIn(
 }
 
 /** A long text takes a while, and its tokens are the sign of life; beams are told only at the end. */
-function sign(progress: Progress, done: number, numBeams: unknown) {
+function sign(
+  progress: Progress,
+  model: T5ForConditionalGeneration,
+  { numBeams = model.generationConfig.raw.num_beams ?? 1 }: { readonly numBeams?: unknown },
+) {
   let tokens = 0;
-  const streamer = () => progress.update(done, `${++tokens} tokens`);
+  const streamer = () => progress.update(0, `${++tokens} tokens`);
   return numBeams === 1 ? { streamer } : {};
 }
 

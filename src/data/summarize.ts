@@ -17,9 +17,13 @@ export interface SummarizeOptions extends Omit<
   readonly template?: string | undefined;
   /** Texts generated for at a time. Default 8. */
   readonly batchSize?: number | undefined;
-  /** Called with the number of texts done after each batch. */
+  /** Called with the number of texts done, as they end. */
   readonly onProgress?: ((done: number, total: number) => unknown) | undefined;
 }
+
+/** A model that generates; without `generateMany` a batch at a time. */
+export type GeneratingModel = Pick<T5ForConditionalGeneration, "generate"> &
+  Partial<Pick<T5ForConditionalGeneration, "generateMany">>;
 
 /**
  * A summary of each text, in their order: `generate` on the prompt that `preprocess` trains with.
@@ -28,20 +32,20 @@ export interface SummarizeOptions extends Omit<
  * @throws {ArgumentError} for texts that are no strings, an option that is out of its range, or a template without a column
  */
 export async function summarize(
-  model: Pick<T5ForConditionalGeneration, "generate">,
+  model: GeneratingModel,
   tokenizer: Pick<Tokenizer, "encode" | "decode">,
   texts: string,
   options?: SummarizeOptions,
 ): Promise<string>;
 /** Of several texts. */
 export async function summarize(
-  model: Pick<T5ForConditionalGeneration, "generate">,
+  model: GeneratingModel,
   tokenizer: Pick<Tokenizer, "encode" | "decode">,
   texts: readonly string[],
   options?: SummarizeOptions,
 ): Promise<string[]>;
 export async function summarize(
-  model: Pick<T5ForConditionalGeneration, "generate">,
+  model: GeneratingModel,
   tokenizer: Pick<Tokenizer, "encode" | "decode">,
   texts: string | readonly string[],
   { template, batchSize = 8, onProgress, ...generation }: SummarizeOptions = {},
@@ -55,10 +59,19 @@ export async function summarize(
   const settings = { ...generation, maxNewTokens, numReturnSequences: 1 } as const;
   const prompts = list.map((text) => buildPrompt(text, { template }));
   const summaries: string[] = [];
+  const take = (ids: readonly number[]): void =>
+    void summaries.push(tokenizer.decode(ids, { skipSpecialTokens: true }));
+  if (model.generateMany && settings.streamer === undefined && prompts.length > 0) {
+    const inputs = tokenizer.encode(prompts);
+    for await (const ids of model.generateMany(inputs, { ...settings, batchSize, onProgress })) {
+      take(ids);
+    }
+    return typeof texts === "string" ? summaries[0]! : summaries;
+  }
   for (let begin = 0; begin < prompts.length; begin += batchSize) {
     const batch = prompts.slice(begin, begin + batchSize);
     const ids = await model.generate(tokenizer.encode(batch, { padding: "longest" }), settings);
-    for (const row of ids) summaries.push(tokenizer.decode(row, { skipSpecialTokens: true }));
+    ids.forEach(take);
     onProgress?.(summaries.length, prompts.length);
   }
   return typeof texts === "string" ? summaries[0]! : summaries;

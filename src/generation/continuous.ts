@@ -62,6 +62,7 @@ export async function* runContinuously(
     }
     for (let item = finished.get(given); item; item = finished.get(given)) {
       finished.delete(given++);
+      signal?.throwIfAborted();
       yield item;
     }
   }

@@ -9,9 +9,10 @@ import { openWeightFiles } from "../model/weightFiles.ts";
 import { T5Config } from "./config.ts";
 import { openSession } from "./generation/decoderSession.ts";
 import { encoderRows } from "./generation/encodeRow.ts";
-import { checkEncoderInputs, checkInputs } from "./inputs.ts";
+import { checkEncoderInputs, checkInputs, type EncoderInputs } from "./inputs.ts";
 import { GenerationConfig } from "./generationConfig.ts";
 import { runGeneration, type GenerationResult } from "../generation/generate.ts";
+import { runMany, type GenerateManyOptions } from "../generation/generateMany.ts";
 import type { GenerationOptions } from "../generation/options.ts";
 import type { GenerationTask, SessionSize } from "../generation/session.ts";
 import type { HubOptions } from "../hub/options.ts";
@@ -232,6 +233,22 @@ export class T5ForConditionalGeneration extends T5Network {
     const task = this.#task(inputs.inputIds);
     const result = await runGeneration(open, task, options, this.generationConfig);
     return options.returnDictInGenerate ? result : result.sequences;
+  }
+
+  /**
+   * Token ids for any number of rows, in continuous batches: what has ended leaves the batch, and the next row takes its
+   * place. Rows need no padding and may be of any lengths. A row gets the same ids whatever is generated beside it, also with
+   * beams; sampling draws by the seed and the row's index.
+   * @param inputs rows of token ids; attentionMask defaults to ids != pad
+   * @returns for each row in turn its sequences (numReturnSequences of them), start token first, without padding behind
+   * @throws {ArgumentError} for rows that are none, or an option out of its range
+   * @throws {ConfigError} as `generate`
+   * @throws the reason of `options.signal`, while one iterates
+   */
+  generateMany(inputs: EncoderInputs, options: GenerateManyOptions = {}): AsyncGenerator<number[]> {
+    checkEncoderInputs("generateMany", inputs, this.config, true);
+    const open = (size: SessionSize) => openSession(this, encoderRows(inputs, this.config), size);
+    return runMany(open, this.#task(inputs.inputIds), options, this.generationConfig);
   }
 
   #task(inputIds: readonly (readonly number[])[]): GenerationTask {

@@ -22,7 +22,7 @@ import type { TrainableModel } from "./trainableModel.ts";
 /** What `computeMetrics` gets: a row of token ids for every row of the dataset, in its order. */
 export interface EvalPrediction {
   /**
-   * With predictWithGenerate the generated ids, start token first, padded within a batch. Without it the likeliest
+   * With predictWithGenerate the generated ids, start token first, each row as long as it is. Without it the likeliest
    * token of every label position given the labels before it, which flatters a model.
    */
   readonly predictions: readonly (readonly number[])[];
@@ -85,6 +85,7 @@ async function evaluateRows(
   const sum = keep(zeros([1], { device: model.device }));
   const predictions: number[][][] = []; // by batch
   const labelIds: number[][][] = [];
+  const prompts: Prompts[] = []; // by batch
   let samples = 0;
   try {
     for await (const batch of evaluationBatches(dataset, batchSize, group, collate)) {
@@ -98,12 +99,14 @@ async function evaluateRows(
         }),
       );
       if (likeliest !== null) predictions.push(await rowsOf(likeliest));
-      if (predict === "generate") {
-        predictions.push(await generate(model, batch, options.generation, signal));
-      }
+      if (predict === "generate") prompts.push(promptsOf(batch));
       if (predict !== null) labelIds.push([...batch.labels]);
       samples += rows;
       await nextTurn();
+      if (predict !== "generate") await options.onBatch();
+    }
+    for await (const batch of generated(model, prompts, options, signal)) {
+      predictions.push(batch);
       await options.onBatch();
     }
     const totals = Float64Array.of(await sum.item(), samples);
@@ -120,18 +123,46 @@ async function evaluateRows(
   }
 }
 
-function generate(
+/** What a batch is generated from. */
+type Prompts = Pick<Batch, "inputIds" | "attentionMask">;
+
+function promptsOf({ inputIds, attentionMask }: Batch): Prompts {
+  return attentionMask ? { inputIds, attentionMask } : { inputIds };
+}
+
+/** The generated ids of each batch in turn; from a model that can, all rows in one stream of continuous batches. */
+async function* generated(
   model: TrainableModel,
-  { inputIds, attentionMask }: Batch,
-  generation: EvaluationOptions["generation"],
+  batches: readonly Prompts[],
+  { batchSize, generation }: EvaluationOptions,
   signal: AbortSignal | undefined,
-): Promise<number[][]> {
-  if (!model.generate) {
-    throw new ArgumentError("predictWithGenerate: needs a model with generate(), got one without");
-  }
-  const inputs = attentionMask ? { inputIds, attentionMask } : { inputIds };
+): AsyncGenerator<number[][]> {
+  if (batches.length === 0) return;
   // One prediction a row, whatever the model's own num_return_sequences is.
-  return model.generate(inputs, { ...generation, numReturnSequences: 1, signal });
+  const settings = { ...generation, numReturnSequences: 1, signal };
+  if (!model.generateMany) {
+    if (!model.generate) {
+      throw new ArgumentError(
+        "predictWithGenerate: needs a model with generate(), got one without",
+      );
+    }
+    for (const batch of batches) yield await model.generate(batch, settings);
+    return;
+  }
+  const inputIds = batches.flatMap((batch) => batch.inputIds);
+  const masks = batches.flatMap(
+    (batch) => batch.attentionMask ?? batch.inputIds.map((ids) => ids.map(() => 1)),
+  );
+  const hasMasks = batches.some((batch) => batch.attentionMask !== undefined);
+  const inputs = hasMasks ? { inputIds, attentionMask: masks } : { inputIds };
+  let done: number[][] = [];
+  let at = 0;
+  for await (const ids of model.generateMany(inputs, { ...settings, batchSize })) {
+    if (done.push(ids) < batches[at]!.inputIds.length) continue;
+    yield done;
+    done = [];
+    at++;
+  }
 }
 
 function needed(logits: Tensor | undefined): Tensor {

@@ -1,5 +1,6 @@
 // What the Trainer needs of a model. T5ForConditionalGeneration is one; tests bring smaller ones.
 
+import type { GenerateManyOptions } from "../generation/generateMany.ts";
 import type { GenerationOptions } from "../generation/options.ts";
 import type { HalfDtype } from "../kernels/pointwise/roundTo.ts";
 import type { Device } from "../tensor/device.ts";
@@ -38,6 +39,14 @@ export interface TrainableModel {
     inputs: { readonly inputIds: number[][]; readonly attentionMask?: number[][] },
     options: GenerationOptions,
   ): Promise<number[][]>;
+  /** The same for any number of rows, in their order; used in place of `generate` where it is there. */
+  generateMany?(
+    inputs: {
+      readonly inputIds: readonly (readonly number[])[];
+      readonly attentionMask?: readonly (readonly number[])[];
+    },
+    options: GenerateManyOptions,
+  ): AsyncIterable<number[]>;
   /** Keeps fewer activations for backward, with the same gradients (gradientCheckpointing). */
   gradientCheckpointingEnable?(): void;
   /** By name; those that require a gradient are trained. */

@@ -8,7 +8,7 @@
 // whatever parts a device's threads divide it into.
 
 import { BF16, F16, F32, shiftOf } from "../elements";
-import { DOT_SCRATCH, dotProducts, MOST_DOT_ROWS } from "./gemmDots";
+import { DOT_SCRATCH, dotProducts } from "./gemmDots";
 import { weightedRows } from "./gemmFewRows";
 import { pack } from "./gemmPack";
 import { tile as narrowTile, TILE_ROWS } from "./gemmTile";
@@ -35,7 +35,10 @@ export const ROW_UNIT: usize = 30;
 @inline
 export const COL_UNIT: usize = 16;
 
-// Up to this many rows of A, packing B costs more than it gains (measured).
+// Up to this many rows of A, packing B costs more than it gains (measured), where the depth is that of attention's heads.
+// @ts-ignore: decorator
+@inline
+export const MOST_UNPACKED_ROWS: usize = 16;
 // @ts-ignore: decorator
 @inline
 const MOST_WEIGHTED_ROWS: usize = 6;
@@ -83,10 +86,8 @@ export function gemm(
   scratch: usize,
 ): void {
   const elementB = (<usize>1) << shiftOf(typeB);
-  if (k > 0 && rowB == elementB && colA == 4 && m <= MOST_DOT_ROWS) {
-    if (typeB == F32) dotProducts(F32, m, n, k, a, rowA, b, colB, c, rowC, accumulate, scratch);
-    else if (typeB == BF16) dotProducts(BF16, m, n, k, a, rowA, b, colB, c, rowC, accumulate, scratch);
-    else dotProducts(F16, m, n, k, a, rowA, b, colB, c, rowC, accumulate, scratch);
+  if (m <= MOST_UNPACKED_ROWS && canDot(k, colA, rowB, typeB)) {
+    gemmDots(m, n, k, a, rowA, b, colB, typeB, c, rowC, accumulate, scratch);
     return;
   }
   if (k > 0 && colB == elementB && m <= MOST_WEIGHTED_ROWS) {
@@ -96,6 +97,33 @@ export function gemm(
     return;
   }
   gemmPacked(m, n, k, a, rowA, colA, b, rowB, colB, typeB, c, rowC, accumulate, scratch);
+}
+
+/** Whether the depth of A and of B lies side by side, as `gemmDots` needs it. */
+// @ts-ignore: decorator
+@inline
+export function canDot(k: usize, colA: usize, rowB: usize, typeB: i32): bool {
+  return k > 0 && colA == 4 && rowB == (<usize>1) << shiftOf(typeB);
+}
+
+/** `gemm` without packing B, for up to MOST_DOT_ROWS rows. */
+export function gemmDots(
+  m: usize,
+  n: usize,
+  k: usize,
+  a: usize,
+  rowA: usize,
+  b: usize,
+  colB: usize,
+  typeB: i32,
+  c: usize,
+  rowC: usize,
+  accumulate: bool,
+  scratch: usize,
+): void {
+  if (typeB == F32) dotProducts(F32, m, n, k, a, rowA, b, colB, c, rowC, accumulate, scratch);
+  else if (typeB == BF16) dotProducts(BF16, m, n, k, a, rowA, b, colB, c, rowC, accumulate, scratch);
+  else dotProducts(F16, m, n, k, a, rowA, b, colB, c, rowC, accumulate, scratch);
 }
 
 /** `gemm` by packed blocks, however few the rows are. */

@@ -2,7 +2,7 @@
 // batch, row blocks fastest, so that neighbouring units share a packed block of B.
 
 import { shiftOf } from "../elements";
-import { gemm, gemmPacked } from "./gemm";
+import { canDot, gemm, gemmDots, gemmPacked, MOST_UNPACKED_ROWS } from "./gemm";
 import { MOST_DOT_ROWS } from "./gemmDots";
 
 // @ts-ignore: decorator
@@ -70,7 +70,9 @@ export function matmul(
     const to = c + matrix * m * rowC + row * rowC + (col << 2);
     const adds = accumulate != 0;
     // The whole matrix decides, not its last rows, so that their sums do not depend on how it is cut.
-    if (m <= MOST_DOT_ROWS) {
+    if (m <= MOST_DOT_ROWS && canDot(k, colA, rowB, typeB)) {
+      gemmDots(rows, cols, k, fromA, rowA, fromB, colB, typeB, to, rowC, adds, scratch);
+    } else if (m <= MOST_UNPACKED_ROWS) {
       gemm(rows, cols, k, fromA, rowA, colA, fromB, rowB, colB, typeB, to, rowC, adds, scratch);
     } else {
       gemmPacked(rows, cols, k, fromA, rowA, colA, fromB, rowB, colB, typeB, to, rowC, adds, scratch);
