@@ -6,7 +6,7 @@ import { byteLength, type Dtype, type StorageArray, mapInto, toStorage } from ".
 import { CheckpointError } from "../tensor/errors.ts";
 import { bfloat16ToFloat32, float16ToFloat32 } from "../tensor/half.ts";
 import { formatShape, sameShape, sizeOf } from "../tensor/shape.ts";
-import { Q8_BLOCK } from "../tensor/q8.ts";
+import { Q8_BLOCK, q8Words } from "../tensor/q8.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { warn } from "../tensor/warnings.ts";
 import { q8Numbers } from "../model/quantized.ts";
@@ -43,7 +43,7 @@ export async function loadWeights(
   const parameters = new Map<string, Tensor>();
   const pending: { x: Tensor; fileName: string; target: Dtype }[] = [];
   try {
-    const place: TensorSource = (name, shape) => {
+    const reserve: TensorSource = (name, shape) => {
       const fileName = names.get(name) ?? name;
       const target = chooseDtype(name, checkStored(checkpoint, fileName, name, shape));
       const x = new Tensor(
@@ -56,11 +56,11 @@ export async function loadWeights(
       pending.push({ x, fileName, target });
       return x;
     };
-    const weights = buildWeights(config, tied, place, own);
+    const weights = buildWeights(config, tied, reserve, own);
     const isFrozen = pending.some(({ target }) => target === "q8");
-    for (const { x, fileName, target } of pending) {
+    for (const { x, fileName } of pending) {
       x.requiresGrad = !isFrozen;
-      device.write(x.storage, target, convert(await checkpoint.read(fileName), target, fileName));
+      place(x, await checkpoint.read(fileName), fileName);
     }
     const read = new Set(pending.map(({ fileName }) => fileName));
     const unused = unusedTensors(checkpoint, (name) => read.has(name));
@@ -70,6 +70,29 @@ export async function loadWeights(
     for (const x of parameters.values()) x.dispose();
     throw error;
   }
+}
+
+/** Writes a tensor of a file. Blocks of q8 are made where they stay, so that there is no copy of a large table. */
+function place(x: Tensor, stored: StoredTensor, fileName: string): void {
+  const { device, storage, dtype, size } = x;
+  const pinned = dtype === "q8" ? device.pin(storage, dtype, size) : null;
+  if (pinned === null) return device.write(storage, dtype, convert(stored, dtype, fileName));
+  try {
+    for (let begin = 0; begin < size; begin += PART) {
+      const part = { ...stored, data: partOf(stored, begin) } as StoredTensor;
+      pinned.array.set(convert(part, dtype, fileName), q8Words(begin));
+    }
+  } finally {
+    pinned.release();
+  }
+}
+
+/** Elements that are made blocks of at a time: 64 KiB of f32. */
+const PART = 512 * Q8_BLOCK;
+
+function partOf({ dtype, data }: StoredTensor, begin: number) {
+  if (dtype === "Q8") return data.subarray(q8Words(begin), q8Words(begin + PART));
+  return data.subarray(begin, begin + PART);
 }
 
 /** The dtype of a weight, by its name and what the file holds. */
@@ -90,7 +113,9 @@ function dtypeChooser({ names, source }: WeightFiles, dtype: StoredWeights | nul
 
 /** Says which matrices int8 leaves alone, for a row is no whole number of blocks. */
 function warnOfShortRows(source: string, names: WeightFiles["names"]): void {
-  const left = [...names].filter(([name, { shape }]) => isMatrix(name) && !isQuantized(name, shape));
+  const left = [...names].filter(
+    ([name, { shape }]) => isMatrix(name) && !isQuantized(name, shape),
+  );
   if (left.length === 0) return;
   const [name, { shape }] = left[0]!;
   warn(
