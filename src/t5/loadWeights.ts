@@ -60,7 +60,7 @@ export async function loadWeights(
     const isFrozen = pending.some(({ target }) => target === "q8");
     for (const { x, fileName } of pending) {
       x.requiresGrad = !isFrozen;
-      place(x, await checkpoint.read(fileName), fileName);
+      await place(checkpoint, fileName, x);
     }
     const read = new Set(pending.map(({ fileName }) => fileName));
     const unused = unusedTensors(checkpoint, (name) => read.has(name));
@@ -72,27 +72,27 @@ export async function loadWeights(
   }
 }
 
-/** Writes a tensor of a file. Blocks of q8 are made where they stay, so that there is no copy of a large table. */
-function place(x: Tensor, stored: StoredTensor, fileName: string): void {
+/** Elements that are quantised at a time: 4 MiB of f32. */
+const PART = 2 ** 20;
+
+/** Writes a tensor of the files. A table that is to be quantised is read in parts, where the files and the device let it. */
+async function place(checkpoint: WeightFiles, fileName: string, x: Tensor): Promise<void> {
   const { device, storage, dtype, size } = x;
-  const pinned = dtype === "q8" ? device.pin(storage, dtype, size) : null;
-  if (pinned === null) return device.write(storage, dtype, convert(stored, dtype, fileName));
+  const stored = checkpoint.names.get(fileName)!;
+  const inParts = dtype === "q8" && stored.dtype !== "Q8" && checkpoint.readPart !== undefined;
+  const pinned = inParts ? device.pin(storage, dtype, size) : null;
+  if (pinned === null) {
+    return device.write(storage, dtype, convert(await checkpoint.read(fileName), dtype, fileName));
+  }
   try {
-    for (let begin = 0; begin < size; begin += PART) {
-      const part = { ...stored, data: partOf(stored, begin) } as StoredTensor;
-      pinned.array.set(convert(part, dtype, fileName), q8Words(begin));
+    for (let first = 0; first < size; first += PART) {
+      const data = await checkpoint.readPart!(fileName, first, Math.min(first + PART, size));
+      const part = { ...stored, data } as StoredTensor;
+      pinned.array.set(convert(part, dtype, fileName), q8Words(first));
     }
   } finally {
     pinned.release();
   }
-}
-
-/** Elements that are made blocks of at a time: 64 KiB of f32. */
-const PART = 512 * Q8_BLOCK;
-
-function partOf({ dtype, data }: StoredTensor, begin: number) {
-  if (dtype === "Q8") return data.subarray(q8Words(begin), q8Words(begin + PART));
-  return data.subarray(begin, begin + PART);
 }
 
 /** The dtype of a weight, by its name and what the file holds. */
