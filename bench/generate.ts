@@ -1,5 +1,5 @@
-// Greedy generation of FLAN-T5-small's configuration: one text of 128 tokens, 200 new ones, weights in f32 and in
-// bf16. Beside PyTorch's, taking turns, where it is installed.
+// Greedy generation of FLAN-T5-small's configuration: one text of 128 tokens, 200 new ones, weights in f32, bf16
+// and int8. Beside PyTorch's, taking turns, where it is installed.
 //
 //   npm run bench:generate -- [--threads 2] [--turns 5] [--variant simd]
 
@@ -29,10 +29,10 @@ const device = await openDevice("cpu", { threads, wasmVariant });
 const wide = flanT5Small(device);
 const folder = await mkdtemp(join(tmpdir(), "gradloom-bench-"));
 await wide.savePretrained(folder);
-const narrow = await T5ForConditionalGeneration.fromPretrained(folder, {
-  device,
-  dtype: "bfloat16",
-});
+const load = (dtype: "bfloat16" | "int8") =>
+  T5ForConditionalGeneration.fromPretrained(folder, { device, dtype });
+const narrow = await load("bfloat16");
+const quantized = await load("int8");
 await rm(folder, { recursive: true });
 
 async function generate(model: T5ForConditionalGeneration): Promise<number> {
@@ -48,6 +48,7 @@ const pytorch = options.alone ? null : await startPyTorch(threads);
 const sides: readonly (readonly [string, () => Promise<number>])[] = [
   ["gradloom, f32 weights", () => generate(wide)],
   ["gradloom, bf16 weights", () => generate(narrow)],
+  ["gradloom, int8 weights", () => generate(quantized)],
   ...(pytorch === null
     ? []
     : ["float32", "bfloat16"].map(

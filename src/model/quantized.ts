@@ -62,6 +62,7 @@ export function withQ8(files: WeightFiles): WeightFiles {
     names,
     read: async (name) =>
       names.get(name)?.dtype === "Q8" ? readQ8(files, name) : files.read(name),
+    ...(files.readPart && { readPart: files.readPart }),
     close: () => files.close(),
   };
 }

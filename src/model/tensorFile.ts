@@ -2,6 +2,7 @@
 
 import {
   openSafetensors,
+  type SafetensorsData,
   type SafetensorsDtype,
   type SafetensorsTensor,
 } from "../tensor/safetensors.ts";
@@ -24,6 +25,8 @@ export interface TensorFile {
   readonly name: string;
   readonly entries: ReadonlyMap<string, StoredShape>;
   read(name: string): Promise<StoredTensor>;
+  /** Elements first..last of a floating-point tensor, row-major; absent where a file is read tensor by tensor alone. */
+  readPart?(name: string, first: number, last: number): Promise<SafetensorsData>;
   close(): Promise<void>;
 }
 
@@ -35,6 +38,8 @@ export interface WeightFiles {
   readonly names: ReadonlyMap<string, StoredShape>;
   /** @throws {SafetensorsError | CheckpointError} when there is no tensor `name` */
   read(name: string): Promise<StoredTensor>;
+  /** Elements first..last of a floating-point tensor, row-major; absent where files are read tensor by tensor alone. */
+  readPart?(name: string, first: number, last: number): Promise<SafetensorsData>;
   close(): Promise<void>;
 }
 

@@ -71,6 +71,7 @@ async function openWhole(folder: ModelFolder, name: string): Promise<WeightFiles
     source: folder.path(name),
     names: file.entries,
     read: (name) => file.read(name),
+    ...(file.readPart && { readPart: file.readPart.bind(file) }),
     close: () => file.close(),
   };
 }
@@ -97,6 +98,9 @@ async function openShards(folder: ModelFolder, index: string): Promise<WeightFil
         if (file) return file.read(name);
         throw new CheckpointError(`${source}: has no tensor ${name} among its ${holders.size}`);
       },
+      ...([...shards.values()].every((file) => file.readPart) && {
+        readPart: (name, first, last) => holders.get(name)!.readPart!(name, first, last),
+      }),
       close,
     };
   } catch (error) {

@@ -6,7 +6,7 @@ import { byteLength, type Dtype, type StorageArray, mapInto, toStorage } from ".
 import { CheckpointError } from "../tensor/errors.ts";
 import { bfloat16ToFloat32, float16ToFloat32 } from "../tensor/half.ts";
 import { formatShape, sameShape, sizeOf } from "../tensor/shape.ts";
-import { Q8_BLOCK } from "../tensor/q8.ts";
+import { Q8_BLOCK, q8Words } from "../tensor/q8.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { warn } from "../tensor/warnings.ts";
 import { q8Numbers } from "../model/quantized.ts";
@@ -43,7 +43,7 @@ export async function loadWeights(
   const parameters = new Map<string, Tensor>();
   const pending: { x: Tensor; fileName: string; target: Dtype }[] = [];
   try {
-    const place: TensorSource = (name, shape) => {
+    const reserve: TensorSource = (name, shape) => {
       const fileName = names.get(name) ?? name;
       const target = chooseDtype(name, checkStored(checkpoint, fileName, name, shape));
       const x = new Tensor(
@@ -56,11 +56,11 @@ export async function loadWeights(
       pending.push({ x, fileName, target });
       return x;
     };
-    const weights = buildWeights(config, tied, place, own);
+    const weights = buildWeights(config, tied, reserve, own);
     const isFrozen = pending.some(({ target }) => target === "q8");
-    for (const { x, fileName, target } of pending) {
+    for (const { x, fileName } of pending) {
       x.requiresGrad = !isFrozen;
-      device.write(x.storage, target, convert(await checkpoint.read(fileName), target, fileName));
+      await place(checkpoint, fileName, x);
     }
     const read = new Set(pending.map(({ fileName }) => fileName));
     const unused = unusedTensors(checkpoint, (name) => read.has(name));
@@ -69,6 +69,29 @@ export async function loadWeights(
   } catch (error) {
     for (const x of parameters.values()) x.dispose();
     throw error;
+  }
+}
+
+/** Elements that are quantised at a time: 4 MiB of f32. */
+const PART = 2 ** 20;
+
+/** Writes a tensor of the files. A table that is to be quantised is read in parts, where the files and the device let it. */
+async function place(checkpoint: WeightFiles, fileName: string, x: Tensor): Promise<void> {
+  const { device, storage, dtype, size } = x;
+  const stored = checkpoint.names.get(fileName)!;
+  const inParts = dtype === "q8" && stored.dtype !== "Q8" && checkpoint.readPart !== undefined;
+  const pinned = inParts ? device.pin(storage, dtype, size) : null;
+  if (pinned === null) {
+    return device.write(storage, dtype, convert(await checkpoint.read(fileName), dtype, fileName));
+  }
+  try {
+    for (let first = 0; first < size; first += PART) {
+      const data = await checkpoint.readPart!(fileName, first, Math.min(first + PART, size));
+      const part = { ...stored, data } as StoredTensor;
+      pinned.array.set(convert(part, dtype, fileName), q8Words(first));
+    }
+  } finally {
+    pinned.release();
   }
 }
 
@@ -90,7 +113,9 @@ function dtypeChooser({ names, source }: WeightFiles, dtype: StoredWeights | nul
 
 /** Says which matrices int8 leaves alone, for a row is no whole number of blocks. */
 function warnOfShortRows(source: string, names: WeightFiles["names"]): void {
-  const left = [...names].filter(([name, { shape }]) => isMatrix(name) && !isQuantized(name, shape));
+  const left = [...names].filter(
+    ([name, { shape }]) => isMatrix(name) && !isQuantized(name, shape),
+  );
   if (left.length === 0) return;
   const [name, { shape }] = left[0]!;
   warn(

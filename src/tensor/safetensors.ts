@@ -4,7 +4,12 @@
 import { openByteSource, type ByteSource } from "./byteSource.ts";
 import { SafetensorsError } from "./errors.ts";
 import { mistakenFor } from "./mistakenFiles.ts";
-import { arrayTypeOf, type SafetensorsData, type SafetensorsDtype } from "./safetensorsDtype.ts";
+import {
+  arrayTypeOf,
+  sizeInBits,
+  type SafetensorsData,
+  type SafetensorsDtype,
+} from "./safetensorsDtype.ts";
 import {
   DAMAGED,
   MAX_HEADER_BYTES,
@@ -55,18 +60,32 @@ export class SafetensorsFile {
    * @throws {SafetensorsError} when there is no tensor `name`, or after `close`
    */
   async read(name: string): Promise<SafetensorsTensor> {
+    const { dtype, shape, begin, end } = this.#entry(name);
+    const buffer = await this.#source.read(this.#dataStart + begin, this.#dataStart + end);
+    return { dtype, shape, data: new (arrayTypeOf(dtype))(buffer) };
+  }
+
+  /**
+   * @internal Reads elements first..last of a tensor, row-major, so that a large one need not be in memory whole.
+   * @throws {SafetensorsError} as `read`
+   */
+  async readPart(name: string, first: number, last: number): Promise<SafetensorsData> {
+    const { dtype, begin } = this.#entry(name);
+    const bytes = Number(sizeInBits(dtype, [1])!) / 8;
+    const at = this.#dataStart + begin;
+    const buffer = await this.#source.read(at + first * bytes, at + last * bytes);
+    return new (arrayTypeOf(dtype))(buffer);
+  }
+
+  #entry(name: string): SafetensorsEntry {
     if (this.#closed) {
       throw new SafetensorsError(`safetensors: ${this.name} must be open to be read, got closed`);
     }
     const entry = this.entries.get(name);
-    if (entry === undefined) {
-      throw new SafetensorsError(
-        `safetensors: ${this.name}: has no tensor ${quoted(name)} among its ${this.entries.size}`,
-      );
-    }
-    const { dtype, shape, begin, end } = entry;
-    const buffer = await this.#source.read(this.#dataStart + begin, this.#dataStart + end);
-    return { dtype, shape, data: new (arrayTypeOf(dtype))(buffer) };
+    if (entry !== undefined) return entry;
+    throw new SafetensorsError(
+      `safetensors: ${this.name}: has no tensor ${quoted(name)} among its ${this.entries.size}`,
+    );
   }
 
   /** Closes the file. Safe to repeat. */
