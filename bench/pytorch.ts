@@ -6,16 +6,25 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 export interface PyTorch {
-  /** Does "train", "generate float32" or "generate bfloat16"; milliseconds by part, and the peak resident MiB. */
+  /** Does what the script is asked for, as "train"; milliseconds by part, and the peak resident MiB. */
   run(request: string): Promise<Readonly<Record<string, number>>>;
   close(): void;
 }
 
-/** @returns null, after a line on stderr that says why, where PyTorch or transformers is missing */
-export async function startPyTorch(threads: number): Promise<PyTorch | null> {
+/**
+ * @param name of the script beside this file, whose arguments are the threads and `given`
+ * @returns null, after a line on stderr that says why, where PyTorch or transformers is missing
+ */
+export async function startPyTorch(
+  threads: number,
+  name = "pytorchStep.py",
+  given: readonly string[] = [],
+): Promise<PyTorch | null> {
   const python = process.env.GRADLOOM_PYTHON ?? "python3";
-  const script = fileURLToPath(new URL("pytorchStep.py", import.meta.url));
-  const child = spawn(python, [script, String(threads)], { stdio: ["pipe", "pipe", "ignore"] });
+  const script = fileURLToPath(new URL(name, import.meta.url));
+  const child = spawn(python, [script, String(threads), ...given], {
+    stdio: ["pipe", "pipe", "ignore"],
+  });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const failed = new Promise<never>((_, reject) => child.once("error", reject));
   const next = async (): Promise<Record<string, number>> => {

@@ -56,7 +56,7 @@ export type { GenerationConfig } from "./t5/generationConfig.ts";
 export type { EncoderInputs, TokenIds } from "./t5/inputs.ts";
 export { T5ForConditionalGeneration, type PretrainedOptions } from "./t5/model.ts";
 export type { TorchDtype, WeightDtype } from "./model/weightDtype.ts";
-export type { ForwardInputs, ForwardOutputs, T5Network } from "./t5/network.ts";
+export type { ForwardInputs, ForwardOutputs, PackedOutputs, T5Network } from "./t5/network.ts";
 export { addLora, mergeLora, removeLora, unmergeLora } from "./t5/lora/adapter.ts";
 export { LoraConfig, type LoraOptions } from "./t5/lora/config.ts";
 export { loadLora, saveLora } from "./t5/lora/files.ts";

@@ -8,7 +8,7 @@ import { openDevice } from "../../src/kernels/openDevice.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import { zeros } from "../../src/tensor/tensor.ts";
-import { packedAttention, type PackedCase } from "../reference/attention.ts";
+import { makePackedCase, type PackedTest } from "../support/attentionCase.ts";
 import {
   checkForward,
   checkGradients,
@@ -22,29 +22,6 @@ import { isFull, MORE_RUNS } from "../support/full.ts";
 import { seed, values } from "../support/random.ts";
 
 const sum = (lengths: readonly number[]): number => lengths.reduce((a, b) => a + b, 0);
-
-function makeCase(c: PackedCase & { readonly seed: number; readonly size?: number }): OpCase {
-  const { T, S, H, D, bias, causal = false, scale = 1, dropout = null, size = 0.7 } = c;
-  const [queries, keys] = [sum(T), sum(S)];
-  const q = values(queries * H * D, c.seed, size);
-  const k = values(keys * H * D, c.seed + 1, size);
-  const v = values(keys * H * D, c.seed + 2);
-  const shape = [H, Math.max(...T), Math.max(...S)];
-  return {
-    inputs: [
-      { shape: [queries, H * D], values: q },
-      { shape: [keys, H * D], values: k },
-      { shape: [keys, H * D], values: v },
-      ...(bias ? [{ shape, values: bias }] : []),
-    ],
-    apply: ([q, k, v, bias = null]) =>
-      attention(q!, k!, v!, {
-        ...{ heads: H, bias, causal, scale, dropout },
-        rows: { queries: T, keys: S },
-      }),
-    expected: { shape: [queries, H * D], values: packedAttention(q, k, v, c) },
-  };
-}
 
 const biasOf = (T: readonly number[], S: readonly number[], H: number, seed: number) =>
   values(H * Math.max(...T) * Math.max(...S), seed + 3);
@@ -90,13 +67,13 @@ const T5_CASES = {
     ...{ T: [0, 33, 1], S: [3, 65, 1], H: 2, D: 8, seed: 7 },
     dropout: { p: 0.3, seed: 9, offset: 1 },
   },
-} satisfies Record<string, PackedCase & { seed: number; size?: number }>;
+} satisfies Record<string, PackedTest>;
 
 describe("attention of packed rows", () => {
   it("equals each row by itself, with the gradients of the f64 bodies", () =>
     fc.assert(
       fc.asyncProperty(cases, async (c) => {
-        const packed = makeCase(c);
+        const packed = makePackedCase(c);
         await checkForward(packed);
         await sameGradients(packed, cpu);
       }),
@@ -108,13 +85,13 @@ describe("attention of packed rows", () => {
       fc.asyncProperty(
         // With one key the gradients of q and k are 0, and the rounding that is left has a test of its own.
         cases.filter(({ T, S, H, D }) => sum(T) * H * D <= 60 && S.every((keys) => keys > 1)),
-        (c) => checkGradients(makeCase(c)),
+        (c) => checkGradients(makePackedCase(c)),
       ),
       { numRuns: 12 * MORE_RUNS, seed: 20261130 },
     ));
 
   it.each(Object.entries(T5_CASES))("does so for T5's %s, on webgpu too", async (_name, c) => {
-    const packed = makeCase(c);
+    const packed = makePackedCase(c);
     await checkForward(packed);
     await sameGradients(packed, cpu);
     await checkOnWebGpu(packed);
@@ -124,7 +101,7 @@ describe("attention of packed rows", () => {
     const [B, T, S, H, D] = [3, 7, 5, 2, 4];
     const c = { T: [T, T, T], S: [S, S, S], H, D, seed: 3, bias: biasOf([T], [S], H, 3) };
     const dropout = { p: 0.4, seed: 2, offset: 1 };
-    const packed = makeCase({ ...c, dropout });
+    const packed = makePackedCase({ ...c, dropout });
     const padded: OpCase = {
       ...packed,
       inputs: packed.inputs.map((x, i) =>
@@ -141,7 +118,10 @@ describe("attention of packed rows", () => {
 
   it("gives the same bits on any number of threads", async () => {
     const T = [211, 3, 90, 1, 57];
-    const packed = makeCase({ ...{ T, S: T, H: 4, D: 8, seed: 4 }, bias: biasOf(T, T, 4, 4) });
+    const packed = makePackedCase({
+      ...{ T, S: T, H: 4, D: 8, seed: 4 },
+      bias: biasOf(T, T, 4, 4),
+    });
     const devices = await Promise.all([1, 3].map((threads) => openDevice("cpu", { threads })));
     const [one, three] = await Promise.all(
       devices.map((device) => gradientsOf(packed, device, "f32")),

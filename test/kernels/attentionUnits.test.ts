@@ -5,7 +5,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { attention } from "../../src/autograd/ops/attention.ts";
 import { unitsOf } from "../../src/kernels/attention/units.ts";
-import { makeCase, randomMask, type AttentionTest } from "../support/attentionCase.ts";
+import {
+  makeCase,
+  makePackedCase,
+  randomMask,
+  type AttentionTest,
+} from "../support/attentionCase.ts";
 import { checkOnWebGpu } from "../support/describeOp.ts";
 import { MORE_RUNS } from "../support/full.ts";
 import { gpu } from "../support/gpu.ts";
@@ -62,6 +67,17 @@ describe.runIf(hasUnits)("on this adapter's matrix units attention", () => {
       { numRuns: 3 * MORE_RUNS, seed: 20261129 },
     ),
   );
+
+  it("of packed rows equals the f64 bodies to 11 bits", () => {
+    const lengths = [33, 1, 70, 16];
+    const c = { T: lengths, S: lengths, H: 2, D: 16, seed: 7, size: 0.35 };
+    const bias = values(2 * 70 * 70, 10);
+    const packed = makePackedCase(
+      { ...c, bias, dropout: { p: 0.3, seed: 7, offset: 1 } },
+      rounding,
+    );
+    return checkOnWebGpu(packed, { tolerance: 1e-3 });
+  });
 
   it("keeps values of 1e5 and of 1e-7 in range", () =>
     checkOnWebGpu(

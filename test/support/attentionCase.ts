@@ -2,7 +2,12 @@
 
 import { attention, type AttentionOptions } from "../../src/autograd/ops/attention.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
-import { attention as reference, type AttentionCase } from "../reference/attention.ts";
+import {
+  attention as reference,
+  packedAttention,
+  type AttentionCase,
+  type PackedCase,
+} from "../reference/attention.ts";
 import type { OpCase, OpInput } from "./describeOp.ts";
 import { uniform, values } from "./random.ts";
 
@@ -51,4 +56,37 @@ export function randomMask(B: number, S: number, seed: number): number[] {
     const b = Math.floor(i / S);
     return b === 0 || (b > 1 && next() < 2 / 3) ? 1 : 0;
   });
+}
+
+export interface PackedTest extends PackedCase {
+  readonly seed: number;
+  /** Standard deviation of q and k. Default 0.7. */
+  readonly size?: number;
+}
+
+/** Rows one behind another; `c.T` and `c.S` are their lengths. */
+export function makePackedCase(c: PackedTest, op: Op = attention): OpCase {
+  const { T, S, H, D, seed, size = 0.7, bias, causal = false, scale = 1, dropout = null } = c;
+  const [queries, keys] = [T, S].map((lengths) => lengths.reduce((a, b) => a + b, 0)) as [
+    number,
+    number,
+  ];
+  const q = values(queries * H * D, seed, size);
+  const k = values(keys * H * D, seed + 1, size);
+  const v = values(keys * H * D, seed + 2);
+  const inputs: OpInput[] = [
+    { shape: [queries, H * D], values: q },
+    { shape: [keys, H * D], values: k },
+    { shape: [keys, H * D], values: v },
+  ];
+  if (bias) inputs.push({ shape: [H, Math.max(...T), Math.max(...S)], values: bias });
+  return {
+    inputs,
+    apply: ([q, k, v, bias = null]) =>
+      op(q!, k!, v!, {
+        ...{ heads: H, bias, causal, scale, dropout },
+        rows: { queries: T, keys: S },
+      }),
+    expected: { shape: [queries, H * D], values: packedAttention(q, k, v, c) },
+  };
 }

@@ -38,6 +38,24 @@ async function step(source: number, target: number): Promise<void> {
   await device.sync();
 }
 
+/** The same of packed rows. */
+async function packedStep(lengths: readonly (readonly [source: number, target: number])[]) {
+  const [S, T] = [0, 1].map((side) => Math.max(...lengths.map((pair) => pair[side]!)));
+  const row = (length: number, width: number, pad: number) =>
+    Array.from({ length: width }, (_, i) => (i < length ? 5 : pad));
+  const memory = new Scope();
+  memory.run(() => {
+    const packed = model.forwardPacked({
+      inputIds: lengths.map(([source]) => row(source, S!, 0)),
+      attentionMask: lengths.map(([source]) => row(source, S!, 0).map((id) => (id === 0 ? 0 : 1))),
+      labels: lengths.map(([, target]) => row(target, T!, -100)),
+    });
+    backward(packed!.loss);
+  });
+  memory.dispose();
+  await device.sync();
+}
+
 describe("training steps on webgpu", () => {
   it("leave memory, pipelines and the number of dispatches flat over 200 equal steps", async () => {
     const seen = new Set<string>();
@@ -62,6 +80,16 @@ describe("training steps on webgpu", () => {
       const { bytes, pooledBytes, peakBytes } = device.memory();
       expect(bytes + pooledBytes).toBeLessThan(1.5 * peakBytes);
     }
+    expect(device.pipelines).toBe(pipelines);
+  });
+
+  it("need no new pipelines for 25 packed batches of random lengths", async () => {
+    const random = uniform(4);
+    const length = (): number => 33 + Math.floor(random() * 31);
+    const rows = () => [length(), length(), length()].map((source) => [source, length()] as const);
+    for (let i = 0; i < 10; i++) await packedStep(rows());
+    const { pipelines } = device;
+    for (let i = 0; i < 25; i++) await packedStep(rows());
     expect(device.pipelines).toBe(pipelines);
   });
 });

@@ -13,15 +13,8 @@
 import type { FloatArray } from "../../tensor/dtype.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";
 import type { WasmCall, WasmPass, WasmPlan, WasmPlannedFunction } from "../../tensor/wasm.ts";
-import {
-  innerProduct,
-  maskRule,
-  placesIn,
-  rowsOf,
-  scoreRow,
-  type Row,
-  type ScoreInputs,
-} from "./forward.ts";
+import { innerProduct, maskRule, scoreRow, type ScoreInputs } from "./forward.ts";
+import { placesIn, rowsOf, type Row } from "./packedRows.ts";
 import { keyValuePasses, queryPasses, statsPasses } from "./backwardShaders.ts";
 import {
   attentionScratch,

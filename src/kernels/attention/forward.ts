@@ -27,7 +27,7 @@ import {
   MASKED,
   varyingParams,
 } from "./options.ts";
-import { offsetsTensor, rowSpans, type RowSpan } from "./packedRows.ts";
+import { offsetsTensor, placesIn, rowsOf, type Row } from "./packedRows.ts";
 import { planQueryTile, queriesOf, tileConstants, tilePass } from "./tileSizes.ts";
 import { boundOffsets } from "./tileRows.ts";
 import { tileScores, visibleKeys, type TileProducts } from "./tileSnippets.ts";
@@ -35,29 +35,12 @@ import { shadersByUnits, unitsOf } from "./units.ts";
 import { keepFactors } from "../pointwise/dropout.ts";
 import { defineKernel, launch } from "../kernel.ts";
 
-export interface Row {
-  readonly b: number;
-  readonly h: number;
-  readonly t: number;
-  readonly span: RowSpan;
-  /** Of the probabilities. */
-  readonly row: number;
-}
-
 export interface ScoreInputs {
   readonly q: FloatArray;
   readonly k: FloatArray;
   readonly bias: FloatArray | null;
   /** Whether key s is hidden from the row's query. */
   masked(row: Row, s: number): boolean;
-}
-
-/** Where head h of query t and of key s of a row's batch element begin. */
-export function placesIn({ span, h }: Row, { heads, headDim }: AttentionParams) {
-  return {
-    query: (t: number) => ((span.firstQuery + t) * heads + h) * headDim,
-    key: (s: number) => ((span.firstKey + s) * heads + h) * headDim,
-  };
 }
 
 /** Scores of one query against all keys of its row into `scores` [S]. */
@@ -238,20 +221,6 @@ const defineForward = (rounds: boolean) =>
 
 export const attentionForwardKernel = defineForward(false);
 const attentionForwardRoundingKernel = defineForward(true);
-
-/** Rows of the probabilities, one after another. @param offsets of packed rows, as packedRows.ts has them */
-export function* rowsOf(
-  p: Pick<AttentionParams, "batch" | "heads" | "queries" | "keys">,
-  offsets: FloatArray | null,
-): Generator<Row> {
-  for (const [b, span] of rowSpans(offsets && ((i) => offsets[i]!), p).entries()) {
-    for (let h = 0; h < p.heads; h++) {
-      for (let t = 0; t < span.queries; t++) {
-        yield { b, h, t, span, row: span.firstQuery * p.heads + h * span.queries + t };
-      }
-    }
-  }
-}
 
 /**
  * @param q [B, T, H*D]

@@ -1,7 +1,7 @@
 // Rows of different lengths one behind another, [tokens, H*D]: where each row's queries and keys lie, for the kernels of
 // attention. Rows of one length, [B, T, H*D], are the case that needs no offsets: row b begins at b T.
 
-import type { Dtype } from "../../tensor/dtype.ts";
+import type { Dtype, FloatArray } from "../../tensor/dtype.ts";
 import type { Device } from "../../tensor/device.ts";
 import { ArgumentError } from "../../tensor/errors.ts";
 import { tensor, type Tensor } from "../../tensor/tensor.ts";
@@ -82,20 +82,52 @@ export interface RowSpan {
   readonly keys: number;
 }
 
-/** The rows of a call, for plain bodies. @param offset element i of the offsets, or null for rows of one length */
-export function rowSpans(
-  offset: ((i: number) => number) | null,
-  {
-    batch,
-    queries,
-    keys,
-  }: { readonly batch: number; readonly queries: number; readonly keys: number },
-): RowSpan[] {
-  const span = (at: number) => [offset!(at), offset!(at + 1) - offset!(at)] as const;
-  return Array.from({ length: batch }, (_, b) => {
-    if (offset === null) return { firstQuery: b * queries, queries, firstKey: b * keys, keys };
-    const [firstQuery, ownQueries] = span(b);
-    const [firstKey, ownKeys] = span(batch + 1 + b);
-    return { firstQuery, queries: ownQueries, firstKey, keys: ownKeys };
-  });
+/** Of a call: rows, and the queries and keys of the longest. */
+interface Sizes {
+  readonly batch: number;
+  readonly queries: number;
+  readonly keys: number;
+}
+
+function spanOf(b: number, offsets: FloatArray | null, { batch, queries, keys }: Sizes): RowSpan {
+  if (offsets === null) return { firstQuery: b * queries, queries, firstKey: b * keys, keys };
+  const [firstQuery, endQuery] = [offsets[b]!, offsets[b + 1]!];
+  const [firstKey, endKey] = [offsets[batch + 1 + b]!, offsets[batch + 2 + b]!];
+  return { firstQuery, queries: endQuery - firstQuery, firstKey, keys: endKey - firstKey };
+}
+
+/** A query of a head: a row of the probabilities, for plain bodies. */
+export interface Row {
+  readonly b: number;
+  readonly h: number;
+  readonly t: number;
+  readonly span: RowSpan;
+  /** Of the probabilities. */
+  readonly row: number;
+}
+
+/** Rows of the probabilities, one after another. @param offsets of packed rows, null for rows of one length */
+export function* rowsOf(
+  p: Sizes & { readonly heads: number },
+  offsets: FloatArray | null,
+): Generator<Row> {
+  for (let b = 0; b < p.batch; b++) {
+    const span = spanOf(b, offsets, p);
+    for (let h = 0; h < p.heads; h++) {
+      for (let t = 0; t < span.queries; t++) {
+        yield { b, h, t, span, row: span.firstQuery * p.heads + h * span.queries + t };
+      }
+    }
+  }
+}
+
+/** Where head h of query t and of key s of a row's batch element begin. */
+export function placesIn(
+  { span, h }: Row,
+  { heads, headDim }: { readonly heads: number; readonly headDim: number },
+) {
+  return {
+    query: (t: number) => ((span.firstQuery + t) * heads + h) * headDim,
+    key: (s: number) => ((span.firstKey + s) * heads + h) * headDim,
+  };
 }
