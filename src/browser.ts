@@ -1,4 +1,5 @@
-// What pages import from "gradloom" (package.json, the condition "browser"): everything but what reads folders.
+// What pages import from "gradloom" (package.json, the condition "browser"): everything but what shares a machine with
+// other processes. Folders are those of the page's private file system (src/tensor/files).
 // Each type that a signature names is exported, too, so that a program can name what it gets
 // (test/meta/publicTypes.test.ts).
 
@@ -36,7 +37,15 @@ export type { Dropout } from "./kernels/pointwise/dropout.ts";
 export type { HalfDtype } from "./kernels/pointwise/roundTo.ts";
 export type { CrossEntropyOptions } from "./kernels/rows/crossEntropy.ts";
 
+export {
+  deleteCachedRepository,
+  listCachedRepositories,
+  type CacheChoice,
+  type CachedRepository,
+  type CachedRevision,
+} from "./hub/cachedRepositories.ts";
 export type { DownloadProgress, HubOptions } from "./hub/options.ts";
+export { pushFolderToHub } from "./hub/pushFolder.ts";
 export type { PushOptions, PushProgress, PushResult } from "./hub/push.ts";
 export type { JsonObject } from "./model/jsonFields.ts";
 export type { ModelSource } from "./model/modelFolder.ts";
@@ -82,7 +91,10 @@ export {
   type PreprocessOptions,
   type RowEncoding,
 } from "./data/preprocess.ts";
+export { previewDataset, type PreviewOptions, type SplitPreview } from "./data/previewDataset.ts";
+export { loadDataset, streamDataset, type LoadDatasetOptions } from "./data/loadDataset.ts";
 export { buildPrompt } from "./data/prompt.ts";
+export type { RowOptions } from "./data/rowChecks.ts";
 export { summarize, type SummarizeOptions } from "./data/summarize.ts";
 export { shuffle, tokenizedStream, type ShuffleOptions } from "./data/streams.ts";
 export type { OtherArguments, OtherName } from "./train/arguments/otherArguments.ts";

@@ -2,11 +2,7 @@
 
 export * from "./browser.ts";
 
-// These read folders, so pages do without.
-export { previewDataset, type PreviewOptions, type SplitPreview } from "./data/previewDataset.ts";
-export { loadDataset, streamDataset, type LoadDatasetOptions } from "./data/loadDataset.ts";
-export { pushFolderToHub } from "./hub/pushFolder.ts";
-export type { RowOptions } from "./data/rowChecks.ts";
+// Its cache is the user's folder, which all programs share.
 export { preprocessCached, type CacheOptions } from "./data/tokenCache.ts";
 
 // Processes that train together find each other through MPI, which pages have not.

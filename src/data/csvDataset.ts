@@ -1,10 +1,9 @@
 // CSV as pandas reads it by default: records (not lines), and a cell that holds only "", "NA", "null", ... is a missing
 // value. The one reader for whole files and for streams.
 
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { CsvError, parse as csvParser } from "csv-parse";
 import { DatasetError } from "../tensor/errors.ts";
+import { csvParser } from "./csvParser.ts";
+import type { Parser } from "csv-parse";
 import type { Row } from "./dataset.ts";
 import { cellOrMissing, PANDAS_LIKE, pandasCells, pandasColumnNames } from "./pandasCsv.ts";
 import { oneLine, type RowRules } from "./rowChecks.ts";
@@ -60,22 +59,52 @@ export async function* csvRows(
 
 /** Cells of every record, the header first, with the line that it ends on, from 1. */
 async function* csvRecords(text: AsyncIterable<string>, file: string, delimiter: string) {
-  const parser = csvParser({
+  const { CsvError, parse } = await csvParser();
+  const parser = parse({
     ...PANDAS_LIKE,
     ...{ delimiter, max_record_size: MAX_RECORD_BYTES, info: true, raw: true },
   });
-  // What goes wrong with the file ends the parser with that error, which iterating throws.
-  pipeline(Readable.from(text), parser).catch(() => undefined);
   try {
-    for await (const { record, info, raw } of parser as AsyncIterable<ParsedRecord>) {
+    for await (const { record, info, raw } of parsed(parser, text)) {
       const cells = pandasCells(record, raw);
       if (cells !== undefined) yield { cells, line: info.lines };
     }
   } catch (error) {
-    throw csvError(file, error);
-  } finally {
-    parser.destroy();
+    throw error instanceof CsvError ? csvError(file, error) : error;
   }
+}
+
+/** The records of one piece of text after the other. Pages' streams have neither `destroy` nor an iterator. */
+async function* parsed(
+  parser: Parser,
+  text: AsyncIterable<string>,
+): AsyncGenerator<ParsedRecord, void, undefined> {
+  let ready: ParsedRecord[] = [];
+  let failure: Error | undefined;
+  let wake = (): void => undefined;
+  parser.on("data", (record: ParsedRecord) => ready.push(record));
+  parser.on("error", (error) => {
+    failure = error;
+    wake();
+  });
+  parser.on("end", () => wake());
+  const taken = (give: (done: () => void) => void): Promise<void> =>
+    new Promise((resolve) => {
+      wake = resolve;
+      give(resolve);
+    });
+  const take = function* () {
+    const records = ready;
+    ready = [];
+    yield* records;
+    if (failure !== undefined) throw failure;
+  };
+  for await (const piece of text) {
+    await taken((done) => parser.write(piece, () => done()));
+    yield* take();
+  }
+  await taken(() => parser.end());
+  yield* take();
 }
 
 /** @param names of the columns in the order of the file */
@@ -100,8 +129,7 @@ function toRow(
   );
 }
 
-function csvError(file: string, error: unknown): unknown {
-  if (!(error instanceof CsvError)) return error;
+function csvError(file: string, error: Error): DatasetError {
   return new DatasetError(
     `${file}: a cell that begins with a double quote must end with one, got ${oneLine(error.message)}. ` +
       'Close it, and double the quotes inside: "he said ""hello""".',

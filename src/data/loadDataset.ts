@@ -1,7 +1,7 @@
 // Datasets from a folder or the Hub: whole in memory, or row by row.
 
 import { didYouMean } from "../fields/names.ts";
-import { join } from "node:path";
+import { join } from "../tensor/files/paths.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { ArgumentError, DatasetError } from "../tensor/errors.ts";
 import {
@@ -81,7 +81,7 @@ const OPTIONS: Readonly<Record<keyof LoadDatasetOptions, true>> = {
   ...{ datasetConfig: true, splits: true, maxRows: true, skipIncompleteRows: true },
   ...{ sourceColumn: true, targetColumn: true, template: true },
   ...{ revision: true, cacheDir: true, token: true, localFilesOnly: true },
-  ...{ onProgress: true, signal: true },
+  ...{ endpoint: true, onProgress: true, signal: true },
 };
 
 /** @throws {ArgumentError} for a source that is no name, and an option that is none */

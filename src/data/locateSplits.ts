@@ -1,8 +1,8 @@
 // Where the files of a dataset's splits lie: in a folder, or in the cache once they were fetched from the Hub.
 
-import type { Dirent } from "node:fs";
-import { readdir, readFile, realpath, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { files } from "../tensor/files/files.ts";
+import type { FolderEntry } from "../tensor/files/fileStore.ts";
+import { basename, dirname, join } from "../tensor/files/paths.ts";
 import { locate } from "../hub/locate.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { isRepositoryId } from "../hub/repository.ts";
@@ -37,14 +37,14 @@ export async function locateSplits(source: string, options: Options): Promise<Lo
     remote = await splitsOf(source, { names, text }, options);
     const { splits } = remote;
     if (!hasStandard(splits)) throw notInRepository(names, splits);
-    const files = SPLITS.flatMap((split) => splits.get(split) ?? []);
-    return { required: files.map(({ name }) => name), optional: CARD_FILES, dependsOnAll: true };
+    const wanted = SPLITS.flatMap((split) => splits.get(split) ?? []);
+    return { required: wanted.map(({ name }) => name), optional: CARD_FILES, dependsOnAll: true };
   };
   const isId = isRepositoryId(source);
   const folder = isId ? await locate({ type: "dataset", name: source }, choose, options) : source;
   if (remote !== undefined) return { folder, splits: remarked(source, remote) };
   const names = await listFiles(folder);
-  const text = (name: string): Promise<string> => readFile(join(folder, name), "utf8");
+  const text = (name: string): Promise<string> => files.readText(join(folder, name));
   const taken = isId
     ? ` The local folder ${source} was taken, not the Hub's repository of that name.`
     : "";
@@ -58,7 +58,7 @@ export async function locateSplits(source: string, options: Options): Promise<Lo
 
 /** A file named by itself is the split train, whatever its name. */
 async function singleFile(source: string): Promise<LocatedSplits | undefined> {
-  const status = await stat(source).catch(() => undefined);
+  const status = await files.stat(source).catch(() => undefined);
   if (!status?.isFile() || !isDataFile(source)) return undefined;
   const name = basename(source);
   const file = { name, format: formatOf(name), delimiter: delimiterOf(name), field: undefined };
@@ -90,12 +90,12 @@ function hasStandard(splits: SplitFiles): boolean {
 
 function got(names: readonly string[], splits: SplitFiles): string {
   if (splits.size > 0) return `the splits ${[...splits.keys()].join(", ")}`;
-  const files = names.filter(isDataFile);
-  return shortList(files.length > 0 ? files : names) || "no csv file";
+  const rows = names.filter(isDataFile);
+  return shortList(rows.length > 0 ? rows : names) || "no csv file";
 }
 
 function notInRepository(names: readonly string[], splits: SplitFiles): HubError {
-  const files = splits.size > 0 ? got(names, splits) : shortList(names) || "no file";
+  const there = splits.size > 0 ? got(names, splits) : shortList(names) || "no file";
   const script = names.find((name) => /^[^/]+\.py$/.test(name));
   const cure =
     script === undefined
@@ -103,7 +103,7 @@ function notInRepository(names: readonly string[], splits: SplitFiles): HubError
       : `${script} builds this dataset, and scripts are not run: take the revision ${CONVERTED} (--dataset-revision), where the Hub keeps converted files.`;
   return new HubError(
     "missing",
-    `the repository must hold train, validation or test files as .csv, .jsonl or .parquet, got ${files}. ${cure}`,
+    `the repository must hold train, validation or test files as .csv, .jsonl or .parquet, got ${there}. ${cure}`,
   );
 }
 
@@ -114,7 +114,7 @@ function shortList(names: readonly string[]): string {
 
 async function listFiles(dir: string): Promise<string[]> {
   try {
-    return (await filesBelow(dir, [await realpath(dir)])).sort();
+    return (await filesBelow(dir, [await files.realpath(dir)])).sort();
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     const actual =
@@ -130,12 +130,12 @@ async function listFiles(dir: string): Promise<string[]> {
 /** Names of files with slashes, at any depth. @param above real paths of the folders around it: links may lead back */
 async function filesBelow(dir: string, above: readonly string[]): Promise<string[]> {
   const names: string[] = [];
-  for (const entry of await readdir(dir, { withFileTypes: true })) {
+  for (const entry of await files.entries(dir)) {
     const place = join(dir, entry.name);
     const kind = await kindOf(place, entry);
     if (kind === "file") names.push(entry.name);
     if (kind !== "folder" || entry.name === ".git") continue;
-    const real = await realpath(place);
+    const real = await files.realpath(place);
     if (above.includes(real)) continue;
     for (const name of await filesBelow(place, [...above, real]))
       names.push(`${entry.name}/${name}`);
@@ -143,8 +143,8 @@ async function filesBelow(dir: string, above: readonly string[]): Promise<string
   return names;
 }
 
-async function kindOf(path: string, entry: Dirent): Promise<"file" | "folder" | undefined> {
+async function kindOf(path: string, entry: FolderEntry): Promise<"file" | "folder" | undefined> {
   // A link may lead nowhere.
-  const target = entry.isSymbolicLink() ? await stat(path).catch(() => undefined) : entry;
+  const target = entry.isSymbolicLink() ? await files.stat(path).catch(() => undefined) : entry;
   return target?.isDirectory() ? "folder" : target?.isFile() ? "file" : undefined;
 }

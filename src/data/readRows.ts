@@ -1,12 +1,13 @@
 // The rows of one file of a split, whatever it is written and packed in.
 
-import { join } from "node:path";
+import { join } from "../tensor/files/paths.ts";
 import { DatasetError } from "../tensor/errors.ts";
 import { csvRows } from "./csvDataset.ts";
 import type { Row } from "./dataset.ts";
 import { arrowRows } from "./files/arrow.ts";
 import { delimiterOf, formatOf, isReadable, type Format } from "./files/dataFormat.ts";
-import { packingOf, unpacked, type Bytes } from "./files/packing.ts";
+import type { Bytes } from "./files/packedStreams.ts";
+import { packingOf, unpacked } from "./files/packing.ts";
 import { zipMembers } from "./files/zipMembers.ts";
 import { jsonRows } from "./jsonLines.ts";
 import { parquetRows } from "./parquet/parquet.ts";

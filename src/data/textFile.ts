@@ -1,7 +1,7 @@
 // Text files piece by piece.
 
-import { createReadStream } from "node:fs";
 import { DatasetError } from "../tensor/errors.ts";
+import { files } from "../tensor/files/files.ts";
 
 /**
  * The text of a file in pieces of 64 KiB; a byte order mark is left out.
@@ -10,7 +10,7 @@ import { DatasetError } from "../tensor/errors.ts";
  */
 export async function* textPieces(
   file: string,
-  bytes: AsyncIterable<Uint8Array> = createReadStream(file),
+  bytes: AsyncIterable<Uint8Array> = files.stream(file),
 ): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   try {
@@ -46,8 +46,9 @@ export async function* linesOf(
 
 export function readError(file: string, error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException).code;
-  if (error instanceof DatasetError || code === undefined) return error;
-  if (code === "ERR_ENCODING_INVALID_ENCODED_DATA") {
+  if (error instanceof DatasetError || (code === undefined && !(error instanceof TypeError)))
+    return error;
+  if (code === "ERR_ENCODING_INVALID_ENCODED_DATA" || error instanceof TypeError) {
     return new DatasetError(
       `${file}: must be UTF-8 text, got other bytes. Convert it, for example with iconv -t UTF-8.`,
       { cause: error },

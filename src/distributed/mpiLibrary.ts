@@ -90,7 +90,9 @@ export async function loadMpi(
   launch: Launch | null,
   wanted: string | undefined,
 ): Promise<{ library: Library; abi: Abi }> {
-  const { default: koffi } = await import("koffi").catch((error: unknown) => {
+  const { default: koffi } = await import(
+    /* webpackIgnore: true */ /* turbopackIgnore: true */ "koffi"
+  ).catch((error: unknown) => {
     throw new DistributedError(
       "mpi: needs the package koffi, which calls MPI's library, and it cannot be loaded. Run `npm install koffi`.",
       { cause: error },

@@ -2,6 +2,7 @@
 // may answer in its place, with anything.
 
 import { HubError } from "../tensor/errors.ts";
+import { joinBytes } from "../tensor/joinBytes.ts";
 import { parseJson } from "../tensor/json.ts";
 import { subject, unreachableError, type Request } from "./statusError.ts";
 
@@ -94,7 +95,7 @@ export class Answers {
     } finally {
       await reader?.cancel().catch(() => undefined);
     }
-    return new Uint8Array(Buffer.concat(pieces));
+    return joinBytes(pieces);
   }
 
   #error(got: string, cause?: unknown): HubError {

@@ -1,13 +1,13 @@
 // One blob into the cache: continued where an earlier attempt ended, checked against the repository's hash, and
 // visible under its name only when it is whole.
 
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { mkdir, open, rename, rm, stat, utimes, type FileHandle } from "node:fs/promises";
-import { dirname } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { HubError } from "../tensor/errors.ts";
+import { files } from "../tensor/files/files.ts";
+import type { OpenFile } from "../tensor/files/fileStore.ts";
+import { dirname } from "../tensor/files/paths.ts";
 import type { HubClient, RemoteFile } from "./client.ts";
+import { createHash } from "./hashes.ts";
+import { pause } from "./pause.ts";
 import { PROGRESS } from "./watch.ts";
 
 /** Attempts in a row that may bring no progress. */
@@ -40,7 +40,7 @@ export interface BlobDownload {
 export async function downloadBlob(download: BlobDownload): Promise<boolean> {
   const { path, file, signal } = download;
   const partial = `${path}.incomplete`;
-  await mkdir(dirname(path), { recursive: true });
+  await files.makeFolder(dirname(path));
   let isNew = false;
   while (!(await download.isHere())) {
     signal?.throwIfAborted();
@@ -53,13 +53,14 @@ export async function downloadBlob(download: BlobDownload): Promise<boolean> {
       await handle.sync();
       await verify(partial, begin > 0, download);
     } catch (error) {
-      await abandon(partial);
+      // So that the next download need not wait to see that it does not grow.
+      await files.leave(partial).catch(ignoreMissing);
       if (error instanceof StartAgain) continue;
       throw error;
     } finally {
       await handle.close();
     }
-    await rename(partial, path).catch(ignoreMissing);
+    await files.rename(partial, path).catch(ignoreMissing);
   }
   download.onBytes(file.size);
   return isNew;
@@ -69,23 +70,21 @@ export async function downloadBlob(download: BlobDownload): Promise<boolean> {
 class StartAgain extends Error {}
 
 /** The partial file to write to; undefined when another process has it and has just ended or left. */
-async function openPartial(
-  partial: string,
-  download: BlobDownload,
-): Promise<FileHandle | undefined> {
+async function openPartial(partial: string, download: BlobDownload): Promise<OpenFile | undefined> {
   try {
-    return await open(partial, "wx+");
+    return await files.open(partial, "wx+");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
   if (!(await isAbandoned(partial, download))) return undefined;
   try {
-    const handle = await open(partial, "r+");
+    const handle = await files.open(partial, "r+");
     if ((await handle.stat()).size <= download.file.size) return handle;
     await handle.close();
-    await rm(partial, { force: true });
+    await files.remove(partial);
     return undefined;
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EBUSY") return undefined; // another was faster
     ignoreMissing(error);
     return undefined;
   }
@@ -100,24 +99,20 @@ async function isAbandoned(
   let since = performance.now();
   for (;;) {
     if (await isHere()) return false;
-    const now = await stat(partial).catch(ignoreMissing);
+    const now = await files.stat(partial).catch(ignoreMissing);
     if (now === undefined) return false;
-    if (now.mtimeMs === 0) return true; // left behind on purpose: see `abandon`
-    if (now.size !== last) since = performance.now();
+    const isWritten = await files.isBeingWritten(partial).catch(ignoreMissing);
+    if (isWritten === false) return true;
+    if (isWritten || now.size !== last) since = performance.now();
     else if (performance.now() - since > ABANDONED_AFTER) return true;
     last = now.size;
     onBytes(now.size);
-    await sleep(POLL_INTERVAL, undefined, signal ? { signal } : {});
+    await pause(POLL_INTERVAL, signal);
   }
 }
 
-/** Marks a partial file as free, so that the next download need not wait to see that it does not grow. */
-async function abandon(partial: string): Promise<void> {
-  await utimes(partial, 0, 0).catch(ignoreMissing);
-}
-
 /** Fetches the bytes from `begin` on, again and again while that brings some. */
-async function fill(handle: FileHandle, begin: number, download: BlobDownload): Promise<void> {
+async function fill(handle: OpenFile, begin: number, download: BlobDownload): Promise<void> {
   const { client, commit, file, path, signal, onBytes } = download;
   let done = begin;
   for (let failures = 0; done < file.size;) {
@@ -142,14 +137,14 @@ async function fill(handle: FileHandle, begin: number, download: BlobDownload): 
       }
       failures = done - before >= PROGRESS ? 0 : failures + 1;
       if (failures >= ATTEMPTS) throw cutError(download, done, error);
-      await sleep(FIRST_PAUSE * 2 ** failures, undefined, signal ? { signal } : {});
+      await pause(FIRST_PAUSE * 2 ** failures, signal);
     }
   }
 }
 
 /** Nothing of what came can be used. */
 async function refuse(path: string, error: HubError): Promise<never> {
-  await rm(`${path}.incomplete`, { force: true });
+  await files.remove(`${path}.incomplete`);
   throw error;
 }
 
@@ -160,12 +155,12 @@ async function verify(
   download: BlobDownload,
 ): Promise<void> {
   const { file, client, path } = download;
-  const hash = createHash(file.isLarge ? "sha256" : "sha1");
-  if (!file.isLarge) hash.update(`blob ${file.size}\0`); // git's hash of a file
-  for await (const chunk of createReadStream(partial)) hash.update(chunk as Buffer);
-  const found = hash.digest("hex");
+  const hash = await createHash(file.isLarge ? "sha256" : "sha1");
+  if (!file.isLarge) hash.update(new TextEncoder().encode(`blob ${file.size}\0`)); // git's hash of a file
+  for await (const chunk of files.stream(partial)) hash.update(chunk);
+  const found = hash.digest();
   if (found === file.etag) return;
-  await rm(partial, { force: true });
+  await files.remove(partial);
   if (wasContinued) throw new StartAgain();
   await refuse(
     path,

@@ -5,19 +5,10 @@
 //   models--org--name/.no_exist/<commit>/...  files that a commit was asked for and does not have
 // (https://huggingface.co/docs/huggingface_hub/guides/manage-cache).
 
-import {
-  copyFile,
-  mkdir,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  symlink,
-  writeFile,
-} from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { files } from "../tensor/files/files.ts";
+import { dirname, join, relative } from "../tensor/files/paths.ts";
 import { HubError } from "../tensor/errors.ts";
+import { isNode } from "../tensor/runtime.ts";
 import { isCommitHash, isSafePath, type Repository } from "./repository.ts";
 
 /** Codes with which file systems refuse symbolic links. */
@@ -53,7 +44,7 @@ export class RepositoryCache {
     if (isCommitHash(revision)) return revision;
     if (!isSafePath(revision)) return undefined;
     try {
-      const commit = (await readFile(join(this.folder, "refs", revision), "utf8")).trim();
+      const commit = (await files.readText(join(this.folder, "refs", revision))).trim();
       return isCommitHash(commit) ? commit : undefined;
     } catch {
       return undefined;
@@ -68,14 +59,7 @@ export class RepositoryCache {
   /** Names of the files of a commit that are here, with slashes, sorted. */
   async files(commit: string): Promise<string[]> {
     try {
-      const found = await readdir(this.snapshot(commit), { recursive: true, withFileTypes: true });
-      const paths: string[] = [];
-      for (const entry of found) {
-        const path = join(entry.parentPath, entry.name);
-        if (!(await isFile(path))) continue; // a link may point to a blob that was deleted
-        paths.push(relative(this.snapshot(commit), path).replaceAll("\\", "/"));
-      }
-      return paths.sort();
+      return (await filesBelow(this.snapshot(commit))).sort();
     } catch {
       return [];
     }
@@ -84,7 +68,7 @@ export class RepositoryCache {
   /** Whether a file of a commit is here, whole. */
   async has(commit: string, path: string, size: number): Promise<boolean> {
     const place = join(this.snapshot(commit), path);
-    return (await isFile(place)) && (await stat(place)).size === size;
+    return (await isFile(place)) && (await files.stat(place)).size === size;
   }
 
   /** Whether it is known that a commit does not have this file. */
@@ -95,8 +79,8 @@ export class RepositoryCache {
   async rememberAbsent(commit: string, path: string): Promise<void> {
     if (await this.knowsAbsent(commit, path)) return;
     const marker = join(this.folder, ".no_exist", commit, path);
-    await mkdir(dirname(marker), { recursive: true });
-    await writeFile(marker, "");
+    await files.makeFolder(dirname(marker));
+    await files.writeFile(marker, "");
   }
 
   /**
@@ -106,34 +90,46 @@ export class RepositoryCache {
   async publish(etag: string, commit: string, path: string, isNew: boolean): Promise<void> {
     const blob = this.blob(etag);
     const place = join(this.snapshot(commit), path);
-    await mkdir(dirname(place), { recursive: true });
+    await files.makeFolder(dirname(place));
     const temporary = `${place}.${crypto.randomUUID().slice(0, 8)}.incomplete`;
     try {
       if (this.#usesSymlinks && (await trySymlink(relative(dirname(place), blob), temporary))) {
-        await rename(temporary, place);
+        await files.rename(temporary, place);
       } else if (isNew) {
-        await rename(blob, place);
+        await files.rename(blob, place);
       } else {
-        await copyFile(blob, temporary);
-        await rename(temporary, place);
+        await files.copyFile(blob, temporary);
+        await files.rename(temporary, place);
       }
     } catch (error) {
-      await rm(temporary, { force: true });
+      await files.remove(temporary);
       throw error;
     }
   }
 
   async #writeWhole(path: string, text: string): Promise<void> {
-    await mkdir(dirname(path), { recursive: true });
+    await files.makeFolder(dirname(path));
     const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.incomplete`;
-    await writeFile(temporary, text);
-    await rename(temporary, path);
+    await files.writeFile(temporary, text);
+    await files.rename(temporary, path);
   }
+}
+
+/** Names of the files in a folder and below it, with slashes. A link to a file that was deleted is none. */
+export async function filesBelow(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  for (const entry of await files.entries(folder)) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      names.push(...(await filesBelow(path)).map((name) => `${entry.name}/${name}`));
+    } else if (await isFile(path)) names.push(entry.name);
+  }
+  return names;
 }
 
 export async function isFile(path: string): Promise<boolean> {
   try {
-    return (await stat(path)).isFile();
+    return (await files.stat(path)).isFile();
   } catch {
     return false;
   }
@@ -141,7 +137,7 @@ export async function isFile(path: string): Promise<boolean> {
 
 async function trySymlink(target: string, path: string): Promise<boolean> {
   try {
-    await symlink(target, path);
+    await files.symlink(target, path);
     return true;
   } catch (error) {
     if (NO_LINKS.has((error as NodeJS.ErrnoException).code ?? "")) return false;
@@ -155,7 +151,9 @@ export function diskError(folder: string, error: unknown): unknown {
   if (error instanceof HubError || code === undefined || typeof code !== "string") return error;
   const cure =
     code === "ENOSPC"
-      ? "Free some space, or set HF_HUB_CACHE to a folder on another disk."
+      ? isNode
+        ? "Free some space, or set HF_HUB_CACHE to a folder on another disk."
+        : "The browser gives this site no more space: delete models that are no longer needed (deleteCachedRepository)."
       : "Change its permissions, or set HF_HUB_CACHE to a folder that you may write to.";
   return new HubError(
     "disk",

@@ -3,6 +3,7 @@
 import { HubError } from "../tensor/errors.ts";
 import { Answers } from "./apiAnswer.ts";
 import { findToken, type HubEnvironment } from "./environment.ts";
+import { hubLibrary } from "./hubLibrary.ts";
 import type { HubOptions } from "./options.ts";
 import { isCommitHash, isSafePath, type Repository } from "./repository.ts";
 import { statusError, unreachableError, type Request } from "./statusError.ts";
@@ -59,7 +60,7 @@ export class HubClient {
   /** The commit that the revision names now. */
   async commit(): Promise<string> {
     if (isCommitHash(this.#revision)) return this.#revision;
-    const { datasetInfo, modelInfo } = await import("@huggingface/hub");
+    const { datasetInfo, modelInfo } = await hubLibrary();
     const { name, type } = this.repository;
     const { answers, ...ask } = this.#ask(false);
     const question = { ...ask, name, revision: this.#revision };
@@ -74,7 +75,7 @@ export class HubClient {
 
   /** Every file of a commit. */
   async files(commit: string): Promise<RemoteFile[]> {
-    const { listFiles } = await import("@huggingface/hub");
+    const { listFiles } = await hubLibrary();
     const { answers, ...ask } = this.#ask(true);
     const question = { ...ask, repo: this.repository, revision: commit, recursive: true };
     return answers.take(async () => {
@@ -93,7 +94,7 @@ export class HubClient {
     commit: string,
     begin: number,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const { downloadFile } = await import("@huggingface/hub");
+    const { downloadFile } = await hubLibrary();
     const watch = new Watch(this.#downloadTimeout, this.#signal);
     const request = this.#request(path);
     let failure: unknown;

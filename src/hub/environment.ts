@@ -1,8 +1,9 @@
-// The environment variables that huggingface_hub reads, with its meanings and defaults (its constants.py).
+// The environment variables that huggingface_hub reads, with its meanings and defaults (its constants.py); in pages, which have none, the defaults.
 
-import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
-import { join } from "node:path";
+import { files } from "../tensor/files/files.ts";
+import { join } from "../tensor/files/paths.ts";
+import { homeFolder } from "../tensor/host.ts";
+import { isNode } from "../tensor/runtime.ts";
 
 export interface HubEnvironment {
   /** Without a slash at the end. */
@@ -20,7 +21,7 @@ export interface HubEnvironment {
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-export function hubEnvironment(variables: Variables = process.env): HubEnvironment {
+export function hubEnvironment(variables: Variables = isNode ? process.env : {}): HubEnvironment {
   const home = path(variables, variables["HF_HOME"]) ?? defaultHome(variables);
   const cache = variables["HF_HUB_CACHE"] ?? variables["HUGGINGFACE_HUB_CACHE"];
   const hidesToken = isTrue(variables["HF_HUB_DISABLE_IMPLICIT_TOKEN"]);
@@ -42,9 +43,10 @@ export function hubEnvironment(variables: Variables = process.env): HubEnvironme
 
 /** The token of the environment, else the one that `hf auth login` left in a file. */
 export async function findToken(environment: HubEnvironment): Promise<string | undefined> {
-  if (environment.token !== undefined || environment.tokenPath === "") return environment.token;
+  if (!isNode || environment.token !== undefined || environment.tokenPath === "")
+    return environment.token;
   try {
-    return cleanToken(await readFile(environment.tokenPath, "utf8"));
+    return cleanToken(await files.readText(environment.tokenPath));
   } catch {
     return undefined; // not logged in
   }
@@ -55,13 +57,13 @@ function cleanToken(text: string | undefined): string | undefined {
 }
 
 function defaultHome(variables: Variables): string {
-  return join(variables["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "huggingface");
+  return join(variables["XDG_CACHE_HOME"] || join(homeFolder(), ".cache"), "huggingface");
 }
 
 /** `~` and `$NAME` mean in a path what they mean to Python's expanduser and expandvars. */
 function path(variables: Variables, text: string | undefined): string | undefined {
   return text
-    ?.replace(/^~(?=\/|$)/, () => homedir())
+    ?.replace(/^~(?=\/|$)/, () => homeFolder())
     .replace(/\$(?:\{(\w+)\}|(\w+))/g, (all, a?: string, b?: string) => variables[a ?? b!] ?? all);
 }
 

@@ -1,6 +1,8 @@
-// What hubLibrary.ts gives, for pages: the same calls on fetch, Blob and crypto.subtle. Requests and answers are those that
+// What hubLibraryOfNode.ts gives, for pages: the same calls on fetch, Blob and crypto.subtle. Requests and answers are those that
 // @huggingface/hub makes and expects (its lib/commit.ts, create-repo.ts, create-branch.ts, who-am-i.ts). Files are hashed in
 // memory, one at a time.
+
+export { datasetInfo, downloadFile, listFiles, modelInfo } from "./hubReadsOfPages.ts";
 
 /** What every call takes. */
 interface Ask {

@@ -1,7 +1,7 @@
 // A text that may name a folder or a repository.
 
-import { stat } from "node:fs/promises";
 import { GradloomError, HubError } from "../tensor/errors.ts";
+import { files } from "../tensor/files/files.ts";
 import type { HubOptions } from "./options.ts";
 import type { Repository } from "./repository.ts";
 import { downloadSnapshot, type Choose } from "./snapshot.ts";
@@ -32,7 +32,7 @@ export async function locate(
 
 async function exists(path: string): Promise<boolean> {
   try {
-    await stat(path);
+    await files.stat(path);
     return true;
   } catch {
     return false;

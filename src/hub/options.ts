@@ -12,9 +12,14 @@ export interface DownloadProgress {
 export interface HubOptions {
   /** Branch, tag or commit hash; default "main". */
   readonly revision?: string | undefined;
-  /** Folder of the cache; default HF_HUB_CACHE, then HF_HOME/hub, then ~/.cache/huggingface/hub. */
+  /** Address of the Hub; default HF_ENDPOINT, then https://huggingface.co. */
+  readonly endpoint?: string | undefined;
+  /**
+   * Folder of the cache; default HF_HUB_CACHE, then HF_HOME/hub, then ~/.cache/huggingface/hub. In pages a folder of their
+   * private file system, default /.cache/huggingface/hub.
+   */
   readonly cacheDir?: string | undefined;
-  /** Access token; default HF_TOKEN, then the file HF_TOKEN_PATH or HF_HOME/token. false sends none. */
+  /** Access token; default HF_TOKEN, then the file HF_TOKEN_PATH or HF_HOME/token; in pages none. false sends none. */
   readonly token?: string | false | undefined;
   /** Takes what the cache has and asks nobody; default whether HF_HUB_OFFLINE is set. */
   readonly localFilesOnly?: boolean | undefined;

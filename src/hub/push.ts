@@ -2,7 +2,8 @@
 // to the storage that the Hub names, piece by piece. In Node and in pages.
 
 import { ArgumentError, HubError } from "../tensor/errors.ts";
-import { isNode } from "../tensor/runtime.ts";
+import { findToken, hubEnvironment } from "./environment.ts";
+import { hubLibrary } from "./hubLibrary.ts";
 import { pushStatusError, pushUnreachableError, type PushTarget } from "./pushErrors.ts";
 import { isRepositoryId, isSafePath } from "./repository.ts";
 
@@ -47,7 +48,6 @@ export interface PushResult {
 /** A file of the disk (a file: URL), or its bytes. */
 export type PushContent = URL | Blob;
 
-const DEFAULT_ENDPOINT = "https://huggingface.co";
 /** Tries of a request that may be made again, and milliseconds before the second; each further wait is twice as long. */
 const TRIES = 5;
 const FIRST_WAIT = 250;
@@ -72,7 +72,7 @@ export async function createRepository(id: string, options: PushOptions = {}): P
     );
   }
   const access = await accessOf(options);
-  const hub = await import("./hubLibrary.ts");
+  const hub = await hubLibrary();
   const name = id.includes("/") ? id : `${await userName(access, id, options)}/${id}`;
   const target = { endpoint: access.endpoint, name, branch: "main" };
   // 409: it is there. 403: perhaps so, and the token may write to it but make none.
@@ -116,7 +116,7 @@ export async function pushFiles(
   if (files.size === 0) throw new ArgumentError("pushToHub: needs at least one file, got none");
   const access = await accessOf(options);
   const target = { endpoint: access.endpoint, name, branch };
-  const hub = await import("./hubLibrary.ts");
+  const hub = await hubLibrary();
   const ask = { hubUrl: access.endpoint, fetch: hubFetch(access, target, options) };
   const repo = { type: "model", name } as const;
   if (branch !== "main" && !branch.startsWith("refs/pr/")) {
@@ -162,16 +162,15 @@ async function committed(
 }
 
 async function accessOf({ token, endpoint }: PushOptions): Promise<HubAccess> {
-  const { hubEnvironment, findToken } = isNode ? await import("./environment.ts") : noEnvironment;
   const environment = hubEnvironment();
-  if (environment?.isOffline) {
+  if (environment.isOffline) {
     throw new HubError(
       "unreachable",
       "pushToHub: needs the Hub, got HF_HUB_OFFLINE. Unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE.",
     );
   }
-  const place = (endpoint ?? environment?.endpoint ?? DEFAULT_ENDPOINT).replace(/\/+$/, "");
-  const found = token ?? (environment ? await findToken(environment) : undefined);
+  const place = (endpoint ?? environment.endpoint).replace(/\/+$/, "");
+  const found = token ?? (await findToken(environment));
   if (found !== undefined && found !== "") return { endpoint: place, token: found };
   throw new HubError(
     "refused",
@@ -179,13 +178,8 @@ async function accessOf({ token, endpoint }: PushOptions): Promise<HubAccess> {
   );
 }
 
-const noEnvironment = {
-  hubEnvironment: () => undefined,
-  findToken: () => Promise.resolve(undefined),
-};
-
 async function userName(access: HubAccess, id: string, options: PushOptions): Promise<string> {
-  const { whoAmI } = await import("./hubLibrary.ts");
+  const { whoAmI } = await hubLibrary();
   const fetch = hubFetch(access, { endpoint: access.endpoint, name: id, branch: "main" }, options);
   const { name } = await whoAmI({ hubUrl: access.endpoint, fetch, accessToken: "hf_" });
   return name;

@@ -1,10 +1,15 @@
-// A folder to the Hub. Node only.
+// A folder to the Hub.
 
-import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { files } from "../tensor/files/files.ts";
+import { join } from "../tensor/files/paths.ts";
 import { ArgumentError } from "../tensor/errors.ts";
-import { createRepository, pushFiles, type PushOptions, type PushResult } from "./push.ts";
+import {
+  createRepository,
+  pushFiles,
+  type PushContent,
+  type PushOptions,
+  type PushResult,
+} from "./push.ts";
 
 /** What is not pushed: hidden names (but .gitattributes), names that begin with "_", checkpoints, half-written files. */
 const LEFT_OUT = /^(\.(?!gitattributes$).*|_.*|checkpoint-\d+|.*\.[0-9a-f]{8}\.tmp)$/;
@@ -21,21 +26,22 @@ export async function pushFolderToHub(
   repository: string,
   options: PushOptions = {},
 ): Promise<PushResult> {
-  const files = await folderFiles(folder);
+  const found = await folderFiles(folder);
   const name = await createRepository(repository, options);
-  return pushFiles(name, files, options);
+  return pushFiles(name, found, options);
 }
 
 /** Files below a folder that a push takes, by path with slashes. @throws {ArgumentError} when there is none */
-export async function folderFiles(folder: string): Promise<Map<string, URL>> {
-  const files = new Map<string, URL>();
+export async function folderFiles(folder: string): Promise<Map<string, PushContent>> {
+  const found = new Map<string, PushContent>();
   const walk = async (below: string): Promise<void> => {
-    const entries = await readdir(join(folder, below), { withFileTypes: true });
+    const entries = await files.entries(join(folder, below));
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       if (LEFT_OUT.test(entry.name)) continue;
       const path = below === "" ? entry.name : `${below}/${entry.name}`;
       if (entry.isDirectory()) await walk(path);
-      else if (await isFile(join(folder, path))) files.set(path, pathToFileURL(join(folder, path)));
+      else if (await isFile(join(folder, path)))
+        found.set(path, await files.content(join(folder, path)));
     }
   };
   await walk("").catch((error: unknown) => {
@@ -48,13 +54,13 @@ export async function folderFiles(folder: string): Promise<Map<string, URL>> {
       },
     );
   });
-  if (files.size > 0) return files;
+  if (found.size > 0) return found;
   throw new ArgumentError(`pushToHub: ${folder} must hold a file to push, got none`);
 }
 
 /** Links to files count, as the cache has them. @throws {ArgumentError} for links to folders, or to nothing */
 async function isFile(path: string): Promise<boolean> {
-  const found = await stat(path).catch(() => null);
+  const found = await files.stat(path).catch(() => null);
   if (found?.isFile()) return true;
   if (found !== null && !found.isDirectory()) return false; // a pipe, a socket
   throw new ArgumentError(

@@ -1,14 +1,14 @@
 // The wanted files of a repository at one commit, as a folder: from the cache where it has them, else from the Hub.
 
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { files } from "../tensor/files/files.ts";
+import { join } from "../tensor/files/paths.ts";
 import { HubError } from "../tensor/errors.ts";
 import { parseJson } from "../tensor/json.ts";
 import { warn } from "../tensor/warnings.ts";
 import { downloadBlob } from "./blobDownload.ts";
 import { diskError, isFile, RepositoryCache } from "./cache.ts";
 import { HubClient, type RemoteFile } from "./client.ts";
-import { hubEnvironment } from "./environment.ts";
+import { hubEnvironment, type HubEnvironment } from "./environment.ts";
 import type { HubOptions } from "./options.ts";
 import { isCommitHash, isSafePath, type Repository } from "./repository.ts";
 
@@ -50,7 +50,7 @@ export async function downloadSnapshot(
   choose: Choose,
   options: HubOptions = {},
 ): Promise<Snapshot> {
-  const environment = hubEnvironment();
+  const environment = environmentOf(options);
   const { revision = "main", cacheDir = environment.cacheDir } = options;
   if (!isSafePath(revision)) {
     throw new HubError(
@@ -80,6 +80,14 @@ export async function downloadSnapshot(
     warn(`${error.message} Using what the cache has: ${cached.folder}`);
     return cached;
   }
+}
+
+/** What the variables say, unless the caller does. */
+function environmentOf({ endpoint }: HubOptions): HubEnvironment {
+  const environment = hubEnvironment();
+  return endpoint === undefined
+    ? environment
+    : { ...environment, endpoint: endpoint.replace(/\/+$/, "") };
 }
 
 /** Whether the cache has every wanted file of a commit, or knows that the commit does not. */
@@ -160,7 +168,7 @@ function localFiles(
   return {
     names,
     json: (name) => readJson(place(name)),
-    text: (name) => readFile(place(name), "utf8"),
+    text: (name) => files.readText(place(name)),
   };
 }
 
@@ -178,12 +186,12 @@ class RemoteSnapshot {
   }
 
   async fetch(revision: string, choose: Choose): Promise<Snapshot> {
-    const files = await this.#client.files(this.#commit);
-    const byName = new Map(files.map((file) => [file.path, file]));
+    const listed = await this.#client.files(this.#commit);
+    const byName = new Map(listed.map((file) => [file.path, file]));
     const { required, optional = [] } = await choose({
       names: [...byName.keys()],
       json: async (name) => readJson(await this.#fetched(byName, name)),
-      text: async (name) => readFile(await this.#fetched(byName, name), "utf8"),
+      text: async (name) => files.readText(await this.#fetched(byName, name)),
     });
     const wanted = new Set(required.map((name) => this.#find(byName, name)));
     for (const name of optional) {
@@ -244,7 +252,7 @@ class RemoteSnapshot {
 
 async function readJson(path: string): Promise<Record<string, unknown>> {
   try {
-    const value = parseJson(await readFile(path, "utf8"));
+    const value = parseJson(await files.readText(path));
     if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;

@@ -7,6 +7,7 @@ import type { Device } from "../tensor/device.ts";
 import { DeviceError } from "../tensor/errors.ts";
 import { MOST_BYTES, takeMemory } from "../tensor/memoryPool.ts";
 import { isNode } from "../tensor/runtime.ts";
+import { nodeModule } from "../tensor/nodeModule.ts";
 import type { AdapterOptions } from "../tensor/webgpu/adapter.ts";
 import { openHardwareWebGpu, openWebGpu } from "../tensor/webgpu/open.ts";
 import { loadTiles } from "./matmul/tileCache.ts";
@@ -135,7 +136,7 @@ function checkNames(kind: DeviceKind, options: DeviceOptions, names: readonly st
 /** All cores, or 1 where workers cannot share the memory. */
 async function defaultThreads(): Promise<number> {
   if (isNode) {
-    const { availableParallelism } = await import("node:os");
+    const { availableParallelism } = nodeModule("node:os");
     return Math.min(availableParallelism(), MAX_THREADS);
   }
   return sharesMemory() ? Math.min(navigator.hardwareConcurrency, MAX_THREADS) : 1;
@@ -155,7 +156,7 @@ const SHARE_OF_TENSORS = 0.85;
 /** Bytes for tensors unless somebody says; Infinity where nobody knows how many there are. */
 async function memoryForTensors(): Promise<number> {
   if (!isNode) return Infinity;
-  const { totalmem } = await import("node:os");
+  const { totalmem } = nodeModule("node:os");
   // 0 or an absurdly large number where there is no constraint.
   const constrained = process.constrainedMemory();
   const all = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();

@@ -1,11 +1,12 @@
-// The files of a model: a folder on disk, or files by name where there is no disk (browsers).
+// The files of a model: a folder on disk, or files by name.
 
 import { isRepositoryId } from "../hub/repository.ts";
-import type { GradloomError } from "../tensor/errors.ts";
+import { GradloomError } from "../tensor/errors.ts";
+import { files } from "../tensor/files/files.ts";
 import { parseJson } from "../tensor/json.ts";
 import { requireThat } from "../tensor/requireTensors.ts";
 
-/** Path of a folder (Node), or the folder's files by name. */
+/** Path of a folder (in pages of their private file system), or the folder's files by name. */
 export type ModelSource = string | ReadonlyMap<string, Blob>;
 
 /** The class of the errors that a reader of the folder throws. */
@@ -70,13 +71,12 @@ export class ModelFolder {
   /** Names `folder/file` of what its folders hold, for messages; [] where there is no disk. */
   async namesBelow(): Promise<string[]> {
     if (typeof this.#source !== "string") return [];
-    const { readdir } = await import("node:fs/promises");
     const names: string[] = [];
     for (const folder of this.files
       .filter((name) => !name.startsWith("."))
       .slice(0, MOST_FOLDERS)) {
-      const files = await readdir(this.path(folder)).catch(() => []);
-      names.push(...files.map((file) => `${folder}/${file}`));
+      const found = await files.readdir(this.path(folder)).catch(() => []);
+      names.push(...found.map((file) => `${folder}/${file}`));
     }
     return names;
   }
@@ -84,9 +84,8 @@ export class ModelFolder {
   async bytes(file: string): Promise<Uint8Array> {
     const place = this.locate(file);
     if (typeof place !== "string") return new Uint8Array(await place.arrayBuffer());
-    const { readFile } = await import("node:fs/promises");
     try {
-      return await readFile(place);
+      return await files.readBytes(place);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? String(error);
       throw new this.#error(`${place}: cannot be read (${code}). Check its permissions.`, {
@@ -142,28 +141,16 @@ export async function openModelFolder(
     );
     return new ModelFolder("model files", [...source.keys()].sort(), source, error);
   }
-  const { readdir } = await nodeFiles(source, error);
   try {
-    const files = await readdir(source);
-    return new ModelFolder(source.replace(/(.)\/+$/, "$1"), files.sort(), source, error);
+    const names = await files.readdir(source);
+    return new ModelFolder(source.replace(/(.)\/+$/, "$1"), names.sort(), source, error);
   } catch (cause) {
+    if (cause instanceof GradloomError) throw new error(`${source}: ${cause.message}`, { cause });
     const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
     const actual =
       code === "ENOENT" ? "nothing there" : code === "ENOTDIR" ? "a file" : `an error (${code})`;
     throw new error(
       `${source}: must be ${what}, got ${actual}. Check the path. A Hub id reads organisation/name, as google/flan-t5-base.`,
-      { cause },
-    );
-  }
-}
-
-/** Imported on use, so that this module also loads in a browser. */
-async function nodeFiles(source: string, error: ErrorClass) {
-  try {
-    return await import("node:fs/promises");
-  } catch (cause) {
-    throw new error(
-      `${source}: a folder or Hub id needs Node. In a browser, pass the files as a Map from name to Blob.`,
       { cause },
     );
   }

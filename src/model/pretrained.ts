@@ -1,7 +1,6 @@
 // `fromPretrained("google/flan-t5-base")`: which files of a repository each part of a model needs, and where they lie.
 
 import { HubError } from "../tensor/errors.ts";
-import { isNode } from "../tensor/runtime.ts";
 import { hasWeights, isIndex, readWeightMap, WEIGHT_NAMES } from "./weightFiles.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { isRepositoryId } from "../hub/repository.ts";
@@ -48,8 +47,7 @@ export async function locateModel(
   options: HubOptions = {},
 ): Promise<ModelSource> {
   if (typeof source !== "string" || !isRepositoryId(source)) return source;
-  if (!isNode) return source; // openModelFolder says what a browser needs
-  const { locate } = await import("../hub/locate.ts");
+  const { locate } = await import("../hub/locate.ts"); // only who names a repository needs it
   return locate({ type: "model", name: source }, (files) => choose(parts, files), options);
 }
 

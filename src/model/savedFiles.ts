@@ -7,6 +7,7 @@ import {
   type SafetensorsInput,
 } from "../tensor/safetensorsWriter.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { files } from "../tensor/files/files.ts";
 import { writeAtomically } from "../tensor/writeAtomically.ts";
 import { requireThat } from "../tensor/requireTensors.ts";
 
@@ -24,10 +25,9 @@ const METADATA = { format: "pt" };
  * @throws {GradloomError} when a file cannot be written
  */
 export async function writeFiles(folder: string, { texts, weights }: SavedFiles): Promise<void> {
-  const { mkdir } = await import("node:fs/promises");
   const isPath = typeof folder === "string" && folder !== "";
   requireThat(isPath, "savePretrained", "folder must be a path", folder, "Name one.");
-  await mkdir(folder, { recursive: true });
+  await files.makeFolder(folder);
   for (const [name, text] of Object.entries(texts)) {
     await writeAtomically(`${folder}/${name}`, [new TextEncoder().encode(text)]);
   }

@@ -3,6 +3,7 @@
 
 import type { PushOptions, PushResult } from "../hub/push.ts";
 import { ArgumentError, TokenizerError } from "../tensor/errors.ts";
+import { files } from "../tensor/files/files.ts";
 import { writeAtomically } from "../tensor/writeAtomically.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { openModelFolder, type ModelFolder, type ModelSource } from "./modelFolder.ts";
@@ -166,11 +167,10 @@ export class Tokenizer {
 
   /**
    * Copies the tokenizer's files to a folder, which is made when it does not exist; with a tokenizer.json that was made of
-   * spiece.model. Node only.
+   * spiece.model.
    */
   async savePretrained(folder: string): Promise<void> {
-    const { mkdir } = await import("node:fs/promises");
-    await mkdir(folder, { recursive: true });
+    await files.makeFolder(folder);
     for (const [file, bytes] of this.#files) await writeAtomically(`${folder}/${file}`, [bytes]);
   }
 

@@ -1,7 +1,8 @@
 // Reading ranges of bytes from a file, from memory or from a Blob, so that a checkpoint larger than
 // memory, or than one typed array may be, can be read piece by piece.
 
-import { SafetensorsError, type GradloomError } from "./errors.ts";
+import { GradloomError, SafetensorsError } from "./errors.ts";
+import { files } from "./files/files.ts";
 
 export interface ByteSource {
   /** What messages call it: the path, or the Blob's name. */
@@ -25,7 +26,7 @@ export interface FileFormat {
 const SAFETENSORS: FileFormat = { name: "safetensors", error: SafetensorsError };
 
 /**
- * @param source path (Node only), bytes or Blob
+ * @param source path, bytes or Blob
  * @throws format.error when there is no such file, and when it is cut while it is read
  */
 export async function openByteSource(
@@ -59,8 +60,7 @@ function fromBlob(blob: Blob): ByteSource {
 }
 
 async function openFile(path: string, format: FileFormat): Promise<ByteSource> {
-  const { open } = await nodeFiles(path, format);
-  const handle = await open(path, "r").catch((error: unknown) => {
+  const handle = await files.open(path, "r").catch((error: unknown) => {
     throw cannotRead(path, format, error);
   });
   const stat = await handle.stat();
@@ -93,19 +93,8 @@ async function openFile(path: string, format: FileFormat): Promise<ByteSource> {
   };
 }
 
-/** Imported on use, so that this module also loads in a browser. */
-async function nodeFiles(path: string, format: FileFormat) {
-  try {
-    return await import("node:fs/promises");
-  } catch (error) {
-    throw new format.error(
-      `${format.name}: a path needs Node, got ${path}. In a browser, pass a Blob or a Uint8Array.`,
-      { cause: error },
-    );
-  }
-}
-
 function cannotRead(path: string, format: FileFormat, error: unknown): GradloomError {
+  if (error instanceof GradloomError) return error;
   const code = (error as NodeJS.ErrnoException).code ?? String(error);
   const reason = code === "ENOENT" ? "there is no such file" : `it cannot be read (${code})`;
   return new format.error(`${format.name}: ${path}: ${reason}. Check the path.`, { cause: error });

@@ -9,6 +9,7 @@
 // As on a GPU, memory that is freed when a job is recorded is given to later jobs at once: they run after it. What the host
 // writes goes through the ring, too (`stage`), and what it reads is copied in its turn.
 
+import { nextTurn } from "./nextTurn.ts";
 import { DeviceError, invariant } from "./errors.ts";
 import { chunkSize, MAX_ARGUMENTS, mayPark, PATIENCE, type Job } from "./threadPool.ts";
 import {
@@ -200,7 +201,7 @@ export class ThreadQueue {
 
   async #counted(number: number): Promise<void> {
     while (!this.#isDone(number) && !this.#stopped) {
-      await new Promise((resume) => setTimeout(resume, 0));
+      await nextTurn();
     }
   }
 

@@ -1,6 +1,7 @@
 // Worker threads of the cpu device: of Node, or Web Workers. Each runs a text of its own, for a package may be bundled into one file.
 
 import { DeviceError } from "./errors.ts";
+import { nodeModule } from "./nodeModule.ts";
 import { isNode } from "./runtime.ts";
 
 export interface WorkerHandle {
@@ -30,7 +31,7 @@ async function startInNode(
   body: string,
   data: Readonly<Record<string, unknown>>,
 ): Promise<WorkerHandle> {
-  const { Worker } = await import("node:worker_threads");
+  const { Worker } = nodeModule("node:worker_threads");
   // Neither require nor import: which of them there is depends on the flags of the process (--input-type).
   const text = `const { parentPort, workerData } = process.getBuiltinModule("node:worker_threads");
 const post = (message) => parentPort.postMessage(message);

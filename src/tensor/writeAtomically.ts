@@ -1,6 +1,8 @@
 // A file appears whole or not at all: a crash in the middle of a save leaves the file before it intact.
 
 import { GradloomError } from "./errors.ts";
+import { files } from "./files/files.ts";
+import { basename, dirname, join } from "./files/paths.ts";
 
 /** Bytes per call of the system: Linux moves at most 2^31 - 4096. */
 const WRITE_LIMIT = 2 ** 30;
@@ -11,7 +13,7 @@ const TEMPORARY = /^[0-9a-f]{8}\.tmp$/;
 const ABANDONED = 3_600_000;
 
 /**
- * Writes `chunks` to a temporary name in the same folder, waits until they are on the disk, and renames. Node only.
+ * Writes `chunks` to a temporary name in the same folder, waits until they are on the disk, and renames.
  * When `chunks` throws, its error passes through and nothing is left behind.
  * @throws {GradloomError} when the folder is missing or cannot be written
  */
@@ -19,28 +21,30 @@ export async function writeAtomically(
   path: string,
   chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const { open, rename, rm } = await import("node:fs/promises");
   const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
   const fail = (error: unknown): never => {
     throw cannotWrite(path, error);
   };
-  const handle = await open(temporary, "wx").catch(fail);
+  const handle = await files.open(temporary, "wx").catch(fail);
   try {
     try {
+      let size = 0;
       for await (const chunk of chunks) {
         for (let done = 0; done < chunk.length;) {
           const length = Math.min(chunk.length - done, WRITE_LIMIT);
-          done += (await handle.write(chunk, done, length).catch(fail)).bytesWritten;
+          const { bytesWritten } = await handle.write(chunk, done, length, size).catch(fail);
+          done += bytesWritten;
+          size += bytesWritten;
         }
       }
       await handle.sync().catch(fail);
     } finally {
       await handle.close();
     }
-    await rename(temporary, path).catch(fail);
+    await files.rename(temporary, path).catch(fail);
     await deleteTemporaries(path, ABANDONED).catch(() => undefined); // another's folder may not allow it
   } catch (error) {
-    await rm(temporary, { force: true });
+    await files.remove(temporary);
     throw error;
   }
 }
@@ -50,15 +54,13 @@ export async function writeAtomically(
  * @param age milliseconds since the last write to such a file; one that is being written is younger
  */
 export async function deleteTemporaries(path: string, age = 0): Promise<void> {
-  const { readdir, rm, stat } = await import("node:fs/promises");
-  const { basename, dirname, join } = await import("node:path");
   const folder = dirname(path);
   const prefix = `${basename(path)}.`;
-  for (const name of await readdir(folder)) {
+  for (const name of await files.readdir(folder)) {
     if (!name.startsWith(prefix) || !TEMPORARY.test(name.slice(prefix.length))) continue;
     const temporary = join(folder, name);
-    const found = await stat(temporary).catch(() => null);
-    if (found && Date.now() - found.mtimeMs >= age) await rm(temporary, { force: true });
+    const found = await files.stat(temporary).catch(() => null);
+    if (found && Date.now() - found.mtimeMs >= age) await files.remove(temporary);
   }
 }
 

@@ -1,5 +1,6 @@
 // autoFindBatchSize: a run that ran out of memory begins anew with half the batch, from the weights that it began with.
 
+import { files } from "../tensor/files/files.ts";
 import { byteLength } from "../tensor/dtype.ts";
 import { OutOfMemoryError } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -50,8 +51,7 @@ export async function batchSizeToResume(
   const folder = await checkpointToResume(outputDir, resume);
   if (folder === null) return null;
   const path = `${folder}/trainer_state.json`;
-  const { readFile } = await import("node:fs/promises");
-  const text = await readFile(path, "utf8").catch(() => "{}"); // resuming says what is missing
+  const text = await files.readText(path).catch(() => "{}"); // resuming says what is missing
   const { train_batch_size: size } = parseObject(text, path);
   return typeof size === "number" && Number.isInteger(size) && size >= 1 ? size : null;
 }

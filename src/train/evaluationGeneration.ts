@@ -1,5 +1,6 @@
 // How evaluations generate: the argument generationConfig, as options of generate().
 
+import { files } from "../tensor/files/files.ts";
 import { toCamelCase, toSnakeCase } from "../fields/names.ts";
 import { formatValue } from "../fields/rules.ts";
 import {
@@ -55,14 +56,13 @@ export async function generationSettings(
 }
 
 async function read(path: string): Promise<{ source: string; settings: object }> {
-  const { readFile, stat } = await import("node:fs/promises");
-  const isFolder = await stat(path).then(
+  const isFolder = await files.stat(path).then(
     (found) => found.isDirectory(),
     () => false,
   );
   const source = isFolder ? `${path}/${FILE}` : path;
   try {
-    const settings: unknown = JSON.parse(await readFile(source, "utf8"));
+    const settings: unknown = JSON.parse(await files.readText(source));
     if (typeof settings === "object" && settings !== null) return { source, settings };
     throw new SyntaxError("it is no object");
   } catch (cause) {

@@ -1,5 +1,6 @@
 // Where log records go besides trainer.state: stderr, a file for other programs, and TensorBoard.
 
+import { files } from "../tensor/files/files.ts";
 import type { TrainingArguments } from "./arguments/arguments.ts";
 import type { TrainerCallback } from "./callbacks.ts";
 import { TensorBoardCallback } from "./tensorboard/callback.ts";
@@ -19,15 +20,13 @@ const printer: TrainerCallback = {
 /** outputDir/log.jsonl: the log history, one record a line. */
 const jsonLines: TrainerCallback = {
   async onTrainBegin(args, state) {
-    const { mkdir, writeFile } = await import("node:fs/promises");
-    await mkdir(args.outputDir, { recursive: true });
+    await files.makeFolder(args.outputDir);
     // A resumed run begins with what its checkpoint knew, not with what the killed run logged after it.
-    await writeFile(logFile(args), state.logHistory.map(toLine).join(""));
+    await files.writeFile(logFile(args), state.logHistory.map(toLine).join(""));
   },
   async onLog(args, state) {
-    const { appendFile, mkdir } = await import("node:fs/promises");
-    await mkdir(args.outputDir, { recursive: true });
-    await appendFile(logFile(args), toLine(state.logHistory.at(-1)));
+    await files.makeFolder(args.outputDir);
+    await files.appendFile(logFile(args), toLine(state.logHistory.at(-1)));
   },
 };
 

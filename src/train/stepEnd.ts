@@ -1,5 +1,6 @@
 // What the end of a step may lead to: a log record, an evaluation, a checkpoint, in this order.
 
+import { join } from "../tensor/files/paths.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { deleteLeftovers } from "./checkpoint/atomicFolder.ts";
@@ -112,7 +113,6 @@ async function writeCheckpoint(
   saveOnlyModel: boolean,
 ): Promise<string> {
   const { args, state, tokenizer, group } = trainer;
-  const { join } = await import("node:path");
   const pathOf = (step: number): string => join(args.outputDir, checkpointName(step));
   // All ranks take part in the sums; the files are rank 0's, for which the others wait.
   const loss = await parts.runningLoss.state();

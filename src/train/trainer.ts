@@ -3,7 +3,6 @@
 import type { GenerationOptions } from "../generation/options.ts";
 import type { PushResult } from "../hub/push.ts";
 import { ArgumentError } from "../tensor/errors.ts";
-import { isNode } from "../tensor/runtime.ts";
 import { absoluteSteps, trainingArguments, type TrainingArguments } from "./arguments/arguments.ts";
 import {
   batchCount,
@@ -285,7 +284,7 @@ export class Trainer {
    */
   async createModelCard(options: ModelCardOptions = {}): Promise<string> {
     const text = await modelCard(this, options);
-    if (isNode && this.state.isWorldProcessZero) await writeModelCard(this.args.outputDir, text);
+    if (this.state.isWorldProcessZero) await writeModelCard(this.args.outputDir, text);
     return text;
   }
 

@@ -182,19 +182,14 @@ describe.skipIf(typeof browser === "string")(`pages (${version})`, () => {
       expect(resultOf(await run("/isolated", "worker", "reloadAdapter"))).toEqual(expected);
     });
 
-    it.each(["folder", "google/flan-t5-small"])(
-      "says what to pass instead of %s",
-      async (source) => {
-        const answer = await run("/plain", "page", "readFolder", source);
-        expect(answer).toEqual({
-          error: `ConfigError: ${source}: a folder or Hub id needs Node. In a browser, pass the files as a Map from name to Blob.`,
-        });
-      },
-    );
-
-    it("says that a page has no folders to write to", async () => {
-      const answer = await run("/plain", "page", "saveFolder");
-      expect(answer).toEqual({ error: expect.stringMatching(/need Node, got a browser/) });
+    it("says that a folder is missing, as in Node", async () => {
+      const read = await run("/plain", "page", "readFolder", "./folder");
+      const error = expect.stringMatching(
+        /^ConfigError: .\/folder: must be a model folder .* got nothing there/,
+      );
+      expect(read).toEqual({ error });
+      const written = await run("/plain", "page", "saveFolder");
+      expect(written).toEqual({ error: expect.stringMatching(/its folder does not exist/) });
     });
   });
 });

@@ -51,7 +51,10 @@ async function train(library: Library, device: Gradloom.Device) {
   return { losses, tokens, sampled };
 }
 
-function freshModel({ T5Config, T5ForConditionalGeneration }: Library, device: Gradloom.Device) {
+export function freshModel(
+  { T5Config, T5ForConditionalGeneration }: Library,
+  device: Gradloom.Device,
+) {
   return T5ForConditionalGeneration.fromConfig(T5Config.fromJSON(CONFIG), { device, seed: 7 });
 }
 
@@ -99,7 +102,7 @@ export async function reloadAdapter(library: Library, device: Gradloom.Device) {
   };
 }
 
-function ids(length: number, seed: number): number[] {
+export function ids(length: number, seed: number): number[] {
   return Array.from({ length }, (_, i) => 2 + ((i * i + 7 * seed + i) % 94));
 }
 

@@ -2,6 +2,7 @@
 
 import * as gradloom from "gradloom";
 import { continueText, measure, reloadAdapter } from "./measure.ts";
+import { storeTasks } from "./storeTasks.ts";
 
 const tasks = {
   async measure(kind, options) {
@@ -22,6 +23,8 @@ const tasks = {
   async reloadAdapter() {
     return reloadAdapter(gradloom, await gradloom.openDevice("cpu"));
   },
+
+  ...storeTasks(gradloom),
 
   async readFolder(source) {
     const device = await gradloom.openDevice("cpu", { threads: 1 });

@@ -63,7 +63,8 @@ export async function serve(bundle: Bundle): Promise<Site> {
       response.writeHead(200, { "Content-Type": type, ...headers }).end(content);
     const name = posix.basename(path);
     const script = path.startsWith("/bundle/") ? bundle.files.get(name) : undefined;
-    if (path in PAGES) send("text/html", HTML, PAGES[path]);
+    if (path === "/hanging") send("text/plain", "");
+    else if (path in PAGES) send("text/html", HTML, PAGES[path]);
     // The worker is a document of its own: it is isolated if its script says so.
     else if (script !== undefined) send("text/javascript", script, ISOLATED);
     else if (path.startsWith("/model/")) {

@@ -2,19 +2,19 @@
 // HubError within bounds, and the cache is used where it holds the model.
 
 import type { ServerResponse } from "node:http";
-import type * as timers from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { HubOptions } from "../../src/hub/options.ts";
+import type * as pauses from "../../src/hub/pause.ts";
 import { downloadSnapshot, type Choose } from "../../src/hub/snapshot.ts";
 import { HubError } from "../../src/tensor/errors.ts";
 import { FakeHub } from "../support/fakeHub.ts";
 import { temporaryFolder } from "../support/folder.ts";
 
 // Pauses between attempts add up to seconds.
-vi.mock("node:timers/promises", async (original) => {
-  const { setTimeout: sleep } = await original<typeof timers>();
-  return { setTimeout: (ms: number) => sleep(Math.min(ms, 5)) };
+vi.mock("../../src/hub/pause.ts", async (original) => {
+  const { pause } = await original<typeof pauses>();
+  return { pause: (ms: number, signal?: AbortSignal) => pause(Math.min(ms, 5), signal) };
 });
 
 const folder = temporaryFolder();

@@ -322,7 +322,7 @@ describe("a run", () => {
     const trainer = await run({ hubToken: TOKEN, reportTo: "all", hubStrategy: "checkpoint" });
     await trainer.saveModel();
     const { outputDir } = trainer.args;
-    for (const url of (await folderFiles(outputDir)).values()) {
+    for (const url of (await folderFiles(outputDir)).values() as Iterable<URL>) {
       expect((await readFile(url, "latin1")).includes(TOKEN), url.href).toBe(false);
     }
     const saved = await readFile(`${outputDir}/checkpoint-4/training_args.json`, "utf8");

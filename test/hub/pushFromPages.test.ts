@@ -8,7 +8,7 @@ import { FakeHub } from "../support/fakeHub.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { tinyT5, weightsOf } from "../support/tinyT5.ts";
 
-vi.mock("../../src/hub/hubLibrary.ts", () => import("../../src/hub/hubLibraryOfPages.ts"));
+vi.mock("../../src/hub/hubLibraryOfNode.ts", () => import("../../src/hub/hubLibraryOfPages.ts"));
 
 const folder = temporaryFolder();
 const ID = "team/from-a-page";

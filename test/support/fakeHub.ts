@@ -94,6 +94,14 @@ export class FakeHub {
   #answer(request: IncomingMessage, response: ServerResponse, isCdn: boolean): void {
     const url = new URL(request.url!, this.endpoint);
     const { range, authorization } = request.headers;
+    // As the Hub lets pages of all sites read.
+    response.setHeader("access-control-allow-origin", "*");
+    response.setHeader("access-control-expose-headers", "link, etag, content-range, x-error-code");
+    if (request.method === "OPTIONS") {
+      response.setHeader("access-control-allow-headers", "authorization, content-type, range");
+      response.setHeader("access-control-allow-methods", "GET, POST, PUT");
+      return void response.writeHead(204).end();
+    }
     this.seen.push({ method: request.method!, path: url.pathname, range, authorization, isCdn });
     if (this.faults.status !== undefined) return fail(response, this.faults.status);
     if (this.pushes.takes(request.method!, url.pathname)) {

@@ -7,6 +7,7 @@ import { gzipSync } from "node:zlib";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startChromium } from "../support/chromium.ts";
+import { isFull } from "../support/full.ts";
 import { FakeHub } from "../support/fakeHub.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { axeViolations } from "./axe.ts";
@@ -27,7 +28,8 @@ beforeAll(async () => {
   await buildPage(folder);
 });
 
-const TOKEN = "hf_of_the_visitor";
+/** The fake Hub lets this one write. */
+const TOKEN = "hf_writer";
 
 function publishExample(hub: FakeHub): void {
   const model = readdirSync("examples/model").map((name): [string, Buffer] => [
@@ -40,6 +42,16 @@ function publishExample(hub: FakeHub): void {
   });
   const rows = readFileSync("examples/data/validation.csv");
   hub.repositories.set("datasets/org/chats", { files: { "train.csv": rows } });
+}
+
+async function pushTo(driver: PageDriver, hub: FakeHub): Promise<void> {
+  await driver.show("Take along");
+  await driver.fill("Repository", "org/mine");
+  await driver.press("Push");
+  await driver.page.getByRole("link", { name: /\/org\/mine/ }).waitFor();
+  expect(hub.pushes.commits.map(({ paths }) => [...paths].sort())).toEqual([
+    expect.arrayContaining(["config.json", "model.safetensors", "tokenizer.json"]),
+  ]);
 }
 
 /** What the page wrote where a later visitor could read it. */
@@ -204,6 +216,8 @@ describe.skipIf(typeof browser === "string")(`the page (${version})`, () => {
       await driver.fill("or a dataset of the Hub", "org/chats");
       await driver.press("Download");
       await driver.until("data", /org\/chats: 100 train/);
+      // In parts of 4 kB: the fake Hub takes its time.
+      if (isFull) await pushTo(driver, hub);
       await driver.show("Model");
       await driver.press("Delete org/tiny");
       await driver.page.getByTestId("kept").waitFor({ state: "detached" });

@@ -1,12 +1,15 @@
 // Arrow IPC files and streams (datasets' save_to_disk writes streams), record batch by record batch, through
 // apache-arrow.
 
-import { open } from "node:fs/promises";
 import type * as Arrow from "apache-arrow";
 import { DatasetError } from "../../tensor/errors.ts";
+import { files } from "../../tensor/files/files.ts";
+import { nodeModule } from "../../tensor/nodeModule.ts";
+import { isNode } from "../../tensor/runtime.ts";
 import type { Row } from "../dataset.ts";
 import { oneLine, type RowRules } from "../rowChecks.ts";
-import { allBytes, type Bytes } from "./packing.ts";
+import type { Bytes } from "./packedStreams.ts";
+import { allBytes } from "./packing.ts";
 
 /**
  * The rows of a file, one record batch in memory at a time.
@@ -20,11 +23,13 @@ export async function* arrowRows(
   bytes?: Bytes,
 ): AsyncGenerator<Row, void, undefined> {
   const { RecordBatchReader } = await library(file);
-  const handle = bytes === undefined ? await open(file) : undefined;
+  // The library reads Node's files piece by piece; in pages all of one is in memory.
+  const handle =
+    bytes === undefined && isNode ? await nodeModule("node:fs/promises").open(file) : undefined;
   let row = 0;
   try {
     const reader = await (handle === undefined
-      ? RecordBatchReader.from(await allBytes(bytes!))
+      ? RecordBatchReader.from(await allBytes(bytes ?? files.stream(file)))
       : RecordBatchReader.from(handle));
     await reader.open();
     const names = reader.schema.fields.map(({ name }) => name);

@@ -1,13 +1,9 @@
 // Compressed files, known by their first bytes as `datasets` knows them, whatever their names.
 
-import { createReadStream } from "node:fs";
-import { open } from "node:fs/promises";
-import { Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
 import { DatasetError } from "../../tensor/errors.ts";
-
-/** Bytes of a file, piece by piece. */
-export type Bytes = AsyncIterable<Uint8Array>;
+import { joinBytes } from "../../tensor/joinBytes.ts";
+import { files } from "../../tensor/files/files.ts";
+import { unpackStream, type Bytes } from "./packedStreams.ts";
 
 export type Packing = "none" | "gzip" | "xz" | "zstd" | "zip";
 
@@ -32,8 +28,8 @@ const BZIP2_BLOCK = [0x31, 0x41, 0x59, 0x26, 0x53, 0x59];
  * @throws {DatasetError} for what cannot be unpacked; errors of the file system as they are
  */
 export async function packingOf(file: string): Promise<Packing> {
-  const handle = await open(file);
-  const head = Buffer.alloc(10);
+  const handle = await files.open(file, "r");
+  const head = new Uint8Array(10);
   await handle.read(head, 0, head.length, 0).finally(() => handle.close());
   const begins = (bytes: readonly number[], at = 0): boolean =>
     bytes.every((byte, i) => head[at + i] === byte);
@@ -50,45 +46,8 @@ export async function packingOf(file: string): Promise<Packing> {
  * @throws {DatasetError} while iterating, for damaged files
  */
 export function unpacked(file: string, packing: Exclude<Packing, "zip">): Bytes {
-  if (packing === "none") return createReadStream(file);
-  return withMessage(file, packing, unpack(createReadStream(file), packing));
-}
-
-function unpack(bytes: Readable, packing: "gzip" | "xz" | "zstd"): Bytes {
-  if (packing === "xz") return xz(bytes);
-  if (packing === "zstd") return zstd(bytes);
-  const gunzip = createGunzip();
-  bytes.on("error", (error) => gunzip.destroy(error));
-  return bytes.pipe(gunzip);
-}
-
-async function* xz(bytes: Readable): AsyncGenerator<Uint8Array, void, undefined> {
-  const { XzReadableStream } = await import("xz-decompress");
-  const stream = new XzReadableStream(Readable.toWeb(bytes) as ReadableStream<Uint8Array>);
-  const reader = stream.getReader();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      yield value.slice(); // the library uses its buffer again
-    }
-  } finally {
-    await reader.cancel().catch(() => undefined);
-    bytes.destroy();
-  }
-}
-
-async function* zstd(bytes: Readable): AsyncGenerator<Uint8Array, void, undefined> {
-  const { Decompress } = await import("fzstd");
-  let ready: Uint8Array[] = [];
-  const decompress = new Decompress((piece) => ready.push(piece));
-  for await (const chunk of bytes as AsyncIterable<Buffer>) {
-    decompress.push(chunk);
-    yield* ready;
-    ready = [];
-  }
-  decompress.push(new Uint8Array(0), true);
-  yield* ready;
+  if (packing === "none") return files.stream(file);
+  return withMessage(file, packing, unpackStream(files.stream(file), packing));
 }
 
 async function* withMessage(
@@ -112,5 +71,5 @@ async function* withMessage(
 export async function allBytes(bytes: Bytes): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   for await (const piece of bytes) pieces.push(piece);
-  return Buffer.concat(pieces);
+  return joinBytes(pieces);
 }

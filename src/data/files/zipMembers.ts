@@ -2,8 +2,9 @@
 
 import type { Entry, ZipFile } from "yauzl";
 import { DatasetError } from "../../tensor/errors.ts";
+import { isNode } from "../../tensor/runtime.ts";
 import { isDataFile } from "./dataFormat.ts";
-import type { Bytes } from "./packing.ts";
+import type { Bytes } from "./packedStreams.ts";
 
 export interface ZipMember {
   /** Path in the archive, with slashes. */
@@ -21,6 +22,11 @@ export async function* zipMembers(
   file: string,
   isWanted: (name: string) => boolean = isDataFile,
 ): AsyncGenerator<ZipMember, void, undefined> {
+  if (!isNode) {
+    throw new DatasetError(
+      `${file}: must be plain or packed with gzip, xz or zstd in pages, got a zip archive, which needs Node. Unpack it.`,
+    );
+  }
   const { openPromise } = await import("yauzl");
   let archive: ZipFile | undefined;
   try {

@@ -1,6 +1,7 @@
 // Packed pages, through libraries that stop where a page is longer than its header says.
 
-import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import { nodeModule } from "../../tensor/nodeModule.ts";
+import { isNode } from "../../tensor/runtime.ts";
 import { ParquetDamage, refuse } from "./damage.ts";
 import type { Unpack } from "./pages.ts";
 
@@ -8,6 +9,8 @@ import type { Unpack } from "./pages.ts";
 export async function unpacker(): Promise<Unpack> {
   const { compressors } = await import("hyparquet-compressors");
   const { decompress } = await import("fzstd");
+  // Of Node's two and of pages', whose own know no synchronous call.
+  const zlib = isNode ? nodeModule("node:zlib") : undefined;
   return (codec, bytes, size) => {
     if (size === 0) return new Uint8Array(); // LZ4's reader does not know the end of an empty block
     // A limit of 0 would be none.
@@ -17,9 +20,9 @@ export async function unpacker(): Promise<Unpack> {
         case "UNCOMPRESSED":
           return bytes;
         case "GZIP":
-          return gunzipSync(bytes, limit);
+          return zlib?.gunzipSync(bytes, limit) ?? compressors.GZIP!(bytes, size);
         case "BROTLI":
-          return brotliDecompressSync(bytes, limit);
+          return zlib?.brotliDecompressSync(bytes, limit) ?? compressors.BROTLI!(bytes, size);
         case "ZSTD":
           return decompress(bytes, zstdOutput(size));
         case "SNAPPY":

@@ -3,10 +3,12 @@
 // therefore checked here first, and hyparquet gets pages that are unpacked and consistent
 // (docs/internals/reliability.md#damaged-input).
 
-import { open } from "node:fs/promises";
 import type { AsyncBuffer, FileMetaData } from "hyparquet";
+import { joinBytes } from "../../tensor/joinBytes.ts";
+import { files } from "../../tensor/files/files.ts";
 import type { Row } from "../dataset.ts";
-import { allBytes, type Bytes } from "../files/packing.ts";
+import type { Bytes } from "../files/packedStreams.ts";
+import { allBytes } from "../files/packing.ts";
 import type { RowRules } from "../rowChecks.ts";
 import { unpacker } from "./codecs.ts";
 import { parquetError, refuse } from "./damage.ts";
@@ -115,7 +117,7 @@ async function readGroup(
     });
     size += length;
   }
-  const unpacked = joined(parts, size);
+  const unpacked = joinBytes(parts).buffer;
   const file: AsyncBuffer = {
     byteLength: size,
     slice: (begin, end) => unpacked.slice(begin, end),
@@ -135,18 +137,8 @@ function asText(bytes: Uint8Array | undefined): string | undefined {
   return bytes && new TextDecoder().decode(bytes);
 }
 
-function joined(parts: readonly Uint8Array[], size: number): ArrayBuffer {
-  const all = new Uint8Array(size);
-  let end = 0;
-  for (const part of parts) {
-    all.set(part, end);
-    end += part.length;
-  }
-  return all.buffer;
-}
-
 async function openFile(file: string): Promise<Source> {
-  const handle = await open(file);
+  const handle = await files.open(file, "r");
   const { size } = await handle.stat();
   return {
     size,

@@ -1,6 +1,9 @@
 // Tiles that `gradloom devices --tune` measured, kept by adapter in the user's cache folder. Node only: pages use the
 // tables of tiles.ts.
 
+import { files } from "../../tensor/files/files.ts";
+import { dirname, join } from "../../tensor/files/paths.ts";
+import { homeFolder } from "../../tensor/host.ts";
 import { isNode } from "../../tensor/runtime.ts";
 import type { AdapterFacts } from "../../tensor/wgsl.ts";
 import { setTiles, type MatmulTiles, type RowsShape, type Tile } from "./tiles.ts";
@@ -11,18 +14,15 @@ function isObject(value: unknown): value is Entries {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-async function cacheFile(): Promise<string> {
-  const { join } = await import("node:path");
-  const { homedir } = await import("node:os");
-  const folder = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
+function cacheFile(): string {
+  const folder = process.env["XDG_CACHE_HOME"] || join(homeFolder(), ".cache");
   return join(folder, "gradloom", "matmul-tiles.json");
 }
 
 /** All entries; none where there is no file, or none that can be read: it can be measured again. */
 async function readEntries(path: string): Promise<Entries> {
-  const { readFile } = await import("node:fs/promises");
   try {
-    const entries: unknown = JSON.parse(await readFile(path, "utf8"));
+    const entries: unknown = JSON.parse(await files.readText(path));
     return isObject(entries) ? entries : {};
   } catch {
     return {};
@@ -32,20 +32,18 @@ async function readEntries(path: string): Promise<Entries> {
 /** Gives an adapter the tiles that were measured on it, if any were. */
 export async function loadTiles(adapter: AdapterFacts): Promise<void> {
   if (!isNode) return;
-  const tiles = (await readEntries(await cacheFile()))[adapter.name];
+  const tiles = (await readEntries(cacheFile()))[adapter.name];
   if (areTiles(tiles, adapter)) setTiles(adapter.name, tiles);
 }
 
 /** Keeps measured tiles for later processes. @returns the file */
 export async function saveTiles(adapter: AdapterFacts, tiles: MatmulTiles): Promise<string> {
-  const { mkdir, rename, writeFile } = await import("node:fs/promises");
-  const { dirname } = await import("node:path");
-  const path = await cacheFile();
+  const path = cacheFile();
   const entries = { ...(await readEntries(path)), [adapter.name]: tiles };
-  await mkdir(dirname(path), { recursive: true });
+  await files.makeFolder(dirname(path));
   // Whole or not at all: another process may be reading it.
-  await writeFile(`${path}.${process.pid}`, `${JSON.stringify(entries, null, 2)}\n`);
-  await rename(`${path}.${process.pid}`, path);
+  await files.writeFile(`${path}.${process.pid}`, `${JSON.stringify(entries, null, 2)}\n`);
+  await files.rename(`${path}.${process.pid}`, path);
   return path;
 }
 

@@ -2,6 +2,7 @@
 // under them stays as it is, in this thread and in those that the module is sent to.
 
 import { isNode } from "../../tensor/runtime.ts";
+import { nodeModule } from "../../tensor/nodeModule.ts";
 
 export interface Flags {
   readonly on: readonly string[];
@@ -26,7 +27,7 @@ export async function compileUnder(
   { on, off }: Flags,
   bytes: Uint8Array<ArrayBuffer>,
 ): Promise<WebAssembly.Module> {
-  const { setFlagsFromString } = await import("node:v8");
+  const { setFlagsFromString } = nodeModule("node:v8");
   for (const flag of on) setFlagsFromString(flag);
   try {
     // Not WebAssembly.compile, which goes on after the flags are back.

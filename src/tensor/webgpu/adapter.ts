@@ -1,6 +1,7 @@
 // Finds WebGPU and an adapter: Dawn through the npm package `webgpu` in Node, navigator.gpu elsewhere.
 
 import { DeviceError } from "../errors.ts";
+import { nodeModule } from "../nodeModule.ts";
 import { isNode } from "../runtime.ts";
 import type { AdapterFacts } from "../wgsl.ts";
 
@@ -92,7 +93,7 @@ export async function listAdapters(): Promise<GPUAdapter[]> {
  */
 export async function mayHaveHardware(): Promise<boolean> {
   if (!isNode || process.platform !== "linux") return true;
-  const { existsSync } = await import("node:fs");
+  const { existsSync } = nodeModule("node:fs");
   return ["/dev/dri", "/dev/nvidiactl", "/dev/dxg", "/dev/mali0", "/dev/kgsl-3d0"].some((path) =>
     existsSync(path),
   );
@@ -123,7 +124,8 @@ async function createDawn(adapter: string): Promise<GPU> {
 
 async function importDawn(): Promise<{ create(options: string[]): GPU }> {
   try {
-    return await import("webgpu");
+    // It loads a file whose name it puts together, which no bundler follows: it stays where npm put it.
+    return await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ "webgpu");
   } catch (cause) {
     throw new DeviceError(
       'openDevice: webgpu needs the npm package "webgpu" in Node, got none that loads here. ' +

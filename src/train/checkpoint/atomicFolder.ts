@@ -1,5 +1,7 @@
-// A folder appears whole or not at all: whatever kills the process, readers never see half of it. Node only.
+// A folder appears whole or not at all: whatever kills the process, readers never see half of it.
 
+import { files } from "../../tensor/files/files.ts";
+import { basename, dirname, join } from "../../tensor/files/paths.ts";
 import { CheckpointError, GradloomError } from "../../tensor/errors.ts";
 
 /**
@@ -22,22 +24,20 @@ export async function writeFolderAtomically(
   folder: string,
   fill: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  const { mkdir, rename, rm } = await import("node:fs/promises");
-  const { dirname } = await import("node:path");
-  const temporary = await hiddenName(folder, "partial");
+  const temporary = hiddenName(folder, "partial");
   try {
-    await mkdir(temporary, { recursive: true });
+    await files.makeFolder(temporary);
     await mark(temporary);
     await fill(temporary);
     await syncTree(temporary);
     const replaced = await moveAway(folder, "replaced");
-    await rename(temporary, folder);
-    await rm(`${folder}/${MARK}`, { force: true });
-    await syncPath(dirname(folder));
-    if (replaced !== null) await rm(replaced, { recursive: true, force: true });
+    await files.rename(temporary, folder);
+    await files.remove(`${folder}/${MARK}`);
+    await files.sync(dirname(folder));
+    if (replaced !== null) await files.remove(replaced);
   } catch (error) {
     // What refused the folder may refuse this too; the first error is the one to tell.
-    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    await files.remove(temporary).catch(() => undefined);
     throw explained(folder, error);
   }
 }
@@ -52,87 +52,77 @@ export async function addFilesAtomically(
   folder: string,
   fill: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  const { mkdir, readdir, rename, rm } = await import("node:fs/promises");
-  const { join } = await import("node:path");
-  const temporary = await hiddenName(join(folder, "model"), "partial");
+  const temporary = hiddenName(join(folder, "model"), "partial");
   try {
-    await mkdir(temporary, { recursive: true });
+    await files.makeFolder(temporary);
     await mark(temporary);
     await fill(temporary);
     await syncTree(temporary);
-    const names = (await readdir(temporary)).filter((name) => name !== MARK);
-    for (const name of names) await rename(join(temporary, name), join(folder, name));
-    await syncPath(folder);
+    const names = (await files.readdir(temporary)).filter((name) => name !== MARK);
+    for (const name of names) await files.rename(join(temporary, name), join(folder, name));
+    await files.sync(folder);
   } catch (error) {
     throw explained(folder, error);
   } finally {
-    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    await files.remove(temporary).catch(() => undefined);
   }
 }
 
 /** Deletes a checkpoint, which is gone from sight at once. Does nothing when there is none. */
 export async function deleteFolder(folder: string): Promise<void> {
-  const { rm } = await import("node:fs/promises");
   const hidden = await moveAway(folder, "deleted");
-  if (hidden !== null) await rm(hidden, { recursive: true, force: true });
+  if (hidden !== null) await files.remove(hidden);
 }
 
 /** Whether a folder is a checkpoint. */
 export async function isCheckpoint(folder: string): Promise<boolean> {
-  const { stat } = await import("node:fs/promises");
-  const found = await stat(`${folder}/${SIGN_OF_CHECKPOINT}`).catch(() => null);
+  const found = await files.stat(`${folder}/${SIGN_OF_CHECKPOINT}`).catch(() => null);
   return found?.isFile() === true;
 }
 
 /** Gives a checkpoint a hidden name. @returns that name; null when there is no folder */
 async function moveAway(folder: string, what: Leftover): Promise<string | null> {
-  const { lstat, rename, rmdir } = await import("node:fs/promises");
-  const found = await lstat(folder).catch(() => null);
+  const found = await files.lstat(folder).catch(() => null);
   if (found === null) return null;
   if (!(await isCheckpoint(folder))) {
     // An empty folder is nobody's loss.
-    if (await rmdir(folder).then(...yesOrNo)) return null;
+    if (await files.rmdir(folder).then(...yesOrNo)) return null;
     throw new CheckpointError(
       `${folder}: must be a checkpoint or nothing, got something without ${SIGN_OF_CHECKPOINT}. Move it away, or set another outputDir.`,
     );
   }
-  const hidden = await hiddenName(folder, what);
+  const hidden = hiddenName(folder, what);
   await mark(folder);
-  await rename(folder, hidden);
+  await files.rename(folder, hidden);
   return hidden;
 }
 
 async function mark(folder: string): Promise<void> {
-  const { writeFile } = await import("node:fs/promises");
-  await writeFile(`${folder}/${MARK}`, "gradloom is writing or deleting this folder\n");
+  await files.writeFile(`${folder}/${MARK}`, "gradloom is writing or deleting this folder\n");
 }
 
 /** Deletes what a process that was killed left in `parent`, once `recoverFolders` took what is of use. */
 export async function deleteLeftovers(parent: string): Promise<void> {
-  const { rm, rmdir } = await import("node:fs/promises");
   for (const { path, isMarked } of await leftovers(parent)) {
-    if (isMarked) await rm(path, { recursive: true, force: true });
-    else await rmdir(path).catch(() => undefined); // killed before it was marked, and so empty
+    if (isMarked) await files.remove(path);
+    else await files.rmdir(path).catch(() => undefined); // killed before it was marked, and so empty
   }
 }
 
 /** Brings back checkpoints of `parent` whose replacement a kill cut short. Does nothing when there is no `parent`. */
 export async function recoverFolders(parent: string): Promise<void> {
-  const { lstat, rename, rm } = await import("node:fs/promises");
   for (const { path, folder, what, isMarked } of await leftovers(parent)) {
     if (what !== "replaced" || !isMarked) continue;
-    if (await lstat(folder).then(...yesOrNo)) continue;
-    await rename(path, folder);
-    await rm(`${folder}/${MARK}`, { force: true });
+    if (await files.lstat(folder).then(...yesOrNo)) continue;
+    await files.rename(path, folder);
+    await files.remove(`${folder}/${MARK}`);
   }
 }
 
 const yesOrNo = [() => true, () => false] as const;
 
 async function leftovers(parent: string) {
-  const { lstat, readdir } = await import("node:fs/promises");
-  const { join } = await import("node:path");
-  const names = await readdir(parent).catch((error: unknown) => {
+  const names = await files.readdir(parent).catch((error: unknown) => {
     if (isMissing(error)) return [];
     throw error;
   });
@@ -140,8 +130,8 @@ async function leftovers(parent: string) {
   for (const name of names) {
     const [, folder, what] = LEFTOVER.exec(name) ?? [];
     const path = join(parent, name);
-    if (folder === undefined || !(await lstat(path)).isDirectory()) continue;
-    const isMarked = await lstat(join(path, MARK)).then(...yesOrNo);
+    if (folder === undefined || !(await files.lstat(path)).isDirectory()) continue;
+    const isMarked = await files.lstat(join(path, MARK)).then(...yesOrNo);
     found.push({ path, folder: join(parent, folder), what: what as Leftover, isMarked });
   }
   return found;
@@ -151,32 +141,18 @@ export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === "ENOENT";
 }
 
-async function hiddenName(folder: string, what: Leftover): Promise<string> {
-  const { basename, dirname, join } = await import("node:path");
+function hiddenName(folder: string, what: Leftover): string {
   const own = crypto.randomUUID().slice(0, 8);
   return join(dirname(folder), `.${basename(folder)}.${own}.${what}`);
 }
 
 /** Files first, then the folder that lists them. */
 async function syncTree(folder: string): Promise<void> {
-  const { readdir } = await import("node:fs/promises");
-  const { join } = await import("node:path");
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
+  for (const entry of await files.entries(folder)) {
     const path = join(folder, entry.name);
-    await (entry.isDirectory() ? syncTree(path) : syncPath(path));
+    await (entry.isDirectory() ? syncTree(path) : files.sync(path));
   }
-  await syncPath(folder);
-}
-
-async function syncPath(path: string): Promise<void> {
-  if (process.platform === "win32") return; // folders cannot be opened there
-  const { open } = await import("node:fs/promises");
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await files.sync(folder);
 }
 
 function explained(folder: string, error: unknown): unknown {

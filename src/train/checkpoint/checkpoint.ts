@@ -10,6 +10,7 @@
 //   scaler.json                the loss scale, with fp16
 //   running_loss.json          the part of the logged loss that no log record shows yet
 
+import { files } from "../../tensor/files/files.ts";
 import { toSnakeCase } from "../../fields/names.ts";
 import { rankGenerator } from "../../distributed/rankGenerator.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -44,7 +45,7 @@ export interface CheckpointParts {
 }
 
 /**
- * Writes a checkpoint: the folder appears whole or not at all. Node only.
+ * Writes a checkpoint: the folder appears whole or not at all.
  * @param writeTokenizer adds the tokenizer's files to a folder
  * @param saveOnlyModel leaves out what only resuming needs
  * @throws {CheckpointError} when it cannot be written
@@ -58,14 +59,13 @@ export async function saveCheckpoint(
   const { model, args, state, callbacks, optimizer, runningLoss, lossScale } = parts;
   const metricSchedule = parts.learningRates.state();
   state.statefulCallbacks = callbacks.exportState();
-  const { writeFile } = await import("node:fs/promises");
   await writeFolderAtomically(folder, async (temporary) => {
     const writeJson = (name: string, value: unknown): Promise<void> =>
-      writeFile(`${temporary}/${name}`, sortedJson(value));
+      files.writeFile(`${temporary}/${name}`, sortedJson(value));
     await model.savePretrained(temporary);
     await writeTokenizer?.(temporary);
-    await writeFile(`${temporary}/training_args.json`, argumentsText(args));
-    await writeFile(`${temporary}/trainer_state.json`, state.toJSONText());
+    await files.writeFile(`${temporary}/training_args.json`, argumentsText(args));
+    await files.writeFile(`${temporary}/trainer_state.json`, state.toJSONText());
     if (saveOnlyModel) return;
     const { seed, offset } = model.random;
     await writeTensors(`${temporary}/optimizer.safetensors`, optimizer.state());

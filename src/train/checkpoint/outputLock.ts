@@ -1,7 +1,12 @@
 // One run at a time writes to an output folder. The lock is a file in it that says who has it: process, host, since when.
-// Who finds the lock of a process that is gone takes it over. Node only.
+// Who finds the lock of a process that is gone takes it over. In pages the browser keeps the lock.
 
 import { CheckpointError } from "../../tensor/errors.ts";
+import { files } from "../../tensor/files/files.ts";
+import { join, resolve } from "../../tensor/files/paths.ts";
+import { tryLock } from "../../tensor/files/webLocks.ts";
+import { nodeModule } from "../../tensor/nodeModule.ts";
+import { isNode } from "../../tensor/runtime.ts";
 
 /** Who holds a folder, as its lock file says. */
 interface Holder {
@@ -30,8 +35,22 @@ const POLL = 20;
  * @throws {CheckpointError} when another run holds the lock, in this process or another
  */
 export async function lockOutputFolder(folder: string): Promise<() => Promise<void>> {
-  const { mkdir, rm, stat, writeFile } = await import("node:fs/promises");
-  const { join } = await import("node:path");
+  return isNode ? lockByFile(folder) : lockInPage(folder);
+}
+
+/** Given back by the browser, too, when the page or worker is closed or crashes. */
+async function lockInPage(folder: string): Promise<() => Promise<void>> {
+  await files.makeFolder(folder);
+  const release = await tryLock(`gradloom run ${resolve(folder)}`);
+  if (release !== null) return async () => release();
+  throw new CheckpointError(
+    `outputDir: ${folder} must be of one run at a time, got one that a page or worker of this site trains in. ` +
+      "Wait for that run or choose another outputDir.",
+  );
+}
+
+async function lockByFile(folder: string): Promise<() => Promise<void>> {
+  const { mkdir, rm, stat, writeFile } = nodeModule("node:fs/promises");
   // Not mkdir's `recursive` where the folder is there: it may be one that cannot be made, such as a mounted one.
   if (!(await stat(folder).catch(() => null))) await mkdir(folder, { recursive: true });
   const own = await describeSelf();
@@ -63,7 +82,7 @@ export async function lockOutputFolder(folder: string): Promise<() => Promise<vo
 
 /** The lock file appears with its content: nobody reads half of it. @returns false when there is one */
 async function create(path: string, own: Holder): Promise<boolean> {
-  const { link, rm, writeFile } = await import("node:fs/promises");
+  const { link, rm, writeFile } = nodeModule("node:fs/promises");
   const temporary = `${path}.${own.id}`;
   await writeFile(temporary, JSON.stringify(own));
   try {
@@ -87,7 +106,7 @@ async function create(path: string, own: Holder): Promise<boolean> {
 
 /** null when there is no lock. Of a file that is none of ours, a holder that is never gone. */
 async function readHolder(path: string): Promise<Holder | null> {
-  const { readFile } = await import("node:fs/promises");
+  const { readFile } = nodeModule("node:fs/promises");
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return null;
     throw error;
@@ -106,8 +125,8 @@ async function readHolder(path: string): Promise<Holder | null> {
 }
 
 async function describeSelf(): Promise<Holder> {
-  const { readlink } = await import("node:fs/promises");
-  const { hostname } = await import("node:os");
+  const { readlink } = nodeModule("node:fs/promises");
+  const { hostname } = nodeModule("node:os");
   return {
     pid: process.pid,
     host: hostname(),
@@ -132,13 +151,13 @@ async function isGone(holder: Holder, own: Holder): Promise<boolean> {
 
 /** Field 22 of /proc/PID/stat; the name before it may hold blanks and parentheses. */
 async function processStart(pid: number | "self"): Promise<string> {
-  const { readFile } = await import("node:fs/promises");
+  const { readFile } = nodeModule("node:fs/promises");
   const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
   return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? "";
 }
 
 async function breakOldTakeover(path: string): Promise<void> {
-  const { rm, stat } = await import("node:fs/promises");
+  const { rm, stat } = nodeModule("node:fs/promises");
   const found = await stat(path).catch(() => null);
   if (found && Date.now() - found.mtimeMs > TAKEOVER_LIMIT) await rm(path, { force: true });
 }

@@ -1,5 +1,7 @@
 // The checkpoints of an output folder: which there are, and which may go.
 
+import { files } from "../../tensor/files/files.ts";
+import { basename, join } from "../../tensor/files/paths.ts";
 import { CheckpointError } from "../../tensor/errors.ts";
 import { deleteFolder, isCheckpoint, isMissing, recoverFolders } from "./atomicFolder.ts";
 
@@ -14,15 +16,13 @@ export const checkpointName = (step: number): string => `checkpoint-${step}`;
 
 /** The checkpoint-N folders of `outputDir`, in order of N. Files, broken links and folders of another kind do not count. */
 export async function listCheckpoints(outputDir: string): Promise<CheckpointFolder[]> {
-  const { readdir, stat } = await import("node:fs/promises");
-  const { join } = await import("node:path");
   const found: CheckpointFolder[] = [];
-  for (const name of await readdir(outputDir).catch(missingIsEmpty)) {
+  for (const name of await files.readdir(outputDir).catch(missingIsEmpty)) {
     const step = /^checkpoint-(\d+)$/.exec(name)?.[1];
     if (step === undefined) continue;
     const path = join(outputDir, name);
     if (!(await isCheckpoint(path))) continue;
-    found.push({ path, step: Number(step), time: (await stat(path)).mtimeMs });
+    found.push({ path, step: Number(step), time: (await files.stat(path)).mtimeMs });
   }
   return found.sort((a, b) => a.step - b.step);
 }
@@ -90,7 +90,6 @@ export async function checkpointToResume(
 /** The checkpoint of the same name in `outputDir`: a run may have been moved since it wrote `path` down. */
 export async function checkpointIn(outputDir: string, path: string | null): Promise<string | null> {
   if (path === null) return null;
-  const { basename } = await import("node:path");
   const found = (await listCheckpoints(outputDir)).find((c) => basename(c.path) === basename(path));
   return found?.path ?? path;
 }

@@ -1,6 +1,7 @@
 // The small files of a checkpoint, read and checked whole before anything of the run is touched: a value that cannot have
 // been written by a run, or that contradicts another, is refused by name.
 
+import { files } from "../../tensor/files/files.ts";
 import { toCamelCase } from "../../fields/names.ts";
 import { atLeast, formatValue, number, orNull, whole, type Rule } from "../../fields/rules.ts";
 import { CheckpointError } from "../../tensor/errors.ts";
@@ -124,9 +125,8 @@ async function readMetricSchedule(folder: string): Promise<MetricScheduleState> 
 }
 
 async function readText(folder: string, name: string): Promise<string> {
-  const { readFile } = await import("node:fs/promises");
   try {
-    return await readFile(`${folder}/${name}`, "utf8");
+    return await files.readText(`${folder}/${name}`);
   } catch (error) {
     throw new CheckpointError(
       `${folder}: must hold ${name} to be resumed from, and does not. ` +

@@ -1,7 +1,8 @@
 // From a run of the Trainer to its model card, and the card to the output folder.
 
+import { files } from "../../tensor/files/files.ts";
+import { basename, resolve } from "../../tensor/files/paths.ts";
 import { isRepositoryId } from "../../hub/repository.ts";
-import { isNode } from "../../tensor/runtime.ts";
 import { warn } from "../../tensor/warnings.ts";
 import { writeAtomically } from "../../tensor/writeAtomically.ts";
 import type { TrainingArguments } from "../arguments/arguments.ts";
@@ -87,9 +88,8 @@ export async function modelCard(run: CardRun, options: ModelCardOptions): Promis
  * is, and a warning says so.
  */
 export async function writeModelCard(folder: string, text: string): Promise<void> {
-  const { mkdir, readFile } = await import("node:fs/promises");
   const path = `${folder}/README.md`;
-  const there = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+  const there = await files.readText(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return null;
     throw error;
   });
@@ -99,7 +99,7 @@ export async function writeModelCard(folder: string, text: string): Promise<void
     );
     return;
   }
-  await mkdir(folder, { recursive: true });
+  await files.makeFolder(folder);
   await writeAtomically(path, [new TextEncoder().encode(text)]);
 }
 
@@ -119,9 +119,7 @@ function datasetsOf(options: ModelCardOptions): CardDataset[] {
 /** As in transformers: what is a folder here is no name that others could load. */
 async function baseModel({ nameOrPath }: TrainableModel): Promise<string | null> {
   if (nameOrPath === undefined || nameOrPath === null || !isRepositoryId(nameOrPath)) return null;
-  if (!isNode) return nameOrPath;
-  const { stat } = await import("node:fs/promises");
-  const found = await stat(nameOrPath).catch(() => null);
+  const found = await files.stat(nameOrPath).catch(() => null);
   return found?.isDirectory() ? null : nameOrPath;
 }
 
@@ -130,12 +128,10 @@ async function folderName({ nameOrPath }: TrainableModel): Promise<string | null
   return nameOrPath ? lastName(nameOrPath) : null;
 }
 
-async function lastName(path: string): Promise<string> {
+function lastName(path: string): string {
   const parts = path.split(/[\\/]/).filter((part) => part !== "" && part !== ".");
   const last = parts.at(-1);
   if (last !== undefined && last !== "..") return last;
-  if (!isNode) return "model";
-  const { basename, resolve } = await import("node:path");
   return basename(resolve(path)) || "model";
 }
 

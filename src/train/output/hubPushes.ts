@@ -1,6 +1,8 @@
 // A run on its way to the Hub: the repository, pushes of checkpoints in the background, and the last one (transformers'
-// init_hf_repo, _push_from_checkpoint and push_to_hub). Node only.
+// init_hf_repo, _push_from_checkpoint and push_to_hub).
 
+import { files } from "../../tensor/files/files.ts";
+import { basename, resolve } from "../../tensor/files/paths.ts";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "../../model/adapterFileNames.ts";
 import { createRepository, pushFiles, type PushOptions, type PushResult } from "../../hub/push.ts";
 import { warn } from "../../tensor/warnings.ts";
@@ -33,7 +35,6 @@ export class HubPushes {
   /** Makes the repository unless it is there. @returns its id @throws {HubError} */
   async open(options: PushOptions = {}): Promise<string> {
     const { hubModelId, outputDir } = this.#args;
-    const { basename, resolve } = await import("node:path");
     const id = hubModelId ?? basename(resolve(outputDir));
     this.#repository ??= await createRepository(id, { ...this.#options(), ...options });
     return this.#repository;
@@ -54,10 +55,9 @@ export class HubPushes {
     if (this.#inProgress !== null && !hubAlwaysPush) return;
     await this.finish();
     await begin();
-    const { copyFile, readdir } = await import("node:fs/promises");
-    const names = (await readdir(folder)).filter((name) => MODEL_FILES.has(name));
+    const names = (await files.readdir(folder)).filter((name) => MODEL_FILES.has(name));
     await addFilesAtomically(outputDir, async (temporary) => {
-      for (const name of names) await copyFile(`${folder}/${name}`, `${temporary}/${name}`);
+      for (const name of names) await files.copyFile(`${folder}/${name}`, `${temporary}/${name}`);
     });
     const progress =
       saveStrategy === "steps"
@@ -92,7 +92,6 @@ export class HubPushes {
     const { hubStrategy } = this.#args;
     await this.#pushNow(this.#args.outputDir, { commitMessage });
     if (hubStrategy !== "checkpoint" && hubStrategy !== "all_checkpoints") return;
-    const { basename } = await import("node:path");
     const pathInRepo = hubStrategy === "checkpoint" ? "last-checkpoint" : basename(checkpoint);
     await this.#pushNow(checkpoint, { commitMessage: `${commitMessage}, checkpoint`, pathInRepo });
   }

@@ -1,5 +1,6 @@
-// What a run writes about itself: figures by split, and its state (transformers' save_metrics and save_state). Node only.
+// What a run writes about itself: figures by split, and its state (transformers' save_metrics and save_state).
 
+import { files } from "../../tensor/files/files.ts";
 import { CheckpointError } from "../../tensor/errors.ts";
 import { writeAtomically } from "../../tensor/writeAtomically.ts";
 import { sortedJson } from "../sortedJson.ts";
@@ -19,8 +20,7 @@ export async function writeMetrics(
   metrics: Readonly<Metrics>,
   combined: boolean,
 ): Promise<void> {
-  const { mkdir } = await import("node:fs/promises");
-  await mkdir(folder, { recursive: true });
+  await files.makeFolder(folder);
   const all = combined ? { ...(await allResults(`${folder}/${ALL}`)), ...metrics } : null;
   await write(`${folder}/${split}_results.json`, sortedJson(metrics, 4));
   if (all !== null) await write(`${folder}/${ALL}`, sortedJson(all, 4));
@@ -28,14 +28,12 @@ export async function writeMetrics(
 
 /** Writes trainer_state.json. */
 export async function writeState(folder: string, state: TrainerState): Promise<void> {
-  const { mkdir } = await import("node:fs/promises");
-  await mkdir(folder, { recursive: true });
+  await files.makeFolder(folder);
   await write(`${folder}/trainer_state.json`, state.toJSONText());
 }
 
 async function allResults(path: string): Promise<Record<string, unknown>> {
-  const { readFile } = await import("node:fs/promises");
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+  const text = await files.readText(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return null;
     throw new CheckpointError(`${path}: must be readable, got ${error.code}`, { cause: error });
   });

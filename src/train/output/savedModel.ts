@@ -1,5 +1,7 @@
-// The model of a run as files of a folder, whatever else that holds. Node only.
+// The model of a run as files of a folder, whatever else that holds.
 
+import { files } from "../../tensor/files/files.ts";
+import { resolve } from "../../tensor/files/paths.ts";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "../../model/adapterFileNames.ts";
 import { WEIGHT_NAMES } from "../../model/weightFiles.ts";
 import { CheckpointError } from "../../tensor/errors.ts";
@@ -24,10 +26,9 @@ export async function saveModelFiles(folder: string, parts: SavedParts): Promise
   const { model, tokenizer, args } = parts;
   await checkOtherWeights(folder, model);
   await addFilesAtomically(folder, async (temporary) => {
-    const { writeFile } = await import("node:fs/promises");
     await model.savePretrained(temporary);
     await tokenizer?.savePretrained?.(temporary);
-    await writeFile(`${temporary}/training_args.json`, argumentsText(args));
+    await files.writeFile(`${temporary}/training_args.json`, argumentsText(args));
   });
 }
 
@@ -37,13 +38,11 @@ export async function saveModelFiles(folder: string, parts: SavedParts): Promise
  * @throws {CheckpointError}
  */
 export async function checkOtherWeights(folder: string, model: TrainableModel): Promise<void> {
-  const { readdir } = await import("node:fs/promises");
-  const { resolve } = await import("node:path");
   const isAdapter = model.savedWeights?.().file === ADAPTER_WEIGHTS;
   const isBesideOwn = isAdapter && resolve(model.nameOrPath ?? "") === resolve(folder);
   if (isBesideOwn) return;
   const others: readonly string[] = isAdapter ? WEIGHT_NAMES : [ADAPTER_CONFIG];
-  const there: readonly string[] = await readdir(folder).catch(() => []);
+  const there: readonly string[] = await files.readdir(folder).catch(() => []);
   const found = others.filter((name) => there.includes(name));
   if (found.length === 0) return;
   throw new CheckpointError(

@@ -1,5 +1,6 @@
 // The log of a run as TensorBoard shows it (transformers' TensorBoardCallback).
 
+import { homeFolder, variable } from "../../tensor/host.ts";
 import { argumentsJson } from "../arguments/json.ts";
 import type { TrainingArguments } from "../arguments/arguments.ts";
 import type { CallbackInfo, TrainerCallback, TrainerControl } from "../callbacks.ts";
@@ -80,8 +81,8 @@ export class TensorBoardCallback implements TrainerCallback {
   async #open(args: TrainingArguments): Promise<EventFile> {
     this.#folder ??=
       args.loggingDir ??
-      (await expanded(process.env["TENSORBOARD_LOGGING_DIR"])) ??
-      (await defaultLoggingDir(args.outputDir));
+      expanded(variable("TENSORBOARD_LOGGING_DIR")) ??
+      defaultLoggingDir(args.outputDir);
     this.#file ??= await EventFile.create(this.#folder);
     return this.#file;
   }
@@ -97,8 +98,7 @@ export function rewriteLogs(logs: Readonly<Metrics>): Metrics {
 }
 
 /** Python's expanduser. */
-async function expanded(path: string | undefined): Promise<string | undefined> {
+function expanded(path: string | undefined): string | undefined {
   if (path === undefined || path === "") return undefined;
-  const { homedir } = await import("node:os");
-  return path.replace(/^~(?=\/|$)/, () => homedir());
+  return path.replace(/^~(?=\/|$)/, () => homeFolder());
 }

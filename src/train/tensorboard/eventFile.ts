@@ -1,6 +1,10 @@
-// A file of events, which TensorBoard reads while it grows. Node only.
+// A file of events, which TensorBoard reads while it grows.
 
 import { GradloomError } from "../../tensor/errors.ts";
+import { files } from "../../tensor/files/files.ts";
+import { join } from "../../tensor/files/paths.ts";
+import { joinBytes } from "../../tensor/joinBytes.ts";
+import { hostName, processId } from "../../tensor/host.ts";
 import { summaryRecord, versionRecord, type Summary, type Writer } from "./events.ts";
 
 /** Files of one process that begin in the same second. */
@@ -21,14 +25,11 @@ export class EventFile {
    * @throws {GradloomError} when it cannot be written
    */
   static async create(folder: string): Promise<EventFile> {
-    const { mkdir } = await import("node:fs/promises");
-    const { hostname } = await import("node:os");
-    const { join } = await import("node:path");
     const { BinaryWriter } = await import("@bufbuild/protobuf/wire");
     const seconds = Date.now() / 1000;
-    const name = `events.out.tfevents.${Math.floor(seconds)}.${hostname()}.${process.pid}.${count++}`;
+    const name = `events.out.tfevents.${Math.floor(seconds)}.${hostName()}.${processId()}.${count++}`;
     const file = new EventFile(join(folder, name), BinaryWriter);
-    await mkdir(folder, { recursive: true }).catch((error: unknown) => file.#fail(error));
+    await files.makeFolder(folder).catch((error: unknown) => file.#fail(error));
     await file.#append([versionRecord(BinaryWriter, seconds)]);
     return file;
   }
@@ -42,10 +43,9 @@ export class EventFile {
   }
 
   async #append(records: readonly Uint8Array[]): Promise<void> {
-    const { appendFile } = await import("node:fs/promises");
-    await appendFile(this.path, Buffer.concat(records)).catch((error: unknown) =>
-      this.#fail(error),
-    );
+    await files
+      .appendFile(this.path, joinBytes(records))
+      .catch((error: unknown) => this.#fail(error));
   }
 
   #fail(error: unknown): never {
@@ -58,11 +58,9 @@ export class EventFile {
 }
 
 /** Where transformers and PyTorch put the files of a run: runs/Nov29_13-05-07_host. */
-export async function defaultLoggingDir(outputDir: string, now = new Date()): Promise<string> {
-  const { hostname } = await import("node:os");
-  const { join } = await import("node:path");
+export function defaultLoggingDir(outputDir: string, now = new Date()): string {
   const two = (value: number): string => String(value).padStart(2, "0");
   const month = now.toLocaleString("en-US", { month: "short" });
   const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join("-");
-  return join(outputDir, "runs", `${month}${two(now.getDate())}_${time}_${hostname()}`);
+  return join(outputDir, "runs", `${month}${two(now.getDate())}_${time}_${hostName()}`);
 }

@@ -1,0 +1,3 @@
+// csv-parse over Node's streams.
+
+export { CsvError, parse } from "csv-parse";
