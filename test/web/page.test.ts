@@ -176,25 +176,29 @@ describe.skipIf(typeof browser === "string")(`the page (${version})`, () => {
     }
   });
 
-  it("goes on after a crash and after a reload, and its adapter is the same in Node", async () => {
-    const journey = {
-      context: await chromium.newContext({ acceptDownloads: true }),
-      ...{ url: site.url, query: CPU, folder: temporary("journey") },
-    };
-    await mkdir(journey.folder);
-    await writeRows(journey.folder);
-    const first = await beginRun(journey);
-    await crash(first);
-    const second = await PageDriver.open(journey.context, site.url, { query: CPU });
-    await resumeRun(second, 2);
-    await second.page.reload();
-    await second.ready();
-    await resumeRun(second, 0);
-    await finishRun(second, journey.folder);
-    expect([...first.foreign, ...second.foreign]).toEqual([]);
-    expect(second.complaints).toEqual([]);
-    await journey.context.close();
-  });
+  it(
+    "goes on after a crash and after a reload, and its adapter is the same in Node",
+    { timeout: 300_000 },
+    async () => {
+      const journey = {
+        context: await chromium.newContext({ acceptDownloads: true }),
+        ...{ url: site.url, query: CPU, folder: temporary("journey") },
+      };
+      await mkdir(journey.folder);
+      await writeRows(journey.folder);
+      const first = await beginRun(journey);
+      await crash(first);
+      const second = await PageDriver.open(journey.context, site.url, { query: CPU });
+      await resumeRun(second, 2);
+      await second.page.reload();
+      await second.ready();
+      await resumeRun(second, 0);
+      await finishRun(second, journey.folder);
+      expect([...first.foreign, ...second.foreign]).toEqual([]);
+      expect(second.complaints).toEqual([]);
+      await journey.context.close();
+    },
+  );
 
   it("loads models and rows of the Hub it is given, keeps them, and lets go of them", async () => {
     const hub = await FakeHub.start();
