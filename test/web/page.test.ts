@@ -234,6 +234,24 @@ describe.skipIf(typeof browser === "string")(`the page (${version})`, () => {
     }
   });
 
+  it("isolates itself where the host sends no headers, and opens again without a network", async () => {
+    const plain = await servePage(folder, false);
+    const context = await chromium.newContext();
+    try {
+      const driver = await PageDriver.open(context, plain.url, { query: CPU });
+      await driver.page.waitForFunction("crossOriginIsolated");
+      await driver.ready();
+      expect(await driver.text("device")).toBe("CPU, 2 threads");
+      plain.close();
+      await driver.page.reload();
+      await driver.ready();
+      expect(await driver.text("device")).toBe("CPU, 2 threads");
+    } finally {
+      await context.close();
+      plain.close();
+    }
+  });
+
   it("asked nobody but its own host, and complained about nothing", () => {
     expect(page.foreign).toEqual([]);
     expect(page.complaints).toEqual([]);

@@ -48,5 +48,10 @@ export async function servePage(folder: string, isIsolated = true): Promise<Page
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, asked, close: () => void server.close() };
+  return { url: `http://127.0.0.1:${port}`, asked, close };
+
+  function close(): void {
+    server.close();
+    server.closeAllConnections();
+  }
 }
