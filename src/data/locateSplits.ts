@@ -3,10 +3,9 @@
 import { files } from "../tensor/files/files.ts";
 import type { FolderEntry } from "../tensor/files/fileStore.ts";
 import { basename, dirname, join } from "../tensor/files/paths.ts";
-import { locate } from "../hub/locate.ts";
 import type { HubOptions } from "../hub/options.ts";
 import { isRepositoryId } from "../hub/repository.ts";
-import type { RepositoryFiles, WantedFiles } from "../hub/snapshot.ts";
+import type { Choose, RepositoryFiles, WantedFiles } from "../hub/snapshot.ts";
 import { DatasetError, HubError } from "../tensor/errors.ts";
 import { SPLITS } from "./dataset.ts";
 import { delimiterOf, formatOf, isDataFile } from "./files/dataFormat.ts";
@@ -41,7 +40,7 @@ export async function locateSplits(source: string, options: Options): Promise<Lo
     return { required: wanted.map(({ name }) => name), optional: CARD_FILES, dependsOnAll: true };
   };
   const isId = isRepositoryId(source);
-  const folder = isId ? await locate({ type: "dataset", name: source }, choose, options) : source;
+  const folder = isId ? await ofHub(source, choose, options) : source;
   if (remote !== undefined) return { folder, splits: remarked(source, remote) };
   const names = await listFiles(folder);
   const text = (name: string): Promise<string> => files.readText(join(folder, name));
@@ -54,6 +53,11 @@ export async function locateSplits(source: string, options: Options): Promise<Lo
     `loadDataset: ${source} must hold train.csv, validation.csv (or dev.csv) or test.csv, or the same as .tsv, .jsonl, .json, .parquet or .arrow, got ` +
       `${got(names, splits)}. Rename the splits or name another folder.${taken}`,
   );
+}
+
+async function ofHub(name: string, choose: Choose, options: HubOptions): Promise<string> {
+  const { locate } = await import("../hub/locate.ts"); // only who names a repository needs it
+  return locate({ type: "dataset", name }, choose, options);
 }
 
 /** A file named by itself is the split train, whatever its name. */

@@ -3,13 +3,7 @@
 import { files } from "../tensor/files/files.ts";
 import { join } from "../tensor/files/paths.ts";
 import { ArgumentError } from "../tensor/errors.ts";
-import {
-  createRepository,
-  pushFiles,
-  type PushContent,
-  type PushOptions,
-  type PushResult,
-} from "./push.ts";
+import type { PushContent, PushOptions, PushResult } from "./push.ts";
 
 /** What is not pushed: hidden names (but .gitattributes), names that begin with "_", checkpoints, half-written files. */
 const LEFT_OUT = /^(\.(?!gitattributes$).*|_.*|checkpoint-\d+|.*\.[0-9a-f]{8}\.tmp)$/;
@@ -27,6 +21,7 @@ export async function pushFolderToHub(
   options: PushOptions = {},
 ): Promise<PushResult> {
   const found = await folderFiles(folder);
+  const { createRepository, pushFiles } = await import("./push.ts");
   const name = await createRepository(repository, options);
   return pushFiles(name, found, options);
 }

@@ -42,6 +42,11 @@ export interface DeviceOptions {
    * Default false.
    */
   readonly background?: boolean;
+  /**
+   * cpu, on pages whose Content-Security-Policy forbids workers from blob: addresses: where the page serves the package's
+   * `gradloom/cpuWorker.js`. Unless given, threads are workers from a blob: address.
+   */
+  readonly workerUrl?: string;
   /** cpu: which build of the kernels; GRADLOOM_WASM_VARIANT or the fastest that this runtime has unless given. */
   readonly wasmVariant?: WasmVariant;
   /** webgpu, in Node: part of the adapter's name, where there are several. A name that fits none is answered with all. */
@@ -53,7 +58,7 @@ export interface DeviceOptions {
 /** While this module loads, so that `setDebug` has the last word. */
 const debugError = isNode ? setDebugFromVariable(process.env["GRADLOOM_DEBUG"]) : null;
 
-const CPU_OPTIONS = ["threads", "background", "memoryBytes", "kernels", "wasmVariant"];
+const CPU_OPTIONS = ["threads", "background", "memoryBytes", "kernels", "wasmVariant", "workerUrl"];
 const WEBGPU_OPTIONS = ["adapter", "powerPreference"];
 
 /**
@@ -101,8 +106,8 @@ async function openCpu(options: DeviceOptions): Promise<Device> {
   const memory = takeMemory();
   const device = new CpuDevice(memory, await bindWasm(module, memory), limits);
   const threads = options.threads ?? (await defaultThreads());
-  if (options.background) await device.startBackground(threads, module);
-  else await device.startThreads(threads, module);
+  if (options.background) await device.startBackground(threads, module, options.workerUrl);
+  else await device.startThreads(threads, module, options.workerUrl);
   return device;
 }
 
@@ -170,6 +175,12 @@ function checkCpuOptions(options: DeviceOptions): void {
     throw new DeviceError(
       `openDevice: threads must be a whole number of 1 to ${MAX_THREADS}, got ${format(threads)}. ` +
         "Leave it out for all cores.",
+    );
+  }
+  const { workerUrl } = options;
+  if (workerUrl !== undefined && (isNode || typeof workerUrl !== "string" || workerUrl === "")) {
+    throw new DeviceError(
+      `openDevice: workerUrl must be an address of cpuWorker.js, on a page, got ${format(workerUrl)}${isNode ? " in Node" : ""}. Leave it out.`,
     );
   }
   if (threads !== undefined && threads > 1 && !sharesMemory()) {

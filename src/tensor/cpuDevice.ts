@@ -79,7 +79,7 @@ export class CpuDevice implements Device {
   }
 
   /** Starts workers so that `threads` compute. @param module the kernels this device was made with */
-  async startThreads(threads: number, module: WebAssembly.Module): Promise<void> {
+  async startThreads(threads: number, module: WebAssembly.Module, script?: string): Promise<void> {
     invariant(
       this.#wasm && !this.#pool,
       () => "threads are started once, with WebAssembly kernels",
@@ -87,15 +87,26 @@ export class CpuDevice implements Device {
     if (threads === 1) return;
     const control = this.#zeroed(CONTROL_BYTES);
     const { functions } = this.#wasm;
-    this.#pool = await ThreadPool.start(threads, module, this.#shared, control, functions);
+    this.#pool = await ThreadPool.start(threads, module, this.#shared, control, functions, script);
   }
 
   /** Starts `threads` workers that compute while the calling thread goes on. @param module as for startThreads */
-  async startBackground(threads: number, module: WebAssembly.Module): Promise<void> {
+  async startBackground(
+    threads: number,
+    module: WebAssembly.Module,
+    script?: string,
+  ): Promise<void> {
     invariant(this.#wasm && !this.#pool, () => "threads are started once, with kernels");
     const control = this.#zeroed(QUEUE_BYTES);
     const { functions } = this.#wasm;
-    const queue = await ThreadQueue.start(threads, module, this.#shared, control, functions);
+    const queue = await ThreadQueue.start(
+      threads,
+      module,
+      this.#shared,
+      control,
+      functions,
+      script,
+    );
     this.#memory.beforeMove = () => queue.drain();
     this.#queue = queue;
   }

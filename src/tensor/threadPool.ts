@@ -6,6 +6,7 @@
 // whose core another process has taken delays its own chunk and no more, and one that wakes too late finds nothing.
 // Which units make a chunk depends on the job alone, so that results do not depend on who was fast.
 
+import { VERSION } from "./version.ts";
 import { invariant } from "./errors.ts";
 import { startWorker, type WorkerHandle } from "./workers.ts";
 
@@ -85,7 +86,7 @@ const workOff: WorkOff = (functions, words, job, thread) => {
 };
 
 /** Body of a worker. Its data: the module, the memory and its number. */
-const workerSource = `
+export const poolSource = `
 const workOff = ${workOff.toString()};
 const start = async ({ module, memory, control, names, thread }) => {
   const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
@@ -137,13 +138,18 @@ export class ThreadPool {
     memory: WebAssembly.Memory,
     control: number,
     functions: Readonly<Record<string, (...args: number[]) => void>>,
+    script?: string,
   ): Promise<ThreadPool> {
     const names = Object.keys(functions);
     const words = new Int32Array(memory.buffer, control, 4);
     const job = new Float64Array(memory.buffer, control + JOB_OFFSET, HEADER + MAX_ARGUMENTS);
     const workers = await Promise.all(
       Array.from({ length: threads - 1 }, (_, i) =>
-        startWorker(workerSource, { module, memory, control, names, thread: i + 1 }),
+        startWorker(
+          poolSource,
+          { role: "pool", version: VERSION, module, memory, control, names, thread: i + 1 },
+          script,
+        ),
       ),
     );
     const failures = workers.map(({ failure }) => failure);

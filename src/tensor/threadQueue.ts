@@ -9,6 +9,7 @@
 // As on a GPU, memory that is freed when a job is recorded is given to later jobs at once: they run after it. What the host
 // writes goes through the ring, too (`stage`), and what it reads is copied in its turn.
 
+import { VERSION } from "./version.ts";
 import { nextTurn } from "./nextTurn.ts";
 import { DeviceError, invariant } from "./errors.ts";
 import { chunkSize, MAX_ARGUMENTS, mayPark, PATIENCE, type Job } from "./threadPool.ts";
@@ -98,11 +99,16 @@ export class ThreadQueue {
     memory: WebAssembly.Memory,
     control: number,
     functions: Readonly<Record<string, unknown>>,
+    script?: string,
   ): Promise<ThreadQueue> {
     const names = Object.keys(functions);
     const workers = await Promise.all(
       Array.from({ length: threads }, (_, thread) =>
-        startWorker(workerSource, { module, memory, control, names, thread }),
+        startWorker(
+          workerSource,
+          { role: "queue", version: VERSION, module, memory, control, names, thread },
+          script,
+        ),
       ),
     );
     const queue = new ThreadQueue(memory, control, names, workers);

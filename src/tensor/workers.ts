@@ -18,13 +18,15 @@ export interface WorkerHandle {
 /**
  * Starts a worker.
  * @param body of a script that declares an asynchronous function `start`, which gets `data`; `post` sends a message
+ * @param script on pages: address of the package's cpuWorker.js, which holds every body; a blob: address unless given
  * @throws {DeviceError} where the host forbids workers, naming the setting
  */
 export async function startWorker(
   body: string,
   data: Readonly<Record<string, unknown>>,
+  script?: string,
 ): Promise<WorkerHandle> {
-  return isNode ? startInNode(body, data) : startOnPage(body, data);
+  return isNode ? startInNode(body, data) : startOnPage(body, data, script);
 }
 
 async function startInNode(
@@ -57,14 +59,18 @@ start(workerData).catch((error) => setImmediate(() => { throw error; }));`;
   };
 }
 
-function startOnPage(body: string, data: Readonly<Record<string, unknown>>): WorkerHandle {
+function startOnPage(
+  body: string,
+  data: Readonly<Record<string, unknown>>,
+  script: string | undefined,
+): WorkerHandle {
   const text = `const post = (message) => postMessage(message);
 ${body}
 onmessage = ({ data }) => start(data).catch((error) => setTimeout(() => { throw error; }));`;
-  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  const url = script ?? URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
   const worker = orRefused(() => new Worker(url));
   const failure = new Promise<never>((_, reject) => {
-    worker.onerror = ({ message }) => reject(refusal(message || "none"));
+    worker.onerror = ({ message }) => reject(refusal(message || "none", script));
   });
   failure.catch(() => undefined);
   worker.postMessage(data);
@@ -87,7 +93,7 @@ function orRefused<T>(start: () => T): T {
 }
 
 /** The cure for each way in which a host forbids workers. */
-function refusal(cause: unknown): DeviceError {
+function refusal(cause: unknown, script?: string): DeviceError {
   const got = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
   const isDenied = (cause as { code?: unknown } | null)?.code === "ERR_ACCESS_DENIED";
   const cure = isDenied
@@ -96,7 +102,9 @@ function refusal(cause: unknown): DeviceError {
       ? "The page requires Trusted Types: give it a default policy whose createScriptURL lets blob: URLs through"
       : isNode
         ? "Let this process start worker threads"
-        : "Allow worker-src blob: in its Content-Security-Policy";
+        : script === undefined
+          ? "Allow worker-src blob: in its Content-Security-Policy, or serve the package's cpuWorker.js and pass its address as workerUrl"
+          : `Serve this version's cpuWorker.js at ${script}, with the headers of the page`;
   return new DeviceError(
     `openDevice: threads must be workers that this ${isNode ? "process" : "page"} may start, got ${got.slice(0, 200)}. ` +
       `${cure}, or pass threads: 1 (and no background).`,

@@ -119,6 +119,15 @@ describe.skipIf(typeof browser === "string")(`pages (${version})`, () => {
       expect(answer).toEqual({ error: expect.stringMatching(/worker-src blob:/) });
     });
 
+    it.each([false, true])(
+      "starts its workers from a file there, background: %s",
+      async (background) => {
+        const options = { threads: 2, background, workerUrl: "/cpuWorker.js" };
+        const answer = await run<PageFigures>("/withoutBlobs", "page", "measure", "cpu", options);
+        expectFigures(resultOf(answer), 1e-5);
+      },
+    );
+
     it("computes in the background, while the page goes on", async () => {
       const options = { threads: 2, background: true };
       const answer = await run<PageFigures>("/isolated", "page", "measure", "cpu", options);

@@ -67,7 +67,11 @@ export async function serve(bundle: Bundle): Promise<Site> {
     else if (path in PAGES) send("text/html", HTML, PAGES[path]);
     // The worker is a document of its own: it is isolated if its script says so.
     else if (script !== undefined) send("text/javascript", script, ISOLATED);
-    else if (path.startsWith("/model/")) {
+    else if (path === "/cpuWorker.js") {
+      void readFile(here("../../dist/cpuWorker.js"), "utf8").then((text) =>
+        send("text/javascript", text, ISOLATED),
+      );
+    } else if (path.startsWith("/model/")) {
       readFile(here(`../../examples/model/${name}`)).then(
         (content) => send("application/octet-stream", content),
         () => response.writeHead(404).end(),

@@ -99,7 +99,7 @@ async function openAt(path: string, mode: OpenMode) {
     }
     return await openToWrite(makes ? await fileToWrite(path) : await fileAt(path), release);
   } catch (error) {
-    release();
+    await release();
     throw error;
   }
 }
@@ -222,7 +222,7 @@ export const opfsFiles: FileStore = {
   sync: () => Promise.resolve(), // every write is flushed when its file is closed
   async isBeingWritten(path) {
     const release = await tryLock(lockName(path));
-    release?.();
+    await release?.();
     return release === null;
   },
   leave: () => Promise.resolve(), // closing the file says it

@@ -43,7 +43,7 @@ export async function openToRead(handle: FileSystemFileHandle): Promise<OpenFile
 /** @param release called when the file is closed */
 export async function openToWrite(
   handle: FileSystemFileHandle,
-  release: () => void,
+  release: () => Promise<void>,
 ): Promise<OpenFile> {
   return isOfWorker(handle) ? openInPlace(handle, release) : openCopy(handle, release);
 }
@@ -52,7 +52,10 @@ function isOfWorker(handle: FileSystemFileHandle): handle is HandleOfWorker {
   return "createSyncAccessHandle" in handle;
 }
 
-async function openInPlace(handle: HandleOfWorker, release: () => void): Promise<OpenFile> {
+async function openInPlace(
+  handle: HandleOfWorker,
+  release: () => Promise<void>,
+): Promise<OpenFile> {
   const access = await handle.createSyncAccessHandle();
   return {
     read: async (bytes, offset, length, at) => ({
@@ -66,12 +69,15 @@ async function openInPlace(handle: HandleOfWorker, release: () => void): Promise
     close: async () => {
       access.flush();
       access.close();
-      release();
+      await release();
     },
   };
 }
 
-async function openCopy(handle: FileSystemFileHandle, release: () => void): Promise<OpenFile> {
+async function openCopy(
+  handle: FileSystemFileHandle,
+  release: () => Promise<void>,
+): Promise<OpenFile> {
   let stream: FileSystemWritableFileStream | undefined;
   let pending = 0;
   const size = async () => (await handle.getFile()).size;
@@ -107,7 +113,7 @@ async function openCopy(handle: FileSystemFileHandle, release: () => void): Prom
       try {
         await commit();
       } finally {
-        release();
+        await release();
       }
     },
   };

@@ -1,14 +1,18 @@
 // Locks that a page or worker holds as long as it lives: when it is closed, killed or crashes, the browser gives them back.
 
-/** @returns gives the lock back; null when somebody else has it */
-export function tryLock(name: string): Promise<(() => void) | null> {
+/** @returns gives the lock back, and resolves when others can have it; null when somebody else has it */
+export function tryLock(name: string): Promise<(() => Promise<void>) | null> {
   return new Promise((resolve, reject) => {
-    navigator.locks
-      .request(name, { ifAvailable: true }, (lock) => {
-        if (lock === null) return resolve(null);
-        return new Promise<void>((release) => resolve(release));
-      })
-      .catch(reject);
+    const request = navigator.locks.request(name, { ifAvailable: true }, (lock) => {
+      if (lock === null) return resolve(null);
+      return new Promise<void>((release) => {
+        resolve(async () => {
+          release();
+          await request;
+        });
+      });
+    });
+    request.catch(reject);
   });
 }
 

@@ -42,7 +42,7 @@ export async function lockOutputFolder(folder: string): Promise<() => Promise<vo
 async function lockInPage(folder: string): Promise<() => Promise<void>> {
   await files.makeFolder(folder);
   const release = await tryLock(`gradloom run ${resolve(folder)}`);
-  if (release !== null) return async () => release();
+  if (release !== null) return release;
   throw new CheckpointError(
     `outputDir: ${folder} must be of one run at a time, got one that a page or worker of this site trains in. ` +
       "Wait for that run or choose another outputDir.",

@@ -4,7 +4,8 @@
 import { files } from "../../tensor/files/files.ts";
 import { basename, resolve } from "../../tensor/files/paths.ts";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "../../model/adapterFileNames.ts";
-import { createRepository, pushFiles, type PushOptions, type PushResult } from "../../hub/push.ts";
+import { folderFiles } from "../../hub/pushFolder.ts";
+import type { PushOptions, PushResult } from "../../hub/push.ts";
 import { warn } from "../../tensor/warnings.ts";
 import type { TrainingArguments } from "../arguments/arguments.ts";
 import { addFilesAtomically } from "../checkpoint/atomicFolder.ts";
@@ -35,6 +36,7 @@ export class HubPushes {
   /** Makes the repository unless it is there. @returns its id @throws {HubError} */
   async open(options: PushOptions = {}): Promise<string> {
     const { hubModelId, outputDir } = this.#args;
+    const { createRepository } = await import("../../hub/push.ts");
     const id = hubModelId ?? basename(resolve(outputDir));
     this.#repository ??= await createRepository(id, { ...this.#options(), ...options });
     return this.#repository;
@@ -83,7 +85,7 @@ export class HubPushes {
   async pushOutput(commitMessage: string, options: PushOptions): Promise<PushResult> {
     await this.finish();
     const name = await this.open(options);
-    const { folderFiles } = await import("../../hub/pushFolder.ts");
+    const { pushFiles } = await import("../../hub/push.ts");
     const files = await folderFiles(this.#args.outputDir);
     return pushFiles(name, files, { ...this.#options(), ...options, commitMessage });
   }
@@ -97,7 +99,7 @@ export class HubPushes {
   }
 
   async #pushNow(folder: string, options: PushOptions): Promise<void> {
-    const { folderFiles } = await import("../../hub/pushFolder.ts");
+    const { pushFiles } = await import("../../hub/push.ts");
     const name = await this.open();
     await pushFiles(name, await folderFiles(folder), { ...this.#options(), ...options });
   }
