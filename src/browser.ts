@@ -92,6 +92,7 @@ export {
   type PreprocessOptions,
   type RowEncoding,
 } from "./data/preprocess.ts";
+export { previewDataset, type PreviewOptions, type SplitPreview } from "./data/previewDataset.ts";
 export { loadDataset, streamDataset, type LoadDatasetOptions } from "./data/loadDataset.ts";
 export { previewDataset, type PreviewOptions, type SplitPreview } from "./data/previewDataset.ts";
 export { buildPrompt } from "./data/prompt.ts";

@@ -7,6 +7,7 @@ import { gzipSync } from "node:zlib";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startChromium } from "../support/chromium.ts";
+import { isFull } from "../support/full.ts";
 import { FakeHub } from "../support/fakeHub.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { axeViolations } from "./axe.ts";
@@ -27,7 +28,8 @@ beforeAll(async () => {
   await buildPage(folder);
 });
 
-const TOKEN = "hf_of_the_visitor";
+/** The fake Hub lets this one write. */
+const TOKEN = "hf_writer";
 
 function publishExample(hub: FakeHub): void {
   const model = readdirSync("examples/model").map((name): [string, Buffer] => [
@@ -40,6 +42,16 @@ function publishExample(hub: FakeHub): void {
   });
   const rows = readFileSync("examples/data/validation.csv");
   hub.repositories.set("datasets/org/chats", { files: { "train.csv": rows } });
+}
+
+async function pushTo(driver: PageDriver, hub: FakeHub): Promise<void> {
+  await driver.show("Take along");
+  await driver.fill("Repository", "org/mine");
+  await driver.press("Push");
+  await driver.page.getByRole("link", { name: /\/org\/mine/ }).waitFor();
+  expect(hub.pushes.commits.map(({ paths }) => [...paths].sort())).toEqual([
+    expect.arrayContaining(["config.json", "model.safetensors", "tokenizer.json"]),
+  ]);
 }
 
 /** What the page wrote where a later visitor could read it. */
@@ -164,25 +176,29 @@ describe.skipIf(typeof browser === "string")(`the page (${version})`, () => {
     }
   });
 
-  it("goes on after a crash and after a reload, and its adapter is the same in Node", async () => {
-    const journey = {
-      context: await chromium.newContext({ acceptDownloads: true }),
-      ...{ url: site.url, query: CPU, folder: temporary("journey") },
-    };
-    await mkdir(journey.folder);
-    await writeRows(journey.folder);
-    const first = await beginRun(journey);
-    await crash(first);
-    const second = await PageDriver.open(journey.context, site.url, { query: CPU });
-    await resumeRun(second, 2);
-    await second.page.reload();
-    await second.ready();
-    await resumeRun(second, 0);
-    await finishRun(second, journey.folder);
-    expect([...first.foreign, ...second.foreign]).toEqual([]);
-    expect(second.complaints).toEqual([]);
-    await journey.context.close();
-  });
+  it(
+    "goes on after a crash and after a reload, and its adapter is the same in Node",
+    { timeout: 300_000 },
+    async () => {
+      const journey = {
+        context: await chromium.newContext({ acceptDownloads: true }),
+        ...{ url: site.url, query: CPU, folder: temporary("journey") },
+      };
+      await mkdir(journey.folder);
+      await writeRows(journey.folder);
+      const first = await beginRun(journey);
+      await crash(first);
+      const second = await PageDriver.open(journey.context, site.url, { query: CPU });
+      await resumeRun(second, 2);
+      await second.page.reload();
+      await second.ready();
+      await resumeRun(second, 0);
+      await finishRun(second, journey.folder);
+      expect([...first.foreign, ...second.foreign]).toEqual([]);
+      expect(second.complaints).toEqual([]);
+      await journey.context.close();
+    },
+  );
 
   it("loads models and rows of the Hub it is given, keeps them, and lets go of them", async () => {
     const hub = await FakeHub.start();
@@ -204,6 +220,8 @@ describe.skipIf(typeof browser === "string")(`the page (${version})`, () => {
       await driver.fill("or a dataset of the Hub", "org/chats");
       await driver.press("Download");
       await driver.until("data", /org\/chats: 100 train/);
+      // In parts of 4 kB: the fake Hub takes its time.
+      if (isFull) await pushTo(driver, hub);
       await driver.show("Model");
       await driver.press("Delete org/tiny");
       await driver.page.getByTestId("kept").waitFor({ state: "detached" });
@@ -213,6 +231,24 @@ describe.skipIf(typeof browser === "string")(`the page (${version})`, () => {
     } finally {
       await context.close();
       await hub.stop();
+    }
+  });
+
+  it("isolates itself where the host sends no headers, and opens again without a network", async () => {
+    const plain = await servePage(folder, false);
+    const context = await chromium.newContext();
+    try {
+      const driver = await PageDriver.open(context, plain.url, { query: CPU });
+      await driver.page.waitForFunction("crossOriginIsolated");
+      await driver.ready();
+      expect(await driver.text("device")).toBe("CPU, 2 threads");
+      plain.close();
+      await driver.page.reload();
+      await driver.ready();
+      expect(await driver.text("device")).toBe("CPU, 2 threads");
+    } finally {
+      await context.close();
+      plain.close();
     }
   });
 

@@ -25,16 +25,12 @@ export async function buildPage(outDir: string): Promise<void> {
 
 export interface PageSite {
   readonly url: string;
-  /** Paths that were asked for. */
-  readonly asked: readonly string[];
   close(): void;
 }
 
 export async function servePage(folder: string, isIsolated = true): Promise<PageSite> {
-  const asked: string[] = [];
   const server: Server = createServer((request, response) => {
     const { pathname } = new URL(request.url!, "http://page");
-    asked.push(pathname);
     const path = join(folder, normalize(pathname === "/" ? "/index.html" : pathname));
     if (!path.startsWith(folder) || !existsSync(path)) return void response.writeHead(404).end();
     const headers: Record<string, string> = {
@@ -48,5 +44,10 @@ export async function servePage(folder: string, isIsolated = true): Promise<Page
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, asked, close: () => void server.close() };
+  return { url: `http://127.0.0.1:${port}`, close };
+
+  function close(): void {
+    server.close();
+    server.closeAllConnections();
+  }
 }

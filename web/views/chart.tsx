@@ -16,7 +16,7 @@ export interface ChartProps {
   readonly last: number;
 }
 
-const [WIDTH, HEIGHT] = [360, 180];
+const [WIDTH, HEIGHT] = [440, 190];
 const [LEFT, RIGHT, TOP, BOTTOM] = [46, 14, 10, 24];
 
 export function Chart({ title, curves, last }: ChartProps): ComponentChild {

@@ -1,11 +1,12 @@
 // Archives of Hugging Face files, the report, the arguments; and a push to the Hub.
 
 import { Zip, ZipPassThrough } from "fflate";
-import { mergeLora, unmergeLora } from "gradloom";
+import { mergeLora, pushFolderToHub, unmergeLora } from "gradloom";
 import type { Package, PackageRequest, PushDone, PushRequest } from "../protocol/takeAlong.ts";
 import type { CallContext } from "./handler.ts";
 import { hasAdapter } from "./models.ts";
 import { theModel, type LoadedModel } from "./session.ts";
+import { keepFolder } from "./storage/dropped.ts";
 import { filesOf, HOME, remove } from "./storage/folders.ts";
 import { finishedRun } from "./training/lastRun.ts";
 import { reportText } from "./training/report.ts";
@@ -104,15 +105,23 @@ async function zip(files: ReadonlyMap<string, Blob>): Promise<Blob> {
   return new Blob(parts, { type: "application/zip" });
 }
 
+/** What the adapter's or the model's archive holds, as one commit. */
 export async function push(
   { repository, token, endpoint, isPrivate }: PushRequest,
   { emit, signal }: CallContext<"push">,
 ): Promise<PushDone> {
-  const { model } = theModel();
-  const { url, commit } = await model.pushToHub(repository, {
-    ...{ token, endpoint, private: isPrivate, signal },
-    commitMessage: "Model trained in the gradloom page",
-    onProgress: ({ file, progress }) => emit({ what: file, done: progress, total: 1 }),
-  });
-  return { url, commit };
+  const loaded = theModel();
+  const isAdapted = hasAdapter(loaded.model);
+  const files = isAdapted ? await adapterFiles(loaded) : await modelFiles(loaded);
+  const folder = await keepFolder("push", files);
+  try {
+    const { url, commit } = await pushFolderToHub(folder, repository, {
+      ...{ token, endpoint, private: isPrivate, signal },
+      commitMessage: "Model trained in the gradloom page",
+      onProgress: ({ file, progress }) => emit({ what: file, done: progress, total: 1 }),
+    });
+    return { url, commit };
+  } finally {
+    await remove(folder);
+  }
 }

@@ -58,7 +58,9 @@ export async function list(
   try {
     const folder = await folderAt(path, false);
     const found: (FileSystemFileHandle | FileSystemDirectoryHandle)[] = [];
-    for await (const handle of folder.values()) found.push(handle);
+    for await (const handle of folder.values()) {
+      found.push(handle as FileSystemFileHandle | FileSystemDirectoryHandle);
+    }
     return found;
   } catch (error) {
     if (isMissing(error)) return [];
@@ -73,18 +75,6 @@ export async function filesOf(path: string): Promise<Map<string, File>> {
     if (handle.kind === "file") found.set(handle.name, await handle.getFile());
   }
   return found;
-}
-
-/** Bytes of all files below a folder. */
-export async function bytesBelow(path: string): Promise<number> {
-  let total = 0;
-  for (const handle of await list(path)) {
-    total +=
-      handle.kind === "file"
-        ? (await handle.getFile()).size
-        : await bytesBelow(`${path}/${handle.name}`);
-  }
-  return total;
 }
 
 function isMissing(error: unknown): boolean {

@@ -1,26 +1,21 @@
-// Models and datasets that the library keeps in its cache, as huggingface_hub lays it out: one folder a repository.
+// Models that the library keeps in its cache, for the list of the section Model.
 
+import { deleteCachedRepository, listCachedRepositories } from "gradloom";
 import type { KeptModel } from "../../protocol/model.ts";
-import { bytesBelow, list, readFile, remove } from "./folders.ts";
-
-const CACHE = "/.cache/huggingface/hub";
-const MODEL = /^models--(.+)$/;
+import { hasFolders } from "./folders.ts";
 
 export async function listKept(): Promise<readonly KeptModel[]> {
-  const kept: KeptModel[] = [];
-  for (const { kind, name } of await list(CACHE)) {
-    const [, id] = MODEL.exec(name) ?? [];
-    if (kind !== "directory" || id === undefined) continue;
-    const commits = (await list(`${CACHE}/${name}/snapshots`)).map((each) => each.name);
-    const main = await readFile(`${CACHE}/${name}/refs/main`);
-    const commit = (await main?.text())?.trim() ?? commits[0] ?? "";
-    const bytes = await bytesBelow(`${CACHE}/${name}`);
-    kept.push({ key: name, id: id.replace("--", "/"), commit, bytes });
-  }
-  return kept.sort((a, b) => a.id.localeCompare(b.id));
+  if (!hasFolders()) return [];
+  const found = await listCachedRepositories();
+  return found
+    .filter(({ type }) => type === "model")
+    .map(({ name, size, revisions }) => {
+      const main = revisions.find(({ refs }) => refs.includes("main")) ?? revisions[0];
+      return { key: name, id: name, commit: main?.commit ?? "", bytes: size };
+    });
 }
 
 export async function deleteKept({ key }: { readonly key: string }): Promise<readonly KeptModel[]> {
-  if (MODEL.test(key) && !key.includes("/")) await remove(`${CACHE}/${key}`);
+  await deleteCachedRepository(key);
   return listKept();
 }

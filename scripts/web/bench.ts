@@ -1,7 +1,7 @@
 // The page in Chromium beside Node on the same machine and threads, taking turns: time from click to first token, tokens a second
 // of a summary, and training samples a second. Ratios are Chromium's speed over Node's.
 //
-//   npm run build:web && node --import ./scripts/example/runTypeScript.mjs bench/page.ts [--threads 2] [--turns 5] [--updates 40]
+//   npm run build:web && node --import ./scripts/example/runTypeScript.mjs scripts/web/bench.ts [--threads 2] [--turns 5] [--updates 40]
 
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
@@ -15,12 +15,12 @@ import {
   T5ForConditionalGeneration,
   Tokenizer,
   Trainer,
-} from "../src/index.ts";
-import { startChromium } from "../test/support/chromium.ts";
-import { PageDriver } from "../test/web/driver.ts";
-import { servePage } from "../test/web/site.ts";
-import { longTasks, watchLongTasks } from "../test/web/longTasks.ts";
-import { median } from "./flanT5Small.ts";
+  type TrainingArgumentsInput,
+} from "../../src/index.ts";
+import { startChromium } from "../../test/support/chromium.ts";
+import { PageDriver } from "../../test/web/driver.ts";
+import { servePage } from "../../test/web/site.ts";
+import { longTasks, watchLongTasks } from "../../test/web/longTasks.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -42,6 +42,10 @@ interface Turn {
   readonly samplesPerSecond: number;
 }
 
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
+}
+
 async function inNode(dialogue: string): Promise<Turn> {
   const device = await openDevice("cpu", { threads });
   const model = await T5ForConditionalGeneration.fromPretrained("examples/model", { device });
@@ -51,10 +55,11 @@ async function inNode(dialogue: string): Promise<Turn> {
   const { train } = await loadDataset("examples/data", { maxRows: { train: 2000 } });
   const trainDataset = await preprocess(train!, tokenizer);
   addLora(model, new LoraConfig({ r: 8, loraAlpha: 16, loraDropout: 0.05 }));
-  const args = {
+  const args: TrainingArgumentsInput = {
     ...{ maxSteps: updates, perDeviceTrainBatchSize: BATCH, learningRate: 1e-3, warmupRatio: 0.05 },
-    ...{ saveStrategy: "no", reportTo: "none", disableTqdm: true, loggingSteps: 5 },
-  } as const;
+    saveStrategy: "no",
+    ...{ reportTo: "none", disableTqdm: true, loggingSteps: 5 },
+  };
   const { metrics } = await new Trainer({ model, tokenizer, args, trainDataset }).train();
   await device.close();
   return { first, tokensPerSecond, samplesPerSecond: Number(metrics["train_samples_per_second"]) };
@@ -116,7 +121,7 @@ async function inPage(driver: PageDriver): Promise<Turn> {
 
 const { test } = await loadDataset("examples/data", { maxRows: { test: 1 } });
 const dialogue = test!.rows[0]!["dialogue"]!;
-const site = await servePage(fileURLToPath(new URL("../dist-web", import.meta.url)));
+const site = await servePage(fileURLToPath(new URL("../../dist-web", import.meta.url)));
 const browser = await startChromium();
 if (typeof browser === "string") throw new Error(browser);
 
