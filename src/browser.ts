@@ -94,7 +94,6 @@ export {
 } from "./data/preprocess.ts";
 export { previewDataset, type PreviewOptions, type SplitPreview } from "./data/previewDataset.ts";
 export { loadDataset, streamDataset, type LoadDatasetOptions } from "./data/loadDataset.ts";
-export { previewDataset, type PreviewOptions, type SplitPreview } from "./data/previewDataset.ts";
 export { buildPrompt } from "./data/prompt.ts";
 export type { RowOptions } from "./data/rowChecks.ts";
 export { summarize, type GeneratingModel, type SummarizeOptions } from "./data/summarize.ts";
