@@ -1,7 +1,7 @@
 // Samples a second of the Trainer on DialogSum, with and without computed padding and with rows grouped by length, beside
 // transformers' Trainer with its dynamic padding on the same rows, taking turns.
 //
-//   npm run bench:packed -- --data ../shared/data/dialogsum --model ../shared/models/flan-t5-small [--turns 5] [--steps 4]
+//   npm run bench:packed -- --data ../shared/data/dialogsum --model ../shared/models/flan-t5-small [--turns 5] [--steps 8]
 //
 // A model folder without weights gives the configuration: its weights are random. GRADLOOM_PYTHON names PyTorch's interpreter.
 
@@ -26,9 +26,8 @@ const { values: options } = parseArgs({
   options: {
     data: { type: "string", default: "examples/data" },
     model: { type: "string", default: "examples/model" },
-    rows: { type: "string", default: "1024" },
     batch: { type: "string", default: "8" },
-    steps: { type: "string", default: "4" },
+    steps: { type: "string", default: "8" },
     turns: { type: "string", default: "5" },
     threads: { type: "string", default: "2" },
     variant: { type: "string", default: await defaultVariant() },
@@ -44,9 +43,7 @@ const [steps, batch, threads] = [options.steps, options.batch, options.threads].
 const device = await openDevice("cpu", { threads, wasmVariant: options.variant as WasmVariant });
 const tokenizer = await Tokenizer.fromPretrained(options.model);
 const { train } = await loadDataset(options.data);
-const rows = (
-  await preprocess({ rows: train!.rows.slice(0, Number(options.rows)) }, tokenizer)
-).slice();
+const rows = await preprocess({ rows: train!.rows.slice(0, steps * batch) }, tokenizer);
 
 async function openModel(): Promise<T5ForConditionalGeneration> {
   if (existsSync(join(options.model, "model.safetensors"))) {
@@ -72,7 +69,7 @@ interface Turn {
   readonly MiB: number;
 }
 
-/** `steps` updates from the beginning of the data, whose batches are the same in every turn of an order. */
+/** An epoch of the rows: orders that begin with the longest ones compute as many tokens as others. */
 async function turn(
   model: T5ForConditionalGeneration,
   args: TrainingArgumentsInput,

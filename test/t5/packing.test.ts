@@ -137,6 +137,7 @@ describe("a packed batch", () => {
   });
 
   it("does so with gradient checkpointing, with which dropout draws the same again", async () => {
+    const before = cpu.memory();
     const model = tinyT5();
     const batch = batchOf(ROWS, 4);
     model.train();
@@ -153,6 +154,7 @@ describe("a packed batch", () => {
     model.eval();
     await expectSame(model, batch, 5e-6);
     model.dispose();
+    expect(cpu.memory()).toMatchObject({ tensors: before.tensors, bytes: before.bytes });
   });
 
   it("does so in mixed precision, to its rounding", async () => {
