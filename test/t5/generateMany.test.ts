@@ -118,6 +118,27 @@ describe("generateMany", () => {
 
   const model = T5ForConditionalGeneration.fromConfig(config, { device: cpu, seed: 5 });
 
+  it("gives beams the scores that one pass over the whole sequence gives them", async () => {
+    const inputs = { inputIds: [rows[1]!] };
+    const options = { numBeams: 4, numReturnSequences: 4, lengthPenalty: 0, maxNewTokens: 14 };
+    const { sequences, sequencesScores } = await model.generate(inputs, {
+      ...options,
+      returnDictInGenerate: true,
+    });
+    for (const [i, padded] of sequences.entries()) {
+      const end = padded.findIndex((id, at) => at > 0 && config.eosTokenIds.includes(id));
+      const ids = end < 0 ? padded : padded.slice(0, end + 1);
+      const { logits } = model.forward({ ...inputs, decoderInputIds: [ids.slice(0, -1)] });
+      const data = (await logits.data()) as Float32Array;
+      const score = ids.slice(1).reduce((sum, id, t) => {
+        const row = data.subarray(t * config.vocabSize, (t + 1) * config.vocabSize);
+        const total = row.reduce((all, logit) => all + Math.exp(logit), 0);
+        return sum + row[id]! - Math.log(total);
+      }, 0);
+      expect(sequencesScores![i]).toBeCloseTo(score, 3);
+    }
+  });
+
   it("gives a row of which all is hidden what uniform attention gives", async () => {
     const inputs = { inputIds: [[5, 6, 7]], attentionMask: [[0, 0, 0]] };
     const [ids] = await model.generate(inputs, { maxNewTokens: 5 });
