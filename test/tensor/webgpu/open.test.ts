@@ -35,9 +35,9 @@ describe("openDevice", () => {
       "threads on webgpu",
       "webgpu",
       { threads: 2 },
-      'must be adapter, powerPreference, got "threads"',
+      'must be adapter, powerPreference, tune, got "threads"',
     ],
-    ["an adapter on cpu", "cpu", { adapter: "x" }, 'kernels, wasmVariant, got "adapter"'],
+    ["an adapter on cpu", "cpu", { adapter: "x" }, 'kernels, wasmVariant, workerUrl, got "adapter"'],
     ["no threads", "auto", { threads: 0 }, "threads must be a whole number of 1 to 64, got 0"],
   ])("refuses %s", async (_, kind, options, message) => {
     const error: unknown = await openDevice(kind, options).catch((reason: unknown) => reason);
