@@ -37,7 +37,12 @@ describe("openDevice", () => {
       { threads: 2 },
       'must be adapter, powerPreference, tune, got "threads"',
     ],
-    ["an adapter on cpu", "cpu", { adapter: "x" }, 'kernels, wasmVariant, workerUrl, got "adapter"'],
+    [
+      "an adapter on cpu",
+      "cpu",
+      { adapter: "x" },
+      'kernels, wasmVariant, workerUrl, got "adapter"',
+    ],
     ["no threads", "auto", { threads: 0 }, "threads must be a whole number of 1 to 64, got 0"],
   ])("refuses %s", async (_, kind, options, message) => {
     const error: unknown = await openDevice(kind, options).catch((reason: unknown) => reason);
