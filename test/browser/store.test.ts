@@ -114,8 +114,8 @@ describe.skipIf(typeof browser === "string")("a page's private file system", () 
         void load(where).catch(() => undefined);
         await expect.poll(incomplete, { timeout: 60_000 }).toBeGreaterThan(100_000);
       }
-      hub.faults = {};
       await visit(page); // ends the worker, wherever it is
+      hub.faults = {}; // not before: the rest would come at once
       const size = await incomplete();
       expect(size).toBeGreaterThan(100_000);
       hub.seen.length = 0;

@@ -21,7 +21,8 @@ const DIALOGUE =
   "#Person1#: Shall we meet at six?\n#Person2#: Six is fine. See you at the station.";
 /** Columns that no default names. */
 const COLUMNS = { sourceColumn: "chat", targetColumn: "gist" };
-const UPDATES = 12;
+/** So many that a fast machine does not reach the last one before the page is left. */
+const UPDATES = 40;
 
 export interface Journey {
   readonly context: BrowserContext;
