@@ -43,19 +43,19 @@ const BUCKET = 8 * 2 ** 20;
 /** Of a step's compute: two of the three products of a linear layer. */
 const BACKWARD = 2 / 3;
 
-/** Least squares of relative errors of seconds = 2 a + b / B, the sum over two ranks. */
+/** Sums below are ruled by latency, and pass tc's bucket of 256 kB at the speed of memory. */
+const LARGE = 2 ** 20;
+
+/** Seconds = 2 a + b / B, the sum over two ranks: a from the shortest, B by least squares of relative errors of the large ones. */
 export function fitLink(sums: readonly Sum[]): Link {
-  let [ww, wx, xx, wy, xy] = [0, 0, 0, 0, 0];
-  for (const { bytes, seconds } of sums) {
-    const weight = 1 / seconds ** 2;
-    ww += weight;
-    wx += weight * bytes;
-    xx += weight * bytes ** 2;
-    wy += weight * seconds;
-    xy += weight * bytes * seconds;
+  const latency = Math.min(...sums.map(({ seconds }) => seconds)) / 2;
+  let [xx, x] = [0, 0];
+  for (const { bytes, seconds } of sums.filter((sum) => sum.bytes >= LARGE)) {
+    const relative = bytes / (seconds - 2 * latency);
+    xx += relative ** 2;
+    x += relative;
   }
-  const slope = (ww * xy - wx * wy) / (ww * xx - wx ** 2);
-  return { latency: (wy - slope * wx) / ww / 2, bandwidth: 1 / slope };
+  return { latency, bandwidth: xx / x };
 }
 
 /** Seconds of the sum of `bytes` over n ranks. */
@@ -93,7 +93,7 @@ const compute = alone.ranks[0]!.step;
 const lora = steps.find((step) => step.overlap && step.lora)!;
 
 console.log(
-  `link: ${(1e3 * measuredLink.latency).toFixed(2)} ms, ${(measuredLink.bandwidth / 1e6).toFixed(0)} MB/s; ` +
+  `link: ${(1e6 * measuredLink.latency).toFixed(0)} µs, ${(measuredLink.bandwidth / 1e6).toFixed(0)} MB/s; ` +
     `overlapping hid ${(100 * hidden).toFixed(0)}% of ${wait(false).toFixed(2)} s; one process: ${compute.toFixed(2)} s`,
 );
 for (const { bytes, seconds } of link.sums) {
