@@ -6,8 +6,13 @@ import { Worker } from "node:worker_threads";
 import { compileRelaxed, type WasmVariant } from "../../src/kernels/wasm/load.ts";
 import { compileUnder } from "../../src/kernels/wasm/v8Flags.ts";
 import { inPairs } from "../../src/kernels/wasm/vectorPairs.ts";
+import { wasmMultiplyAdd } from "./multiplyAdd.ts";
 import type { CopyRate, Peaks } from "./peaks.ts";
 
+/**
+ * Independent sums in a loop: few cannot hide the latency of an addition, many do not fit the registers. A loop that keeps its
+ * factors Node 24 turns into code of less than half the speed.
+ */
 const SUMS = [8, 10, 12, 13, 14];
 /** Bytes that a thread copies, the smallest of them into its first cache; of the last no cache holds much. */
 const COPIES = [2 ** 12, 2 ** 15, 2 ** 17, 2 ** 19, 2 ** 21, 2 ** 23, 2 ** 25];
@@ -16,33 +21,7 @@ const COPIED = COPIES.at(-1)!;
 const TIMED = 2 ** 22;
 const SECONDS = 0.2;
 
-/**
- * Independent sums in a loop: few cannot hide the latency of an addition, many do not fit the registers. Every round loads
- * its factors, as the kernels do: of a loop that keeps them Node 24 makes code of less than half the speed.
- */
-function multiplyAdd(variant: WasmVariant, count: number): string {
-  const sums = Array.from({ length: count }, (_, i) => `a${i}`);
-  const step = (a: string) =>
-    variant === "relaxed"
-      ? `${a} = v128.relaxed_madd<f32>(${a}, x, y);`
-      : `${a} = f32x4.add(f32x4.mul(${a}, x), y);`;
-  return `
-export function multiplyAdd${count}(rounds: i32): f32 {
-  ${sums.map((a, i) => `let ${a} = f32x4.splat(${i}.5);`).join(" ")}
-  for (let i = 0; i < rounds; i++) {
-    const at = <usize>(i & 63) << 5;
-    const x = v128.load(at), y = v128.load(at, 16);
-    ${sums.map(step).join(" ")}
-  }
-  ${sums
-    .slice(1)
-    .map((a) => `a0 = f32x4.add(a0, ${a});`)
-    .join(" ")}
-  return f32x4.extract_lane(a0, 0);
-}`;
-}
-
-/** The same in pairs of vectors, which V8 joins where what they end in is stored side by side, as the kernels do. */
+/** `wasmMultiplyAdd` in pairs of vectors, which V8 joins where what they end in is stored side by side, as the kernels do. */
 function multiplyAddPairs(count: number): string {
   const sums = Array.from({ length: count }, (_, i) => `a${i}`);
   return `
@@ -86,7 +65,7 @@ parentPort.postMessage({ flops, rates });
 
 async function compile(variant: WasmVariant): Promise<WebAssembly.Module> {
   const loops = SUMS.map((count) =>
-    variant === "wide" ? multiplyAddPairs(count) : multiplyAdd(variant, count),
+    variant === "wide" ? multiplyAddPairs(count) : wasmMultiplyAdd(variant === "relaxed", count),
   );
   const copy =
     "export function copy(bytes: i32, times: i32): void { for (let i = 0; i < times; i++) memory.copy(0, bytes, bytes); }";

@@ -4,16 +4,13 @@ import { defineKernel, launch } from "../../src/kernels/kernel.ts";
 import { empty } from "../../src/tensor/tensor.ts";
 import type { WebGpuDevice } from "../../src/tensor/webgpu/webgpuDevice.ts";
 import { secondsPerRun } from "../gpu/timing.ts";
+import { WGSL_SUMS, wgslMultiplyAdd } from "./multiplyAdd.ts";
 import type { Peaks } from "./peaks.ts";
 
 const plain = (): never => {
   throw new Error("bench: peaks of webgpu are measured on webgpu");
 };
 
-const SUMS = 8;
-const sums = Array.from({ length: SUMS }, (_, i) => `a${i}`);
-
-/** Every invocation does rounds x SUMS multiply-adds of 4 numbers; the sums do not depend on one another. */
 const multiplyAdd = defineKernel({
   name: "peakMultiplyAdd",
   inputs: {},
@@ -21,20 +18,7 @@ const multiplyAdd = defineKernel({
   params: { size: "u32", rounds: "u32", factor: "f32" },
   wgsl: {
     invocations: ({ size }) => size,
-    source: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let i = globalIndex(group, local);
-  if (i >= params.size) { return; }
-  let x = vec4(params.factor);
-  let b = vec4(f32(i), 1.0, 2.0, 3.0);
-  ${sums.map((a, i) => `var ${a} = vec4(f32(i) + ${i}.5);`).join(" ")}
-  for (var round = 0u; round < params.rounds; round++) {
-    ${sums.map((a) => `${a} = fma(${a}, x, b);`).join(" ")}
-  }
-  let total = ${sums.join(" + ")};
-  y[i] = total.x + total.y + total.z + total.w;
-}`,
+    source: wgslMultiplyAdd,
   },
   plain,
 });
@@ -78,7 +62,7 @@ export async function measureGpuPeaks(device: WebGpuDevice, quick: boolean): Pro
   from.dispose();
   to.dispose();
   return {
-    flops: (2 * 4 * SUMS * rounds * size) / arithmetic.seconds,
+    flops: (2 * 4 * WGSL_SUMS * rounds * size) / arithmetic.seconds,
     bytes: (2 * 16 * vectors) / copying.seconds,
   };
 }

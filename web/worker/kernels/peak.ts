@@ -1,5 +1,6 @@
 // What the device can do at best, measured, so that a product's rate has something to be a share of.
 
+import { WGSL } from "virtual:peak-loops";
 import type { Device } from "gradloom";
 import { defineKernel, empty, launch } from "gradloom/kernels";
 import type { Peak } from "../../protocol/kernels.ts";
@@ -30,10 +31,6 @@ async function cpuPeak(threads: number): Promise<Peak> {
   }
 }
 
-const SUMS = 8;
-const sums = Array.from({ length: SUMS }, (_, i) => `a${i}`);
-
-/** Every invocation does rounds x SUMS multiply-adds of 4 numbers; the sums do not depend on one another. */
 const multiplyAdd = defineKernel({
   name: "pageMultiplyAdd",
   inputs: {},
@@ -41,20 +38,7 @@ const multiplyAdd = defineKernel({
   params: { size: "u32", rounds: "u32", factor: "f32" },
   wgsl: {
     invocations: ({ size }) => size,
-    source: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let i = globalIndex(group, local);
-  if (i >= params.size) { return; }
-  let x = vec4(params.factor);
-  let b = vec4(f32(i), 1.0, 2.0, 3.0);
-  ${sums.map((a, i) => `var ${a} = vec4(f32(i) + ${i}.5);`).join(" ")}
-  for (var round = 0u; round < params.rounds; round++) {
-    ${sums.map((a) => `${a} = fma(${a}, x, b);`).join(" ")}
-  }
-  let total = ${sums.join(" + ")};
-  y[i] = total.x + total.y + total.z + total.w;
-}`,
+    source: WGSL.source,
   },
   plain: () => {
     throw new Error("The peak of webgpu is measured on webgpu.");
@@ -70,7 +54,7 @@ async function gpuPeak(device: Device): Promise<Peak> {
     const seconds = await secondsPerRun(device, () =>
       launch(multiplyAdd, { y }, { size, rounds, factor: 0.999 }),
     );
-    flops = Math.max(flops, (2 * 4 * SUMS * rounds * size) / seconds);
+    flops = Math.max(flops, (2 * 4 * WGSL.sums * rounds * size) / seconds);
     if (seconds > 0.05) break;
   }
   y.dispose();

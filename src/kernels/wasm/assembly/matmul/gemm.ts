@@ -13,6 +13,7 @@ import { weightedRows } from "./gemmFewRows";
 import { pack } from "./gemmPack";
 import { tile as narrowTile, TILE_ROWS } from "./gemmTile";
 import { wideTile } from "./gemmTileWide";
+import { least } from "./least";
 
 // @ts-ignore: decorator
 @inline
@@ -49,12 +50,6 @@ export const PACKED_B: usize = PACKED_A + (ROWS * DEPTH << 2);
 
 /** Bytes of scratch that `gemm` needs, at an address that is a multiple of 16. */
 export const GEMM_SCRATCH: usize = max(PACKED_B + (COLS * DEPTH << 2), DOT_SCRATCH);
-
-// @ts-ignore: decorator
-@inline
-function least(a: usize, b: usize): usize {
-  return a < b ? a : b;
-}
 
 // @ts-ignore: decorator
 @inline

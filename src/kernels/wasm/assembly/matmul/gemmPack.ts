@@ -102,14 +102,7 @@ function packTransposed(
     const v1 = loadVector(type, source + lane);
     const v2 = loadVector(type, source + 2 * lane);
     const v3 = loadVector(type, source + 3 * lane);
-    const low01 = v128.shuffle<f32>(v0, v1, 0, 4, 1, 5);
-    const high01 = v128.shuffle<f32>(v0, v1, 2, 6, 3, 7);
-    const low23 = v128.shuffle<f32>(v2, v3, 0, 4, 1, 5);
-    const high23 = v128.shuffle<f32>(v2, v3, 2, 6, 3, 7);
-    v128.store(target, v128.shuffle<f64>(low01, low23, 0, 2));
-    v128.store(target + row, v128.shuffle<f64>(low01, low23, 1, 3));
-    v128.store(target + 2 * row, v128.shuffle<f64>(high01, high23, 0, 2));
-    v128.store(target + 3 * row, v128.shuffle<f64>(high01, high23, 1, 3));
+    storeTransposed(v0, v1, v2, v3, target, row);
     source += 4 * element;
     target += 4 * row;
   }
@@ -177,4 +170,18 @@ function packEdge(
     }
     target += width << 2;
   }
+}
+
+/** Four steps of four lanes. */
+// @ts-ignore: decorator
+@inline
+export function storeTransposed(v0: v128, v1: v128, v2: v128, v3: v128, target: usize, row: usize): void {
+  const low01 = v128.shuffle<f32>(v0, v1, 0, 4, 1, 5);
+  const high01 = v128.shuffle<f32>(v0, v1, 2, 6, 3, 7);
+  const low23 = v128.shuffle<f32>(v2, v3, 0, 4, 1, 5);
+  const high23 = v128.shuffle<f32>(v2, v3, 2, 6, 3, 7);
+  v128.store(target, v128.shuffle<f64>(low01, low23, 0, 2));
+  v128.store(target + row, v128.shuffle<f64>(low01, low23, 1, 3));
+  v128.store(target + 2 * row, v128.shuffle<f64>(high01, high23, 0, 2));
+  v128.store(target + 3 * row, v128.shuffle<f64>(high01, high23, 1, 3));
 }

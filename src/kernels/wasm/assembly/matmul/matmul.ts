@@ -4,12 +4,7 @@
 import { shiftOf } from "../elements";
 import { canDot, gemm, gemmDots, gemmPacked, MOST_UNPACKED_ROWS } from "./gemm";
 import { MOST_DOT_ROWS } from "./gemmDots";
-
-// @ts-ignore: decorator
-@inline
-function least(a: usize, b: usize): usize {
-  return a < b ? a : b;
-}
+import { least } from "./least";
 
 /** @param typeB F32, BF16 or F16 of elements.ts */
 export function matmul(

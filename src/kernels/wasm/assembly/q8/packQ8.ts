@@ -1,6 +1,7 @@
 // Packing of q8 for the tile of f32 products (matmul/gemmPack.ts): columns of B, called lanes, become f32 step by step along the
 // depth. Once for a block of B, whatever the rows of A.
 
+import { storeTransposed } from "../matmul/gemmPack";
 import { BLOCK, BLOCK_BYTES, bytesOf, highFloats, lowFloats } from "./blocks";
 
 /**
@@ -51,20 +52,6 @@ function packFour(width: usize, source: usize, lane: usize, last: usize, depth: 
     w2 += BLOCK_BYTES;
     w3 += BLOCK_BYTES;
   }
-}
-
-/** Four steps of four lanes. */
-// @ts-ignore: decorator
-@inline
-function storeTransposed(v0: v128, v1: v128, v2: v128, v3: v128, target: usize, row: usize): void {
-  const low01 = v128.shuffle<f32>(v0, v1, 0, 4, 1, 5);
-  const high01 = v128.shuffle<f32>(v0, v1, 2, 6, 3, 7);
-  const low23 = v128.shuffle<f32>(v2, v3, 0, 4, 1, 5);
-  const high23 = v128.shuffle<f32>(v2, v3, 2, 6, 3, 7);
-  v128.store(target, v128.shuffle<f64>(low01, low23, 0, 2));
-  v128.store(target + row, v128.shuffle<f64>(low01, low23, 1, 3));
-  v128.store(target + 2 * row, v128.shuffle<f64>(high01, high23, 0, 2));
-  v128.store(target + 3 * row, v128.shuffle<f64>(high01, high23, 1, 3));
 }
 
 /**
