@@ -3,6 +3,7 @@
 // stale). What does not fit into one memory lies in others (cpuMemory.ts).
 
 import { CpuMemory, type Block, type CpuStorage, type MemoryLimits } from "./cpuMemory.ts";
+import { CpuRecorder } from "./cpuRecording.ts";
 import {
   boundTensors,
   functionCall,
@@ -22,6 +23,7 @@ import type {
   KernelTensors,
   MemoryStats,
   PinnedArray,
+  Recording,
   Storage,
 } from "./device.ts";
 import { asyncDisposeSymbol } from "./disposal.ts";
@@ -58,6 +60,8 @@ export class CpuDevice implements Device {
   #queue: ThreadQueue | null = null;
   /** Level 2 of the debug ladder: how the kernel at hand runs. */
   #details: string[] | null = null;
+  /** Gets the calls of kernels while they are recorded. */
+  #recorder: CpuRecorder | null = null;
   #closed = false;
 
   /** @param wasm null runs every kernel's TypeScript body, as the tests of those bodies do */
@@ -130,13 +134,17 @@ export class CpuDevice implements Device {
 
   #allocate(bytes: number, pinned?: ReadonlySet<Block>): CpuStorage {
     this.#check();
-    const storage = this.#memory.allocate(bytes, pinned);
-    if (storage === null) throw this.#outOfMemory(bytes);
-    return storage;
+    const make = (): CpuStorage => {
+      const storage = this.#memory.allocate(bytes, pinned);
+      if (storage === null) throw this.#outOfMemory(bytes);
+      return storage;
+    };
+    return this.#recorder?.allocate(bytes, make) ?? make();
   }
 
   write(storage: Storage, dtype: Dtype, values: StorageArray): void {
     this.#check();
+    this.#recorder?.giveUp();
     const at = storageOf(storage);
     if (this.#queue?.idle === false && this.#memory.isNear(at.block)) {
       const { buffer, byteOffset, byteLength } = values;
@@ -147,6 +155,7 @@ export class CpuDevice implements Device {
 
   fillZero(storage: Storage): void {
     this.#check();
+    this.#recorder?.giveUp();
     const at = storageOf(storage);
     if (this.#queue && this.#memory.isNear(at.block)) this.#queue.fill(at.offset, at.byteLength);
     else this.#view(storage, "u32", storage.byteLength / 4).fill(0);
@@ -213,6 +222,28 @@ export class CpuDevice implements Device {
     else this.#execute(kernel, tensors, params, constants);
   }
 
+  record(work: () => void): Recording | null {
+    this.#check();
+    const recorder = new CpuRecorder(this.#memory);
+    const before = this.dispatches;
+    this.#recorder = recorder;
+    try {
+      work();
+    } catch (error) {
+      recorder.dispose();
+      throw error;
+    } finally {
+      this.#recorder = null;
+    }
+    const dispatches = this.dispatches - before;
+    return recorder.finish(() => {
+      // The debug ladder tells of kernels one by one.
+      if (this.#closed || debugLevel() > 0) return false;
+      this.dispatches += dispatches;
+      return true;
+    });
+  }
+
   #executeTraced(
     kernel: KernelDescription,
     tensors: KernelTensors,
@@ -244,12 +275,12 @@ export class CpuDevice implements Device {
     const bindings = [...Object.keys(kernel.inputs), ...Object.keys(kernel.outputs)];
     const usesDoubles = bindings.some((name) => tensors[name]?.dtype === "f64");
     if (kernel.wasm && this.#wasm && !usesDoubles) {
-      // What runs later is checked where it runs.
-      if (!this.#queue) kernel.wasm.check?.(this.#arrays(bindings, tensors), params);
+      this.#checkArguments(kernel, bindings, tensors, params);
       const call = { params, constants, tensors, threads: this.threads };
       for (const pass of passesOf(kernel.wasm, call)) this.#runPass(kernel, pass, call, tensors);
       return;
     }
+    this.#recorder?.giveUp();
     this.#details?.push("plain body, 1 thread");
     if (this.#queue) {
       const views = this.#laterArrays(bindings, tensors);
@@ -257,6 +288,20 @@ export class CpuDevice implements Device {
       return;
     }
     kernel.plain(this.#arrays(bindings, tensors), params, constants);
+  }
+
+  /** What runs later is checked where it runs. */
+  #checkArguments(
+    { wasm }: KernelDescription,
+    bindings: readonly string[],
+    tensors: KernelTensors,
+    params: KernelParams,
+  ): void {
+    if (this.#queue || !wasm?.check) return;
+    const arrays = this.#laterArrays(bindings, tensors);
+    const check = (): void => wasm.check!(arrays(), params);
+    check();
+    this.#recorder?.add(check, []);
   }
 
   async sync(): Promise<void> {
@@ -319,6 +364,7 @@ export class CpuDevice implements Device {
     const streams = isElementwise(kernel.wasm) && [...blocks].some(isFar);
     this.#details?.push(`${passText(call, pass)}${streams ? ", in windows" : ""}`);
     if (streams) {
+      this.#recorder?.giveUp();
       this.#stream(call, bound, Object.keys(kernel.inputs).length, units);
       return;
     }
@@ -327,8 +373,11 @@ export class CpuDevice implements Device {
     const scratch = scratchBytes > 0 ? this.allocate(scratchBytes) : null;
     if (scratch) blocks.add(scratch.block);
     this.#bringNear(blocks);
-    const addresses = bound.map((x) => (x ? storageOf(x.storage).offset : 0));
-    this.#run(call, addresses, units, scratch?.offset ?? 0);
+    const storages = bound.map((x) => x && storageOf(x.storage));
+    const addresses = storages.map((storage) => storage?.offset ?? 0);
+    const run = this.#prepare(call, addresses, units, scratch?.offset ?? 0);
+    run();
+    this.#recorder?.add(run, storages);
     scratch?.release();
   }
 
@@ -354,7 +403,7 @@ export class CpuDevice implements Device {
       {
         allocate: (bytes) => this.#allocate(bytes, pinned),
         run: (addresses, count) => {
-          this.#run(call, addresses, count, 0);
+          this.#prepare(call, addresses, count, 0)();
           this.#queue?.drain();
         },
       },
@@ -362,22 +411,23 @@ export class CpuDevice implements Device {
   }
 
   /** @param scratch address of the threads' scratch memory, 0 for none */
-  #run(
+  #prepare(
     { name, selector, scalars, threads, scratchBytes }: FunctionCall,
     addresses: readonly number[],
     units: number,
     scratch: number,
-  ): void {
+  ): () => void {
     const run = this.#wasm?.functions[name];
     invariant(run, () => `no WebAssembly function ${name}`);
     const args = [...selector, ...addresses, ...scalars];
-    if (this.#queue || threads > 1) {
+    const [pool, queue] = [this.#pool, this.#queue];
+    if (queue || threads > 1) {
       const functionIndex = this.#functionIndex.get(name)!;
       const job = { functionIndex, args, units, scratchBytes, scratch };
-      if (this.#queue) this.#queue.run(job, threads > 1);
-      else this.#pool!.run(job);
-    } else if (scratch) run(...args, 0, units, scratch);
-    else run(...args, 0, units);
+      return queue ? () => queue.run(job, threads > 1) : pool!.prepare(job);
+    }
+    const all = scratch ? [...args, 0, units, scratch] : [...args, 0, units];
+    return () => run(...all);
   }
 
   #arrays(bindings: readonly string[], tensors: KernelTensors): KernelArrays {

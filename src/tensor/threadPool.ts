@@ -158,13 +158,21 @@ export class ThreadPool {
     return new ThreadPool({ words, job }, Object.values(functions), workers);
   }
 
-  /** Runs a job on all threads, this one included, and returns when it is done. */
-  run({ functionIndex, args, units, scratchBytes, scratch }: Job): void {
+  /** What runs a job on all threads, this one included, and returns when it is done. */
+  prepare({ functionIndex, args, units, scratchBytes, scratch }: Job): () => void {
     invariant(args.length <= MAX_ARGUMENTS, () => `a kernel with ${args.length} arguments`);
     const size = chunkSize(units, this.threads);
     const chunks = Math.ceil(units / size);
-    const header = [this.#serial++, functionIndex, units, size, scratchBytes, scratch];
-    this.#job.set([...header, args.length, ...args]);
+    const header = [0, functionIndex, units, size, scratchBytes, scratch];
+    const job = Float64Array.from([...header, args.length, ...args]);
+    return () => {
+      job[0] = this.#serial++;
+      this.#run(job, chunks);
+    };
+  }
+
+  #run(job: Float64Array, chunks: number): void {
+    this.#job.set(job);
     Atomics.store(this.#words, UNFINISHED, chunks);
     Atomics.store(this.#words, UNCLAIMED, chunks);
     Atomics.notify(this.#words, UNCLAIMED, chunks - 1);
