@@ -13,9 +13,10 @@ import type { Context } from "../layers.ts";
 import type { T5Network } from "../network.ts";
 import { DecoderRows } from "./decoderRows.ts";
 import { decoderStep, distanceBiases, type StepInputs } from "./decoderStep.ts";
-import { encodeIntoCaches, type EncoderRow } from "./encodeRow.ts";
+import type { EncoderRow } from "./encoderRows.ts";
 import { HeadCaches } from "./headCaches.ts";
 import { RepeatedStep, type StepValue } from "./repeatedStep.ts";
+import { RowEncoder } from "./rowEncoder.ts";
 
 /**
  * Tokens that greedy search on a GPU takes between two looks at them. A look costs a round trip of about a
@@ -53,6 +54,7 @@ class CachedSession implements DecoderSession {
   readonly #context: Context;
   /** Owns everything that lives from step to step. */
   readonly #memory = new Scope();
+  readonly #encoder: RowEncoder;
   readonly #rows: DecoderRows;
   /**
    * Rows of every step on a GPU, where steps of one shape are prepared once and cost the same with some rows idle; null
@@ -82,25 +84,17 @@ class CachedSession implements DecoderSession {
     this.#inputs = inputs;
     this.#context = { config, random: null, autocast: null };
     this.#fixedRows = isGpu ? size.items * size.rowsPerItem : null;
+    this.#encoder = new RowEncoder(network, this.#context, inputs, this.#memory);
     this.#rows = new DecoderRows(size.rowsPerItem, isGpu ? 1 : 0);
     this.#self = new HeadCaches(this.#memory, device, sizes);
     this.#cross = new HeadCaches(this.#memory, device, sizes);
     this.#step = new RepeatedStep(device, this.#memory);
   }
 
-  admit(items: readonly number[]): void {
-    const admitted = items.map((item) => {
-      const row = this.#inputs[item]!;
-      return { row, slot: this.#rows.admit(row) };
-    });
+  admit(items: readonly number[], next: readonly number[] = []): void {
+    const admitted = items.map((item) => ({ item, slot: this.#rows.admit(this.#inputs[item]!) }));
     this.#fitCrossCaches();
-    this.#memory.run(() =>
-      noGrad(() => {
-        for (const { row, slot } of admitted) {
-          encodeIntoCaches(this.#network, this.#context, row, this.#cross, slot);
-        }
-      }),
-    );
+    this.#encoder.admit(admitted, next, this.#cross);
     this.#forgetCrossPlaces();
   }
 
