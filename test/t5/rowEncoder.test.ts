@@ -50,17 +50,18 @@ async function cachesOf(
   return data as Float32Array[];
 }
 
-const all = rows.map((_, i) => i);
-const following = (count: number): Admissions =>
+const everyItem = rows.map((_, i) => i);
+const following = (count: number, all = everyItem): Admissions =>
   all.flatMap((_, i) => (i % count === 0 ? [[all.slice(i, i + count), all.slice(i + count)]] : []));
 
-async function expectEqualBits(device: Device): Promise<void> {
+/** @param all items that take part */
+async function expectEqualBits(device: Device, all = everyItem): Promise<void> {
   const model = T5ForConditionalGeneration.fromConfig(config, { device, seed: 5 });
   const alone = await cachesOf(
     model,
     all.map((item) => [[item], []]),
   );
-  for (const admissions of [[[all, []] as const], following(1), following(3)]) {
+  for (const admissions of [[[all, []] as const], following(1, all), following(3, all)]) {
     const together = await cachesOf(model, admissions);
     // Not toEqual: it takes a second for a million numbers.
     expect(together.map((x, i) => x.every((value, j) => Object.is(value, alone[i]![j])))).toEqual(
@@ -82,7 +83,7 @@ describe("rows encoded together", () => {
   });
 
   it("get them from the plain bodies", async () => {
-    await expectEqualBits(plain);
+    await expectEqualBits(plain, [0, 1, 3, 6, 9]);
   });
 
   it("get nearly the same on a GPU", async () => {

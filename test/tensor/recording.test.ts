@@ -1,6 +1,6 @@
 // Kernels of the cpu device that are recorded and run again.
 
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { embedding } from "../../src/autograd/ops/embedding.ts";
 import { matmul } from "../../src/autograd/ops/matmul.ts";
 import { add, mulScalar, relu } from "../../src/autograd/ops/pointwise.ts";
@@ -129,6 +129,43 @@ describe("a recording", () => {
     expect(() => recording.replay()).toThrow(/10/);
     recording.dispose();
     for (const used of [table, ids, y]) used.dispose();
+  });
+
+  it("lets threads take calls together of which none needs another, and no others", async () => {
+    const device = await open({ threads: 2 });
+    const weights = [1, 2, 3].map((seed) => tensor(values(seed), [SIZE, SIZE], { device }));
+    const x = tensor(values(4), [SIZE, SIZE], { device });
+    let results: Tensor[] = [];
+    /** How often the threads are called in a replay, whose results are those of the calls one by one. */
+    const calls = async (work: () => Tensor[]): Promise<number> => {
+      const recording = recorded(device, () => void (results = scope(work)));
+      const expected = await Promise.all(results.map((y) => y.data()));
+      for (const y of results) device.fillZero(y.storage);
+      const notified = vi.spyOn(Atomics, "notify");
+      expect(recording.replay()).toBe(true);
+      // The first word counts chunks that nobody has claimed.
+      const count = notified.mock.calls.filter(([, word]) => word === 0).length;
+      notified.mockRestore();
+      expect(await Promise.all(results.map((y) => y.data()))).toEqual(expected);
+      recording.dispose();
+      for (const y of results) y.dispose();
+      return count;
+    };
+    expect(await calls(() => weights.map((w) => matmul(x, w)))).toBe(1);
+    expect(
+      await calls(() => [matmul(matmul(matmul(x, weights[0]!), weights[1]!), weights[2]!)]),
+    ).toBe(3);
+    // The first product is freed, so that the third is written to its place while the second reads it, were they run together.
+    const freed = (): Tensor[] => {
+      const first = matmul(x, weights[0]!);
+      const second = matmul(first, weights[1]!);
+      first.dispose();
+      return [second, matmul(x, weights[2]!)];
+    };
+    expect(await calls(freed)).toBe(3);
+    // More than threads take at a time.
+    expect(await calls(() => [...weights, ...weights].map((w) => matmul(w, x)))).toBe(2);
+    for (const used of [...weights, x]) used.dispose();
   });
 
   it("is not run on a closed device", async () => {

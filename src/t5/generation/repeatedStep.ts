@@ -65,10 +65,7 @@ export class RepeatedStep<Name extends string> {
     return Object.fromEntries(names.map((name) => [name, make(name)])) as Record<Name, Tensor>;
   }
 
-  #write(
-    inputs: Readonly<Record<Name, Tensor>>,
-    values: Readonly<Record<Name, StepValue>>,
-  ): void {
+  #write(inputs: Readonly<Record<Name, Tensor>>, values: Readonly<Record<Name, StepValue>>): void {
     for (const name of Object.keys(inputs) as Name[]) {
       this.#device.write(inputs[name].storage, "i32", values[name].values);
     }

@@ -33,12 +33,7 @@ export class RowEncoder {
   readonly #outputs = new Map<number, Tensor>();
 
   /** @param memory owns what waits */
-  constructor(
-    network: T5Network,
-    context: Context,
-    rows: readonly EncoderRow[],
-    memory: Scope,
-  ) {
+  constructor(network: T5Network, context: Context, rows: readonly EncoderRow[], memory: Scope) {
     this.#network = network;
     this.#context = context;
     this.#rows = rows;
