@@ -14,11 +14,15 @@ import { Tokenizer } from "../../src/model/tokenizer.ts";
 import { writeSafetensors } from "../../src/tensor/safetensors.ts";
 import type { Example } from "../../src/data/collate.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { generatePretraining } from "./generatePretraining.ts";
+import { generateCopies, generatePretraining } from "./generatePretraining.ts";
 
 const SEED = 7;
-const BATCH = 16;
-const steps = Number(process.argv[2] ?? 2500);
+const BATCH = 32;
+/** Steps of short copies before the dialogues begin. */
+const COPY_STEPS = 1200;
+/** At 2e-3 the model learns to speak and never to copy. */
+const LEARNING_RATE = 6e-4;
+const steps = Number(process.argv[2] ?? 5000);
 /** Steps of the run in gradloom-output/pretraining that this one takes up; 0 begins anew. */
 const stepsDone = Number(process.argv[3] ?? 0);
 const folder = fileURLToPath(new URL("../../examples/model", import.meta.url));
@@ -42,10 +46,19 @@ const model = T5ForConditionalGeneration.fromConfig(config, { device, seed: SEED
 
 await startHeadAtEmbedding();
 
+function* pairs(): Generator<{ readonly input: string; readonly target: string }> {
+  let copies = COPY_STEPS * BATCH;
+  for (const pair of generateCopies(SEED)) {
+    if (copies-- === 0) break;
+    yield pair;
+  }
+  yield* generatePretraining(SEED);
+}
+
 /** Examples as they are generated; the Trainer takes them in this order. */
 async function* examples(): AsyncGenerator<Example, void, undefined> {
   let index = 0;
-  for (const { input, target } of generatePretraining(SEED)) {
+  for (const { input, target } of pairs()) {
     if (index++ < stepsDone * BATCH) continue;
     const { inputIds, attentionMask } = tokenizer.encode(input, {
       truncation: true,
@@ -74,7 +87,7 @@ const trainer = new Trainer({
     outputDir: "gradloom-output/pretraining",
     maxSteps: steps,
     perDeviceTrainBatchSize: BATCH,
-    learningRate: 2e-3,
+    learningRate: LEARNING_RATE,
     lrSchedulerType: "cosine",
     warmupSteps: Math.min(100, steps),
     weightDecay: 0.01,

@@ -39,7 +39,7 @@ interface ReproduceFlags extends LoraFlags, Partial<DatasetFlags> {
 
 /** The notebook's own values, and those that suit the small example model. */
 const NOTEBOOK = { learningRate: 5e-5, warmupSteps: 100 };
-const EXAMPLE = { learningRate: 1e-3, warmupSteps: 10 };
+const EXAMPLE = { learningRate: 1.5e-3, warmupSteps: 10 };
 
 export function reproduceCommand(): Command {
   const command = new Command("reproduce")

@@ -69,3 +69,53 @@ describe("reproduce on webgpu equals reproduce on the cpu", () => {
     1_200_000,
   );
 });
+
+describe("reproduce on the example", () => {
+  it.runIf(isFull)(
+    "ends with summaries that read: no words again and again, nobody and no day that the dialogue has not",
+    async () => {
+      const { rouge, summaries } = await reproduce("cpu", ["--rouge-rows", "150"]);
+      expect(rouge.instruct.rouge1).toBeGreaterThanOrEqual(0.5);
+      expect(rouge.original.rouge1).toBeLessThan(0.3);
+      const printed = summaries.slice(0, 10);
+      expect(printed.filter(reads).length, JSON.stringify(printed)).toBeGreaterThanOrEqual(8);
+    },
+    300_000,
+  );
+
+  it("knows a summary that reads from one that does not", () => {
+    const dialogue = "#Person1#: Cindy, shall we meet on Friday?\n#Person2#: Yes, in Seattle.";
+    const texts = [
+      "Cindy and #Person2# meet on Friday.",
+      "They meet in Seattle, and they meet on Friday.",
+    ];
+    const others = [
+      "Jack meets Cindy.",
+      "Cindy meets Jack.",
+      "They meet on Monday.",
+      "Cindy moves it from Friday to Friday to Friday.",
+    ];
+    expect(texts.map((instruct) => reads({ dialogue, instruct }))).toEqual([true, true]);
+    expect(others.map((instruct) => reads({ dialogue, instruct }))).toEqual([
+      false,
+      false,
+      false,
+      false,
+    ]);
+  });
+});
+
+/** Whether no run of words follows itself, and each name, day and place is the dialogue's. */
+function reads({ dialogue, instruct }: { dialogue: string; instruct: string }): boolean {
+  const words = instruct.match(/[#\w]+/g) ?? [];
+  const isAgain = (at: number, length: number): boolean =>
+    words.slice(at, at + length).join(" ") === words.slice(at + length, at + 2 * length).join(" ");
+  const repeats = words.some((_, at) =>
+    [1, 2, 3, 4].some((length) => at + 2 * length <= words.length && isAgain(at, length)),
+  );
+  // A summary may begin with any of these.
+  const names = words.filter(
+    (word, at) => /^[#A-Z]/.test(word) && (at > 0 || !["They", "The", "A", "An"].includes(word)),
+  );
+  return !repeats && names.every((name) => dialogue.includes(name));
+}
