@@ -79,7 +79,7 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 describe.skipIf(typeof browser === "string")("a page", { timeout: 10 * MINUTES }, () => {
-  let page: Page;
+  let page: Page | undefined;
   /** Of the page at hand. */
   let served = "";
   let url: string;
@@ -96,7 +96,7 @@ describe.skipIf(typeof browser === "string")("a page", { timeout: 10 * MINUTES }
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   });
-  afterEach(() => page.close());
+  afterEach(() => page?.close());
   afterAll(async () => {
     server.close();
     await (browser as Browser).close();
@@ -158,7 +158,7 @@ describe.skipIf(typeof browser === "string")("a page", { timeout: 10 * MINUTES }
       expect(stderr).toBe("");
       await expectNoNodeModules(join(folder, "out"));
       expect(await answerOf(join(folder, "out"))).toEqual(ANSWER);
-      expect(await page.locator("#server").innerText()).toBe(JSON.stringify(ANSWER.product));
+      expect(await page!.locator("#server").innerText()).toBe(JSON.stringify(ANSWER.product));
     },
   );
 });
