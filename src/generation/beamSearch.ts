@@ -72,8 +72,8 @@ export class BeamBatch implements RunningBatch {
     return this.searches.map(({ item }) => item);
   }
 
-  admit(items: readonly number[]): void {
-    this.#session.admit(items);
+  admit(items: readonly number[], next: readonly number[] = []): void {
+    this.#session.admit(items, next);
     const added = items.map((item) => new ItemSearch(item, this.#task, this.#plan));
     this.searches = [...this.searches, ...added];
   }

@@ -16,7 +16,8 @@ export interface FinishedItem {
 export interface RunningBatch {
   /** Indices of the items in it. */
   readonly items: Iterable<number>;
-  admit(items: readonly number[]): void;
+  /** @param next those that come later, in their order */
+  admit(items: readonly number[], next: readonly number[]): void;
   /** Continues every row by a token, or a few. @returns the items that have ended; they have left */
   step(): Promise<readonly FinishedItem[]>;
 }
@@ -32,6 +33,9 @@ export interface Schedule {
   /** What an item counts for. */
   readonly tokens: (item: number) => number;
 }
+
+/** Items that a batch is told of before they come into it. */
+const UPCOMING = 16;
 
 /** The finished items in the order of their indices. @param onFinished called for each as it ends, whatever its place */
 export async function* runContinuously(
@@ -55,7 +59,7 @@ export async function* runContinuously(
       next.push(item);
       admitted++;
     }
-    if (next.length > 0) batch.admit(next);
+    if (next.length > 0) batch.admit(next, order.slice(admitted, admitted + UPCOMING));
     for (const item of await batch.step()) {
       finished.set(item.item, item);
       onFinished();

@@ -75,9 +75,9 @@ export class SequenceBatch implements RunningBatch {
     return this.#items.keys();
   }
 
-  admit(items: readonly number[]): void {
+  admit(items: readonly number[], next: readonly number[] = []): void {
     const count = rowsPerItem(this.#plan);
-    this.#session.admit(items);
+    this.#session.admit(items, next);
     for (const item of items) {
       const isLate = timeLimit(this.#plan.maxTime);
       const own = Array.from({ length: count }, (_, i) => ({

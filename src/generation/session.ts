@@ -19,8 +19,12 @@ export interface DecoderSession {
    * waits for the device.
    */
   readonly lookahead: number;
-  /** Encodes items of the task, and adds `rowsPerItem` rows of each behind those that are there. @param items their indices */
-  admit(items: readonly number[]): void;
+  /**
+   * Encodes items of the task, and adds `rowsPerItem` rows of each behind those that are there.
+   * @param items their indices
+   * @param next indices of those that come later, in their order: the session may encode some of them along
+   */
+  admit(items: readonly number[], next?: readonly number[]): void;
   /** Feeds the last token of every row. @param tokens [rows] token ids */
   feed(tokens: readonly number[] | Int32Array): void;
   /** Next-token logits after `feed`: [rows, vocabSize], a fresh array that the caller may overwrite. */

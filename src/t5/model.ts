@@ -8,7 +8,7 @@ import { tensor, type Tensor } from "../tensor/tensor.ts";
 import { openWeightFiles } from "../model/weightFiles.ts";
 import { T5Config } from "./config.ts";
 import { openSession } from "./generation/decoderSession.ts";
-import { encoderRows } from "./generation/encodeRow.ts";
+import { encoderRows } from "./generation/encoderRows.ts";
 import { checkEncoderInputs, checkInputs, type EncoderInputs } from "./inputs.ts";
 import { GenerationConfig } from "./generationConfig.ts";
 import { runGeneration, type GenerationResult } from "../generation/generate.ts";

@@ -2,26 +2,19 @@
 // TypeScript bodies through typed-array views made per call (a view kept across a growth of the memory would be
 // stale). What does not fit into one memory lies in others (cpuMemory.ts).
 
+import { CpuKernels, type WasmKernels } from "./cpuKernels.ts";
 import { CpuMemory, type Block, type CpuStorage, type MemoryLimits } from "./cpuMemory.ts";
-import {
-  boundTensors,
-  functionCall,
-  isElementwise,
-  passesOf,
-  passText,
-  type FunctionCall,
-} from "./cpuCalls.ts";
-import { nearBlocks, runInWindows, storageOf } from "./cpuWindows.ts";
+import { CpuRecorder } from "./cpuRecording.ts";
+import { storageOf } from "./cpuWindows.ts";
 import { debugLevel, debugWriter, describeCall, kernelLine } from "./debug.ts";
 import type {
   Device,
-  KernelArrays,
   KernelDescription,
   KernelParams,
-  KernelTensor,
   KernelTensors,
   MemoryStats,
   PinnedArray,
+  Recording,
   Storage,
 } from "./device.ts";
 import { asyncDisposeSymbol } from "./disposal.ts";
@@ -33,13 +26,6 @@ import { outOfMemory } from "./memoryLimits.ts";
 import { CONTROL_BYTES, ThreadPool } from "./threadPool.ts";
 import { QUEUE_BYTES } from "./queueWorker.ts";
 import { ThreadQueue } from "./threadQueue.ts";
-import type { WasmCall, WasmPass } from "./wasm.ts";
-
-/** The compiled kernels and the first address that they leave to tensors. */
-export interface WasmKernels {
-  readonly functions: Readonly<Record<string, (...args: number[]) => void>>;
-  readonly heapBase: number;
-}
 
 const NO_LIMITS: MemoryLimits = { eachBytes: MOST_BYTES, totalBytes: Infinity };
 
@@ -50,44 +36,47 @@ export class CpuDevice implements Device {
   dispatches = 0;
   readonly #shared: WebAssembly.Memory;
   readonly #memory: CpuMemory;
-  readonly #wasm: WasmKernels | null;
-  readonly #functionIndex: ReadonlyMap<string, number>;
+  readonly #kernels: CpuKernels;
   readonly #limits: MemoryLimits;
-  #pool: ThreadPool | null = null;
-  /** In place of a pool where kernels run while the calling thread goes on. Then whoever looks at memory drains it first. */
-  #queue: ThreadQueue | null = null;
-  /** Level 2 of the debug ladder: how the kernel at hand runs. */
-  #details: string[] | null = null;
   #closed = false;
 
   /** @param wasm null runs every kernel's TypeScript body, as the tests of those bodies do */
   constructor(memory: WebAssembly.Memory, wasm: WasmKernels | null, limits = NO_LIMITS) {
     this.#shared = memory;
     this.#memory = new CpuMemory(memory, wasm?.heapBase ?? 64, limits);
-    this.#wasm = wasm;
+    this.#kernels = new CpuKernels(this.#memory, wasm, {
+      allocate: (bytes, pinned) => this.#allocate(bytes, pinned),
+      outOfMemory: (bytes) => this.#outOfMemory(bytes),
+    });
     this.#limits = limits;
-    this.#functionIndex = new Map(Object.keys(wasm?.functions ?? {}).map((name, i) => [name, i]));
   }
 
   get bodies(): "wasm" | "plain" {
-    return this.#wasm ? "wasm" : "plain";
+    return this.#kernels.wasm ? "wasm" : "plain";
   }
 
   /** Threads that share large kernels, the calling one included unless it goes on meanwhile. */
   get threads(): number {
-    return this.#queue?.threads ?? this.#pool?.threads ?? 1;
+    return this.#kernels.threads;
   }
 
   /** Starts workers so that `threads` compute. @param module the kernels this device was made with */
   async startThreads(threads: number, module: WebAssembly.Module, script?: string): Promise<void> {
     invariant(
-      this.#wasm && !this.#pool,
+      this.#kernels.wasm && !this.#kernels.pool,
       () => "threads are started once, with WebAssembly kernels",
     );
     if (threads === 1) return;
     const control = this.#zeroed(CONTROL_BYTES);
-    const { functions } = this.#wasm;
-    this.#pool = await ThreadPool.start(threads, module, this.#shared, control, functions, script);
+    const { functions } = this.#kernels.wasm;
+    this.#kernels.pool = await ThreadPool.start(
+      threads,
+      module,
+      this.#shared,
+      control,
+      functions,
+      script,
+    );
   }
 
   /** Starts `threads` workers that compute while the calling thread goes on. @param module as for startThreads */
@@ -96,9 +85,12 @@ export class CpuDevice implements Device {
     module: WebAssembly.Module,
     script?: string,
   ): Promise<void> {
-    invariant(this.#wasm && !this.#pool, () => "threads are started once, with kernels");
+    invariant(
+      this.#kernels.wasm && !this.#kernels.pool,
+      () => "threads are started once, with kernels",
+    );
     const control = this.#zeroed(QUEUE_BYTES);
-    const { functions } = this.#wasm;
+    const { functions } = this.#kernels.wasm;
     const queue = await ThreadQueue.start(
       threads,
       module,
@@ -108,7 +100,7 @@ export class CpuDevice implements Device {
       script,
     );
     this.#memory.beforeMove = () => queue.drain();
-    this.#queue = queue;
+    this.#kernels.queue = queue;
   }
 
   /** Address of zeros that never move. */
@@ -130,42 +122,50 @@ export class CpuDevice implements Device {
 
   #allocate(bytes: number, pinned?: ReadonlySet<Block>): CpuStorage {
     this.#check();
-    const storage = this.#memory.allocate(bytes, pinned);
-    if (storage === null) throw this.#outOfMemory(bytes);
-    return storage;
+    const make = (): CpuStorage => {
+      const storage = this.#memory.allocate(bytes, pinned);
+      if (storage === null) throw this.#outOfMemory(bytes);
+      return storage;
+    };
+    return this.#kernels.recorder?.allocate(bytes, make) ?? make();
   }
 
   write(storage: Storage, dtype: Dtype, values: StorageArray): void {
     this.#check();
+    this.#kernels.recorder?.giveUp();
     const at = storageOf(storage);
-    if (this.#queue?.idle === false && this.#memory.isNear(at.block)) {
+    if (this.#kernels.queue?.idle === false && this.#memory.isNear(at.block)) {
       const { buffer, byteOffset, byteLength } = values;
-      if (this.#queue.stage(new Uint8Array(buffer, byteOffset, byteLength), at.offset)) return;
+      if (this.#kernels.queue.stage(new Uint8Array(buffer, byteOffset, byteLength), at.offset))
+        return;
     }
     this.#view(storage, dtype, storedSize(dtype, values)).set(values);
   }
 
   fillZero(storage: Storage): void {
     this.#check();
+    this.#kernels.recorder?.giveUp();
     const at = storageOf(storage);
-    if (this.#queue && this.#memory.isNear(at.block)) this.#queue.fill(at.offset, at.byteLength);
+    if (this.#kernels.queue && this.#memory.isNear(at.block))
+      this.#kernels.queue.fill(at.offset, at.byteLength);
     else this.#view(storage, "u32", storage.byteLength / 4).fill(0);
   }
 
   async read(storage: Storage, dtype: Dtype, size: number): Promise<DataArray> {
-    if (this.#queue) return fromStorage(dtype, await this.readStored(storage, dtype, size));
+    if (this.#kernels.queue) return fromStorage(dtype, await this.readStored(storage, dtype, size));
     return fromStorage(dtype, this.#view(storage, dtype, size));
   }
 
   peek(storage: Storage, dtype: Dtype, size: number): StorageArray | null {
-    if (this.#closed || this.#queue?.idle === false) return null;
+    if (this.#closed || this.#kernels.queue?.idle === false) return null;
     return this.#memory.view(storageOf(storage), dtype, size);
   }
 
   async readStored(storage: Storage, dtype: Dtype, size: number): Promise<StorageArray> {
     this.#check();
-    if (this.#queue?.idle === false) return this.#readLater(this.#queue, storage, dtype, size);
-    this.#queue?.check();
+    if (this.#kernels.queue?.idle === false)
+      return this.#readLater(this.#kernels.queue, storage, dtype, size);
+    this.#kernels.queue?.check();
     // slice() of a shared memory gives a copy in memory of its own.
     return this.#view(storage, dtype, size).slice();
   }
@@ -210,7 +210,30 @@ export class CpuDevice implements Device {
     this.#check();
     this.dispatches++;
     if (debugLevel() > 0) this.#executeTraced(kernel, tensors, params, constants);
-    else this.#execute(kernel, tensors, params, constants);
+    else this.#kernels.execute(kernel, tensors, params, constants);
+  }
+
+  record(work: () => void): Recording | null {
+    this.#check();
+    const recorder = new CpuRecorder(this.#memory);
+    const before = this.dispatches;
+    this.#kernels.recorder = recorder;
+    try {
+      work();
+    } catch (error) {
+      recorder.dispose();
+      throw error;
+    } finally {
+      this.#kernels.recorder = null;
+    }
+    const dispatches = this.dispatches - before;
+    const begin = (): boolean => {
+      // The debug ladder tells of kernels one by one.
+      if (this.#closed || debugLevel() > 0) return false;
+      this.dispatches += dispatches;
+      return true;
+    };
+    return recorder.finish(begin, (jobs) => this.#kernels.pool!.prepare(jobs));
   }
 
   #executeTraced(
@@ -222,51 +245,27 @@ export class CpuDevice implements Device {
     const write = debugWriter();
     const details = debugLevel() >= 2 ? [] : null;
     const call = describeCall("cpu", kernel, tensors, params);
-    this.#details = details;
-    this.#queue?.drain();
+    this.#kernels.details = details;
+    this.#kernels.queue?.drain();
     const begun = performance.now();
     try {
-      this.#execute(kernel, tensors, params, constants);
-      this.#queue?.drain();
+      this.#kernels.execute(kernel, tensors, params, constants);
+      this.#kernels.queue?.drain();
     } finally {
-      this.#details = null;
+      this.#kernels.details = null;
     }
     write(kernelLine(call, performance.now() - begun));
     for (const detail of details ?? []) write(`  ${detail}`);
   }
 
-  #execute(
-    kernel: KernelDescription,
-    tensors: KernelTensors,
-    params: KernelParams,
-    constants: KernelParams,
-  ): void {
-    const bindings = [...Object.keys(kernel.inputs), ...Object.keys(kernel.outputs)];
-    const usesDoubles = bindings.some((name) => tensors[name]?.dtype === "f64");
-    if (kernel.wasm && this.#wasm && !usesDoubles) {
-      // What runs later is checked where it runs.
-      if (!this.#queue) kernel.wasm.check?.(this.#arrays(bindings, tensors), params);
-      const call = { params, constants, tensors, threads: this.threads };
-      for (const pass of passesOf(kernel.wasm, call)) this.#runPass(kernel, pass, call, tensors);
-      return;
-    }
-    this.#details?.push("plain body, 1 thread");
-    if (this.#queue) {
-      const views = this.#laterArrays(bindings, tensors);
-      this.#queue.host(() => kernel.plain(views(), params, constants));
-      return;
-    }
-    kernel.plain(this.#arrays(bindings, tensors), params, constants);
-  }
-
   async sync(): Promise<void> {
     this.#check();
-    await this.#queue?.done();
+    await this.#kernels.queue?.done();
   }
 
   fence(): () => Promise<void> {
     this.#check();
-    const done = this.#queue?.done();
+    const done = this.#kernels.queue?.done();
     done?.catch(() => undefined); // Whoever waits is told.
     return () => done ?? this.sync();
   }
@@ -289,8 +288,8 @@ export class CpuDevice implements Device {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    const threads = this.#pool ?? this.#queue;
-    [this.#pool, this.#queue] = [null, null];
+    const threads = this.#kernels.pool ?? this.#kernels.queue;
+    [this.#kernels.pool, this.#kernels.queue] = [null, null];
     // A memory that a thread may still read is no memory for another device.
     if ((await threads?.stop()) !== false) this.#memory.close();
   }
@@ -304,106 +303,9 @@ export class CpuDevice implements Device {
     if (this.#closed) throw new DeviceError("cpu: the device was closed. Open another one.");
   }
 
-  #runPass(
-    kernel: KernelDescription,
-    pass: WasmPass,
-    whole: WasmCall,
-    tensors: KernelTensors,
-  ): void {
-    const { units } = pass;
-    const bound = boundTensors(kernel, pass, tensors);
-    const call = functionCall(kernel, pass, whole, bound, this.threads);
-    const blocks = new Set(bound.flatMap((x) => (x ? [storageOf(x.storage).block] : [])));
-    this.#memory.touch(blocks);
-    const isFar = (block: Block): boolean => !this.#memory.isNear(block);
-    const streams = isElementwise(kernel.wasm) && [...blocks].some(isFar);
-    this.#details?.push(`${passText(call, pass)}${streams ? ", in windows" : ""}`);
-    if (streams) {
-      this.#stream(call, bound, Object.keys(kernel.inputs).length, units);
-      return;
-    }
-    // Nobody knows yet which thread will run what is queued.
-    const scratchBytes = call.scratchBytes * (this.#queue ? this.threads : call.threads);
-    const scratch = scratchBytes > 0 ? this.allocate(scratchBytes) : null;
-    if (scratch) blocks.add(scratch.block);
-    this.#bringNear(blocks);
-    const addresses = bound.map((x) => (x ? storageOf(x.storage).offset : 0));
-    this.#run(call, addresses, units, scratch?.offset ?? 0);
-    scratch?.release();
-  }
-
-  #bringNear(blocks: ReadonlySet<Block>): void {
-    const missing = [...blocks].filter((block) => !this.#memory.isNear(block));
-    if (missing.length === 0 || this.#memory.bringNear(blocks)) return;
-    throw this.#outOfMemory(missing.reduce((sum, { byteLength }) => sum + byteLength, 0));
-  }
-
-  /** Runs an elementwise kernel on tensors of which some lie far, a window at a time. */
-  #stream(
-    call: FunctionCall,
-    bound: readonly (KernelTensor | null)[],
-    inputs: number,
-    units: number,
-  ): void {
-    const pinned = nearBlocks(this.#memory, bound, units);
-    this.#bringNear(pinned);
-    this.#queue?.drain();
-    runInWindows(
-      this.#memory,
-      { bound, inputs, units, pinned },
-      {
-        allocate: (bytes) => this.#allocate(bytes, pinned),
-        run: (addresses, count) => {
-          this.#run(call, addresses, count, 0);
-          this.#queue?.drain();
-        },
-      },
-    );
-  }
-
-  /** @param scratch address of the threads' scratch memory, 0 for none */
-  #run(
-    { name, selector, scalars, threads, scratchBytes }: FunctionCall,
-    addresses: readonly number[],
-    units: number,
-    scratch: number,
-  ): void {
-    const run = this.#wasm?.functions[name];
-    invariant(run, () => `no WebAssembly function ${name}`);
-    const args = [...selector, ...addresses, ...scalars];
-    if (this.#queue || threads > 1) {
-      const functionIndex = this.#functionIndex.get(name)!;
-      const job = { functionIndex, args, units, scratchBytes, scratch };
-      if (this.#queue) this.#queue.run(job, threads > 1);
-      else this.#pool!.run(job);
-    } else if (scratch) run(...args, 0, units, scratch);
-    else run(...args, 0, units);
-  }
-
-  #arrays(bindings: readonly string[], tensors: KernelTensors): KernelArrays {
-    const arrays: Record<string, StorageArray | null> = {};
-    for (const name of bindings) {
-      const x = tensors[name] ?? null;
-      arrays[name] = x && this.#view(x.storage, x.dtype, x.size);
-    }
-    return arrays;
-  }
-
-  /** The same when a job has its turn: its storages are where they are now, released or not. */
-  #laterArrays(bindings: readonly string[], tensors: KernelTensors): () => KernelArrays {
-    const bound = bindings.map((name) => {
-      const x = tensors[name] ?? null;
-      return [name, x && { storage: storageOf(x.storage), dtype: x.dtype, size: x.size }] as const;
-    });
-    return () =>
-      Object.fromEntries(
-        bound.map(([name, x]) => [name, x && this.#memory.view(x.storage, x.dtype, x.size)]),
-      );
-  }
-
   #view(storage: Storage, dtype: Dtype, size: number): StorageArray {
     this.#check();
-    this.#queue?.drain();
+    this.#kernels.queue?.drain();
     return this.#memory.view(storageOf(storage), dtype, size);
   }
 

@@ -95,6 +95,11 @@ export class CpuStorage implements Storage {
     return this.#references > 1;
   }
 
+  /** Whether the bytes are still its own. */
+  get isHeld(): boolean {
+    return this.#references > 0;
+  }
+
   retain(): void {
     this.#references++;
   }

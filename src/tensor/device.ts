@@ -82,6 +82,17 @@ export interface PinnedArray {
   release(): void;
 }
 
+/** Kernels that ran once and can be run again, on the same storages: `device.record` makes it. */
+export interface Recording {
+  /**
+   * Runs the kernels again on what their storages hold now.
+   * @returns false, with nothing run, when that cannot be any more: record again
+   */
+  replay(): boolean;
+  /** Gives its memory back, but for what tensors still have. */
+  dispose(): void;
+}
+
 /**
  * A place where tensors live and kernels run; `openDevice` gives one. Operations run on the device of their inputs,
  * which must be the same for all. Close it when done.
@@ -129,6 +140,11 @@ export interface Device {
     params: KernelParams,
     constants: KernelParams,
   ): void;
+  /**
+   * @internal Runs `work` and keeps what it ran. Tensors that it makes and does not dispose hold new values after each replay.
+   * @returns null where the kernels cannot be run again by themselves. Absent on devices that gain nothing.
+   */
+  record?(work: () => void): Recording | null;
   /**
    * @internal Makes the device usable again after a lack of memory; what kernels wrote since then is lost. Absent where every
    * lack of memory is thrown before anything is written.

@@ -19,12 +19,18 @@ const READY = 3;
 const STOP = -1;
 /** Ms that workers get to end by themselves; they need microseconds, on a busy machine as long as they wait for a core. */
 export const PATIENCE = 5000;
-const JOB_OFFSET = 64;
-/** Serial number, function index, units, units of a chunk, bytes of scratch of a thread, scratch address, count of arguments. */
-const HEADER = 7;
+const JOBS_OFFSET = 64;
+/** Serial number, count of jobs, chunks of all of them. */
+const HEADER = 3;
+/** Of a job: function index, units, units of a chunk, chunks, bytes of scratch of a thread, scratch address, count of arguments. */
+const JOB_HEADER = 7;
 export const MAX_ARGUMENTS = 40;
+const JOB = JOB_HEADER + MAX_ARGUMENTS;
+/** Jobs that threads can share at a time. */
+export const MOST_JOBS = 4;
+const NUMBERS = HEADER + MOST_JOBS * JOB;
 /** Bytes that the pool needs in the shared memory. */
-export const CONTROL_BYTES = JOB_OFFSET + 8 * (HEADER + MAX_ARGUMENTS);
+export const CONTROL_BYTES = JOBS_OFFSET + 8 * NUMBERS;
 
 /**
  * Turns of a busy loop before a thread parks, 7 ns each. A park and a wake cost tens of microseconds, as much as a small
@@ -53,31 +59,40 @@ export interface Job {
 type WorkOff = (
   functions: readonly ((...args: number[]) => void)[],
   words: Int32Array,
-  job: Float64Array,
+  numbers: Float64Array,
   thread: number,
+  /** Where the first job's numbers begin, and from there to the next one's. */
+  first: number,
+  stride: number,
 ) => void;
 
-const workOff: WorkOff = (functions, words, job, thread) => {
+const workOff: WorkOff = (functions, words, numbers, thread, first, stride) => {
   let serial = -1;
-  let args: number[] = [];
-  let run: ((...args: number[]) => void) | undefined;
+  let jobs: { run: (...args: number[]) => void; args: number[]; at: number }[] = [];
   for (;;) {
     const left = Atomics.load(words, 0);
     if (left <= 0) return;
     if (Atomics.compareExchange(words, 0, left, left - 1) !== left) continue;
-    // The job stays as it is while a chunk that was claimed from it is unfinished.
-    const [units, size, count] = [job[2]!, job[3]!, job[6]!];
-    if (job[0] !== serial) {
-      serial = job[0]!;
-      run = functions[job[1]!];
-      args = Array.from(job.subarray(7, 7 + count));
-      args.push(0, 0, job[5]! + thread * job[4]!);
+    // The jobs stay as they are while a chunk that was claimed from them is unfinished.
+    if (numbers[0] !== serial) {
+      serial = numbers[0]!;
+      jobs = [];
+      for (let i = 0; i < numbers[1]!; i++) {
+        const at = first + i * stride;
+        const args = Array.from(numbers.subarray(at + 7, at + 7 + numbers[at + 6]!));
+        args.push(0, 0, numbers[at + 5]! + thread * numbers[at + 4]!);
+        jobs.push({ run: functions[numbers[at]!]!, args, at });
+      }
     }
-    const begin = (Math.ceil(units / size) - left) * size;
-    args[count] = begin;
-    args[count + 1] = Math.min(begin + size, units);
+    let chunk = numbers[2]! - left;
+    let next = 0;
+    while (chunk >= numbers[jobs[next]!.at + 3]!) chunk -= numbers[jobs[next++]!.at + 3]!;
+    const { run, args, at } = jobs[next]!;
+    const begin = chunk * numbers[at + 2]!;
+    args[args.length - 3] = begin;
+    args[args.length - 2] = Math.min(begin + numbers[at + 2]!, numbers[at + 1]!);
     try {
-      run!(...args);
+      run(...args);
     } catch {
       Atomics.store(words, 2, 1);
     }
@@ -92,13 +107,13 @@ const start = async ({ module, memory, control, names, thread }) => {
   const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
   const functions = names.map((name) => exports[name]);
   const words = new Int32Array(memory.buffer, control, 4);
-  const job = new Float64Array(memory.buffer, control + ${JOB_OFFSET}, ${HEADER + MAX_ARGUMENTS});
+  const numbers = new Float64Array(memory.buffer, control + ${JOBS_OFFSET}, ${NUMBERS});
   Atomics.add(words, ${READY}, 1);
   for (;;) {
     for (let i = 0; i < ${SPINS} && Atomics.load(words, ${UNCLAIMED}) === 0; i++);
     Atomics.wait(words, ${UNCLAIMED}, 0);
     if (Atomics.load(words, ${UNCLAIMED}) === ${STOP}) break;
-    workOff(functions, words, job, thread);
+    workOff(functions, words, numbers, thread, ${HEADER}, ${JOB});
   }
   Atomics.sub(words, ${READY}, 1);
 };
@@ -110,19 +125,19 @@ export const mayPark = typeof window === "undefined";
 export class ThreadPool {
   readonly threads: number;
   readonly #words: Int32Array;
-  readonly #job: Float64Array;
+  readonly #numbers: Float64Array;
   readonly #functions: readonly ((...args: number[]) => void)[];
   readonly #workers: readonly WorkerHandle[];
   #serial = 0;
 
   private constructor(
-    control: { words: Int32Array; job: Float64Array },
+    control: { words: Int32Array; numbers: Float64Array },
     functions: readonly ((...args: number[]) => void)[],
     workers: readonly WorkerHandle[],
   ) {
     this.threads = workers.length + 1;
     this.#words = control.words;
-    this.#job = control.job;
+    this.#numbers = control.numbers;
     this.#functions = functions;
     this.#workers = workers;
   }
@@ -142,7 +157,7 @@ export class ThreadPool {
   ): Promise<ThreadPool> {
     const names = Object.keys(functions);
     const words = new Int32Array(memory.buffer, control, 4);
-    const job = new Float64Array(memory.buffer, control + JOB_OFFSET, HEADER + MAX_ARGUMENTS);
+    const numbers = new Float64Array(memory.buffer, control + JOBS_OFFSET, NUMBERS);
     const workers = await Promise.all(
       Array.from({ length: threads - 1 }, (_, i) =>
         startWorker(
@@ -155,20 +170,31 @@ export class ThreadPool {
     const failures = workers.map(({ failure }) => failure);
     while (Atomics.load(words, READY) < threads - 1)
       await Promise.race([new Promise((resume) => setTimeout(resume, 1)), ...failures]);
-    return new ThreadPool({ words, job }, Object.values(functions), workers);
+    return new ThreadPool({ words, numbers }, Object.values(functions), workers);
   }
 
-  /** Runs a job on all threads, this one included, and returns when it is done. */
-  run({ functionIndex, args, units, scratchBytes, scratch }: Job): void {
-    invariant(args.length <= MAX_ARGUMENTS, () => `a kernel with ${args.length} arguments`);
-    const size = chunkSize(units, this.threads);
-    const chunks = Math.ceil(units / size);
-    const header = [this.#serial++, functionIndex, units, size, scratchBytes, scratch];
-    this.#job.set([...header, args.length, ...args]);
+  /**
+   * What runs jobs on all threads, this one included, and returns when they are done.
+   * @param jobs at most MOST_JOBS, none of which needs what another does: their chunks are run in any order
+   */
+  prepare(jobs: readonly Job[]): () => void {
+    const prepared = jobs.map((job) => numbersOf(job, this.threads));
+    const chunks = prepared.reduce((sum, each) => sum + each[3]!, 0);
+    const numbers = new Float64Array(HEADER + JOB * jobs.length);
+    numbers.set([0, jobs.length, chunks]);
+    for (const [i, each] of prepared.entries()) numbers.set(each, HEADER + i * JOB);
+    return () => {
+      numbers[0] = this.#serial++;
+      this.#run(numbers, chunks);
+    };
+  }
+
+  #run(numbers: Float64Array, chunks: number): void {
+    this.#numbers.set(numbers);
     Atomics.store(this.#words, UNFINISHED, chunks);
     Atomics.store(this.#words, UNCLAIMED, chunks);
     Atomics.notify(this.#words, UNCLAIMED, chunks - 1);
-    workOff(this.#functions, this.#words, this.#job, 0);
+    workOff(this.#functions, this.#words, this.#numbers, 0, HEADER, JOB);
     this.#join();
     invariant(Atomics.load(this.#words, FAILED) === 0, () => "a kernel failed on a worker thread");
   }
@@ -197,6 +223,15 @@ export class ThreadPool {
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
     return left();
   }
+}
+
+/** A job as the control block has it. */
+function numbersOf(job: Job, threads: number): number[] {
+  const { functionIndex, args, units, scratchBytes, scratch } = job;
+  invariant(args.length <= MAX_ARGUMENTS, () => `a kernel with ${args.length} arguments`);
+  const size = chunkSize(units, threads);
+  const chunks = Math.ceil(units / size);
+  return [functionIndex, units, size, chunks, scratchBytes, scratch, args.length, ...args];
 }
 
 /** Units of a chunk of a job on so many threads. */

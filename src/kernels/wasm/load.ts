@@ -1,6 +1,6 @@
 // Loads the compiled kernels onto a device's memory.
 
-import type { WasmKernels } from "../../tensor/cpuDevice.ts";
+import type { WasmKernels } from "../../tensor/cpuKernels.ts";
 import { DeviceError, invariant } from "../../tensor/errors.ts";
 import { isNode } from "../../tensor/runtime.ts";
 import { compileUnder, mayFlag, type Flags } from "./v8Flags.ts";

@@ -3,7 +3,7 @@
 // V8 calls it experimental, so it is on only while these kernels are compiled, in versions that this package's tests ran with,
 // and what comes out is used only if it multiplies matrices rightly and clearly faster than without the flag.
 
-import type { WasmKernels } from "../../tensor/cpuDevice.ts";
+import type { WasmKernels } from "../../tensor/cpuKernels.ts";
 import { createMemory, leaveMemory } from "../../tensor/memoryPool.ts";
 import { F32, GEMM_SCRATCH } from "./generated/constants.ts";
 import { compileUnder, mayFlag, type Flags } from "./v8Flags.ts";

@@ -1,7 +1,7 @@
 // The rows of a batch that is being decoded, and the slots of the caches that they own. An item's slots belong to it until
 // the last of its rows has left, for its rows may have a past in any of them.
 
-import type { EncoderRow } from "./encodeRow.ts";
+import type { EncoderRow } from "./encoderRows.ts";
 
 /** An input, while rows continue it. */
 interface Item {

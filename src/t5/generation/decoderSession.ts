@@ -12,9 +12,11 @@ import type { DecoderSession, SessionSize, TopScores } from "../../generation/se
 import type { Context } from "../layers.ts";
 import type { T5Network } from "../network.ts";
 import { DecoderRows } from "./decoderRows.ts";
-import { decoderStep, distanceBiases } from "./decoderStep.ts";
-import { encodeIntoCaches, type EncoderRow } from "./encodeRow.ts";
+import { decoderStep, distanceBiases, type StepInputs } from "./decoderStep.ts";
+import type { EncoderRow } from "./encoderRows.ts";
 import { HeadCaches } from "./headCaches.ts";
+import { RepeatedStep, type StepValue } from "./repeatedStep.ts";
+import { RowEncoder } from "./rowEncoder.ts";
 
 /**
  * Tokens that greedy search on a GPU takes between two looks at them. A look costs a round trip of about a
@@ -27,6 +29,12 @@ const FIRST_CAPACITY = 32;
 const CROSS_UNIT = 64;
 /** The cache of the encoder's keys is made smaller when all rows need less than this share of it. */
 const CROSS_SHARE = 1 / 4;
+
+type StepTensor = "ids" | "places" | "crossPlaces" | "origins";
+/** In place of origins: an input that nothing reads. */
+const NONE: StepValue = { values: new Int32Array(1), shape: [1] };
+/** What a step makes of its logits. */
+const RESULTS = { logits: (logits: Tensor): Tensor => logits, ids: argmaxForward };
 
 /** Opens a session of `size` on inputs that `encoderRow` made. */
 export function openSession(
@@ -46,6 +54,7 @@ class CachedSession implements DecoderSession {
   readonly #context: Context;
   /** Owns everything that lives from step to step. */
   readonly #memory = new Scope();
+  readonly #encoder: RowEncoder;
   readonly #rows: DecoderRows;
   /**
    * Rows of every step on a GPU, where steps of one shape are prepared once and cost the same with some rows idle; null
@@ -57,7 +66,8 @@ class CachedSession implements DecoderSession {
   #biases: readonly Tensor[] = [];
   /** Slot and last key in cross-attention, until rows come or go. */
   #crossPlaces: { readonly places: Tensor; readonly keys: number } | null = null;
-  /** [rows, V], of the tokens fed last. */
+  readonly #step: RepeatedStep<StepTensor>;
+  /** [rows, V], of the tokens fed last; the step's. */
   #logits: Tensor | null = null;
 
   constructor(network: T5Network, inputs: readonly EncoderRow[], size: SessionSize) {
@@ -74,24 +84,17 @@ class CachedSession implements DecoderSession {
     this.#inputs = inputs;
     this.#context = { config, random: null, autocast: null };
     this.#fixedRows = isGpu ? size.items * size.rowsPerItem : null;
+    this.#encoder = new RowEncoder(network, this.#context, inputs, this.#memory);
     this.#rows = new DecoderRows(size.rowsPerItem, isGpu ? 1 : 0);
     this.#self = new HeadCaches(this.#memory, device, sizes);
     this.#cross = new HeadCaches(this.#memory, device, sizes);
+    this.#step = new RepeatedStep(device, this.#memory);
   }
 
-  admit(items: readonly number[]): void {
-    const admitted = items.map((item) => {
-      const row = this.#inputs[item]!;
-      return { row, slot: this.#rows.admit(row) };
-    });
+  admit(items: readonly number[], next: readonly number[] = []): void {
+    const admitted = items.map((item) => ({ item, slot: this.#rows.admit(this.#inputs[item]!) }));
     this.#fitCrossCaches();
-    this.#memory.run(() =>
-      noGrad(() => {
-        for (const { row, slot } of admitted) {
-          encodeIntoCaches(this.#network, this.#context, row, this.#cross, slot);
-        }
-      }),
-    );
+    this.#encoder.admit(admitted, next, this.#cross);
     this.#forgetCrossPlaces();
   }
 
@@ -104,10 +107,7 @@ class CachedSession implements DecoderSession {
   }
 
   feed(tokens: ArrayLike<number>): void {
-    this.#logits?.dispose();
-    this.#logits = this.#memory.run(() =>
-      scope(() => this.#advance(this.#tokenTensor(tokens), (logits) => logits)),
-    );
+    this.#logits = this.#next(tokens, "logits");
   }
 
   async logits(): Promise<Float32Array> {
@@ -132,11 +132,15 @@ class CachedSession implements DecoderSession {
 
   async greedy(tokens: ArrayLike<number>, count: number): Promise<Int32Array[]> {
     const rows = this.#rows.count;
+    if (count === 1) {
+      const ids = (await this.#next(tokens, "ids").data()) as Int32Array;
+      return [ids.subarray(0, rows)];
+    }
     const chosen = this.#memory.run(() =>
       scope(() => {
         const steps: Tensor[] = [];
-        let ids = this.#tokenTensor(tokens);
-        for (let i = 0; i < count; i++) steps.push((ids = this.#advance(ids, argmaxForward)));
+        let ids = this.#i32(this.#padded(tokens));
+        for (let i = 0; i < count; i++) steps.push((ids = this.#advance(ids)));
         return concatForward(steps, 0);
       }),
     );
@@ -147,6 +151,7 @@ class CachedSession implements DecoderSession {
   }
 
   close(): void {
+    this.#step.forget();
     this.#memory.dispose();
   }
 
@@ -155,59 +160,91 @@ class CachedSession implements DecoderSession {
     return Math.max(this.#rows.count, this.#fixedRows ?? 0);
   }
 
-  #tokenTensor(tokens: ArrayLike<number>): Tensor {
-    const ids = new Int32Array(this.#stepRows);
-    ids.set(Array.from(tokens));
-    return tensor(ids, [ids.length], { device: this.#network.device });
-  }
-
   #fed(): Tensor {
     invariant(this.#logits, () => "session: feed() comes first");
     return this.#logits;
   }
 
-  /** Runs the decoder on one new token per row, ids [rows]: fn of logits [rows, V]. */
-  #advance(ids: Tensor, fn: (logits: Tensor) => Tensor): Tensor {
+  /** Runs the decoder on one new token per row: logits [rows, V] of what follows, or the likeliest ids [rows]. */
+  #next(tokens: ArrayLike<number>, result: keyof typeof RESULTS): Tensor {
     this.#fitSelfCaches();
-    const cross = (this.#crossPlaces ??= this.#memory.run(() => this.#makeCrossPlaces()));
-    const result = scope(() =>
-      noGrad(() => {
-        const places = this.#rows.places();
-        const inputs = {
-          ids,
-          places: this.#placesTensor(places),
-          origins: this.#originsTensor(),
-          crossPlaces: cross.places,
-          keys: keysOf(places),
-          crossKeys: cross.keys,
-        };
-        const caches = { self: this.#self, cross: this.#cross, biases: this.#biases };
-        return fn(decoderStep(this.#network, this.#context, caches, inputs));
-      }),
+    const rows = this.#stepRows;
+    const [places, crossPlaces] = [this.#rows.places(), this.#rows.crossPlaces()];
+    const origins = this.#origins();
+    const key = [result, rows, origins !== null, this.#self.blocks, this.#cross.blocks];
+    const values: Record<StepTensor, StepValue> = {
+      ids: this.#padded(tokens),
+      places: this.#paddedPlaces(places),
+      crossPlaces: this.#paddedPlaces(crossPlaces),
+      origins: origins ?? NONE,
+    };
+    const keys = { keys: keysOf(places), crossKeys: keysOf(crossPlaces) };
+    const next = this.#step.run(key, values, (inputs) =>
+      this.#compute(
+        { ...inputs, origins: origins ? inputs.origins : undefined, ...keys },
+        RESULTS[result],
+      ),
     );
     this.#rows.advance();
-    return result;
+    return next;
+  }
+
+  /** The same on a GPU, where ids [rows] of one step are the next one's: the likeliest ids [rows]. */
+  #advance(ids: Tensor): Tensor {
+    this.#fitSelfCaches();
+    const cross = (this.#crossPlaces ??= this.#memory.run(() => this.#makeCrossPlaces()));
+    const chosen = scope(() => {
+      const places = this.#rows.places();
+      const origins = this.#origins();
+      const inputs = {
+        ids,
+        places: this.#i32(this.#paddedPlaces(places)),
+        origins: origins ? this.#i32(origins) : undefined,
+        crossPlaces: cross.places,
+        keys: keysOf(places),
+        crossKeys: cross.keys,
+      };
+      return this.#compute(inputs, argmaxForward);
+    });
+    this.#rows.advance();
+    return chosen;
+  }
+
+  #compute(inputs: StepInputs, fn: (logits: Tensor) => Tensor): Tensor {
+    const caches = { self: this.#self, cross: this.#cross, biases: this.#biases };
+    return scope(() => noGrad(() => fn(decoderStep(this.#network, this.#context, caches, inputs))));
   }
 
   #makeCrossPlaces() {
     const places = this.#rows.crossPlaces();
-    return { places: this.#placesTensor(places), keys: keysOf(places) };
+    return { places: this.#i32(this.#paddedPlaces(places)), keys: keysOf(places) };
   }
 
-  /** Idle rows have the first slot and one key. */
-  #placesTensor(places: readonly number[]): Tensor {
-    const all = new Int32Array(2 * this.#stepRows);
-    all.set(places);
-    return tensor(all, [all.length / 2, 2], { device: this.#network.device });
+  #i32({ values, shape }: StepValue): Tensor {
+    return tensor(values, shape, { device: this.#network.device });
   }
 
-  #originsTensor(): Tensor | undefined {
-    if (!this.#rows.areBranched) return undefined;
+  /** [rows]; idle rows have token 0. */
+  #padded(tokens: ArrayLike<number>): StepValue {
+    const values = new Int32Array(this.#stepRows);
+    values.set(tokens);
+    return { values, shape: [values.length] };
+  }
+
+  /** [rows, 2]; idle rows have the first slot and one key. */
+  #paddedPlaces(places: readonly number[]): StepValue {
+    const values = new Int32Array(2 * this.#stepRows);
+    values.set(places);
+    return { values, shape: [this.#stepRows, 2] };
+  }
+
+  /** [rows, capacity], where rows share their past. */
+  #origins(): StepValue | null {
+    if (!this.#rows.areBranched) return null;
     const { capacity } = this.#self;
-    const origins = new Int32Array(this.#stepRows * capacity);
-    this.#rows.writeOrigins(origins, capacity);
-    const shape = [this.#stepRows, capacity];
-    return tensor(origins, shape, { device: this.#network.device });
+    const values = new Int32Array(this.#stepRows * capacity);
+    this.#rows.writeOrigins(values, capacity);
+    return { values, shape: [this.#stepRows, capacity] };
   }
 
   #forgetCrossPlaces(): void {

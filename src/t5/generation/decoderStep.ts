@@ -87,9 +87,10 @@ function decoderBlock(
   const own = self.blocks[i]!;
   const w = block.selfAttention;
   const normed = norm(context, x, w.norm);
+  // Side by side, so that threads take them together (src/tensor/cpuRecording.ts).
+  const q = linear(context, w.q, normed);
   const { k, v } = projectKeysValues(context, w, normed);
   writeHeadsInto(k, v, own, places);
-  const q = linear(context, w.q, normed);
   const heads = decodeAttentionForward(q, own.k, own.v, {
     places,
     keys,
