@@ -61,7 +61,8 @@ export class ShardedAdamW {
    */
   async clip(gradients: Gradients, maxNorm: number, unscale: number): Promise<Tensor | null> {
     if (gradients.size === 0) return null;
-    const squares = Float64Array.of((await this.#ownNorm(gradients)) ** 2);
+    const own = await this.#ownNorm(gradients); // Parcel takes the brackets off (await norm) ** 2
+    const squares = Float64Array.of(own * own);
     await this.#group.allreduce(squares);
     const norm = unscale * Math.sqrt(squares[0]!);
     const { device } = this.shards[0]!.p;

@@ -6,7 +6,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as gradloom from "../../src/browser.ts";
 import { isFull } from "../support/full.ts";
 import { startChromium } from "../support/chromium.ts";
-import { continueText, measure, reloadAdapter, type Figures } from "./measure.ts";
+import {
+  continueText,
+  measure,
+  reloadAdapter,
+  trainWith,
+  type Figures,
+  type TrainFigures,
+} from "./measure.ts";
 import { bundlePage, serve, type Site } from "./site.ts";
 
 const bundle = await bundlePage();
@@ -154,6 +161,21 @@ describe.skipIf(typeof browser === "string")(`pages (${version})`, () => {
       const one = await run<PageFigures>("/trustedTypes", "page", "measure", "cpu", { threads: 1 });
       expectFigures(resultOf(one), 1e-5);
     });
+  });
+
+  describe("training", () => {
+    it.each([{ bf16: true }, { gradientCheckpointing: true }])(
+      "with %o has the losses of Node",
+      async (args) => {
+        const plain = await trainWith(gradloom, {});
+        const expected = await trainWith(gradloom, args);
+        const actual = resultOf(await run<TrainFigures>("/plain", "worker", "trainWith", args));
+        expect(distance(actual.losses, expected.losses)).toBeLessThan(1e-6);
+        // The argument does something.
+        if (args.bf16) expect(distance(expected.losses, plain.losses)).toBeGreaterThan(1e-5);
+        else expect(actual.peakBytes).toBeLessThan(0.9 * plain.peakBytes);
+      },
+    );
   });
 
   describe("webgpu", () => {

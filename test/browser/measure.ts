@@ -61,7 +61,11 @@ export function freshModel(
 const PROMPTS = { inputIds: [ids(10, 5), ids(10, 8)] };
 
 /** Trains for STEPS updates. @returns their losses */
-async function fit({ Trainer }: Library, model: Gradloom.T5ForConditionalGeneration) {
+async function fit(
+  { Trainer }: Library,
+  model: Gradloom.T5ForConditionalGeneration,
+  args: Gradloom.TrainingArgumentsInput = {},
+) {
   const rows = Array.from({ length: 8 * STEPS }, (_, row) => ({
     inputIds: ids(32, row),
     attentionMask: ids(32, row).map((_id, i) => (i < 24 + (row % 8) ? 1 : 0)),
@@ -72,11 +76,46 @@ async function fit({ Trainer }: Library, model: Gradloom.T5ForConditionalGenerat
     trainDataset: rows,
     args: {
       ...{ maxSteps: STEPS, perDeviceTrainBatchSize: 8, learningRate: 1e-2, loggingSteps: 1 },
-      ...{ saveStrategy: "no", disableTqdm: true },
+      ...{ saveStrategy: "no", disableTqdm: true, ...args },
     },
   });
   await trainer.train();
   return trainer.state.logHistory.flatMap(({ loss }) => (loss === undefined ? [] : [loss]));
+}
+
+export interface TrainFigures {
+  readonly losses: readonly number[];
+  /** Of all tensors together. */
+  readonly peakBytes: number;
+}
+
+/** Losses of a few updates with these arguments, and the memory that they took. */
+export async function trainWith(
+  library: Library,
+  args: Gradloom.TrainingArgumentsInput,
+): Promise<TrainFigures> {
+  const device = await library.openDevice("cpu", { threads: 1 });
+  const losses = await fit(library, freshModel(library, device), args);
+  const { peakBytes } = device.memory();
+  await device.close();
+  return { losses, peakBytes };
+}
+
+/** Logits for two rows, of the model in a folder, of an id or among files. */
+export async function logitsOf(
+  library: Library,
+  source: Gradloom.ModelSource,
+  options: Gradloom.HubOptions = {},
+): Promise<number[]> {
+  const device = await library.openDevice("cpu", { threads: 1 });
+  const model = await library.T5ForConditionalGeneration.fromPretrained(source, {
+    device,
+    ...options,
+  });
+  const { logits } = model.forward({ ...PROMPTS, decoderInputIds: [ids(4, 1), ids(4, 2)] });
+  const values = [...(await logits.data())];
+  await device.close();
+  return values;
 }
 
 /**

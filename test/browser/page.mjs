@@ -1,7 +1,7 @@
 // What the page runs, and its worker. The library comes from its package as any page's would; esbuild bundles this file.
 
 import * as gradloom from "gradloom";
-import { continueText, measure, reloadAdapter } from "./measure.ts";
+import { continueText, logitsOf, measure, reloadAdapter, trainWith } from "./measure.ts";
 import { storeTasks } from "./storeTasks.ts";
 
 const tasks = {
@@ -23,6 +23,9 @@ const tasks = {
   async reloadAdapter() {
     return reloadAdapter(gradloom, await gradloom.openDevice("cpu"));
   },
+
+  trainWith: (args) => trainWith(gradloom, args),
+  logitsOf: (source, options) => logitsOf(gradloom, source, options),
 
   ...storeTasks(gradloom),
 

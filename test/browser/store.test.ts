@@ -6,7 +6,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { CachedRepository } from "../../src/browser.ts";
 import { startChromium } from "../support/chromium.ts";
 import { COMMIT, FakeHub } from "../support/fakeHub.ts";
+import * as gradloom from "../../src/browser.ts";
 import { isFull } from "../support/full.ts";
+import { logitsOf } from "./measure.ts";
+import { inShards } from "./shards.ts";
 import { bundlePage, serve, type Site } from "./site.ts";
 import type { RunFigures } from "./storeTasks.ts";
 
@@ -35,6 +38,8 @@ describe.skipIf(typeof browser === "string")("a page's private file system", () 
     site = await serve(await bundlePage());
     hub = await FakeHub.start();
     hub.repositories.set("models/team/tiny", { files, large: ["model.safetensors"] });
+    const shards = inShards(files, 2);
+    hub.repositories.set("models/team/shards", { files: shards, large: Object.keys(shards) });
     hub.repositories.set("datasets/team/rows", { files: { "train.csv": CSV } });
   });
   afterAll(async () => {
@@ -125,6 +130,16 @@ describe.skipIf(typeof browser === "string")("a page's private file system", () 
       expect(asked[0]!.range).toMatch(new RegExp(`^bytes=${size}-`));
     },
   );
+
+  it("loads a checkpoint in shards: its logits are those of the same weights in one file", async () => {
+    const options = { endpoint: hub.endpoint };
+    const actual = await run<number[]>("worker", "logitsOf", "team/shards", options);
+    expect(hub.downloads("model-00002-of-00002.safetensors").length).toBeGreaterThan(0);
+    const expected = await logitsOf(gradloom, "examples/model");
+    const largest = Math.max(...expected.map(Math.abs));
+    const worst = Math.max(...expected.map((value, i) => Math.abs(value - actual[i]!)));
+    expect(worst / largest).toBeLessThan(1e-6);
+  });
 
   it("loads rows of the Hub", async () => {
     const options = { endpoint: hub.endpoint };

@@ -1,5 +1,5 @@
 // The tarball that npm would publish, unpacked into a project that has its dependencies: programs over the main entry and the
-// subpaths compile and run. Full runs only: packing and compiling take half a minute.
+// subpaths compile and run; and one that npm installs it into. Full runs only: packing and compiling take half a minute.
 
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
@@ -8,6 +8,8 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isFull } from "../support/full.ts";
+import { VERSION } from "../../src/tensor/version.ts";
+import { npmInstall, packInto } from "../support/packedProject.ts";
 import { absolutePath } from "../support/sources.ts";
 
 const run = promisify(execFile);
@@ -64,20 +66,33 @@ console.log(tests.length, "tests");
 for (const each of [device, plain, cpu]) await each.close();
 `;
 
-describe.runIf(isFull)("the tarball", () => {
+const required = `for (const name of ["gradloom", "gradloom/kernels", "gradloom/testing"]) console.log(Object.keys(require(name)).length > 5);`;
+
+const tsc = absolutePath("node_modules/typescript/bin/tsc");
+const STRICT = ["--strict", "--target", "es2022"];
+
+async function runCompiled(folder: string): Promise<string> {
+  await run(
+    process.execPath,
+    [tsc, ...STRICT, "--declaration", "--module", "nodenext", "program.ts"],
+    {
+      cwd: folder,
+    },
+  );
+  return (await run(process.execPath, ["program.js"], { cwd: folder })).stdout;
+}
+
+const PRINTED = "0 [ [ 0, 0 ], [ 0, 0 ] ]\n2 tests\n";
+
+describe.runIf(isFull)("the tarball", { timeout: 300_000 }, () => {
   let folder: string;
+  let tarball: string;
   beforeAll(async () => {
     folder = await realpath(await mkdtemp(join(tmpdir(), "gradloom-tarball-")));
-    const root = absolutePath(".");
-    const { stdout } = await run(
-      "npm",
-      ["pack", "--json", "--ignore-scripts", "--pack-destination", folder],
-      { cwd: root },
-    );
-    const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
+    tarball = packInto(folder);
     const home = join(folder, "node_modules", "gradloom");
     await mkdir(home, { recursive: true });
-    await run("tar", ["-xzf", join(folder, filename), "-C", home, "--strip-components=1"]);
+    await run("tar", ["-xzf", tarball, "-C", home, "--strip-components=1"]);
     const { dependencies } = JSON.parse(await readFile(join(home, "package.json"), "utf8")) as {
       dependencies: Record<string, string>;
     };
@@ -92,16 +107,39 @@ describe.runIf(isFull)("the tarball", () => {
 
   it("compiles and runs over the main entry, gradloom/kernels and gradloom/testing", async () => {
     await writeFile(join(folder, "program.ts"), program);
-    const tsc = absolutePath("node_modules/typescript/bin/tsc");
-    const flags = ["--strict", "--declaration", "--target", "es2022", "--module", "nodenext"];
-    await run(process.execPath, [tsc, ...flags, "program.ts"], { cwd: folder });
-    const { stdout } = await run(process.execPath, ["program.js"], { cwd: folder });
-    expect(stdout).toBe("0 [ [ 0, 0 ], [ 0, 0 ] ]\n2 tests\n");
+    expect(await runCompiled(folder)).toBe(PRINTED);
+  });
+
+  it("has types that bundlers resolve, too", async () => {
+    // A type that is not found would be any, and nothing wrong then.
+    const wrong = "// @ts-expect-error: no tensors\nmatmul(1, 2);\n";
+    await writeFile(join(folder, "bundled.ts"), program + wrong);
+    const flags = ["--module", "esnext", "--moduleResolution", "bundler", "--noEmit"];
+    await run(process.execPath, [tsc, ...STRICT, ...flags, "bundled.ts"], { cwd: folder });
+  });
+
+  it("is installed by npm with what it needs, and then compiles, runs and is found by require()", async ({
+    skip,
+  }) => {
+    const fresh = join(folder, "fresh");
+    await mkdir(fresh);
+    await writeFile(join(fresh, "package.json"), '{ "type": "module", "private": true }');
+    try {
+      npmInstall(fresh, [tarball, "@types/node@20", "fast-check@4"], "--omit=optional");
+    } catch {
+      skip("npm cannot install here");
+    }
+    await writeFile(join(fresh, "program.ts"), program);
+    expect(await runCompiled(fresh)).toBe(PRINTED);
+    await writeFile(join(fresh, "program.cjs"), required);
+    const { stdout } = await run(process.execPath, ["program.cjs"], { cwd: fresh });
+    expect(stdout).toBe("true\ntrue\ntrue\n");
+    const command = join(fresh, "node_modules/.bin/gradloom");
+    expect((await run(command, ["--version"])).stdout.trim()).toBe(VERSION);
   });
 
   it("is found by require()", async () => {
-    const text = `for (const name of ["gradloom", "gradloom/kernels", "gradloom/testing"]) console.log(Object.keys(require(name)).length > 5);`;
-    await writeFile(join(folder, "program.cjs"), text);
+    await writeFile(join(folder, "program.cjs"), required);
     const { stdout } = await run(process.execPath, ["program.cjs"], { cwd: folder });
     expect(stdout).toBe("true\ntrue\ntrue\n");
   });

@@ -12,6 +12,7 @@ import { FakeHub } from "../support/fakeHub.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { axeViolations } from "./axe.ts";
 import { crash, PageDriver, type TabName } from "./driver.ts";
+import { visitWithInt8 } from "./int8.ts";
 import { beginRun, finishRun, resumeRun, writeRows } from "./journey.ts";
 import { buildPage, servePage, type PageSite } from "./site.ts";
 
@@ -199,6 +200,14 @@ describe.skipIf(typeof browser === "string")(`the page (${version})`, () => {
       await journey.context.close();
     },
   );
+
+  it("summarises in int8 and trains an adapter over it, and both are the same in Node", async () => {
+    const context = await chromium.newContext({ acceptDownloads: true });
+    const own = temporary("int8");
+    await mkdir(own);
+    await visitWithInt8({ context, folder: own, url: site.url, query: CPU });
+    await context.close();
+  });
 
   it("loads models and rows of the Hub it is given, keeps them, and lets go of them", async () => {
     const hub = await FakeHub.start();

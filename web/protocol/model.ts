@@ -1,6 +1,7 @@
 // Models: where they come from and what is known of them.
 
-export type WeightType = "f32" | "bf16";
+/** int8 stores matrices in 8 bits; such a model is frozen, and trains an adapter. */
+export type WeightType = "f32" | "bf16" | "int8";
 
 export interface HubAddress {
   /** Such as google/flan-t5-small. */
@@ -26,7 +27,8 @@ export interface ModelFacts {
   readonly parameters: number;
   readonly layers: number;
   readonly heads: number;
-  readonly dtype: WeightType;
+  /** How its matrices are stored: int8 leaves all of them as the file has them where it can store none. */
+  readonly dtype: WeightType | "f16";
   readonly hasAdapter: boolean;
 }
 

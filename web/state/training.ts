@@ -41,6 +41,13 @@ export const stored = signal<StoredRun | null>(null);
 
 export const isBusy = computed(() => status.value === "running" || status.value === "paused");
 
+/** Why the arguments cannot train the model that is loaded; null where they can. The Trainer would say so after the work before it. */
+export const refusal = computed(() =>
+  model.value?.dtype === "int8" && settings.value.method === "all"
+    ? "Weights in int8 cannot be trained. Train an adapter, or choose f32 or bf16 in the section Model."
+    : null,
+);
+
 let controller: AbortController | null = null;
 
 export function setField<K extends keyof TrainSettings>(name: K, value: TrainSettings[K]): void {

@@ -35,12 +35,7 @@ export function TakeAlongPanel(): ComponentChild {
           text="The LoRA adapter as peft reads it (adapter_config.json, adapter_model.safetensors), with tokenizer, model card, arguments and log."
           isDisabled={!hasAdapter}
         />
-        <Download
-          what="model"
-          title="Model"
-          text="The whole model as transformers reads it, the adapter merged into its weights."
-          isDisabled={model.value === null}
-        />
+        <Download what="model" title="Model" text={modelText()} isDisabled={model.value === null} />
         <Download
           what="report"
           title="Report"
@@ -57,6 +52,12 @@ export function TakeAlongPanel(): ComponentChild {
       <Push isDisabled={model.value === null || pushProgress.value !== ""} />
     </>
   );
+}
+
+function modelText(): string {
+  return model.value?.dtype === "int8"
+    ? "The whole model in 8 bits, which gradloom alone reads; layers that an adapter changed are merged with it, in f32. For transformers, load it in f32 or bf16."
+    : "The whole model as transformers reads it, the adapter merged into its weights.";
 }
 
 interface DownloadProps {

@@ -6,6 +6,7 @@ import {
   Tokenizer,
   type HubOptions,
   type ModelSource,
+  type Tensor,
 } from "gradloom";
 import type { HubAddress, ModelChoice, ModelFacts } from "../protocol/model.ts";
 import { exampleModel } from "./example.ts";
@@ -32,10 +33,10 @@ export async function loadModel(choice: ModelChoice, context: Context): Promise<
   const model = await T5ForConditionalGeneration.fromPretrained(source, {
     ...options,
     device: theDevice(),
-    ...(choice.dtype === "bf16" ? { dtype: "bfloat16" as const } : {}),
+    dtype: choice.dtype,
   });
   session.loaded?.model.dispose();
-  const facts = factsOf(model, name, choice);
+  const facts = factsOf(model, name);
   session.loaded = { model, tokenizer, choice: lasting, facts, isTrained: false };
   return facts;
 }
@@ -45,18 +46,21 @@ export async function reloadModel(signal: AbortSignal): Promise<void> {
   await loadModel(theModel().choice, { signal, emit: () => undefined });
 }
 
-function factsOf(
-  model: T5ForConditionalGeneration,
-  name: string,
-  { dtype }: ModelChoice,
-): ModelFacts {
-  const sizes = [...model.parameters().values()].map(({ size }) => size);
+function factsOf(model: T5ForConditionalGeneration, name: string): ModelFacts {
+  const weights = [...model.parameters().values()];
   const { numDecoderLayers, numHeads } = model.config;
   return {
-    ...{ name, dtype, layers: numDecoderLayers, heads: numHeads },
-    parameters: sizes.reduce((sum, size) => sum + size, 0),
+    ...{ name, dtype: storedIn(weights), layers: numDecoderLayers, heads: numHeads },
+    parameters: weights.reduce((sum, { size }) => sum + size, 0),
     hasAdapter: hasAdapter(model),
   };
+}
+
+/** By the matrices: int8 leaves the rest as the file has it. */
+function storedIn(weights: readonly Tensor[]): ModelFacts["dtype"] {
+  const dtypes = new Set(weights.map(({ dtype }) => dtype));
+  if (dtypes.has("q8")) return "int8";
+  return dtypes.has("bf16") ? "bf16" : dtypes.has("f16") ? "f16" : "f32";
 }
 
 export function hasAdapter(model: T5ForConditionalGeneration): boolean {

@@ -2,7 +2,7 @@
 
 import type { ComponentChild } from "preact";
 import type { TrainSettings } from "../../protocol/training.ts";
-import { setField, settings } from "../../state/training.ts";
+import { refusal, setField, settings } from "../../state/training.ts";
 import { CheckField, NumberField, SelectField, type NumberProps } from "../fields.tsx";
 
 type NumberName = {
@@ -15,6 +15,7 @@ interface Shared {
 
 export function Arguments({ isDisabled }: Shared): ComponentChild {
   const { method } = settings.value;
+  const help = refusal.value === null ? {} : { help: refusal.value };
   return (
     <section aria-labelledby="arguments-title">
       <h3 id="arguments-title">Arguments</h3>
@@ -23,6 +24,7 @@ export function Arguments({ isDisabled }: Shared): ComponentChild {
           label="Train"
           value={method}
           isDisabled={isDisabled}
+          {...help}
           options={[
             ["lora", "a LoRA adapter"],
             ["all", "all weights"],

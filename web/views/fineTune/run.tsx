@@ -7,6 +7,7 @@ import { attempt } from "../../state/notices.ts";
 import {
   isBusy,
   maxSteps,
+  refusal,
   savedStep,
   setPaused,
   speed,
@@ -47,7 +48,7 @@ export function StoredRunNote(): ComponentChild {
 
 export function RunBar(): ComponentChild {
   const isPaused = status.value === "paused";
-  const isReady = model.value !== null && preview.value !== null;
+  const isReady = model.value !== null && preview.value !== null && refusal.value === null;
   return (
     <section class="run" aria-labelledby="run-title">
       <h3 id="run-title" class="sr-only">

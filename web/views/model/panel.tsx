@@ -77,7 +77,7 @@ function Facts(): ComponentChild {
   const facts = model.value;
   if (facts === null) return <p class="lead">No model is loaded yet.</p>;
   return (
-    <p class="lead">
+    <p class="lead" data-testid="facts">
       Loaded: <b>{facts.name}</b>, {count(facts.parameters)} weights in {facts.dtype},{" "}
       {facts.layers} decoder layers of {facts.heads} heads
       {facts.hasAdapter ? ", with a LoRA adapter" : ""}.
@@ -92,12 +92,13 @@ function Settings({ isDisabled }: { isDisabled: boolean }): ComponentChild {
       <div class="fields">
         <SelectField
           label="Weights are stored in"
-          help="Arithmetic is f32 either way; bf16 halves the memory. Loads the model again."
+          help="bf16 halves the memory of f32; int8 takes two fifths of it and writes fastest, and trains adapters only. Loads the model again."
           value={dtype.value}
           isDisabled={isDisabled}
           options={[
             ["f32", "f32"],
             ["bf16", "bf16"],
+            ["int8", "int8"],
           ]}
           onValue={(value) => {
             dtype.value = value;
