@@ -181,7 +181,7 @@ export class CpuKernels {
       const functionIndex = this.#functionIndex.get(name)!;
       const job = { functionIndex, args, units, scratchBytes, scratch };
       if (queue) return { run: () => queue.run(job, threads > 1), job: null };
-      return { run: pool!.prepare([job]), job };
+      return { run: () => pool!.run(job), job };
     }
     const all = scratch ? [...args, 0, units, scratch] : [...args, 0, units];
     return { run: () => run(...all), job: null };

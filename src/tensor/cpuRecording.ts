@@ -109,7 +109,7 @@ export class CpuRecorder {
       return null;
     }
     const calls = groupsOf(this.#calls).map((group) =>
-      group.length === 1 ? () => group[0]!.run() : together(group.map(({ shared }) => shared!.job)),
+      group[0]!.shared ? together(group.map(({ shared }) => shared!.job)) : () => group[0]!.run(),
     );
     const foreign = [...this.#foreign];
     const stands = (): boolean =>

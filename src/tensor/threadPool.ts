@@ -68,31 +68,30 @@ type WorkOff = (
 
 const workOff: WorkOff = (functions, words, numbers, thread, first, stride) => {
   let serial = -1;
-  let jobs: { run: (...args: number[]) => void; args: number[]; at: number }[] = [];
+  let job = 0;
+  let args: number[] = [];
+  let run: ((...args: number[]) => void) | undefined;
   for (;;) {
     const left = Atomics.load(words, 0);
     if (left <= 0) return;
     if (Atomics.compareExchange(words, 0, left, left - 1) !== left) continue;
     // The jobs stay as they are while a chunk that was claimed from them is unfinished.
-    if (numbers[0] !== serial) {
-      serial = numbers[0]!;
-      jobs = [];
-      for (let i = 0; i < numbers[1]!; i++) {
-        const at = first + i * stride;
-        const args = Array.from(numbers.subarray(at + 7, at + 7 + numbers[at + 6]!));
-        args.push(0, 0, numbers[at + 5]! + thread * numbers[at + 4]!);
-        jobs.push({ run: functions[numbers[at]!]!, args, at });
-      }
-    }
     let chunk = numbers[2]! - left;
-    let next = 0;
-    while (chunk >= numbers[jobs[next]!.at + 3]!) chunk -= numbers[jobs[next++]!.at + 3]!;
-    const { run, args, at } = jobs[next]!;
-    const begin = chunk * numbers[at + 2]!;
-    args[args.length - 3] = begin;
-    args[args.length - 2] = Math.min(begin + numbers[at + 2]!, numbers[at + 1]!);
+    let at = first;
+    for (; chunk >= numbers[at + 3]!; at += stride) chunk -= numbers[at + 3]!;
+    const [units, size, count] = [numbers[at + 1]!, numbers[at + 2]!, numbers[at + 6]!];
+    if (numbers[0] !== serial || at !== job) {
+      serial = numbers[0]!;
+      job = at;
+      run = functions[numbers[at]!];
+      args = Array.from(numbers.subarray(at + 7, at + 7 + count));
+      args.push(0, 0, numbers[at + 5]! + thread * numbers[at + 4]!);
+    }
+    const begin = chunk * size;
+    args[count] = begin;
+    args[count + 1] = Math.min(begin + size, units);
     try {
-      run(...args);
+      run!(...args);
     } catch {
       Atomics.store(words, 2, 1);
     }
@@ -173,8 +172,14 @@ export class ThreadPool {
     return new ThreadPool({ words, numbers }, Object.values(functions), workers);
   }
 
+  /** Runs a job on all threads, this one included, and returns when it is done. */
+  run(job: Job): void {
+    const numbers = numbersOf(job, this.threads);
+    this.#run([this.#serial++, 1, numbers[3]!, ...numbers], numbers[3]!);
+  }
+
   /**
-   * What runs jobs on all threads, this one included, and returns when they are done.
+   * What runs jobs in this way, again and again.
    * @param jobs at most MOST_JOBS, none of which needs what another does: their chunks are run in any order
    */
   prepare(jobs: readonly Job[]): () => void {
@@ -189,7 +194,7 @@ export class ThreadPool {
     };
   }
 
-  #run(numbers: Float64Array, chunks: number): void {
+  #run(numbers: ArrayLike<number>, chunks: number): void {
     this.#numbers.set(numbers);
     Atomics.store(this.#words, UNFINISHED, chunks);
     Atomics.store(this.#words, UNCLAIMED, chunks);
