@@ -62,21 +62,10 @@ export class CpuDevice implements Device {
 
   /** Starts workers so that `threads` compute. @param module the kernels this device was made with */
   async startThreads(threads: number, module: WebAssembly.Module, script?: string): Promise<void> {
-    invariant(
-      this.#kernels.wasm && !this.#kernels.pool,
-      () => "threads are started once, with WebAssembly kernels",
-    );
     if (threads === 1) return;
-    const control = this.#zeroed(CONTROL_BYTES);
-    const { functions } = this.#kernels.wasm;
-    this.#kernels.pool = await ThreadPool.start(
-      threads,
-      module,
-      this.#shared,
-      control,
-      functions,
-      script,
-    );
+    const [control, functions] = this.#sharedWithThreads(CONTROL_BYTES);
+    const shared = [module, this.#shared, control, functions, script] as const;
+    this.#kernels.pool = await ThreadPool.start(threads, ...shared);
   }
 
   /** Starts `threads` workers that compute while the calling thread goes on. @param module as for startThreads */
@@ -85,22 +74,18 @@ export class CpuDevice implements Device {
     module: WebAssembly.Module,
     script?: string,
   ): Promise<void> {
-    invariant(
-      this.#kernels.wasm && !this.#kernels.pool,
-      () => "threads are started once, with kernels",
-    );
-    const control = this.#zeroed(QUEUE_BYTES);
-    const { functions } = this.#kernels.wasm;
-    const queue = await ThreadQueue.start(
-      threads,
-      module,
-      this.#shared,
-      control,
-      functions,
-      script,
-    );
+    const [control, functions] = this.#sharedWithThreads(QUEUE_BYTES);
+    const shared = [module, this.#shared, control, functions, script] as const;
+    const queue = await ThreadQueue.start(threads, ...shared);
     this.#memory.beforeMove = () => queue.drain();
     this.#kernels.queue = queue;
+  }
+
+  /** Address of the block of so many bytes that threads are controlled by, and what they can run. */
+  #sharedWithThreads(bytes: number): [control: number, functions: WasmKernels["functions"]] {
+    const { wasm, pool } = this.#kernels;
+    invariant(wasm && !pool, () => "threads are started once, with WebAssembly kernels");
+    return [this.#zeroed(bytes), wasm.functions];
   }
 
   /** Address of zeros that never move. */

@@ -18,7 +18,6 @@ export const ROW_UNIT: usize = gemm.ROW_UNIT;
 export const COL_UNIT: usize = gemm.COL_UNIT;
 /** Most rows of a product with q8 that goes by whole numbers. */
 export const MOST_Q8_ROWS: usize = q8.MOST_ROWS;
-
 /** Rows of a product up to which its sums may be in another order than those of more rows. */
 export const MOST_DOT_ROWS: usize = gemmDots.MOST_DOT_ROWS;
 /** Queries whose scores attention holds at a time. */
