@@ -8,11 +8,15 @@ import {
   type ModelSource,
   type Tensor,
 } from "gradloom";
-import type { HubAddress, ModelChoice, ModelFacts } from "../protocol/model.ts";
+import type { HubAddress, LoadProgress, ModelChoice, ModelFacts } from "../protocol/model.ts";
 import { exampleModel } from "./example.ts";
 import type { CallContext } from "./handler.ts";
+import { Pace } from "./pace.ts";
 import { session, theDevice, theModel } from "./session.ts";
 import { keepFolder } from "./storage/dropped.ts";
+
+/** Milliseconds between two bars of a download: pieces come faster than they can be drawn. */
+const BETWEEN_BARS = 100;
 
 type Context = Pick<CallContext<"loadModel">, "signal" | "emit">;
 
@@ -69,13 +73,18 @@ export function hasAdapter(model: T5ForConditionalGeneration): boolean {
 
 /** How the library is told to ask the Hub; bytes that arrive are told the page. */
 export function hubOptions(
-  { revision, token, endpoint }: HubAddress,
+  { id, revision, token, endpoint }: HubAddress,
   { signal, emit }: Context,
 ): HubOptions {
+  let newest: LoadProgress = { what: id, done: 0, total: 0 };
+  const pace = new Pace(BETWEEN_BARS, () => emit(newest));
   return {
     ...{ revision, endpoint, signal },
     token: token === "" ? false : token,
-    onProgress: ({ file, loaded, total }) => emit({ what: file, done: loaded, total }),
+    onProgress({ file, loaded, total }) {
+      newest = { what: file, done: loaded, total };
+      pace.soon();
+    },
   };
 }
 

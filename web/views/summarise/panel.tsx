@@ -54,18 +54,7 @@ export function SummarisePanel(): ComponentChild {
           <h3 class="label" id="summary-label">
             Summary
           </h3>
-          <output
-            class="output"
-            aria-labelledby="summary-label"
-            aria-busy={isWriting.value}
-            data-testid="summary"
-          >
-            {text.value || (
-              <span class="placeholder">
-                {isReady ? "The summary appears here." : "The model is loading."}
-              </span>
-            )}
-          </output>
+          <Text />
           <Speed />
           {summary.value && <Attention />}
         </div>
@@ -105,6 +94,24 @@ function Options(): ComponentChild {
         </>
       )}
     </div>
+  );
+}
+
+/** By itself: the rest of the section need not be drawn again while the text grows. */
+function Text(): ComponentChild {
+  return (
+    <output
+      class="output"
+      aria-labelledby="summary-label"
+      aria-busy={isWriting.value}
+      data-testid="summary"
+    >
+      {text.value || (
+        <span class="placeholder">
+          {model.value === null ? "The model is loading." : "The summary appears here."}
+        </span>
+      )}
+    </output>
   );
 }
 
