@@ -124,7 +124,8 @@ function Speed(): ComponentChild {
   return (
     <p class="figures" data-testid="speed">
       {tokens} tokens in {duration(seconds)}, {significant(tokens / Math.max(seconds, 1e-3))}{" "}
-      tokens/s, first after {Math.round(1000 * firstTokenSeconds)} ms{wasStopped ? "; stopped" : ""}
+      tokens/s, first after {significant(1000 * firstTokenSeconds)} ms
+      {wasStopped ? "; stopped" : ""}
     </p>
   );
 }
