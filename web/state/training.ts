@@ -5,7 +5,6 @@ import { addPoint } from "../protocol/points.ts";
 import type {
   LogLine,
   Sample,
-  StoredRun,
   TrainEvent,
   TrainRequest,
   TrainResult,
@@ -14,6 +13,7 @@ import type {
 import { call } from "./client.ts";
 import { preview, sourceColumn, targetColumn } from "./data.ts";
 import { model } from "./model.ts";
+import { stored } from "./stored.ts";
 
 export const DEFAULTS: TrainSettings = {
   ...{ method: "lora", loraR: 8, loraAlpha: 16, loraDropout: 0.05 },
@@ -37,8 +37,6 @@ export const samples = signal<readonly Sample[]>([]);
 export const savedStep = signal(0);
 export const trainable = signal(0);
 export const result = signal<TrainResult | null>(null);
-/** A run of before that can go on. */
-export const stored = signal<StoredRun | null>(null);
 
 export const isBusy = computed(() => status.value === "running" || status.value === "paused");
 

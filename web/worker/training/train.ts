@@ -5,7 +5,7 @@ import type { Sample, TrainEvent, TrainRequest, TrainResult } from "../../protoc
 import type { CallContext } from "../handler.ts";
 import { reloadModel } from "../models.ts";
 import { session, theModel, type LoadedData, type LoadedModel } from "../session.ts";
-import { CHECKPOINTS, removeRun, writeRecord } from "../storage/runs.ts";
+import { CHECKPOINTS, holdRun, removeRun, writeRecord } from "../storage/runs.ts";
 import { argumentsOf, MOST_NEW_TOKENS } from "./arguments.ts";
 import { forgetRun, keepRun } from "./lastRun.ts";
 import { News } from "./news.ts";
@@ -21,6 +21,7 @@ let current: RunControl | null = null;
 /** @throws {Error} while another run is at work, and what the library's Trainer throws */
 export async function train(request: TrainRequest, context: Context): Promise<TrainResult> {
   if (current !== null) throw new Error("A run is at work. Stop it first.");
+  const letGo = await holdRun();
   const control = new RunControl(context.signal);
   const news = new News(context.emit);
   current = control;
@@ -29,6 +30,7 @@ export async function train(request: TrainRequest, context: Context): Promise<Tr
   } finally {
     news.tell();
     current = null;
+    letGo();
   }
 }
 
