@@ -3,7 +3,7 @@
 
 import { madd } from "../simd";
 import { BLOCK, BLOCK_BYTES, bytesOf } from "./blocks";
-import { fetch, FETCHED } from "./fetch";
+import { fetch, FETCHED } from "../matmul/fetch";
 import { largestOf, MOST, numbersOf } from "./numbers";
 
 /** Bytes of scratch that x [m, k] takes as 16-bit numbers: rows of numbers, then scales of four rows side by side. */

@@ -6,7 +6,7 @@ import { least } from "../matmul/least";
 import { storeTransposed } from "../matmul/gemmPack";
 import { BLOCK, bytesOf } from "./blocks";
 import { DOT_LANES, DOT_ROWS, dotTile } from "./dotTile";
-import { fetch, FETCHED } from "./fetch";
+import { fetch, FETCHED } from "../matmul/fetch";
 import { packColumns, packRows, panelBlock } from "./packDots";
 
 /** Rows of x that are packed at once; up to so many, columns of W are multiplied as soon as they are packed. */
