@@ -1,7 +1,7 @@
 // Arithmetic on one row of scores (logits or log-probabilities of the next token). Scores are f32 as in
 // transformers; sums run in f64 and are rounded once.
 
-import { GradloomError } from "../tensor/errors.ts";
+import { ArgumentError, GradloomError } from "../tensor/errors.ts";
 
 /** Index of the largest score, the first on ties. @throws {GradloomError} as `softmax` */
 export function argmax(scores: Float32Array): number {
@@ -10,7 +10,8 @@ export function argmax(scores: Float32Array): number {
 
 /**
  * Softmax of a row, in place: scores of -Infinity become 0.
- * @throws {GradloomError} when a score is NaN or +Infinity, or when all are -Infinity
+ * @throws {GradloomError} when a score is NaN or +Infinity
+ * @throws {ArgumentError} when all are -Infinity
  */
 export function softmax(scores: Float32Array): void {
   const largest = largestOf(scores);
@@ -91,18 +92,19 @@ function sumOfExponentials(scores: Float32Array, largest: number): number {
   return total;
 }
 
-/** Every token is banned. */
-export function nothingLeft(): GradloomError {
-  return new GradloomError(
-    "generate: some token must be left to choose, got none. Lower minNewTokens or noRepeatNgramSize, or ban fewer tokens.",
+/** Every token is banned, or scored -Infinity by an option that overflows. */
+export function nothingLeft(): ArgumentError {
+  return new ArgumentError(
+    "generate: some token must be left to choose, got none. Lower minNewTokens or noRepeatNgramSize, ban fewer tokens, " +
+      "or raise a temperature near 0.",
   );
 }
 
-/** @throws {GradloomError} for NaN or +Infinity, which no logit may be */
+/** @throws {GradloomError} for NaN or +Infinity, which neither a logit nor a score made of it may be */
 export function checkFinite(score: number): void {
   if (score < Infinity) return;
   throw new GradloomError(
-    `generate: logits must be finite, got ${score}. The weights are damaged or overflow their dtype; ` +
-      "load them as f32.",
+    `generate: scores must be finite, got ${score}. Either the weights are damaged or overflow their dtype: load them as ` +
+      "f32; or a temperature near 0, a penalty or a bias among the options overflows f32: set one nearer to 1 or 0.",
   );
 }
