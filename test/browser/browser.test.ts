@@ -24,6 +24,13 @@ describe("the bundle", () => {
     const imports = Object.values(bundle.metafile.outputs).flatMap((output) => output.imports);
     expect(imports.filter(({ external }) => external)).toEqual([]);
   });
+
+  it("carries nothing that Node alone runs", () => {
+    const ofNode = Object.entries(bundle.metafile.inputs).filter(([path]) =>
+      /generated\/wide\.js$|OfNode\.js$/.test(path),
+    );
+    expect(ofNode.map(([, { bytes }]) => bytes)).toEqual([0, 0, 0]);
+  });
 });
 
 interface PageFigures extends Figures {
