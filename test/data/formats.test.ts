@@ -1,7 +1,10 @@
 // The formats and packings in which the same rows may stand, each through the whole way from a folder.
 
+import { execFile } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { RecordBatchFileWriter, RecordBatchStreamWriter, tableFromArrays } from "apache-arrow";
 import { describe, expect, it } from "vitest";
@@ -98,6 +101,31 @@ describe("a split", () => {
     expect(dict.test!.rows).toEqual([...ROWS, ...ROWS]);
     const one = await loadDataset(join(place, "train"));
     expect(one.train!.rows).toEqual(ROWS);
+  });
+
+  it("is read by Node itself, which finds other names in a package than bundlers and tests do", async () => {
+    const files = {
+      ...{ "train.jsonl.xz": packed("xz"), "train.jsonl.zst": packed("zstd") },
+      ...{
+        "train.jsonl.gz": gzipSync(lines),
+        "train.arrow": arrowStream,
+        "train.zip": packed("csv"),
+      },
+    };
+    const places = await Promise.all(
+      Object.entries(files).map(([name, content]) => write({ [name]: content })),
+    );
+    const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+    const script = `
+const { loadDataset } = await import(${JSON.stringify(path("../../src/data/loadDataset.ts"))});
+const all = [];
+for (const place of ${JSON.stringify(places)}) all.push((await loadDataset(place)).train.rows);
+console.log(JSON.stringify(all));`;
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      ...["--import", path("../../scripts/example/runTypeScript.mjs")],
+      ...["--input-type=module", "-e", script],
+    ]);
+    expect(JSON.parse(stdout)).toEqual(places.map(() => ROWS));
   });
 
   it.each([

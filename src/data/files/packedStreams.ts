@@ -1,6 +1,7 @@
 // Streams of compressed files.
 
 import type { Readable } from "node:stream";
+import type * as Xz from "xz-decompress";
 import { nodeModule } from "../../tensor/nodeModule.ts";
 import { isNode } from "../../tensor/runtime.ts";
 
@@ -25,9 +26,15 @@ function gunzip(bytes: Bytes): Bytes {
 }
 
 async function* xz(bytes: Bytes): AsyncGenerator<Uint8Array, void, undefined> {
-  const { XzReadableStream } = await import("xz-decompress");
+  const { XzReadableStream } = await xzLibrary();
   // The library uses its buffer again.
   for await (const piece of fromWeb(new XzReadableStream(toWeb(bytes)))) yield piece.slice();
+}
+
+/** A CommonJS module, whose names bundlers find and Node does not: there all of it is the default. */
+async function xzLibrary(): Promise<typeof Xz> {
+  const library = (await import("xz-decompress")) as Partial<typeof Xz> & { default?: typeof Xz };
+  return library.default ?? (library as typeof Xz);
 }
 
 async function* zstd(bytes: Bytes): AsyncGenerator<Uint8Array, void, undefined> {
