@@ -51,6 +51,12 @@ const PACKED = {
 };
 const packed = (name: keyof typeof PACKED): Buffer => Buffer.from(PACKED[name], "base64");
 
+/** Two frames, the second of which is 10 bytes that ask for 1 GiB of memory. */
+const manyFrames = Buffer.concat([
+  packed("zstd"),
+  Buffer.of(0x28, 0xb5, 0x2f, 0xfd, 0, 20 << 3, 1, 0, 0),
+]);
+
 describe("a split", () => {
   it.each([
     ["train.csv", separated(",")],
@@ -131,6 +137,11 @@ console.log(JSON.stringify(all));`;
   it.each([
     ["train.csv.bz2", Buffer.from("BZh91AY&SY0000"), /must be plain or packed with .*got bzip2/],
     ["train.csv", gzipSync(separated(",")).subarray(0, 40), /must be a whole gzip file, got/],
+    [
+      "train.jsonl.zst",
+      manyFrames,
+      /a whole zstd file, got a frame that asks for 1073741824 bytes/,
+    ],
     ["train.zip", packed("text"), /a\.txt\).*must/],
     ["train.zip", packed("none"), /the archive must hold .csv.*got none/],
     ["train.arrow", "no arrow", /train\.arrow: must be an Arrow file or stream that can be read/],

@@ -4,9 +4,8 @@ import type { Readable } from "node:stream";
 import type * as Xz from "xz-decompress";
 import { nodeModule } from "../../tensor/nodeModule.ts";
 import { isNode } from "../../tensor/runtime.ts";
-
-/** Bytes of a file, piece by piece. */
-export type Bytes = AsyncIterable<Uint8Array>;
+import type { Bytes } from "./byteQueue.ts";
+import { zstdFrames } from "./zstdFrames.ts";
 
 export function unpackStream(bytes: Bytes, packing: "gzip" | "xz" | "zstd"): Bytes {
   if (packing === "xz") return xz(bytes);
@@ -41,7 +40,7 @@ async function* zstd(bytes: Bytes): AsyncGenerator<Uint8Array, void, undefined> 
   const { Decompress } = await import("fzstd");
   let ready: Uint8Array[] = [];
   const decompress = new Decompress((piece) => ready.push(piece));
-  for await (const chunk of bytes) {
+  for await (const chunk of zstdFrames(bytes)) {
     decompress.push(chunk);
     yield* ready;
     ready = [];

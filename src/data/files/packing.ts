@@ -3,7 +3,8 @@
 import { DatasetError } from "../../tensor/errors.ts";
 import { joinBytes } from "../../tensor/joinBytes.ts";
 import { files } from "../../tensor/files/files.ts";
-import { unpackStream, type Bytes } from "./packedStreams.ts";
+import type { Bytes } from "./byteQueue.ts";
+import { unpackStream } from "./packedStreams.ts";
 
 export type Packing = "none" | "gzip" | "xz" | "zstd" | "zip";
 
