@@ -8,7 +8,7 @@ import type { Device } from "../../src/tensor/device.ts";
 import { Generator, normalArray } from "../../src/tensor/philox.ts";
 import { sizeOf } from "../../src/tensor/shape.ts";
 import { keep } from "../../src/tensor/scope.ts";
-import { tensor, type Tensor } from "../../src/tensor/tensor.ts";
+import { tensor, zeros, type Tensor } from "../../src/tensor/tensor.ts";
 import { FLAN_T5_SMALL, ids } from "../flanT5Small.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -32,15 +32,35 @@ export function randomT5(
   device: Device,
   dtype: "f32" | "bf16" | "f16" = "f32",
 ): T5ForConditionalGeneration {
-  const config = T5Config.fromJSON(fields, { source: "bench/gpu/models.ts" });
   const random = new Generator(1);
-  const parameters = new Map<string, Tensor>();
-  const weights = buildWeights(config, config.tieWordEmbeddings, (name, shape, init) => {
+  return t5Of(fields, (shape, init) => {
     const values =
       "std" in init
         ? repeated(normalArray(Math.min(DRAWN, sizeOf(shape)), init.std, random), sizeOf(shape))
         : new Float32Array(sizeOf(shape)).fill(init.constant);
-    const x = keep(tensor(values, shape, { device, dtype, requiresGrad: true }));
+    return tensor(values, shape, { device, dtype, requiresGrad: true });
+  });
+}
+
+/** Of zeros: for counts, which do not depend on values. */
+export function zeroT5(
+  fields: Fields,
+  device: Device,
+  dtype: "f32" | "bf16",
+): T5ForConditionalGeneration {
+  return t5Of(fields, (shape) => zeros(shape, { device, dtype, requiresGrad: true }));
+}
+
+type MakeWeight = Parameters<typeof buildWeights>[2];
+
+function t5Of(
+  fields: Fields,
+  make: (shape: Parameters<MakeWeight>[1], init: Parameters<MakeWeight>[2]) => Tensor,
+): T5ForConditionalGeneration {
+  const config = T5Config.fromJSON(fields, { source: "bench/gpu/models.ts" });
+  const parameters = new Map<string, Tensor>();
+  const weights = buildWeights(config, config.tieWordEmbeddings, (name, shape, init) => {
+    const x = keep(make(shape, init));
     parameters.set(name, x);
     return x;
   });

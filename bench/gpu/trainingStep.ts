@@ -1,6 +1,7 @@
 // A training step as the Trainer does it, for benches, and how long it keeps the main thread.
 
 import { addToSumInPlace } from "../../src/kernels/optimizer/runningSum.ts";
+import type { T5ForConditionalGeneration } from "../../src/t5/model.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { Scope } from "../../src/tensor/scope.ts";
 import { zeros } from "../../src/tensor/tensor.ts";
@@ -27,10 +28,13 @@ export interface TrainingStep {
   dispose(): void;
 }
 
-/** A model of random weights, its optimizer, and a batch. */
-export function trainingStep(device: Device, shape: StepShape): TrainingStep {
+/** A model (of random weights unless given, and then the step's to free), its optimizer, and a batch. */
+export function trainingStep(
+  device: Device,
+  shape: StepShape,
+  model: T5ForConditionalGeneration = randomT5(shape.fields, device, shape.dtype),
+): TrainingStep {
   const { fields, texts, source, target } = shape;
-  const model = randomT5(fields, device, shape.dtype);
   model.train();
   model.autocast = shape.autocast ?? null;
   model.gradientCheckpointing = shape.gradientCheckpointing ?? false;

@@ -15,17 +15,14 @@ export function argmax(scores: Float32Array): number {
  */
 export function softmax(scores: Float32Array): void {
   const largest = largestOf(scores);
-  let total = 0;
-  for (const score of scores) total += Math.exp(score - largest);
+  const total = sumOfExponentials(scores, largest);
   for (let i = 0; i < scores.length; i++) scores[i] = Math.exp(scores[i]! - largest) / total;
 }
 
 /** Log-softmax of a row, in place. @throws {GradloomError} as `softmax` */
 export function logSoftmax(scores: Float32Array): void {
   const largest = largestOf(scores);
-  let total = 0;
-  for (const score of scores) total += Math.exp(score - largest);
-  const shift = largest + Math.log(total);
+  const shift = largest + Math.log(sumOfExponentials(scores, largest));
   for (let i = 0; i < scores.length; i++) scores[i]! -= shift;
 }
 
@@ -76,13 +73,23 @@ function replaceTop(heap: number[], item: number, weaker: (a: number, b: number)
 
 /** The largest score, if one can be chosen at all. */
 function largestOf(scores: Float32Array): number {
+  const { length } = scores;
   let largest = -Infinity;
-  for (const score of scores) {
+  // By index: until it is compiled by the last tier of V8, an iterator takes ten times as long, and that is after seconds.
+  for (let i = 0; i < length; i++) {
+    const score = scores[i]!;
     checkFinite(score);
     if (score > largest) largest = score;
   }
   if (largest === -Infinity) throw nothingLeft();
   return largest;
+}
+
+function sumOfExponentials(scores: Float32Array, largest: number): number {
+  const { length } = scores;
+  let total = 0;
+  for (let i = 0; i < length; i++) total += Math.exp(scores[i]! - largest);
+  return total;
 }
 
 /** Every token is banned, or scored -Infinity by an option that overflows. */

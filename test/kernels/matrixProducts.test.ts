@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { planesOf } from "../../src/kernels/matmul/halfPlanes.ts";
+import { piecesOfOperands, termsOf, type Pieces } from "../../src/kernels/matmul/halfPieces.ts";
 import { matmulForwardInto } from "../../src/kernels/matmul/matmul.ts";
 import { matrixShape } from "../../src/kernels/matmul/matrixTiles.ts";
 import { MORE_RUNS } from "../support/full.ts";
@@ -115,16 +115,20 @@ function operand(
   return { rows: values, stored };
 }
 
+const piecesOf = (p: Product): Pieces => piecesOfOperands(p, p.roundToF16, shape!);
+
 /** Greatest relative change of an operand: f16 rounds to 11 bits, two of them to 22. What f16 holds does not change. */
 function roundings(p: Product): number {
-  const planes = planesOf(
-    { transposeA: false, transposeB: false, b: p.b, aligned: true },
-    p.roundToF16,
-    shape!,
-  );
+  const pieces = piecesOf(p);
   const of = (count: number, exact: boolean): number =>
     exact ? 0 : count === 1 ? 2 ** -11 : 2 ** -22;
-  return of(planes.a, false) + of(planes.b, p.b !== "f32") + (planes.terms === 3 ? 2 ** -22 : 0);
+  return of(pieces.a, false) + of(pieces.b, p.b !== "f32") + (termsOf(pieces) === 3 ? 2 ** -22 : 0);
+}
+
+/** Largest magnitude of each row; of the whole matrix, where one power of two is that of a tile. */
+function largestOf(p: Product, { rows }: Operand): number[] {
+  const most = rows.map(greatest);
+  return piecesOf(p).scaling === "rows" ? most : most.map(() => Math.max(...most));
 }
 
 const greatest = (row: Float64Array): number =>
@@ -160,7 +164,7 @@ function compare(
   { before, after }: { before: Float32Array; after: Float32Array },
 ): void {
   const relative = roundings(p) + (p.k + 2) * 2 ** -23;
-  const [mostA, mostB] = [a.rows.map(greatest), b.rows.map(greatest)];
+  const [mostA, mostB] = [largestOf(p, a), largestOf(p, b)];
   for (let i = 0; i < p.batch * p.m; i++) {
     const batch = Math.floor(i / p.m);
     for (let j = 0; j < p.n; j++) {

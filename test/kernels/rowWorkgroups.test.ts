@@ -3,7 +3,11 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { crossEntropyBackward, crossEntropyForward } from "../../src/kernels/rows/crossEntropy.ts";
 import { openDevice } from "../../src/kernels/openDevice.ts";
-import { rmsNormBackward, rmsNormForward } from "../../src/kernels/rows/rmsNorm.ts";
+import {
+  rmsNormBackward,
+  rmsNormBackwardWeight,
+  rmsNormForward,
+} from "../../src/kernels/rows/rmsNorm.ts";
 import { softmaxBackward, softmaxForward } from "../../src/kernels/rows/softmax.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { tensor, type Tensor } from "../../src/tensor/tensor.ts";
@@ -44,6 +48,13 @@ function results(device: Device, cols: number): Record<string, Tensor> {
     rrms,
     rmsNormBackward: rmsNormBackward(x, weight, rrms, dy),
     rmsNormBackwardOnto: rmsNormBackward(x, weight, rrms, dy, stream),
+    rmsNormBackwardWeight: rmsNormBackwardWeight(x, rrms, dy),
+    rmsNormBackwardWeightOnto: rmsNormBackwardWeight(
+      x,
+      rrms,
+      dy,
+      tensor(values(cols, 5), [cols], f32),
+    ),
     ...Object.fromEntries(halfs),
     crossEntropy: saved.loss,
     lse: saved.lse,

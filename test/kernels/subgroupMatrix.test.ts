@@ -10,8 +10,8 @@ import {
 } from "../../src/kernels/matmul/matmul.ts";
 import { planProduct, type Strategy } from "../../src/kernels/matmul/plan.ts";
 import type { StoredFloat } from "../../src/kernels/storedFloats.ts";
-import { planesOf } from "../../src/kernels/matmul/halfPlanes.ts";
-import { matrixShader, type MatrixVariant } from "../../src/kernels/matmul/matrixShader.ts";
+import { piecesOfOperands } from "../../src/kernels/matmul/halfPieces.ts";
+import { matrixShader } from "../../src/kernels/matmul/matrixShader.ts";
 import {
   defaultTiles,
   matrixShape,
@@ -76,9 +76,8 @@ function onMatrixUnits(
   }: { splits: number; tile?: MatrixTile; rounds?: boolean },
   change: (shader: WgslShader) => WgslShader = (shader) => shader,
 ): KernelDescription {
-  const operands = { transposeA: false, transposeB: false, b, aligned: true };
-  const planes = planesOf(operands, rounds, matrices);
-  const strategy: Strategy = { kind: "matrices", shape: matrices, tile, planes, splits };
+  const pieces = piecesOfOperands({ b }, rounds, matrices);
+  const strategy: Strategy = { kind: "matrices", shape: matrices, tile, pieces, splits };
   const plan = (call: Parameters<typeof planProduct>[0]): WgslPlan => {
     const made = planProduct(call, b, () => strategy);
     return {
@@ -168,43 +167,65 @@ describe("the matrix-unit path", () => {
     for (const transposed of transposes)
       for (const b of ["f32", "bf16", "f16"] as const) {
         for (const sizes of [even, odd])
-          await compile(onMatrixUnits(b, shapes[0]!, { splits: 1 }), { ...sizes, ...transposed });
+          for (const rounds of [false, true])
+            await compile(onMatrixUnits(b, shapes[0]!, { splits: 1, rounds }), {
+              ...sizes,
+              ...transposed,
+            });
         await compile(onMatrixUnits(b, shapes[4]!, { splits: 1 }), { ...odd, ...transposed });
       }
   });
 
   it("has the loads, multiply-adds, barriers and workgroup memory that its tile is chosen for", () => {
-    const counts = (matrices: SubgroupMatrixShape, partial: boolean): Record<string, number> => {
-      const tile = defaultTiles(matrices).large;
-      const resultsAcross = partial ? 1 : resultBuffer(tile, matrices, card.workgroupBytes)!.across;
-      const shared = { vectorPanels: true, partial, alignedC: !partial };
-      const variant: MatrixVariant = { shape: matrices, tile, resultsAcross, ...shared };
-      const { source } = matrixShader(variant);
+    const operands = { transposeA: false, transposeB: true, b: "f32", aligned: true } as const;
+    const counts = (
+      matrices: SubgroupMatrixShape,
+      { partial, rounds }: { readonly partial: boolean; readonly rounds: boolean },
+    ): Record<string, number> => {
+      const pieces = piecesOfOperands(operands, rounds, matrices);
+      const tile = defaultTiles(matrices, pieces.b === 2).large;
+      const buffer = resultBuffer(tile, matrices, card.workgroupBytes, pieces)!;
+      const { source } = matrixShader({
+        ...{ operands, pieces, shape: matrices, tile, partial },
+        ...{ resultsAcross: buffer.across, vectorPanels: true, alignedC: !partial },
+      });
       const count = (text: string): number => source.split(text).length - 1;
-      const inner = source.slice(source.indexOf("for (var d = 0u"));
       const [down, across] = tile.results;
       return {
-        loads: inner.split("subgroupMatrixLoad<").length - 1,
+        loads: count("subgroupMatrixLoad<"),
         multiplyAdds: count("subgroupMatrixMultiplyAccumulate("),
+        // Two of a stage; one of the magnitudes, where there are some; two of each row of results by way of the buffer.
         barriers: count("workgroupBarrier()"),
-        storesOfC: count("subgroupMatrixStore<row_major>(&parts"),
-        panelBytes: panelBytes(tile, matrices),
+        stores: count(`subgroupMatrixStore<row_major>(&${partial ? "parts" : "c"}`),
+        panelBytes: panelBytes(tile, matrices, pieces),
         // f32 numbers an invocation of 32 holds: sums, and operands in the units' type.
         registers:
           (down * across * matrices.m * matrices.n) / 32 +
-          ((down * matrices.m + across * matrices.n) * matrices.k) /
+          ((pieces.a * down * matrices.m + pieces.b * across * matrices.n) * matrices.k) /
             32 /
             (matrices.componentType === "f16" ? 2 : 1),
       };
     };
-    const sixteen = { loads: 8, multiplyAdds: 16, panelBytes: 20480, registers: 160 };
-    expect(counts(shapes[0]!, false)).toEqual({ ...sixteen, barriers: 10, storesOfC: 0 });
-    expect(counts(shapes[0]!, true)).toEqual({ ...sixteen, barriers: 2, storesOfC: 16 });
-    const eight = { loads: 12, multiplyAdds: 32, panelBytes: 20480, registers: 160 };
-    expect(counts(shapes[1]!, true)).toEqual({ ...eight, barriers: 2, storesOfC: 32 });
-    expect(counts(shapes[2]!, true)).toEqual({ ...eight, barriers: 2, storesOfC: 32 });
-    const apple = { loads: 8, multiplyAdds: 16, panelBytes: 10240, registers: 48 };
-    expect(counts(shapes[4]!, true)).toEqual({ ...apple, barriers: 2, storesOfC: 16 });
+    const [rounding, exact] = [
+      { partial: false, rounds: true },
+      { partial: false, rounds: false },
+    ];
+    const [sixteen, eight, small, , apple] = shapes;
+    const ofSixteen = { loads: 8, multiplyAdds: 16, panelBytes: 20480, registers: 160 };
+    const whole = { barriers: 10, stores: 16 };
+    expect(counts(sixteen!, rounding)).toEqual({ ...ofSixteen, ...whole });
+    const part = { barriers: 3, stores: 16 };
+    expect(counts(sixteen!, { ...rounding, partial: true })).toEqual({ ...ofSixteen, ...part });
+    const ofEight = { loads: 12, multiplyAdds: 32, panelBytes: 20480, registers: 160 };
+    for (const matrices of [eight!, small!]) {
+      const counted = counts(matrices, { ...rounding, partial: true });
+      expect(counted).toEqual({ ...ofEight, barriers: 3, stores: 32 });
+    }
+    // Two pieces of each operand: three products of 16 loads.
+    const split = { loads: 16, multiplyAdds: 48, panelBytes: 24576, registers: 192 };
+    expect(counts(sixteen!, exact)).toEqual({ ...split, barriers: 10, stores: 0 });
+    const ofApple = { loads: 8, multiplyAdds: 16, panelBytes: 10240, registers: 48 };
+    expect(counts(apple!, exact)).toEqual({ ...ofApple, barriers: 9, stores: 16 });
   });
 
   // The loops in place of the extension take SwiftShader half a minute to compile: `npm run test:full`.
@@ -271,8 +292,8 @@ function writtenOut(shader: WgslShader): WgslShader {
   const source = shader.source
     .replace(/subgroup_matrix_(left|right|result)<\w+, \d+, \d+>/g, "$1")
     .replace(
-      /let (\w+) = subgroupMatrixLoad<(left|right), \w+_major>\(&\w+, /g,
-      "var $1: $2; load_$2(&$1, ",
+      /let (\w+) = subgroupMatrixLoad<(left|right), (\w+)_major>\(&(\w+), /g,
+      "var $1: $2; load_$4_$3(&$1, ",
     )
     .replace(/var (\w+) = result\(\);/g, "var $1: result;")
     .replace(
@@ -280,7 +301,11 @@ function writtenOut(shader: WgslShader): WgslShader {
       "multiply_add(&$2, &$3, &$1)",
     )
     .replace(
-      /subgroupMatrixStore<row_major>\(&(results|parts), (.*), (\w+), (\w+)\)/g,
+      /(\w+) = subgroupMatrixScalarMultiply\(subgroupMatrixScalarMultiply\(\w+, (\w+)\), (\w+)\)/g,
+      "multiply_by(&$1, $2, $3)",
+    )
+    .replace(
+      /subgroupMatrixStore<row_major>\(&(results|parts|c), (.*), (\w+), (\w+)\)/g,
       "store_$1($2, &$3, $4)",
     );
   const element =
@@ -288,15 +313,23 @@ function writtenOut(shader: WgslShader): WgslShader {
       ? (at: string) => `unpack2x16float(x[${at} / 2u])[${at} % 2u]`
       : (at: string) => `bitcast<f32>(x[${at}])`;
   const vector = type === "f16" ? 8 : 4;
-  const load = (name: string, panel: string, rows: string, cols: string, at: string): string => `
-fn load_${name}(to: ptr<function, ${name}>, offset: u32, stride: u32) {
+  const load = (panel: string, major: string): string => {
+    const [name, rows, cols, at] = panel.endsWith("A")
+      ? ["left", m!, k!, "i * " + k + "u + d"]
+      : ["right", n!, k!, "d * " + n + "u + i"];
+    // Lines of the panel are along k for a left operand by rows, and for a right one by columns.
+    const along = (major === "row") === (name === "left");
+    const from = along ? ["i", "d"] : ["d", "i"];
+    return `
+fn load_${panel}_${major}(to: ptr<function, ${name}>, offset: u32, stride: u32) {
   for (var i = 0u; i < ${rows}u; i++) {
     for (var d = 0u; d < ${cols}u; d++) {
-      let x = ${panel}[offset + i * stride + d / ${vector}u];
-      (*to)[${at}] = ${element(`(d % ${vector}u)`)};
+      let x = ${panel}[offset + ${from[0]} * stride + ${from[1]} / ${vector}u];
+      (*to)[${at}] = ${element(`(${from[1]} % ${vector}u)`)};
     }
   }
 }`;
+  };
   const store = (to: string): string => `
 fn store_${to}(offset: u32, x: ptr<function, result>, stride: u32) {
   for (var i = 0u; i < ${m}u; i++) {
@@ -307,9 +340,13 @@ fn store_${to}(offset: u32, x: ptr<function, result>, stride: u32) {
 alias left = array<f32, ${Number(m) * Number(k)}>;
 alias right = array<f32, ${Number(k) * Number(n)}>;
 alias result = array<f32, ${Number(m) * Number(n)}>;
-${load("left", "panelA", m!, k!, `i * ${k}u + d`)}
-${load("right", "panelB", n!, k!, `d * ${n}u + i`)}
-${store(source.includes("store_parts") ? "parts" : "results")}
+${[...new Set(source.match(/load_\w+_(?:row|col)/g))]
+  .map((name) => load(name.slice(5, -4), name.slice(-3)))
+  .join("")}
+${[...new Set(source.match(/store_\w+/g))].map((name) => store(name.slice(6))).join("")}
+fn multiply_by(c: ptr<function, result>, x: f32, y: f32) {
+  for (var i = 0u; i < ${m}u * ${n}u; i++) { (*c)[i] *= x; (*c)[i] *= y; }
+}
 fn multiply_add(a: ptr<function, left>, b: ptr<function, right>, c: ptr<function, result>) {
   for (var i = 0u; i < ${m}u; i++) {
     for (var j = 0u; j < ${n}u; j++) {

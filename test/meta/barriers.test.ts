@@ -23,15 +23,18 @@ const plainGpu: AdapterFacts = {
   ...{ bindingBytes: 2 ** 27, bufferBytes: 2 ** 28, offsetAlignment: 256 },
 };
 const matrix = { componentType: "f16", resultType: "f32", m: 16, n: 16, k: 16 };
+const onUnits = (subgroupMatrices: AdapterFacts["subgroupMatrices"]): AdapterFacts => ({
+  ...plainGpu,
+  features: new Set(["shader-f16", "subgroups", "chromium-experimental-subgroup-matrix"]),
+  subgroupSize: { min: 32, max: 32 },
+  subgroupMatrices,
+});
 const adapters: readonly AdapterFacts[] = [
   plainGpu,
   { ...plainGpu, software: true },
-  {
-    ...plainGpu,
-    features: new Set(["shader-f16", "subgroups", "chromium-experimental-subgroup-matrix"]),
-    subgroupSize: { min: 32, max: 32 },
-    subgroupMatrices: [matrix, { ...matrix, componentType: "f32" }],
-  },
+  // Units that take f32 as it is, and such as take it in two pieces of f16.
+  onUnits([matrix, { ...matrix, componentType: "f32" }]),
+  onUnits([matrix]),
 ];
 
 /** The texts of all shaders that use workgroup memory, each once. */

@@ -6,6 +6,7 @@
 //   - a barrier lies between them on every way,
 //   - both use the index `local`: every invocation has an element of its own,
 //   - both write by the same index, but for a constant added: elements that are written twice are not found,
+//   - both are the same atomic operation,
 //   - they are of one step of a reduction: under `if (... < half)` elements from `local` and from `local + half` on.
 
 type Node =
@@ -26,6 +27,8 @@ interface Access {
   readonly text: string;
   /** Number of the step of a reduction; null outside. */
   readonly step: number | null;
+  /** The atomic function that it is an argument of. */
+  readonly atomic: string | undefined;
 }
 
 /** Pairs of accesses that meet, as "array: earlier text | later text", each once. */
@@ -155,10 +158,12 @@ class Walker {
         const after = text.slice(match.index + match[0].length).trimStart();
         const end = after.startsWith("[") ? closing(after, 0) : -1;
         const index = end < 0 ? "" : after.slice(1, end).trim();
-        const access = { array: name, index, text, step };
-        const operator = text.startsWith("subgroupMatrixStore")
-          ? "="
-          : match.index === 0 && ASSIGNMENT.exec(after.slice(end + 1))?.[1];
+        const atomic = /\batomic(\w+)\($/.exec(text.slice(0, match.index))?.[1];
+        const access = { array: name, index, text, step, atomic };
+        const operator =
+          text.startsWith("subgroupMatrixStore") || (atomic !== undefined && atomic !== "Load")
+            ? "="
+            : match.index === 0 && ASSIGNMENT.exec(after.slice(end + 1))?.[1];
         if (operator) written = { ...access, writes: true };
         if (operator !== "=") this.#add({ ...access, writes: false });
       }
@@ -185,6 +190,7 @@ class Walker {
 function meet(a: Access, b: Access): boolean {
   if (a.array !== b.array || !(a.writes || b.writes)) return false;
   if (a.index === "local" && b.index === "local") return false;
+  if (a.atomic !== undefined && a.atomic === b.atomic) return false;
   const base = ({ index }: Access): string => index.replace(/ \+ \d+u$/, "");
   if (a.writes && b.writes && base(a) === base(b)) return false;
   if (a.step === null || a.step !== b.step) return true;

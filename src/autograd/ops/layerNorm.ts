@@ -31,9 +31,9 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): 
     inputs: [x, weight, bias],
     output: y,
     saved: { x, weight, mean, rstd },
-    backward: (dy, { x, weight, mean, rstd }, { needs }) => [
+    backward: (dy, { x, weight, mean, rstd }, { needs, onto }) => [
       needs[0] ? layerNormBackward(x, weight, { mean, rstd }, dy) : null,
-      needs[1] ? layerNormBackwardWeight(x, { mean, rstd }, dy) : null,
+      needs[1] ? layerNormBackwardWeight(x, { mean, rstd }, dy, onto(1)) : null,
       needs[2] ? sumAxesForward(dy, rows, false, "layerNorm") : null,
     ],
   });

@@ -29,7 +29,7 @@ export function rmsNorm(x: Tensor, weight: Tensor, eps = 1e-6): Tensor {
     saved: { x, weight, rrms },
     backward: (dy, { x, weight, rrms }, { needs, onto }) => [
       needs[0] ? rmsNormBackward(x, weight, rrms, dy, onto(0)) : null,
-      needs[1] ? rmsNormBackwardWeight(x, rrms, dy) : null,
+      needs[1] ? rmsNormBackwardWeight(x, rrms, dy, onto(1)) : null,
     ],
   });
 }

@@ -2,7 +2,7 @@
 // softmax, masks, dropout and statistics are one text for both.
 //
 // Each panel is multiplied by the power of two that brings its largest magnitude to 2^14..2^15, rounded to f16's 11 bits, and
-// the f32 sums divided again (src/kernels/matmul/halfPlanes.ts has the rule for products of 16-bit weights). Sums of a tile
+// the f32 sums divided again (src/kernels/matmul/halfPieces.ts has the rule for products of 16-bit weights). Sums of a tile
 // pass through workgroup memory to the lanes that own them.
 //
 // A tile of keys is 32 wide here, as a chunk of the heads' columns is, so that both lie in one panel.

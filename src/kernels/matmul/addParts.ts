@@ -1,9 +1,7 @@
 // The second pass of a product whose k was split: adds up the parts, always in the same order.
 
 import type { WgslShader } from "../../tensor/wgsl.ts";
-import { powersOfTwo } from "../wgsl/math.ts";
 import { memoByVariant } from "../wgsl/memoByVariant.ts";
-import { descaled } from "./matrixShader.ts";
 
 export const addPartsShader: WgslShader = {
   name: "addParts",
@@ -22,17 +20,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }`,
 };
 
-/** The same for parts of matrix units, which are whole tiles, from planes that were scaled (halfPlanes.ts) or not. */
+/** The same for parts of matrix units, which are whole tiles. */
 export const addMatrixPartsShader = memoByVariant(
-  ({ scaled, aligned }: { readonly scaled: boolean; readonly aligned: boolean }): WgslShader => {
+  ({ aligned }: { readonly aligned: boolean }): WgslShader => {
     const element = aligned ? "vec4<f32>" : "f32";
     const width = aligned ? 4 : 1;
     return {
       name: "addMatrixParts",
-      reads: ["parts", ...(scaled ? ["exponents"] : [])],
+      reads: ["parts"],
       writes: ["c"],
       views: { parts: element, c: element },
-      uses: [powersOfTwo],
       params: { splits: "u32", partRows: "u32", partCols: "u32", batches: "u32" },
       source: /* wgsl */ `
 @compute @workgroup_size(WG)
@@ -46,12 +43,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let batch = at / params.n / params.m;
   let layer = params.partRows * params.partCols / ${width}u;
   var place = batch * layer + (row * params.partCols + col) / ${width}u;
-  var values = parts[place];
+  var sum = parts[place];
   for (var split = 1u; split < params.splits; split++) {
     place += batches * layer;
-    values += parts[place];
+    sum += parts[place];
   }
-  let sum = ${scaled ? descaled(aligned) : "values"};
   if (ACCUMULATE == 1u) { c[i] += sum; } else { c[i] = sum; }
 }`,
     };

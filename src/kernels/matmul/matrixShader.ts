@@ -1,40 +1,33 @@
 // Tiles by the adapter's matrix units (WGSL extension chromium_experimental_subgroup_matrix, as in Dawn's
-// docs/dawn/features/subgroup_matrix.md), from planes that lie along k (halfPlanes.ts), sums in f32.
+// docs/dawn/features/subgroup_matrix.md), of operands as they are stored, sums in f32.
 //
 // A tile of c falls into shares, each a subgroup's. Where subgroups may differ in size, how many a workgroup has is known
 // only when it runs, so they take shares round by round; else there is one round.
 // Whatever a barrier or a loop around one depends on is the same for the whole workgroup.
 //
 // Panels of a and b go to workgroup memory, 16 bytes an invocation at a time, by way of registers: what the next panels
-// hold is under way while these are multiplied. Parts of a split k are stored by the units themselves; what is
-// scaled or added to c passes through workgroup memory.
+// hold is under way while these are multiplied (matrixPanels.ts). Operands of f16 are scaled on the way (halfPieces.ts).
 
-import type { ScalarType, SubgroupMatrixShape, WgslShader } from "../../tensor/wgsl.ts";
-import { each, LANES } from "./operands.ts";
-import {
-  elementBytes,
-  matrixExtent,
-  panelStride,
-  sharesOf,
-  type MatrixTile,
-} from "./matrixTiles.ts";
-import { findLayer, layerParams } from "./tiledParts.ts";
-import { placeParams } from "./product.ts";
-import { powersOfTwo } from "../wgsl/math.ts";
+import type { ScalarType, WgslShader } from "../../tensor/wgsl.ts";
 import { memoByVariant } from "../wgsl/memoByVariant.ts";
-
-export interface MatrixVariant {
-  readonly shape: SubgroupMatrixShape;
-  readonly tile: MatrixTile;
-  /** Results of a share that pass through workgroup memory at once. */
-  readonly resultsAcross: number;
-  /** Panels of 16-byte vectors, which Vulkan's units read as f16 or f32; elsewhere panels are of the units' own type. */
-  readonly vectorPanels: boolean;
-  /** Writes sums over a part of k to the temporary `parts`, of whole tiles, instead of c. */
-  readonly partial: boolean;
-  /** Rows of c are a multiple of 4 long. */
-  readonly alignedC: boolean;
-}
+import { halves, scaling } from "./halfPieces.ts";
+import {
+  countOf,
+  eachVector,
+  fetched,
+  OPERANDS,
+  orientationOf,
+  panels,
+  piecesIn,
+  vectorOf,
+  type Operand,
+} from "./matrixPanels.ts";
+import { resultsArray, stores } from "./matrixStores.ts";
+import { matrixExtent } from "./matrixTiles.ts";
+import type { MatrixVariant } from "./matrixVariant.ts";
+import { each, LANES, reading, snippetsOf, viewsOf } from "./operands.ts";
+import { placeParams } from "./product.ts";
+import { findLayer, layerParams } from "./tiledParts.ts";
 
 /** Workgroups that follow one another work on tiles in bands of so many rows of tiles: what they read stays in the cache. */
 const BAND = 8;
@@ -42,224 +35,248 @@ const BAND = 8;
 /** The shader of a variant; the same object for equal variants. */
 export const matrixShader = memoByVariant(makeShader);
 
-const matrixParams: Readonly<Record<string, ScalarType>> = {
-  ...layerParams,
-  ...placeParams,
-  ...{ rowLength: "u32", planeA: "u32", planeB: "u32", lowA: "u32", lowB: "u32" },
-};
+const matrixParams: Readonly<Record<string, ScalarType>> = { ...layerParams, ...placeParams };
 
 function makeShader(variant: MatrixVariant): WgslShader {
-  const { shape, tile, partial, alignedC } = variant;
+  const { operands, pieces, shape, tile, partial } = variant;
   const { componentType, m, n, k } = shape;
   const [rows, cols] = matrixExtent(tile, shape);
-  const halves = componentType === "f16";
+  const isHalf = componentType === "f16";
   return {
     name: `matrix${rows}x${cols}.${componentType}.${m}x${n}x${k}${partial ? ".partial" : ""}`,
-    reads: ["planesA", "planesB", ...(halves && !partial ? ["exponents"] : [])],
     writes: [partial ? "parts" : "c"],
-    uses: [powersOfTwo],
-    views: {
-      ...{ planesA: "vec4<u32>", planesB: "vec4<u32>" },
-      ...(alignedC && !partial ? { c: "vec4<f32>" } : {}),
-    },
+    uses: [...snippetsOf(operands), scaling, ...(isHalf ? [halves] : [])],
+    views: viewsOf(operands, null),
     directives: [
-      ...(halves ? ["enable f16;"] : []),
+      ...(isHalf ? ["enable f16;"] : []),
       "enable subgroups;",
       "enable chromium_experimental_subgroup_matrix;",
       // WGSL proves uniformity for whole workgroups only; shares differ between subgroups, not within one.
       "diagnostic(off, chromium.subgroup_matrix_uniformity);",
+      "diagnostic(off, subgroup_uniformity);",
     ],
     params: matrixParams,
-    source: [constants(variant), panels(variant), main(variant)].join("\n"),
+    source: [
+      `const TILE_M = ${rows}u;\nconst TILE_N = ${cols}u;\nconst TILE_K = ${tile.tileK}u;`,
+      `const SHARES = ${tile.shares[0] * tile.shares[1]}u;`,
+      reading(operands),
+      panels(variant),
+      resultsArray(variant),
+      pieces.scaling === "rows" ? rowMagnitudes : "",
+      pieces.scaling === "tile" ? tileMagnitudes : "",
+      main(variant),
+    ].join("\n"),
   };
 }
 
-function constants({ shape, tile, vectorPanels }: MatrixVariant): string {
-  const [rows, cols] = matrixExtent(tile, shape);
-  const vector = 16 / elementBytes(shape);
-  const unit = vectorPanels ? vector : 1;
-  return /* wgsl */ `
-const TILE_M = ${rows}u;
-const TILE_N = ${cols}u;
-const TILE_K = ${tile.tileK}u;
-const VECTOR = ${vector}u;
-const QUADS = TILE_K / VECTOR;
-// In elements of the panels; rows are longer than they need be, so that they begin in different banks.
-const STRIDE = ${panelStride(tile, shape) / unit}u;
-const SHARES = ${sharesOf(tile)}u;
-const PART_A = (TILE_M * QUADS + WG - 1u) / WG;
-const PART_B = (TILE_N * QUADS + WG - 1u) / WG;`;
-}
+const rowMagnitudes = /* wgsl */ `
+/** Bits of the largest magnitudes, of the tile's rows and then of its columns. */
+var<workgroup> rowMost: array<atomic<u32>, TILE_M + TILE_N>;
+fn exponentAt(row: u32) -> i32 { return exponentOf(atomicLoad(&rowMost[row])); }`;
 
-function panels({ shape, tile, vectorPanels, resultsAcross, partial }: MatrixVariant): string {
-  const type = vectorPanels ? "vec4<u32>" : shape.componentType;
-  const results = `
-var<workgroup> results: array<f32, SHARES * ${shape.m * resultsAcross * shape.n}u>;`;
-  return /* wgsl */ `
-var<workgroup> panelA: array<${type}, TILE_M * STRIDE>;
-var<workgroup> panelB: array<${type}, TILE_N * STRIDE>;${partial ? "" : results}
-${put("A", { shape, tile, vectorPanels })}
-${put("B", { shape, tile, vectorPanels })}`;
-}
-
-/** putX: 16 bytes to row `row` of a panel. */
-function put(
-  operand: "A" | "B",
-  { shape, vectorPanels }: Pick<MatrixVariant, "shape" | "tile" | "vectorPanels">,
-): string {
-  const head = `fn put${operand}(row: u32, quad: u32, x: vec4<u32>)`;
-  if (vectorPanels) return `${head} { panel${operand}[row * STRIDE + quad] = x; }`;
-  if (shape.componentType === "f32") {
-    return `${head} {
-  let to = row * STRIDE + quad * VECTOR;
-${each(4, (e) => `  panel${operand}[to + ${e}u] = bitcast<f32>(x.${LANES[e]});`)}
-}`;
-  }
-  return `${head} {
-  let to = row * STRIDE + quad * VECTOR;
-${each(
-  4,
-  (e) => `  let pair${e} = bitcast<vec2<f16>>(x.${LANES[e]});
-  panel${operand}[to + ${2 * e}u] = pair${e}.x;
-  panel${operand}[to + ${2 * e + 1}u] = pair${e}.y;`,
-)}
-}`;
-}
+const tileMagnitudes = /* wgsl */ `
+/** Bits of the largest magnitudes that each subgroup read of a and of b. */
+var<workgroup> greatest: array<vec2<u32>, WG>;`;
 
 function main(variant: MatrixVariant): string {
-  const { shape, tile, vectorPanels, partial } = variant;
+  const { shape, tile, pieces } = variant;
   const { componentType, m, n, k } = shape;
   const [down, across] = tile.results;
-  const unit = vectorPanels ? 16 / elementBytes(shape) : 1;
   // WGSL's order is columns, rows.
-  const [left, right, result] = [
-    `subgroup_matrix_left<${componentType}, ${k}, ${m}>`,
-    `subgroup_matrix_right<${componentType}, ${n}, ${k}>`,
-    `subgroup_matrix_result<f32, ${n}, ${m}>`,
-  ];
+  const result = `subgroup_matrix_result<f32, ${n}, ${m}>`;
+  const left = `subgroup_matrix_left<${componentType}, ${k}, ${m}>`;
+  const right = `subgroup_matrix_right<${componentType}, ${n}, ${k}>`;
+  const isTile = pieces.scaling === "tile";
   return /* wgsl */ `
 ${findLayer.replace(
   "@builtin(local_invocation_index) local: u32",
   `@builtin(local_invocation_index) local: u32,
   @builtin(subgroup_id) subgroup: u32, @builtin(num_subgroups) subgroups: u32`,
 )}
-  let place = index % (params.tileCols * params.tileRows);
-  let band = place / (${BAND}u * params.tileCols) * ${BAND}u;
+  let cell = index % (params.tileCols * params.tileRows);
+  let band = cell / (${BAND}u * params.tileCols) * ${BAND}u;
   let height = min(${BAND}u, params.tileRows - band);
-  let within = place - band * params.tileCols;
+  let within = cell - band * params.tileCols;
   let tileRow = (band + within % height) * TILE_M;
   let tileCol = within / height * TILE_N;
+${pieces.scaling === "rows" ? findRowMagnitudes(variant) : ""}
   for (var first = 0u; first < SHARES; first += subgroups) {
     let share = first + subgroup;
     let shareRow = share / ${tile.shares[1]}u * ${down * m}u;
     let shareCol = share % ${tile.shares[1]}u * ${across * n}u;
 ${each(down, (i) => each(across, (j) => `    var c${i}_${j} = ${result}();`))}
-    var nextA: array<vec4<u32>, PART_A>;
-    var nextB: array<vec4<u32>, PART_B>;
-${fetch("begin")}
+    var nextA: array<RawA, PART_A>;
+    var nextB: array<RawB, PART_B>;
+${isTile ? "    var exponents = vec2<i32>(126);" : ""}
+${fetch(variant, "begin")}
+${isTile ? `${tellMagnitudes(variant, "begin")}\n      workgroupBarrier();` : ""}
     for (var stage = begin; stage < end; stage += TILE_K) {
-${vectors("A", "        if (row < TILE_M) { putA(row, quad, nextA[u]); }")}
-${vectors("B", "        if (row < TILE_N) { putB(row, quad, nextB[u]); }")}
+${isTile ? grow(variant) : ""}
+${OPERANDS.map((operand) => put(operand, variant)).join("\n")}
       workgroupBarrier();
       // What the next stage needs is under way while this one is computed.
       if (stage + TILE_K < end) {
-${fetch("stage + TILE_K")}
+${fetch(variant, "stage + TILE_K")}
       }
       if (share < SHARES) {
-        for (var d = 0u; d < TILE_K / ${unit}u; d += ${k}u / ${unit}u) {
-${each(down, (i) => `          let a${i} = subgroupMatrixLoad<${left}, row_major>(&panelA, (shareRow + ${i * m}u) * STRIDE + d, STRIDE);`)}
-${each(across, (j) => `          let b${j} = subgroupMatrixLoad<${right}, col_major>(&panelB, (shareCol + ${j * n}u) * STRIDE + d, STRIDE);`)}
-${each(down, (i) =>
-  each(
-    across,
-    (j) => `          c${i}_${j} = subgroupMatrixMultiplyAccumulate(a${i}, b${j}, c${i}_${j});`,
-  ),
-)}
+        for (var d = 0u; d < TILE_K; d += ${k}u) {
+${multiply(variant, left, right)}
         }
       }
+${isTile ? `      if (stage + TILE_K < end) {\n${tellMagnitudes(variant, "stage + TILE_K")}\n      }` : ""}
       workgroupBarrier();
     }
-${partial ? storeParts(variant) : each(down, (i) => each(across / variant.resultsAcross, (j) => store(variant, i, j)))}
+${stores(variant)}
   }
 }`;
 }
 
-/** An invocation's vectors of a panel: every WG-th of them. */
-function vectors(operand: "A" | "B", body: string): string {
-  return /* wgsl */ `
-      for (var u = 0u; u < PART_${operand}; u++) {
-        let i = local + u * WG;
-        let row = i / QUADS;
-        let quad = i % QUADS;
-${body}
-      }`;
+function fetch(variant: MatrixVariant, stage: string): string {
+  return OPERANDS.map((operand) =>
+    eachVector(
+      operand,
+      variant,
+      `${fetched(operand, variant, stage)}\n          next${operand}[u] = raw;`,
+    ),
+  ).join("\n");
 }
 
-/** Reads an invocation's part of the panels at `stage`, of the planes that its term takes; rows outside are read as the last one. */
-function fetch(stage: string): string {
-  const one = (operand: "A" | "B", size: string, tile: string): string =>
-    vectors(
+/** Largest of a vector's numbers `x`. */
+function largestOf(variant: MatrixVariant): string {
+  return vectorOf(variant) === 8
+    ? "largest(max(magnitudes(x[0]), magnitudes(x[1])))"
+    : "largest(magnitudes(x[0]))";
+}
+
+/** Leaves the subgroup's largest magnitudes of the vectors in registers. */
+function tellMagnitudes(variant: MatrixVariant, stage: string): string {
+  const part = (operand: Operand, lane: "x" | "y"): string =>
+    eachVector(
       operand,
-      `        let from8 = matrix${operand} + min(${tile} + row, ${size} - 1u) * params.row${operand} + low${operand} + step;
-        next${operand}[u] = planes${operand}[from8 / VECTOR + quad];`,
+      variant,
+      `          let x = wide${operand}(next${operand}[u], ${countOf(operand, variant, stage)});
+          parts.${lane} = max(parts.${lane}, ${largestOf(variant)});`,
     );
   return /* wgsl */ `
       {
-        let term = (${stage}) / params.rowLength;
-        let step = (${stage}) % params.rowLength;
-        let lowA = ((params.lowA >> term) & 1u) * params.planeA;
-        let lowB = ((params.lowB >> term) & 1u) * params.planeB;
-${one("A", "params.m", "tileRow")}
-${one("B", "params.n", "tileCol")}
+        var parts = vec2<u32>();
+${part("A", "x")}
+${part("B", "y")}
+        greatest[subgroup] = subgroupMax(parts);
       }`;
 }
 
-/** Parts are whole tiles: nothing lies outside. */
-function storeParts({ shape: { m, n }, tile }: MatrixVariant): string {
+/** Where larger numbers have come, sums so far are divided by what the scale loses. */
+function grow({ tile }: MatrixVariant): string {
   const [down, across] = tile.results;
   return /* wgsl */ `
-    if (share < SHARES) {
-      let stride = params.tileCols * TILE_N;
-      let to = (layer * params.tileRows * TILE_M + tileRow + shareRow) * stride + tileCol + shareCol;
-${each(down, (i) => each(across, (j) => `      subgroupMatrixStore<row_major>(&parts, to + ${i * m}u * stride + ${j * n}u, c${i}_${j}, stride);`))}
-    }`;
+      var most = vec2<u32>();
+      for (var s = 0u; s < subgroups; s++) { most = max(most, greatest[s]); }
+      let now = min(exponents, vec2<i32>(exponentOf(most.x), exponentOf(most.y)));
+      if (any(now != exponents)) {
+        if (stage > begin) {
+          let loss = max(now.x + now.y - exponents.x - exponents.y, -252);
+          let halfLoss = powerOfTwo(loss / 2);
+          let otherLoss = powerOfTwo(loss - loss / 2);
+${each(down, (i) => each(across, (j) => timesBoth(`c${i}_${j}`, "halfLoss", "otherLoss", "          ")))}
+        }
+        exponents = now;
+      }`;
 }
 
-/** Takes a part of a row of results of all shares of a round by way of workgroup memory to c, where it has rows and columns. */
-function store(variant: MatrixVariant, i: number, part: number): string {
-  const { shape, tile, resultsAcross, alignedC } = variant;
-  const { m, n } = shape;
-  const [down, across] = tile.results;
-  const width = resultsAcross * n;
-  const step = alignedC ? 4 : 1;
-  const isScaled = shape.componentType === "f16";
-  const values = alignedC
-    ? `vec4<f32>(results[from4], results[from4 + 1u], results[from4 + 2u], results[from4 + 3u])`
-    : "results[from4]";
+function timesBoth(matrix: string, x: string, y: string, indent: string): string {
+  return `${indent}${matrix} = subgroupMatrixScalarMultiply(subgroupMatrixScalarMultiply(${matrix}, ${x}), ${y});`;
+}
+
+/** The largest magnitudes of the rows and columns of a tile over the steps of k. */
+function findRowMagnitudes(variant: MatrixVariant): string {
+  const found = (operand: Operand): string => {
+    const first = operand === "A" ? "0u" : "TILE_M";
+    const along = orientationOf(operand, variant) === "along";
+    const tell = along
+      ? `atomicMax(&rowMost[${first} + line], ${largestOf(variant)});`
+      : each(
+          8,
+          (e) =>
+            `atomicMax(&rowMost[${first} + 8u * place + ${e}u], magnitudes(x[${e >> 2}]).${LANES[e & 3]});`,
+        );
+    return eachVector(
+      operand,
+      variant,
+      `${fetched(operand, variant, "stage")}
+          let x = wide${operand}(raw, ${countOf(operand, variant, "stage")});
+          ${tell}`,
+    );
+  };
   return /* wgsl */ `
-    if (share < SHARES) {
-${each(resultsAcross, (j) => `      subgroupMatrixStore<row_major>(&results, subgroup * ${m * width}u + ${j * n}u, c${i}_${part * resultsAcross + j}, ${width}u);`)}
-    }
-    workgroupBarrier();
-    for (var e = local; e < min(subgroups, SHARES - first) * ${(m * width) / step}u; e += WG) {
-      let from4 = e * ${step}u;
-      let source = first + from4 / ${m * width}u;
-      let row = tileRow + source / ${tile.shares[1]}u * ${down * m}u + ${i * m}u + from4 % ${m * width}u / ${width}u;
-      let col = tileCol + source % ${tile.shares[1]}u * ${across * n}u + ${part * width}u + from4 % ${width}u;
-      if (row < params.m && col < params.n) {
-        let values = ${values};
-        let scaled = ${isScaled ? descaled(alignedC) : "values"};
-        let to = (matrixC + row * params.rowC + col) / ${step}u;
-        if (ACCUMULATE == 1u) { c[to] += scaled; } else { c[to] = scaled; }
-      }
-    }
-    workgroupBarrier();`;
+  for (var stage = begin; stage < end; stage += TILE_K) {
+${OPERANDS.map(found).join("\n")}
+  }
+  workgroupBarrier();`;
 }
 
-/** `values` of row `row` and from column `col` on, less the powers of two that their operands were multiplied by. */
-export function descaled(aligned: boolean): string {
-  const one = (value: string, column: string): string =>
-    `timesPowerOfTwo(${value}, -(exponents[batch * params.m + row] + exponents[batches * params.m + batch * params.n + col${column}]))`;
-  if (!aligned) return one("values", "");
-  return `vec4<f32>(${each(4, (e) => one(`values.${LANES[e]}`, ` + ${e}u`), ", ")})`;
+/** Takes the vectors in registers to the panel. */
+function put(operand: Operand, variant: MatrixVariant): string {
+  const { scaling: by } = variant.pieces;
+  const first = operand === "A" ? "0u" : "TILE_M";
+  const along = orientationOf(operand, variant) === "along";
+  const lanes = (v: number): string =>
+    each(4, (e) => `powerOfTwo(exponentAt(${first} + 8u * place + ${4 * v + e}u))`, ", ");
+  const scaled = {
+    none: "numbers",
+    tile: `Numbers(numbers[0] * factor${operand}, numbers[1] * factor${operand})`,
+    rows: along
+      ? "Numbers(numbers[0] * factor, numbers[1] * factor)"
+      : `Numbers(numbers[0] * vec4<f32>(${lanes(0)}), numbers[1] * vec4<f32>(${lanes(1)}))`,
+  }[by];
+  return [
+    by === "tile"
+      ? `      let factor${operand} = powerOfTwo(exponents.${operand === "A" ? "x" : "y"});`
+      : "",
+    eachVector(
+      operand,
+      variant,
+      `          let numbers = wide${operand}(next${operand}[u], ${countOf(operand, variant, "stage")});
+${by === "rows" && along ? `          let factor = powerOfTwo(exponentAt(${first} + line));` : ""}
+          put${operand}(line, place, ${scaled});`,
+    ),
+  ].join("\n");
+}
+
+/** Steps d to d + k of the panels: high high, low high, high low. */
+function multiply(variant: MatrixVariant, left: string, right: string): string {
+  const { shape, tile, vectorPanels } = variant;
+  const [down, across] = tile.results;
+  const unit = vectorPanels ? vectorOf(variant) : 1;
+  const load = (operand: Operand, panelName: string, i: number): string => {
+    const along = orientationOf(operand, variant) === "along";
+    const [share, side, type] =
+      operand === "A" ? ["shareRow", shape.m, left] : ["shareCol", shape.n, right];
+    const at = `(${share} + ${i * side}u)`;
+    // Rows of the left operand are its lines along k, columns of the right one are.
+    const order = along === (operand === "A") ? "row_major" : "col_major";
+    const stride = `STRIDE_${operand}`;
+    const from = along ? `${at} * ${stride} + d / ${unit}u` : `d * ${stride} + ${at} / ${unit}u`;
+    return `subgroupMatrixLoad<${type}, ${order}>(&${panelName}, ${from}, ${stride})`;
+  };
+  const loads = (operand: Operand, low: boolean): string =>
+    each(operand === "A" ? down : across, (i) => {
+      const panelName = `${low ? "lowPanel" : "panel"}${operand}`;
+      return `          let ${low ? "low" : "high"}${operand}${i} = ${load(operand, panelName, i)};`;
+    });
+  const sums = (a: string, b: string): string =>
+    each(down, (i) =>
+      each(
+        across,
+        (j) =>
+          `          c${i}_${j} = subgroupMatrixMultiplyAccumulate(${a}A${i}, ${b}B${j}, c${i}_${j});`,
+      ),
+    );
+  return [
+    loads("A", false),
+    loads("B", false),
+    sums("high", "high"),
+    ...(piecesIn("A", variant) === 2 ? [loads("A", true), sums("low", "high")] : []),
+    ...(piecesIn("B", variant) === 2 ? [loads("B", true), sums("high", "low")] : []),
+  ].join("\n");
 }

@@ -28,9 +28,19 @@ export function elementBytes({ componentType }: SubgroupMatrixShape): 2 | 4 {
   return componentType === "f16" ? 2 : 4;
 }
 
-/** Elements of a panel's row in workgroup memory. */
-export function panelStride({ tileK }: MatrixTile, shape: SubgroupMatrixShape): number {
-  return tileK + PADDING_BYTES / elementBytes(shape);
+/** How an operand lies: its rows along k, or across it. */
+export type Orientation = "along" | "across";
+
+/** Elements of a line of a panel in workgroup memory. */
+export function panelStride(
+  operand: "A" | "B",
+  orientation: Orientation,
+  tile: MatrixTile,
+  shape: SubgroupMatrixShape,
+): number {
+  const [rows, cols] = matrixExtent(tile, shape);
+  const across = operand === "A" ? rows : cols;
+  return (orientation === "along" ? tile.tileK : across) + PADDING_BYTES / elementBytes(shape);
 }
 
 export function sharesOf({ shares }: MatrixTile): number {
@@ -45,10 +55,20 @@ export function matrixExtent(
   return [shares[0] * results[0] * m, shares[1] * results[1] * n];
 }
 
-/** Bytes of both panels. */
-export function panelBytes(tile: MatrixTile, shape: SubgroupMatrixShape): number {
+/** Bytes of all panels; of operands along k, which take the most for their padding. */
+export function panelBytes(
+  tile: MatrixTile,
+  shape: SubgroupMatrixShape,
+  { a, b }: Readonly<Record<"a" | "b", number>> = { a: 1, b: 1 },
+): number {
   const [rows, cols] = matrixExtent(tile, shape);
-  return (rows + cols) * panelStride(tile, shape) * elementBytes(shape);
+  return (a * rows + b * cols) * panelStride("A", "along", tile, shape) * elementBytes(shape);
+}
+
+/** Bytes of magnitudes of rows and columns, or of subgroups. */
+function magnitudeBytes(tile: MatrixTile, shape: SubgroupMatrixShape): number {
+  const [rows, cols] = matrixExtent(tile, shape);
+  return elementBytes(shape) === 2 ? 4 * (rows + cols) : 0;
 }
 
 /** The longest part of a row of results that fits beside the panels; null where not even one does. */
@@ -56,8 +76,9 @@ export function resultBuffer(
   tile: MatrixTile,
   shape: SubgroupMatrixShape,
   workgroupBytes: number,
+  pieces: Readonly<Record<"a" | "b", number>> = { a: 1, b: 1 },
 ): ResultBuffer | null {
-  const free = workgroupBytes - panelBytes(tile, shape);
+  const free = workgroupBytes - panelBytes(tile, shape, pieces) - magnitudeBytes(tile, shape);
   for (let across = tile.results[1]; across >= 1; across--) {
     const bytes = 4 * sharesOf(tile) * shape.m * across * shape.n;
     if (tile.results[1] % across === 0 && bytes <= free) return { across, bytes };
@@ -76,24 +97,31 @@ export function matrixWorkgroup(tile: MatrixTile, { subgroupSize }: AdapterFacts
 }
 
 /** Whether an adapter can run a tile. */
-export function fits(tile: MatrixTile, shape: SubgroupMatrixShape, adapter: AdapterFacts): boolean {
+export function fits(
+  tile: MatrixTile,
+  shape: SubgroupMatrixShape,
+  adapter: AdapterFacts,
+  pieces: Readonly<Record<"a" | "b", number>> = { a: 1, b: 1 },
+): boolean {
   return (
     tile.tileK % shape.k === 0 &&
     tile.tileK % 8 === 0 &&
     matrixWorkgroup(tile, adapter) <= adapter.workgroupInvocations &&
-    resultBuffer(tile, shape, adapter.workgroupBytes) !== null
+    resultBuffer(tile, shape, adapter.workgroupBytes, pieces) !== null
   );
 }
 
 /**
  * The tiles of a shape unless some were measured. Of units 16 x 16 a subgroup has 64 x 64: 16 results, and 8 loads for 16
  * multiply-adds; as many registers with other units.
+ * @param twoPieces whether operands go in two pieces, whose panels take twice the memory
  */
 export function defaultTiles(
   shape: SubgroupMatrixShape,
+  twoPieces = false,
 ): Readonly<Record<MatrixTileClass, MatrixTile>> {
   const side = shape.m >= 16 || shape.n >= 16 ? 64 : 32;
-  const tileK = elementBytes(shape) === 2 ? 32 : 16;
+  const tileK = elementBytes(shape) === 2 && !twoPieces ? 32 : 16;
   const tile = (length: number): MatrixTile => ({
     shares: [2, 2],
     results: [length / shape.m, length / shape.n],
@@ -134,7 +162,7 @@ export function matrixTilesOf(adapter: AdapterFacts, rounds: boolean): MatrixCho
   const tiles = measured.get(adapter.name);
   if (tiles) return rounds ? tiles.rounding : tiles.exact;
   const shape = matrixShape(adapter, rounds);
-  return shape && { shape, ...defaultTiles(shape) };
+  return shape && { shape, ...defaultTiles(shape, !rounds && elementBytes(shape) === 2) };
 }
 
 /** The adapter's shapes that shaders can be made of: f32 sums of operands of a type. */
@@ -153,7 +181,7 @@ export function usableShapes(adapter: AdapterFacts, type: "f16" | "f32"): Subgro
 
 /**
  * The shape that shaders are made of unless one was measured: of those that fit the one with most multiply-adds an
- * instruction. Units that take f32 multiply f32 operands as they are; others take them in f16 (halfPlanes.ts).
+ * instruction. Units that take f32 multiply f32 operands as they are; others take them in f16 (halfPieces.ts).
  * @param rounds whether the product may round its operands, which makes f16 the better component
  */
 export function matrixShape(adapter: AdapterFacts, rounds: boolean): SubgroupMatrixShape | null {

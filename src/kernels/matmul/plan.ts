@@ -7,8 +7,8 @@ import { piecesOf } from "./pieces.ts";
 import { productOf, type MatmulCall, type Product } from "./product.ts";
 import { rowsShader } from "./rowsShader.ts";
 import type { StoredB } from "./storedB.ts";
-import { planesOf } from "./halfPlanes.ts";
-import { matrixPasses, partBytes, planesFit, type MatrixStrategy } from "./matrixPasses.ts";
+import { piecesOfOperands } from "./halfPieces.ts";
+import { matrixPasses, partBytes, type MatrixStrategy } from "./matrixPasses.ts";
 import { fits, matrixExtent, matrixTilesOf } from "./matrixTiles.ts";
 import { tiledShader } from "./tiledShader.ts";
 import { tilesOf, type MatmulTiles, type RowsShape, type Tile } from "./tiles.ts";
@@ -22,6 +22,8 @@ const MATRIX_STEPS = 32;
 /** Fewest steps of k that a split keeps. */
 const SPLIT_STEPS = 256;
 const MOST_SPLITS = 32;
+/** k is split on matrix units where there are so many times fewer workgroups than the adapter wants. */
+const FEWER_GROUPS = 4;
 
 export type Strategy =
   | { readonly kind: "tiles"; readonly tile: Tile; readonly splits: number }
@@ -104,15 +106,17 @@ function chooseMatrices(
   if (choice === null) return null;
   const { groups: wanted } = tilesOf(adapter);
   const { shape, large, small } = choice;
+  const pieces = piecesOfOperands(product.operands, rounds, shape);
   const isLarge =
-    fits(large, shape, adapter) && groupsOf(product, matrixExtent(large, shape)) >= wanted;
+    fits(large, shape, adapter, pieces) && groupsOf(product, matrixExtent(large, shape)) >= wanted;
   const tile = isLarge ? large : small;
-  const planes = planesOf(product.operands, rounds, shape);
-  if (!planesFit(product, { shape, tile, planes }, adapter)) return null;
+  if (!fits(tile, shape, adapter, pieces)) return null;
   const groups = groupsOf(product, matrixExtent(tile, shape));
   const fitting = Math.floor(adapter.bindingBytes / partBytes(product, { shape, tile }));
-  const splits = Math.min(splitsOf(product, groups, wanted), fitting);
-  return { kind: "matrices", shape, tile, planes, splits: Math.max(1, splits) };
+  // Parts are added up by another dispatch, which costs what a fourth of the adapter gains.
+  const isIdle = groups * FEWER_GROUPS < wanted;
+  const splits = isIdle ? Math.min(splitsOf(product, groups, wanted), fitting) : 1;
+  return { kind: "matrices", shape, tile, pieces, splits: Math.max(1, splits) };
 }
 
 function chooseSplits(

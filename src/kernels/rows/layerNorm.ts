@@ -185,7 +185,7 @@ export function layerNormBackward(
 export const layerNormBackwardWeightKernel = defineKernel({
   name: "layerNormBackwardWeight",
   inputs: { x: "float", mean: "float", rstd: "float", dy: "float" },
-  outputs: { dweight: "float" }, // zeroed before
+  outputs: { dweight: "float" }, // is added to
   params: { rows: "u32", cols: "u32" },
   // Units are columns, so that two threads never add into one element.
   wasm: { name: "layerNormBackwardWeight", units: ({ cols }) => cols! },
@@ -200,10 +200,18 @@ export const layerNormBackwardWeightKernel = defineKernel({
   },
 });
 
-/** Gradient of weight [C]; that of bias is the sum of dy over its rows. */
-export function layerNormBackwardWeight(x: Tensor, { mean, rstd }: RowMoments, dy: Tensor): Tensor {
+/**
+ * Gradient of weight [C]; that of bias is the sum of dy over its rows.
+ * @param onto [C]: adds the gradient there and returns it
+ */
+export function layerNormBackwardWeight(
+  x: Tensor,
+  { mean, rstd }: RowMoments,
+  dy: Tensor,
+  onto: Tensor | null = null,
+): Tensor {
   const cols = x.shape.at(-1)!;
-  const dweight = zeros([cols], { device: x.device, dtype: x.dtype });
+  const dweight = onto ?? zeros([cols], { device: x.device, dtype: x.dtype });
   launch(layerNormBackwardWeightKernel, { x, mean, rstd, dy, dweight }, { rows: rstd.size, cols });
   return dweight;
 }

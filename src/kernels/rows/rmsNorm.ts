@@ -152,7 +152,7 @@ const backwardKernels = perStoredFloat(defineBackward);
 export const rmsNormBackwardWeightKernel = defineKernel({
   name: "rmsNormBackwardWeight",
   inputs: { x: "float", rrms: "float", dy: "float" },
-  outputs: { dweight: "float" }, // zeroed before
+  outputs: { dweight: "float" }, // is added to
   params: { rows: "u32", cols: "u32" },
   // Units are columns, so that two threads never add into one element.
   wasm: { name: "rmsNormBackwardWeight", units: ({ cols }) => cols! },
@@ -187,10 +187,18 @@ export function rmsNormBackward(
   return dx;
 }
 
-/** Gradient of weight [C]. */
-export function rmsNormBackwardWeight(x: Tensor, rrms: Tensor, dy: Tensor): Tensor {
+/**
+ * Gradient of weight [C].
+ * @param onto [C]: adds the gradient there and returns it
+ */
+export function rmsNormBackwardWeight(
+  x: Tensor,
+  rrms: Tensor,
+  dy: Tensor,
+  onto: Tensor | null = null,
+): Tensor {
   const cols = x.shape.at(-1)!;
-  const dweight = zeros([cols], { device: x.device, dtype: x.dtype });
+  const dweight = onto ?? zeros([cols], { device: x.device, dtype: x.dtype });
   launch(rmsNormBackwardWeightKernel, { x, rrms, dy, dweight }, { rows: rrms.size, cols });
   return dweight;
 }

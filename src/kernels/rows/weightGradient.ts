@@ -1,27 +1,14 @@
 // The gradient of a norm's weight on the GPU: column sums of dy times what the weight was multiplied by.
 //
-// Few columns, many rows: chunks of rows are summed side by side, then the chunks.
+// Few columns, many rows: lanes of a workgroup take rows side by side, each the same few columns, and add up their sums. One
+// dispatch; a second one, of sums of chunks of rows, would cost more than what it computes.
 
-import type { WgslPlanned, WgslShader } from "../../tensor/wgsl.ts";
+import type { AdapterFacts, WgslPlanned, WgslShader } from "../../tensor/wgsl.ts";
 
-const CHUNK = 32;
-const COLUMNS = 64;
-
-const total: WgslShader = {
-  name: "total",
-  workgroupSize: 64,
-  reads: ["partial"],
-  params: { chunks: "u32" },
-  source: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let j = globalIndex(group, local);
-  if (j >= params.cols) { return; }
-  var total = dweight[j];
-  for (var chunk = 0u; chunk < params.chunks; chunk++) { total += partial[chunk * params.cols + j]; }
-  dweight[j] = total;
-}`,
-};
+/** Columns of a workgroup, neighbours in memory, and lanes of each: 32 bytes are what a GPU reads at once. */
+const ON_GPUS = { columns: 8, lanes: 32 };
+/** A CPU goes down its columns alone: barriers would cost more than that. */
+const ON_SOFTWARE = { columns: 64, lanes: 1 };
 
 /**
  * Adds to dweight [cols] what it is given of dy [rows, cols].
@@ -30,36 +17,46 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 export function weightGradient(
   normed: string,
 ): WgslPlanned<Readonly<Record<"rows" | "cols", number>>> {
-  const partial: WgslShader = {
-    name: "partial",
-    workgroupSize: COLUMNS,
-    writes: ["partial"],
+  const alone = shaderOf(normed, "");
+  const together = shaderOf(
+    normed,
+    /* wgsl */ `
+  columnSums[local] = total;
+  workgroupBarrier();
+  for (var half = WG / 2u; half >= COLUMNS; half >>= 1u) {
+    if (local < half) { columnSums[local] += columnSums[local + half]; }
+    workgroupBarrier();
+  }
+  total = columnSums[local];`,
+  );
+  return {
+    plan({ params: { cols }, adapter }: { params: { cols: number }; adapter: AdapterFacts }) {
+      const { columns, lanes } = adapter.software ? ON_SOFTWARE : ON_GPUS;
+      const shader = lanes === 1 ? alone : together;
+      const constants = { COLUMNS: columns };
+      const workgroups = Math.ceil(cols / columns);
+      return { passes: [{ shader, constants, workgroupSize: columns * lanes, workgroups }] };
+    },
+  };
+}
+
+/** @param add adds the `total` of a column's lanes to that of the first */
+function shaderOf(normed: string, add: string): WgslShader {
+  return {
+    name: "columns",
+    constants: { COLUMNS: "u32" },
     source: /* wgsl */ `
+${add === "" ? "" : "var<workgroup> columnSums: array<f32, WG>;"}
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let columnGroups = (params.cols + WG - 1u) / WG;
-  let chunk = groupIndex(group) / columnGroups;
-  let j = (groupIndex(group) % columnGroups) * WG + local;
-  let begin = chunk * ${CHUNK}u;
-  if (begin >= params.rows || j >= params.cols) { return; }
-  let end = min(begin + ${CHUNK}u, params.rows);
+  let j = groupIndex(group) * COLUMNS + local % COLUMNS;
   var total = 0.0;
-  for (var i = begin; i < end; i++) {
-    total += dy[i * params.cols + j] * ${normed};
-  }
-  partial[chunk * params.cols + j] = total;
+  if (j < params.cols) {
+    for (var i = local / COLUMNS; i < params.rows; i += WG / COLUMNS) {
+      total += dy[i * params.cols + j] * ${normed};
+    }
+  }${add}
+  if (local < COLUMNS && j < params.cols) { dweight[j] += total; }
 }`,
-  };
-  return {
-    plan({ params: { rows, cols } }) {
-      const chunks = Math.ceil(rows / CHUNK);
-      return {
-        temporaries: { partial: { type: "f32", size: chunks * cols } },
-        passes: [
-          { shader: partial, workgroups: chunks * Math.ceil(cols / COLUMNS) },
-          { shader: total, invocations: cols, params: { chunks } },
-        ],
-      };
-    },
   };
 }

@@ -3,6 +3,7 @@
 import { tensor, type Tensor } from "../../tensor/tensor.ts";
 import type { WebGpuDevice } from "../../tensor/webgpu/webgpuDevice.ts";
 import type { AdapterFacts } from "../../tensor/wgsl.ts";
+import { piecesOfOperands } from "../matmul/halfPieces.ts";
 import { matmulForward } from "../matmul/matmul.ts";
 import {
   defaultTiles,
@@ -202,9 +203,10 @@ function unitCandidates(
           results: [side[0] / shape.m, side[1] / shape.n],
           tileK,
         };
-        if (!fits(tried, shape, adapter)) continue;
+        const pieces = piecesOfOperands({ b: "f32" }, rounds, shape);
+        if (!fits(tried, shape, adapter, pieces)) continue;
         candidates.push({
-          ...(name === "large" ? { shape, ...defaultTiles(shape) } : present),
+          ...(name === "large" ? { shape, ...defaultTiles(shape, pieces.b === 2) } : present),
           [name]: tried,
         });
       }

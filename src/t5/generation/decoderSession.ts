@@ -7,7 +7,7 @@ import { argmaxForward, topkForward } from "../../kernels/rows/argmax.ts";
 import { logSoftmaxForward } from "../../kernels/rows/softmax.ts";
 import { invariant } from "../../tensor/errors.ts";
 import { scope, Scope } from "../../tensor/scope.ts";
-import { tensor, type Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import type { DecoderSession, SessionSize, TopScores } from "../../generation/session.ts";
 import type { Context } from "../layers.ts";
 import type { T5Network } from "../network.ts";
@@ -64,9 +64,9 @@ class CachedSession implements DecoderSession {
   readonly #self: HeadCaches;
   readonly #cross: HeadCaches;
   #biases: readonly Tensor[] = [];
-  /** Slot and last key in cross-attention, until rows come or go. */
-  #crossPlaces: { readonly places: Tensor; readonly keys: number } | null = null;
   readonly #step: RepeatedStep<StepTensor>;
+  /** Several steps at once, for a GPU. */
+  readonly #steps: RepeatedStep<string>;
   /** [rows, V], of the tokens fed last; the step's. */
   #logits: Tensor | null = null;
 
@@ -89,21 +89,18 @@ class CachedSession implements DecoderSession {
     this.#self = new HeadCaches(this.#memory, device, sizes);
     this.#cross = new HeadCaches(this.#memory, device, sizes);
     this.#step = new RepeatedStep(device, this.#memory);
+    this.#steps = new RepeatedStep(device, this.#memory);
   }
 
   admit(items: readonly number[], next: readonly number[] = []): void {
     const admitted = items.map((item) => ({ item, slot: this.#rows.admit(this.#inputs[item]!) }));
     this.#fitCrossCaches();
     this.#encoder.admit(admitted, next, this.#cross);
-    this.#forgetCrossPlaces();
   }
 
   keep(rows: readonly number[]): void {
     if (rows.length === this.#rows.count && rows.every((row, i) => row === i)) return;
-    const before = this.#rows.count;
     this.#rows.keep(rows);
-    // Rows of one input have the same keys there, so that beams in another order change nothing.
-    if (rows.length !== before) this.#forgetCrossPlaces();
   }
 
   feed(tokens: ArrayLike<number>): void {
@@ -136,22 +133,14 @@ class CachedSession implements DecoderSession {
       const ids = (await this.#next(tokens, "ids").data()) as Int32Array;
       return [ids.subarray(0, rows)];
     }
-    const chosen = this.#memory.run(() =>
-      scope(() => {
-        const steps: Tensor[] = [];
-        let ids = this.#i32(this.#padded(tokens));
-        for (let i = 0; i < count; i++) steps.push((ids = this.#advance(ids)));
-        return concatForward(steps, 0);
-      }),
-    );
-    const ids = (await chosen.data()) as Int32Array;
-    chosen.dispose();
+    const ids = (await this.#nextIds(tokens, count).data()) as Int32Array;
     const width = ids.length / count;
     return Array.from({ length: count }, (_, i) => ids.subarray(i * width, i * width + rows));
   }
 
   close(): void {
     this.#step.forget();
+    this.#steps.forget();
     this.#memory.dispose();
   }
 
@@ -189,39 +178,46 @@ class CachedSession implements DecoderSession {
     return next;
   }
 
-  /** The same on a GPU, where ids [rows] of one step are the next one's: the likeliest ids [rows]. */
-  #advance(ids: Tensor): Tensor {
-    this.#fitSelfCaches();
-    const cross = (this.#crossPlaces ??= this.#memory.run(() => this.#makeCrossPlaces()));
-    const chosen = scope(() => {
+  /** `count` steps of which each takes the likeliest ids of the one before, for a GPU: [count * rows] ids. */
+  #nextIds(tokens: ArrayLike<number>, count: number): Tensor {
+    this.#fitSelfCaches(count);
+    const rows = this.#stepRows;
+    const isBranched = this.#rows.areBranched;
+    const crossPlaces = this.#rows.crossPlaces();
+    const values: Record<string, StepValue> = {
+      ids: this.#padded(tokens),
+      crossPlaces: this.#paddedPlaces(crossPlaces),
+    };
+    const keys: number[] = [];
+    for (let i = 0; i < count; i++) {
       const places = this.#rows.places();
-      const origins = this.#origins();
-      const inputs = {
-        ids,
-        places: this.#i32(this.#paddedPlaces(places)),
-        origins: origins ? this.#i32(origins) : undefined,
-        crossPlaces: cross.places,
-        keys: keysOf(places),
-        crossKeys: cross.keys,
-      };
-      return this.#compute(inputs, argmaxForward);
-    });
-    this.#rows.advance();
-    return chosen;
+      keys.push(keysOf(places));
+      values[`places${i}`] = this.#paddedPlaces(places);
+      values[`origins${i}`] = this.#origins() ?? NONE;
+      this.#rows.advance();
+    }
+    const key = [count, rows, isBranched, this.#self.blocks, this.#cross.blocks];
+    const all = (inputs: Readonly<Record<string, Tensor>>): Tensor => {
+      const chosen: Tensor[] = [];
+      for (let i = 0; i < count; i++) {
+        const step = {
+          ids: chosen.at(-1) ?? inputs["ids"]!,
+          places: inputs[`places${i}`]!,
+          origins: isBranched ? inputs[`origins${i}`] : undefined,
+          crossPlaces: inputs["crossPlaces"]!,
+          keys: keys[i]!,
+          crossKeys: keysOf(crossPlaces),
+        };
+        chosen.push(this.#compute(step, argmaxForward));
+      }
+      return concatForward(chosen, 0);
+    };
+    return this.#steps.run(key, values, (inputs) => scope(() => all(inputs)));
   }
 
   #compute(inputs: StepInputs, fn: (logits: Tensor) => Tensor): Tensor {
     const caches = { self: this.#self, cross: this.#cross, biases: this.#biases };
     return scope(() => noGrad(() => fn(decoderStep(this.#network, this.#context, caches, inputs))));
-  }
-
-  #makeCrossPlaces() {
-    const places = this.#rows.crossPlaces();
-    return { places: this.#i32(this.#paddedPlaces(places)), keys: keysOf(places) };
-  }
-
-  #i32({ values, shape }: StepValue): Tensor {
-    return tensor(values, shape, { device: this.#network.device });
   }
 
   /** [rows]; idle rows have token 0. */
@@ -247,14 +243,10 @@ class CachedSession implements DecoderSession {
     return { values, shape: [this.#stepRows, capacity] };
   }
 
-  #forgetCrossPlaces(): void {
-    this.#crossPlaces?.places.dispose();
-    this.#crossPlaces = null;
-  }
-
-  #fitSelfCaches(): void {
+  /** Makes room for `steps` more positions. */
+  #fitSelfCaches(steps = 1): void {
     const { count } = this.#rows.slots;
-    const isFull = this.#rows.longest === this.#self.capacity;
+    const isFull = this.#rows.longest + steps > this.#self.capacity;
     const capacity = isFull
       ? Math.max(FIRST_CAPACITY, 2 * this.#self.capacity)
       : this.#self.capacity;

@@ -95,6 +95,27 @@ export class CommandQueue {
     if (this.#commands.length % FLUSH_AFTER === 0) this.submitReady();
   }
 
+  /**
+   * A dispatch to be recorded any number of times, each with params of its own; `touch` says afterwards what buffers it uses.
+   * The buffers must stay with whoever repeats it.
+   */
+  prepare(
+    pipeline: Pipeline,
+    bound: readonly BoundBuffer[],
+    grid: Grid,
+  ): (params: ParamsSlot | null) => void {
+    const bindGroup = this.#bindGroups.get(pipeline, bound);
+    return (params) => {
+      this.#record({ kind: "dispatch", pipeline, bindGroup, params, grid, timing: null });
+      if (this.#commands.length % FLUSH_AFTER === 0) this.submitReady();
+    };
+  }
+
+  /** Notes that what was recorded last uses these buffers. */
+  touch(buffers: Iterable<PooledBuffer>): void {
+    for (const buffer of buffers) buffer.lastUse = this.#recorded;
+  }
+
   /** Puts `data` into a buffer after all that was recorded. */
   write(to: Place, data: Uint8Array): void {
     if (this.isSubmitted(to.buffer)) {

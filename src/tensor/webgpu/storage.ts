@@ -27,6 +27,11 @@ export class WebGpuStorage implements Storage {
     return this.#references > 1;
   }
 
+  /** Whether anybody views these bytes still. */
+  get isHeld(): boolean {
+    return this.#references > 0;
+  }
+
   retain(): void {
     this.#references++;
   }

@@ -8,6 +8,7 @@ import type {
   KernelParams,
   KernelTensors,
   MemoryStats,
+  Recording,
   Storage,
 } from "../device.ts";
 import { asyncDisposeSymbol } from "../disposal.ts";
@@ -24,6 +25,7 @@ import { PipelineCache, type Pipeline } from "./pipelines.ts";
 import { PreparedCalls, type PreparedCall } from "./preparedCalls.ts";
 import { Profiler, type DispatchTime } from "./profiler.ts";
 import { Readback } from "./readback.ts";
+import { WebGpuRecorder } from "./recording.ts";
 import { WebGpuStorage, webGpuStorage } from "./storage.ts";
 import { Traces, type Trace } from "./traces.ts";
 
@@ -55,6 +57,10 @@ export class WebGpuDevice implements Device {
   #closed = false;
   /** While set, dispatches compile their pipelines and do not run. */
   #warming: Set<Pipeline> | null = null;
+  /** While set, what is dispatched is noted, to be given again. */
+  #recorder: WebGpuRecorder | null = null;
+  /** Lacks of memory that were got over: what was recorded before may have lost its buffers. */
+  #recoveries = 0;
   /** Set once the debug ladder was on. */
   #traces: Traces | null = null;
   /** The GPU device holds it, so it would hold this object, and with it the GPU device, for good. */
@@ -104,12 +110,17 @@ export class WebGpuDevice implements Device {
   write(storage: Storage, dtype: Dtype, values: StorageArray): void {
     this.#check();
     refuseDoubles("tensor", dtype);
+    this.#recorder?.giveUp();
     if (values.length > 0) this.#queue.write(webGpuStorage(storage), wholeWords(values));
   }
 
   fillZero(storage: Storage): void {
     this.#check();
-    if (storage.byteLength > 0) this.#queue.clear(webGpuStorage(storage), storage.byteLength);
+    if (storage.byteLength === 0) return;
+    const cleared = webGpuStorage(storage);
+    this.#queue.clear(cleared, storage.byteLength);
+    this.#recorder?.uses(cleared);
+    this.#recorder?.add(() => this.#queue.clear(cleared, storage.byteLength));
   }
 
   async read(storage: Storage, dtype: Dtype, size: number): Promise<DataArray> {
@@ -147,15 +158,45 @@ export class WebGpuDevice implements Device {
       return;
     }
     const extra = this.#extraStorage(kernel, tensors, call);
+    if (this.#recorder) noteUses(this.#recorder, tensors, extra);
     const trace = debugLevel() > 0 ? this.#trace(kernel, tensors, params, call, extra) : null;
     let nextPass = 0;
     for (const { pass, pipeline, grid, params: packed } of call.passes) {
       const bound = this.#bindings(kernel, pipeline, pass, tensors, extra);
       const slot = packed && this.#queue.params.put(packed, params);
+      this.#recorder?.addDispatch({ pipeline, bound, params: packed, values: params, grid });
       this.#queue.dispatch(pipeline, bound, slot, grid, trace && trace.timing(nextPass++));
     }
     if (extra) for (const storage of extra.values()) storage.release();
     if (trace) this.#traces?.add(trace);
+  }
+
+  record(work: () => void): Recording | null {
+    this.#check();
+    const recoveries = this.#recoveries;
+    const recorder = new WebGpuRecorder({
+      queue: this.#queue,
+      give: (buffer) => this.#pool.give(buffer),
+      begin: (kernels) => {
+        const stands = !this.#closed && !this.#failure && this.#recoveries === recoveries;
+        // The debug ladder tells of kernels one by one, and a warm-up runs none.
+        if (!stands || debugLevel() > 0 || this.#warming) return false;
+        this.dispatches += kernels;
+        return true;
+      },
+    });
+    const before = this.dispatches;
+    this.#recorder = recorder;
+    try {
+      work();
+    } catch (error) {
+      recorder.dispose();
+      throw error;
+    } finally {
+      this.#recorder = null;
+    }
+    if (this.#warming) recorder.giveUp();
+    return recorder.finish(this.dispatches - before);
   }
 
   async sync(): Promise<void> {
@@ -248,6 +289,7 @@ export class WebGpuDevice implements Device {
     if (!(this.#failure instanceof OutOfMemoryError)) return null;
     const lack = this.#failure;
     this.#failure = null;
+    this.#recoveries++;
     return lack;
   }
 
@@ -294,12 +336,15 @@ export class WebGpuDevice implements Device {
   }
 
   #allocate(bytes: number): WebGpuStorage {
-    const buffer = this.#pool.take(bytes);
+    const take = (): PooledBuffer => this.#pool.take(bytes);
+    const recorder = this.#recorder;
+    const buffer = recorder ? recorder.take(bytes, take) : take();
     this.#bytes += bytes;
     this.#peakBytes = Math.max(this.#peakBytes, this.#bytes);
     return new WebGpuStorage(buffer, 0, bytes, (storage) => {
       this.#bytes -= storage.byteLength;
-      this.#pool.give(storage.buffer);
+      if (recorder) recorder.give(storage.buffer);
+      else this.#pool.give(storage.buffer);
     });
   }
 
@@ -321,7 +366,10 @@ export class WebGpuDevice implements Device {
       const x = tensors[input];
       if (!x || !isAlsoWritten(kernel, tensors, webGpuStorage(x.storage))) continue;
       const copy = this.#allocate(x.storage.byteLength);
-      this.#queue.copy(webGpuStorage(x.storage), copy.buffer, copy.byteLength);
+      const from = webGpuStorage(x.storage);
+      const copyAgain = (): void => this.#queue.copy(from, copy.buffer, copy.byteLength);
+      copyAgain();
+      this.#recorder?.add(copyAgain);
       extra ??= new Map();
       extra.set(input, copy);
     }
@@ -369,6 +417,11 @@ export class WebGpuDevice implements Device {
     const start = offset + (range ? perElement * range.offset : 0);
     return { buffer, offset: start, size: Math.ceil(bytes / 16) * 16 };
   }
+}
+
+function noteUses(recorder: WebGpuRecorder, tensors: KernelTensors, extra: Extra | null): void {
+  for (const x of Object.values(tensors)) if (x) recorder.uses(webGpuStorage(x.storage));
+  if (extra) for (const storage of extra.values()) recorder.uses(storage);
 }
 
 function isAlsoWritten(
