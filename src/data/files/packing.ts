@@ -48,16 +48,17 @@ export async function packingOf(file: string): Promise<Packing> {
  */
 export function unpacked(file: string, packing: Exclude<Packing, "zip">): Bytes {
   if (packing === "none") return files.stream(file);
-  return withMessage(file, packing, unpackStream(files.stream(file), packing));
+  return withMessage(file, packing, () => unpackStream(files.stream(file), packing));
 }
 
+/** @param open is called when somebody reads: a stream that fails before has nobody who takes its error */
 async function* withMessage(
   file: string,
   packing: string,
-  bytes: Bytes,
+  open: () => Bytes,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    yield* bytes;
+    yield* open();
   } catch (error) {
     const { code, syscall, message } = error as NodeJS.ErrnoException;
     if (syscall !== undefined) throw error; // of the file system
