@@ -7,7 +7,7 @@ import { csvRows } from "./csvDataset.ts";
 import type { Row } from "./dataset.ts";
 import { arrowRows } from "./files/arrow.ts";
 import { delimiterOf, formatOf, isReadable, type Format } from "./files/dataFormat.ts";
-import type { Bytes } from "./files/packedStreams.ts";
+import type { Bytes } from "./files/byteQueue.ts";
 import { limited, packingOf, unpacked } from "./files/packing.ts";
 import { zipMembers } from "./files/zipMembers.ts";
 import { jsonRows } from "./jsonLines.ts";

@@ -1,7 +1,10 @@
 // The formats and packings in which the same rows may stand, each through the whole way from a folder.
 
+import { execFile } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { RecordBatchFileWriter, RecordBatchStreamWriter, tableFromArrays } from "apache-arrow";
 import { describe, expect, it } from "vitest";
@@ -47,6 +50,12 @@ const PACKED = {
   zstd: "KLUv/QRYZQIAJAR7ImRpYWxvZ3VlIjoib25lLCB0d29cdHRocmVlIiwic3VtbWFyeSI6InNheSBcImhpXCIifQp2aWVyZsO8bmYifQoCAE4dxPKhoFl6oyM=",
 };
 const packed = (name: keyof typeof PACKED): Buffer => Buffer.from(PACKED[name], "base64");
+
+/** Two frames, the second of which is 10 bytes that ask for 1 GiB of memory. */
+const manyFrames = Buffer.concat([
+  packed("zstd"),
+  Buffer.of(0x28, 0xb5, 0x2f, 0xfd, 0, 20 << 3, 1, 0, 0),
+]);
 
 describe("a split", () => {
   it.each([
@@ -100,9 +109,39 @@ describe("a split", () => {
     expect(one.train!.rows).toEqual(ROWS);
   });
 
+  it("is read by Node itself, which finds other names in a package than bundlers and tests do", async () => {
+    const files = {
+      ...{ "train.jsonl.xz": packed("xz"), "train.jsonl.zst": packed("zstd") },
+      ...{
+        "train.jsonl.gz": gzipSync(lines),
+        "train.arrow": arrowStream,
+        "train.zip": packed("csv"),
+      },
+    };
+    const places = await Promise.all(
+      Object.entries(files).map(([name, content]) => write({ [name]: content })),
+    );
+    const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+    const script = `
+const { loadDataset } = await import(${JSON.stringify(path("../../src/data/loadDataset.ts"))});
+const all = [];
+for (const place of ${JSON.stringify(places)}) all.push((await loadDataset(place)).train.rows);
+console.log(JSON.stringify(all));`;
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      ...["--import", path("../../scripts/example/runTypeScript.mjs")],
+      ...["--input-type=module", "-e", script],
+    ]);
+    expect(JSON.parse(stdout)).toEqual(places.map(() => ROWS));
+  });
+
   it.each([
     ["train.csv.bz2", Buffer.from("BZh91AY&SY0000"), /must be plain or packed with .*got bzip2/],
     ["train.csv", gzipSync(separated(",")).subarray(0, 40), /must be a whole gzip file, got/],
+    [
+      "train.jsonl.zst",
+      manyFrames,
+      /a whole zstd file, got a frame that asks for 1073741824 bytes/,
+    ],
     ["train.zip", packed("text"), /a\.txt\).*must/],
     ["train.zip", packed("none"), /the archive must hold .csv.*got none/],
     ["train.arrow", "no arrow", /train\.arrow: must be an Arrow file or stream that can be read/],

@@ -10,7 +10,7 @@ import { readError } from "../textFile.ts";
 import { checkColumn } from "./arrowData.ts";
 import { arrowMessages } from "./arrowMessages.ts";
 import { ArrowDamage, refuse } from "./arrowTables.ts";
-import type { Bytes } from "./packedStreams.ts";
+import type { Bytes } from "./byteQueue.ts";
 
 /**
  * The rows of a file, one record batch in memory at a time.

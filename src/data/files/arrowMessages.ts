@@ -3,8 +3,8 @@
 // that apache-arrow itself wrote have their schema nowhere else.
 
 import { joinBytes } from "../../tensor/joinBytes.ts";
+import { ByteQueue, type Bytes } from "./byteQueue.ts";
 import { checkMessage, refuse, SCHEMA_KIND, schemaOfFooter } from "./arrowTables.ts";
-import type { Bytes } from "./packedStreams.ts";
 
 const MAGIC = "ARROW1";
 const [MAGIC_AND_PADDING, CONTINUATION] = [8, -1];
@@ -16,7 +16,7 @@ const [MAGIC_AND_PADDING, CONTINUATION] = [8, -1];
 export async function* arrowMessages(
   bytes: Bytes,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
-  const queue = new Queue(bytes);
+  const queue = new ByteQueue(bytes);
   try {
     const isFile = await queue.begins(MAGIC);
     if (isFile) await queue.take(MAGIC_AND_PADDING);
@@ -44,7 +44,7 @@ function message(header: Uint8Array, body?: Uint8Array): Uint8Array<ArrayBuffer>
 }
 
 /** Reads on to the end, which is a footer, its length and the mark, without taking anything. */
-async function schemaAtEnd(queue: Queue): Promise<Uint8Array> {
+async function schemaAtEnd(queue: ByteQueue): Promise<Uint8Array> {
   const rest = await queue.take(Infinity);
   queue.putBack(rest);
   const tail = 4 + MAGIC.length;
@@ -61,54 +61,4 @@ function whole(bytes: Uint8Array, length: number): Uint8Array {
 function int32(bytes: Uint8Array): number {
   if (bytes.length < 4) refuse("a message that is cut off");
   return new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true);
-}
-
-/** Bytes that come in pieces of any size, taken in pieces of known ones. */
-class Queue {
-  readonly #source: AsyncIterator<Uint8Array>;
-  #rest: Uint8Array = new Uint8Array();
-
-  constructor(bytes: Bytes) {
-    this.#source = bytes[Symbol.asyncIterator]();
-  }
-
-  /** The next bytes; fewer where there are no more. */
-  async take(length: number): Promise<Uint8Array> {
-    const pieces = [this.#rest];
-    let size = this.#rest.length;
-    while (size < length) {
-      const { done, value } = await this.#source.next();
-      if (done) break;
-      pieces.push(value);
-      size += value.length;
-    }
-    const all = pieces.length === 1 ? this.#rest : joinBytes(pieces);
-    this.#rest = all.subarray(length);
-    return all.subarray(0, length);
-  }
-
-  putBack(bytes: Uint8Array): void {
-    this.#rest = joinBytes([bytes, this.#rest]);
-  }
-
-  async begins(text: string): Promise<boolean> {
-    const head = await this.take(text.length);
-    this.putBack(head);
-    return new TextDecoder("latin1").decode(head) === text;
-  }
-
-  /** Whether the last bytes of all are a text. */
-  async ends(text: string): Promise<boolean> {
-    let tail = this.#rest;
-    for (;;) {
-      const { done, value } = await this.#source.next();
-      if (done) break;
-      tail = joinBytes([tail.subarray(-text.length), value]);
-    }
-    return new TextDecoder("latin1").decode(tail.subarray(-text.length)) === text;
-  }
-
-  async close(): Promise<void> {
-    await this.#source.return?.();
-  }
 }

@@ -1,11 +1,11 @@
 // Streams of compressed files.
 
 import type { Readable } from "node:stream";
+import type * as Xz from "xz-decompress";
 import { nodeModule } from "../../tensor/nodeModule.ts";
 import { isNode } from "../../tensor/runtime.ts";
-
-/** Bytes of a file, piece by piece. */
-export type Bytes = AsyncIterable<Uint8Array>;
+import type { Bytes } from "./byteQueue.ts";
+import { zstdFrames } from "./zstdFrames.ts";
 
 export function unpackStream(bytes: Bytes, packing: "gzip" | "xz" | "zstd"): Bytes {
   if (packing === "xz") return xz(bytes);
@@ -25,16 +25,22 @@ function gunzip(bytes: Bytes): Bytes {
 }
 
 async function* xz(bytes: Bytes): AsyncGenerator<Uint8Array, void, undefined> {
-  const { XzReadableStream } = await import("xz-decompress");
+  const { XzReadableStream } = await xzLibrary();
   // The library uses its buffer again.
   for await (const piece of fromWeb(new XzReadableStream(toWeb(bytes)))) yield piece.slice();
+}
+
+/** A CommonJS module, whose names bundlers find and Node does not: there all of it is the default. */
+async function xzLibrary(): Promise<typeof Xz> {
+  const library = (await import("xz-decompress")) as Partial<typeof Xz> & { default?: typeof Xz };
+  return library.default ?? (library as typeof Xz);
 }
 
 async function* zstd(bytes: Bytes): AsyncGenerator<Uint8Array, void, undefined> {
   const { Decompress } = await import("fzstd");
   let ready: Uint8Array[] = [];
   const decompress = new Decompress((piece) => ready.push(piece));
-  for await (const chunk of bytes) {
+  for await (const chunk of zstdFrames(bytes)) {
     decompress.push(chunk);
     yield* ready;
     ready = [];

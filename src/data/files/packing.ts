@@ -3,7 +3,8 @@
 import { DatasetError } from "../../tensor/errors.ts";
 import { joinBytes } from "../../tensor/joinBytes.ts";
 import { files } from "../../tensor/files/files.ts";
-import { unpackStream, type Bytes } from "./packedStreams.ts";
+import type { Bytes } from "./byteQueue.ts";
+import { unpackStream } from "./packedStreams.ts";
 
 export type Packing = "none" | "gzip" | "xz" | "zstd" | "zip";
 
@@ -47,16 +48,17 @@ export async function packingOf(file: string): Promise<Packing> {
  */
 export function unpacked(file: string, packing: Exclude<Packing, "zip">): Bytes {
   if (packing === "none") return files.stream(file);
-  return withMessage(file, packing, unpackStream(files.stream(file), packing));
+  return withMessage(file, packing, () => unpackStream(files.stream(file), packing));
 }
 
+/** @param open is called when somebody reads: a stream that fails before has nobody who takes its error */
 async function* withMessage(
   file: string,
   packing: string,
-  bytes: Bytes,
+  open: () => Bytes,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    yield* bytes;
+    yield* open();
   } catch (error) {
     const { code, syscall, message } = error as NodeJS.ErrnoException;
     if (syscall !== undefined) throw error; // of the file system

@@ -4,7 +4,7 @@ import type { Entry, ZipFile } from "yauzl";
 import { DatasetError } from "../../tensor/errors.ts";
 import { isNode } from "../../tensor/runtime.ts";
 import { isDataFile } from "./dataFormat.ts";
-import type { Bytes } from "./packedStreams.ts";
+import type { Bytes } from "./byteQueue.ts";
 
 export interface ZipMember {
   /** Path in the archive, with slashes. */

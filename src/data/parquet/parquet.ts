@@ -7,7 +7,7 @@ import type { AsyncBuffer, FileMetaData } from "hyparquet";
 import { joinBytes } from "../../tensor/joinBytes.ts";
 import { files } from "../../tensor/files/files.ts";
 import type { Row } from "../dataset.ts";
-import type { Bytes } from "../files/packedStreams.ts";
+import type { Bytes } from "../files/byteQueue.ts";
 import { allBytes } from "../files/packing.ts";
 import type { RowRules } from "../rowChecks.ts";
 import { unpacker } from "./codecs.ts";
