@@ -100,13 +100,16 @@ const pytorch = options.alone
   : await startPyTorch(threads, "pytorchTrainer.py", theirArguments);
 const model = await openModel();
 const turns = new Map<string, Turn[]>();
-const note = (side: string, result: Turn): void =>
-  void turns.set(side, [...(turns.get(side) ?? []), result]);
 // The first round of all warms up: compilers, allocators, pages.
+function note(round: number, side: string, result: Turn): void {
+  console.error(
+    `round ${round} of ${options.turns}: ${side}, ${result.samplesPerSecond.toFixed(2)} samples/s`,
+  );
+  if (round > 0) turns.set(side, [...(turns.get(side) ?? []), result]);
+}
 for (let round = 0; round <= Number(options.turns); round++) {
   for (const [side, args] of Object.entries(sides)) {
-    const result = await turn(model, args);
-    if (round > 0) note(side, result);
+    note(round, side, await turn(model, args));
   }
   if (pytorch === null) continue;
   for (const [side, request] of [
@@ -114,7 +117,7 @@ for (let round = 0; round <= Number(options.turns); round++) {
     ["transformers, PyTorch, grouped by length", "grouped"],
   ] as const) {
     const { seconds, rss } = await pytorch.run(request);
-    if (round > 0) note(side, { samplesPerSecond: (steps * batch) / seconds!, MiB: rss! });
+    note(round, side, { samplesPerSecond: (steps * batch) / seconds!, MiB: rss! });
   }
 }
 pytorch?.close();

@@ -148,7 +148,7 @@ async function check(name, how, make, strike, expected, out) {
   if (ms > 1000 * Number(values.seconds)) fail(`ended after ${Math.round(ms)} ms`);
   if (!sameSettings) fail("the terminal's settings changed");
   if (how.startsWith("hangup")) return; // there is no terminal any more to look at
-  if (!lastIs(text, "\x1b[?25h", "\x1b[?25l")) fail("the cursor is hidden");
+  if (text.includes("\x1b[?25l")) fail("the cursor was hidden, which kill -9 would not undo");
   if (!lastIs(text, "\x1b[?7h", "\x1b[?7l")) fail("line wrap is off");
   if (/\n\s+at .*:\d+:\d+/.test(text)) fail("a stack trace");
   const command = /go on with: (.*)\r?\n/.exec(text)?.[1];

@@ -5,8 +5,10 @@
 //   node --expose-gc scripts/soakTest.mjs devices --device webgpu --count 200
 //
 // `train` takes updates of a small T5 on rows of changing or fixed lengths, with logs, evaluations and checkpoints: heap and
-// resident memory of the last tenth are compared with those of the third. V8 compiles functions anew all the while, those of a checkpoint
-// after thousands of steps: with --no-opt --no-sparkplug --no-maglev before the script, what is left in the heap is the program's own.
+// resident memory of the last tenth are compared with those of the third. V8 compiles functions all the while, those of a checkpoint
+// after thousands of steps, and keeps their code in the heap. --warm-up N takes N updates before the first tenth, after which a
+// process that lives long has compiled what it runs. --snapshots takes a snapshot of the heap before the third tenth and after the
+// last one, and shows apart what belongs to the program and what to V8; it fills memory, so that resident memory does not count then.
 // `devices` opens and closes devices with 256 MiB each, and compares
 // threads, file descriptors and resident memory with those after the 10th.
 
@@ -15,7 +17,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { getHeapSpaceStatistics } from "node:v8";
+import { getHeapCodeStatistics, writeHeapSnapshot } from "node:v8";
 import { openDevice, T5Config, T5ForConditionalGeneration, Trainer, zeros } from "../dist/index.js";
 
 const { values, positionals } = parseArgs({
@@ -24,13 +26,30 @@ const { values, positionals } = parseArgs({
     device: { type: "string", default: "cpu" },
     count: { type: "string", default: "1000" },
     lengths: { type: "string", default: "changing" },
+    "warm-up": { type: "string", default: "0" },
+    snapshots: { type: "boolean", default: false },
   },
 });
 const count = Number(values.count);
+const warmUp = Number(values["warm-up"]);
 /** Largest growth of memory that counts as none. */
 const FLAT = 0.02;
 
 const open = () => openDevice(values.device, values.device === "cpu" ? { threads: 2 } : {});
+
+/** What nodes of a snapshot are V8's own: code, feedback, hidden classes and lists of code that depends on them. */
+const OF_V8 = ["code", "hidden", "object shape", "native", "synthetic"];
+
+/** Bytes of the heap that are the program's (objects, texts, arrays, functions), and V8's. */
+function owners(file) {
+  const { nodes, snapshot } = JSON.parse(readFileSync(file, "utf8"));
+  const { node_fields: fields, node_types: types } = snapshot.meta;
+  const [type, size] = [fields.indexOf("type"), fields.indexOf("self_size")];
+  const bytes = { program: 0, v8: 0 };
+  for (let i = 0; i < nodes.length; i += fields.length)
+    bytes[OF_V8.includes(types[0][nodes[i + type]]) ? "v8" : "program"] += nodes[i + size];
+  return bytes;
+}
 
 /** Memory after two collections: finalisers that the first one calls run between them. */
 async function figures() {
@@ -44,7 +63,8 @@ async function figures() {
     // Pages of the process's own. Those of files, as the program of Node, come and go as the system likes.
     rss: 1024 * (field("RssAnon") + field("RssShmem")),
     heapUsed: process.memoryUsage().heapUsed,
-    code: getHeapSpaceStatistics().find((each) => each.space_name === "code_space").space_used_size,
+    // Machine code with what belongs to it; feedback and lists of dependent code are not counted here.
+    code: getHeapCodeStatistics().code_and_metadata_size,
     ...{ threads: field("Threads"), handles: readdirSync("/proc/self/fd").length },
   };
 }
@@ -72,21 +92,33 @@ async function train() {
   const outputDir = await mkdtemp(join(tmpdir(), "gradloom-soak-"));
   const tenths = Array.from({ length: 10 }, () => []);
   const tenth = Math.ceil(count / 10);
+  // Often enough for V8 to compile checkpoints and evaluations before the third tenth.
+  const often = Math.max(1, Math.floor(tenth / 20));
+  const snapshots = [];
   const begun = performance.now();
   await new Trainer({
     ...{ model, trainDataset: rows, evalDataset: rows.slice(0, 8) },
     args: {
-      ...{ outputDir, maxSteps: count, perDeviceTrainBatchSize: 4, loggingSteps: 50, seed: 1 },
-      ...{ evalStrategy: "steps", evalSteps: tenth, saveStrategy: "steps", saveSteps: tenth },
+      ...{
+        outputDir,
+        maxSteps: warmUp + count,
+        perDeviceTrainBatchSize: 4,
+        loggingSteps: 50,
+        seed: 1,
+      },
+      ...{ evalStrategy: "steps", evalSteps: often, saveStrategy: "steps", saveSteps: often },
       ...{ saveTotalLimit: 2, disableTqdm: true },
     },
     callbacks: [
       {
         async onStepEnd(_args, { globalStep }) {
-          if (globalStep % Math.max(1, Math.floor(tenth / 10)) !== 0) return;
+          const step = globalStep - warmUp;
+          if (step <= 0 || step % Math.max(1, Math.floor(tenth / 10)) !== 0) return;
           const each = await figures();
-          tenths[Math.floor((globalStep - 1) / tenth)].push(each);
-          if (globalStep % tenth !== 0) return;
+          tenths[Math.floor((step - 1) / tenth)].push(each);
+          if (step % tenth !== 0) return;
+          if (values.snapshots && [2, 10].includes(step / tenth))
+            snapshots.push(writeHeapSnapshot(join(outputDir, `${step}.heapsnapshot`)));
           const [resident, heap, code] = [each.rss, each.heapUsed, each.code].map(mebibytes);
           console.error(JSON.stringify({ globalStep, resident, heap, code }));
         },
@@ -98,6 +130,7 @@ async function train() {
   model.dispose();
   const left = device.memory().tensors;
   await device.close();
+  const owned = snapshots.map(owners);
   await rm(outputDir, { recursive: true });
   const growth = (key) => {
     const [third, last] = [2, 9].map((i) => mean(tenths[i].map((each) => each[key])));
@@ -109,8 +142,15 @@ async function train() {
     resident: tenths.map((each) => mebibytes(mean(each.map(({ rss }) => rss)))),
     heap: tenths.map((each) => mebibytes(mean(each.map(({ heapUsed }) => heapUsed)))),
     code: tenths.map((each) => mebibytes(mean(each.map(({ code }) => code)))),
-    isFlat: grown.heap < FLAT && grown.resident < FLAT && left === 0,
+    ...(owned.length > 0 ? { owned } : {}),
+    isFlat: isFlat(grown, owned) && left === 0,
   };
+}
+
+/** With snapshots, what is the program's counts; else all of the heap, and resident memory. */
+function isFlat(grown, [before, after]) {
+  if (after !== undefined) return after.program / before.program - 1 < FLAT;
+  return grown.heap < FLAT && grown.resident < FLAT;
 }
 
 async function devices() {

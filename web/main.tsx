@@ -6,4 +6,6 @@ import { start } from "./state/start.ts";
 import { App } from "./views/app.tsx";
 
 render(<App />, document.getElementById("page")!);
+// A file that misses its place would take the page away.
+for (const type of ["dragover", "drop"]) addEventListener(type, (event) => event.preventDefault());
 void start();

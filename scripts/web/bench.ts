@@ -1,103 +1,44 @@
 // The page in Chromium beside Node on the same machine and threads, taking turns: time from click to first token, tokens a second
-// of a summary, and training samples a second. Ratios are Chromium's speed over Node's.
+// of a summary, and training samples a second. Ratios are Chromium's speed over Node's, and the median of the turns'.
 //
-//   npm run build:web && node --import ./scripts/example/runTypeScript.mjs scripts/web/bench.ts [--threads 2] [--turns 5] [--updates 40]
+//   npm run bench:page -- [--threads 2] [--turns 5] [--updates 40] [--node PATH_OF_ANOTHER_NODE]
 
-import { parseArgs } from "node:util";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import {
-  addLora,
-  buildPrompt,
-  loadDataset,
-  LoraConfig,
-  openDevice,
-  preprocess,
-  T5ForConditionalGeneration,
-  Tokenizer,
-  Trainer,
-  type TrainingArgumentsInput,
-} from "../../src/index.ts";
+import { parseArgs } from "node:util";
 import { startChromium } from "../../test/support/chromium.ts";
 import { PageDriver } from "../../test/web/driver.ts";
-import { servePage } from "../../test/web/site.ts";
 import { longTasks, watchLongTasks } from "../../test/web/longTasks.ts";
+import { servePage } from "../../test/web/site.ts";
+import { median, PAUSE, WARM_UPS, WRITE, WRITES, type Turn } from "./benchWork.ts";
 
 const { values: options } = parseArgs({
   options: {
     threads: { type: "string", default: "2" },
     turns: { type: "string", default: "5" },
     updates: { type: "string", default: "40" },
+    node: { type: "string", default: process.execPath },
   },
 });
-const threads = Number(options.threads);
 const updates = Number(options.updates);
-const BATCH = 8;
-/** Long enough to measure; sampling at this temperature rarely ends early, and both sides draw the same tokens. */
-const WRITE = { maxNewTokens: 256, doSample: true, temperature: 5, topK: 0, topP: 1, seed: 1 };
+const fromRoot = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
-interface Turn {
-  /** Milliseconds from the call to the first token. */
-  readonly first: number;
-  readonly tokensPerSecond: number;
-  readonly samplesPerSecond: number;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
-}
-
-async function inNode(dialogue: string): Promise<Turn> {
-  const device = await openDevice("cpu", { threads });
-  const model = await T5ForConditionalGeneration.fromPretrained("examples/model", { device });
-  const tokenizer = await Tokenizer.fromPretrained("examples/model");
-  await write(dialogue); // compiles, and touches memory
-  const { first, tokensPerSecond } = await write(dialogue);
-  const { train } = await loadDataset("examples/data", { maxRows: { train: 2000 } });
-  const trainDataset = await preprocess(train!, tokenizer);
-  addLora(model, new LoraConfig({ r: 8, loraAlpha: 16, loraDropout: 0.05 }));
-  const args: TrainingArgumentsInput = {
-    ...{ maxSteps: updates, perDeviceTrainBatchSize: BATCH, learningRate: 1e-3, warmupRatio: 0.05 },
-    saveStrategy: "no",
-    ...{ reportTo: "none", disableTqdm: true, loggingSteps: 5 },
-  };
-  const { metrics } = await new Trainer({ model, tokenizer, args, trainDataset }).train();
-  await device.close();
-  return { first, tokensPerSecond, samplesPerSecond: Number(metrics["train_samples_per_second"]) };
-
-  async function write(text: string): Promise<Pick<Turn, "first" | "tokensPerSecond">> {
-    const begun = performance.now();
-    let first = 0;
-    let tokens = 0;
-    const streamer = (): void => {
-      first ||= performance.now() - begun;
-      tokens++;
-    };
-    const inputs = tokenizer.encode(buildPrompt(text), { truncation: true, maxLength: 512 });
-    await model.generate(inputs, { ...WRITE, streamer });
-    return { first, tokensPerSecond: (1000 * tokens) / (performance.now() - begun) };
+function inNode(): Turn {
+  const folder = mkdtempSync(join(tmpdir(), "gradloom-bench-"));
+  try {
+    const script = [fromRoot("scripts/web/nodeTurn.ts"), options.threads, options.updates, folder];
+    const args = ["--import", "./scripts/example/runTypeScript.mjs", ...script];
+    return JSON.parse(execFileSync(options.node, args, { cwd: fromRoot(""), encoding: "utf8" }));
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 }
 
 async function inPage(driver: PageDriver): Promise<Turn> {
-  await driver.show("Summarise");
-  await driver.choose("Decoding", "Sampling");
-  for (const [label, value] of [
-    ["Most new tokens", WRITE.maxNewTokens],
-    ["Temperature", WRITE.temperature],
-    ["Top k", WRITE.topK],
-    ["Top p", WRITE.topP],
-    ["Seed", WRITE.seed],
-  ] as const) {
-    await driver.fill(label, value);
-  }
-  for (let run = 0; run < 2; run++) {
-    await driver.press("Summarise");
-    await driver.until("speed", /tokens in/);
-  }
-  const speed = await driver.text("speed");
-  const [, tokensPerSecond] = /([\d,.]+) tokens\/s/.exec(speed)!;
-  const [, first] = /first after (\d+) ms/.exec(speed)!;
-
+  const { first, tokensPerSecond } = await write(driver);
   await driver.show("Fine-tune");
   await driver.fill("Updates", updates);
   await driver.page.getByText("More arguments").click();
@@ -112,43 +53,78 @@ async function inPage(driver: PageDriver): Promise<Turn> {
     .waitFor({ timeout: 600_000 });
   await driver.show("Take along");
   const metrics = await driver.trainMetrics();
+  return { first, tokensPerSecond, samplesPerSecond: metrics["train_samples_per_second"]! };
+}
+
+async function write(driver: PageDriver): Promise<Omit<Turn, "samplesPerSecond">> {
+  await driver.show("Summarise");
+  await driver.choose("Decoding", "Sampling");
+  for (const [label, value] of [
+    ["Most new tokens", WRITE.maxNewTokens],
+    ["Temperature", WRITE.temperature],
+    ["Top k", WRITE.topK],
+    ["Top p", WRITE.topP],
+    ["Seed", WRITE.seed],
+  ] as const) {
+    await driver.fill(label, value);
+  }
+  const written: Omit<Turn, "samplesPerSecond">[] = [];
+  for (let run = 0; run < WARM_UPS + WRITES; run++) {
+    await driver.page.waitForTimeout(PAUSE);
+    await driver.press("Summarise");
+    // A summary's figures go when the next one begins.
+    await driver.page.getByTestId("speed").waitFor();
+    const speed = await driver.text("speed");
+    written.push({
+      tokensPerSecond: number(/([\d,.]+) tokens\/s/, speed),
+      first: number(/first after ([\d,.]+) ms/, speed),
+    });
+  }
+  const timed = written.slice(WARM_UPS);
   return {
-    first: Number(first),
-    tokensPerSecond: Number(tokensPerSecond!.replace(",", "")),
-    samplesPerSecond: metrics["train_samples_per_second"]!,
+    first: median(timed.map(({ first }) => first)),
+    tokensPerSecond: median(timed.map(({ tokensPerSecond }) => tokensPerSecond)),
   };
 }
 
-const { test } = await loadDataset("examples/data", { maxRows: { test: 1 } });
-const dialogue = test!.rows[0]!["dialogue"]!;
-const site = await servePage(fileURLToPath(new URL("../../dist-web", import.meta.url)));
+function number(pattern: RegExp, text: string): number {
+  return Number(pattern.exec(text)![1]!.replaceAll(",", ""));
+}
+
+const site = await servePage(fromRoot("dist-web"));
 const browser = await startChromium();
 if (typeof browser === "string") throw new Error(browser);
 
 const turns: { readonly node: Turn; readonly page: Turn; readonly longest: number }[] = [];
 for (let turn = 0; turn < Number(options.turns); turn++) {
-  const node = await inNode(dialogue);
-  const query = `?device=cpu&threads=${threads}`;
+  const node = inNode();
+  const query = `?device=cpu&threads=${options.threads}`;
   const driver = await PageDriver.open(browser, site.url, { query });
   await watchLongTasks(driver.page);
   const page = await inPage(driver);
   turns.push({ node, page, longest: Math.max(0, ...(await longTasks(driver.page))) });
   await driver.page.context().close();
 }
+const version = browser.version();
 await browser.close();
 site.close();
 
+const nodeVersion = execFileSync(options.node, ["--version"], { encoding: "utf8" }).trim();
+console.log(
+  `Node ${nodeVersion}, Chromium ${version}, ${options.threads} threads, ${options.turns} turns`,
+);
 for (const [title, key, isTime] of [
   ["first token, ms", "first", true],
   ["tokens/s", "tokensPerSecond", false],
   ["training samples/s", "samplesPerSecond", false],
 ] as const) {
-  const [node, page] = (["node", "page"] as const).map((side) =>
-    median(turns.map((each) => each[side][key])),
-  ) as [number, number];
-  const ratio = isTime ? node / page : page / node;
+  const of = (side: "node" | "page"): number[] => turns.map((turn) => turn[side][key]);
+  const ratios = turns.map(({ node, page }) =>
+    isTime ? node[key] / page[key] : page[key] / node[key],
+  );
   console.log(
-    `${title}: Node ${node.toFixed(1)}, page ${page.toFixed(1)}, ratio ${ratio.toFixed(2)}`,
+    `${title}: Node ${median(of("node")).toFixed(1)}, page ${median(of("page")).toFixed(1)}, ` +
+      `ratio ${median(ratios).toFixed(2)} (${ratios.map((ratio) => ratio.toFixed(2)).join(" ")})`,
   );
 }
 console.log(

@@ -99,10 +99,14 @@ async function* parsed(
     yield* records;
     if (failure !== undefined) throw failure;
   };
+  let isEmpty = true;
   for await (const piece of text) {
+    if (piece === "") continue;
+    isEmpty = false;
     await taken((done) => parser.write(piece, () => done()));
     yield* take();
   }
+  if (isEmpty) return; // pages' streams cannot end before they have begun
   await taken(() => parser.end());
   yield* take();
 }
@@ -118,7 +122,7 @@ function toRow(
   if (cells.length > names.length) {
     return rules.leaveOut({
       what: `${file}: every record must have ${names.length} cells, got ${cells.length} in ${where}`,
-      cure: `Put cells that hold ${JSON.stringify(delimiter)} in double quotes`,
+      cure: cureFor(names, delimiter),
     });
   }
   // As in pandas, cells missing at the end of a record are missing values.
@@ -127,6 +131,15 @@ function toRow(
     { file, where, shown: (column) => JSON.stringify(text(column)) },
     names.map((name, j) => [name, cellOrMissing(cells[j] ?? "")] as const),
   );
+}
+
+/** Spreadsheets of half of Europe write semicolons. */
+function cureFor(names: readonly string[], delimiter: string): string {
+  const [only = "", ...others] = names;
+  const found = [";", "\t", "|", ","].find((each) => each !== delimiter && only.includes(each));
+  return others.length === 0 && found !== undefined
+    ? `The header has ${JSON.stringify(found)} between its columns: write ${JSON.stringify(delimiter)} there and in the records`
+    : `Put cells that hold ${JSON.stringify(delimiter)} in double quotes`;
 }
 
 function csvError(file: string, error: Error): DatasetError {

@@ -7,7 +7,7 @@ import type { Row } from "./dataset.ts";
 import { jsonElements } from "./files/jsonElements.ts";
 import { parsePythonJson } from "./pythonJson.ts";
 import { oneLine, type RowRules } from "./rowChecks.ts";
-import { linesOf, textPieces } from "./textFile.ts";
+import { LONGEST_TEXT, linesOf, textPieces } from "./textFile.ts";
 
 /** Where rows are in a file, when not at its top. */
 export interface JsonSource {
@@ -34,7 +34,7 @@ export async function* jsonRows(
   rules: RowRules,
   { text = textPieces(file), field }: JsonSource = {},
 ): AsyncGenerator<Row, void, undefined> {
-  for await (const { value, where } of rowValues(values(text, file), file, field)) {
+  for await (const { value, where } of rowValues(tooLong(file, values(text, file)), file, field)) {
     const row = rules.row({ file, where }, Object.entries(asObject(value, file, where)));
     if (row !== undefined) yield row;
   }
@@ -80,7 +80,7 @@ async function* values(
   const { pieces, character } = await begin(text);
   if (character === "[") {
     let count = 0;
-    for await (const { text: element, line } of tooLong(file, jsonElements(pieces, true))) {
+    for await (const { text: element, line } of jsonElements(pieces, true)) {
       const where = `element ${++count} (line ${line})`;
       yield { value: parse(element, file, where), where };
     }
@@ -94,7 +94,7 @@ async function* values(
     if (line.trim() === "") continue;
     if (isFirst && isOpen(line)) {
       const rest = joined(`${"\n".repeat(number - 1)}${line}\n`, lines);
-      for await (const each of tooLong(file, jsonElements(rest, false))) {
+      for await (const each of jsonElements(rest, false)) {
         const where = `the value from line ${each.line} on`;
         yield { value: parse(each.text, file, where), where };
       }
@@ -106,24 +106,28 @@ async function* values(
   }
 }
 
-/** The first character that is not white space, and all pieces. */
+/** The first character that is not white space, and all pieces. @throws {RangeError} where blanks are all there is */
 async function begin(text: AsyncIterable<string>) {
   const iterator = text[Symbol.asyncIterator]();
-  let read = "";
-  while (read.trim() === "") {
+  const read: string[] = [];
+  let [character, blank] = ["", 0];
+  while (character === "") {
     const { done, value } = await iterator.next();
     if (done) break;
-    read += value;
+    read.push(value);
+    character = value.trimStart().slice(0, 1);
+    blank += value.length;
+    if (blank > LONGEST_TEXT && character === "") throw new RangeError("blanks without an end");
   }
   const rest = { [Symbol.asyncIterator]: () => iterator };
-  return { character: read.trimStart()[0], pieces: concatenated(read, rest) };
+  return { character, pieces: concatenated(read, rest) };
 }
 
 async function* concatenated(
-  first: string,
+  first: readonly string[],
   rest: AsyncIterable<string>,
 ): AsyncGenerator<string, void, undefined> {
-  if (first !== "") yield first;
+  yield* first;
   yield* rest;
 }
 
@@ -140,13 +144,16 @@ function isOpen(line: string): boolean {
   return line.trimStart().startsWith("{") && bracketDepths(line).end > 0;
 }
 
-async function* tooLong<T>(file: string, elements: AsyncIterable<T>): AsyncIterable<T> {
+async function* tooLong(
+  file: string,
+  all: AsyncGenerator<Value, void, undefined>,
+): AsyncGenerator<Value, void, undefined> {
   try {
-    yield* elements;
+    yield* all;
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new DatasetError(
-      `${file}: every row must fit into a string of JavaScript, got more than 512 MiB. Write one object a line, for example with jq -c '.[]'.`,
+      `${file}: every row, and a list of rows below a key, must have at most 256 MiB of text, got more. Write one object a line, for example with jq -c '.[]'.`,
       { cause: error },
     );
   }

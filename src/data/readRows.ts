@@ -1,5 +1,6 @@
 // The rows of one file of a split, whatever it is written and packed in.
 
+import { files } from "../tensor/files/files.ts";
 import { join } from "../tensor/files/paths.ts";
 import { DatasetError } from "../tensor/errors.ts";
 import { csvRows } from "./csvDataset.ts";
@@ -7,7 +8,7 @@ import type { Row } from "./dataset.ts";
 import { arrowRows } from "./files/arrow.ts";
 import { delimiterOf, formatOf, isReadable, type Format } from "./files/dataFormat.ts";
 import type { Bytes } from "./files/packedStreams.ts";
-import { packingOf, unpacked } from "./files/packing.ts";
+import { limited, packingOf, unpacked } from "./files/packing.ts";
 import { zipMembers } from "./files/zipMembers.ts";
 import { jsonRows } from "./jsonLines.ts";
 import { parquetRows } from "./parquet/parquet.ts";
@@ -34,7 +35,7 @@ export async function* readRows(
     throw notRead(path);
   } else {
     const bytes = packing === "none" ? undefined : unpacked(path, packing);
-    yield* formatRows(path, file.format, file, rules, bytes);
+    yield* formatRows(path, path, file.format, file, rules, bytes);
   }
 }
 
@@ -51,7 +52,7 @@ async function* archiveRows(
     if (format === undefined || !isReadable(name)) throw notRead(shown);
     count++;
     const delimiter = file.format === undefined ? delimiterOf(name) : file.delimiter;
-    yield* formatRows(shown, format, { ...file, delimiter }, rules, bytes);
+    yield* formatRows(path, shown, format, { ...file, delimiter }, rules, bytes);
   }
   if (count === 0) {
     throw new DatasetError(
@@ -60,23 +61,19 @@ async function* archiveRows(
   }
 }
 
-function formatRows(
+async function* formatRows(
+  path: string,
   shown: string,
   format: Format,
   { delimiter, field }: DataFile,
   rules: RowRules,
   bytes: Bytes | undefined,
 ): AsyncGenerator<Row, void, undefined> {
-  switch (format) {
-    case "csv":
-      return csvRows(shown, rules, delimiter, textPieces(shown, bytes));
-    case "json":
-      return jsonRows(shown, rules, { text: textPieces(shown, bytes), field });
-    case "parquet":
-      return parquetRows(shown, rules, bytes);
-    case "arrow":
-      return arrowRows(shown, rules, bytes);
-  }
+  if (format === "csv") return yield* csvRows(shown, rules, delimiter, textPieces(shown, bytes));
+  if (format === "json")
+    return yield* jsonRows(shown, rules, { text: textPieces(shown, bytes), field });
+  const whole = bytes && limited(shown, bytes, (await files.stat(path)).size);
+  yield* format === "parquet" ? parquetRows(shown, rules, whole) : arrowRows(shown, rules, whole);
 }
 
 function notRead(path: string): DatasetError {

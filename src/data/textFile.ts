@@ -24,21 +24,31 @@ export async function* textPieces(
   }
 }
 
-/** Lines without their ends. `readline` would also end them at U+2028, which JSON allows inside texts. */
+/** Characters of a value that is read as one string: half of what V8 can hold, for it is there twice for a moment. */
+export const LONGEST_TEXT = 2 ** 28;
+
+/**
+ * Lines without their ends. `readline` would also end them at U+2028, which JSON allows inside texts.
+ * @throws {RangeError} while iterating, for a line longer than LONGEST_TEXT, before it fills the memory
+ */
 export async function* linesOf(
   pieces: AsyncIterable<string>,
 ): AsyncGenerator<string, void, undefined> {
   // Pieces of one line, put together once: a line of many pieces would be copied for each.
   let rest: string[] = [];
+  let length = 0;
   for await (const piece of pieces) {
     const parts = piece.split("\n");
     const last = parts.pop()!;
     if (parts.length > 0) {
       parts[0] = rest.join("") + parts[0]!;
       rest = [];
+      length = 0;
       yield* parts;
     }
     rest.push(last);
+    length += last.length;
+    if (length > LONGEST_TEXT) throw new RangeError("a line longer than texts may be");
   }
   const line = rest.join("");
   if (line !== "") yield line;

@@ -262,7 +262,7 @@ class ItemSearch {
   /**
    * Moves on by one token.
    * @param chosen best (or drawn) first
-   * @throws {GradloomError} when every token is banned before a sequence has ended
+   * @throws {ArgumentError} when every token is banned before a sequence has ended
    */
   advance(chosen: readonly Continuation[]): void {
     this.steps++;

@@ -74,11 +74,12 @@ export function nextTokenProbabilities(
  */
 export function drawToken(scores: Float32Array, uniform: number): number {
   softmax(scores);
+  const { length } = scores;
   let total = 0;
-  for (const probability of scores) total += probability;
+  for (let i = 0; i < length; i++) total += scores[i]!;
   const target = uniform * total;
   let cumulative = 0;
-  for (let token = 0; token < scores.length; token++) {
+  for (let token = 0; token < length; token++) {
     cumulative += scores[token]!;
     if (cumulative > target) return token;
   }

@@ -1,5 +1,6 @@
 // Processors that shape what sampling draws from. A dropped token has the score -Infinity.
 
+import { ascendingIndices } from "./ascending.ts";
 import type { GenerationPlan } from "./plan.ts";
 import type { ScoreProcessor } from "./scoreProcessor.ts";
 import { entropy, logSoftmax, softmax, topIndices } from "./scores.ts";
@@ -67,16 +68,15 @@ export function keepTopK(k: number): ScoreProcessor {
  */
 export function keepTopP(p: number, leastKept: number): ScoreProcessor {
   return (scores) => {
-    const ascending = scores.filter((score) => score > -Infinity).sort();
+    const left: number[] = [];
+    for (let i = 0; i < scores.length; i++) if (scores[i]! > -Infinity) left.push(i);
+    const candidates = new Float32Array(left.length);
+    for (let i = 0; i < left.length; i++) candidates[i] = scores[left[i]!]!;
+    const order = ascendingIndices(candidates);
+    const ascending = new Float32Array(left.length);
+    for (let i = 0; i < order.length; i++) ascending[i] = candidates[order[i]!]!;
     const banned = unlikelyPrefix(ascending, 1 - p, leastKept);
-    if (banned === 0) return;
-    const lowestKept = ascending[banned]!;
-    let tiesBanned = banned - ascending.indexOf(lowestKept);
-    for (let i = 0; i < scores.length; i++) {
-      if (scores[i]! < lowestKept || (scores[i] === lowestKept && tiesBanned-- > 0)) {
-        scores[i] = -Infinity;
-      }
-    }
+    for (let i = 0; i < banned; i++) scores[left[order[i]!]!] = -Infinity;
   };
 }
 
@@ -118,7 +118,7 @@ export function keepTypical(mass: number, leastKept: number): ScoreProcessor {
     const logs = logSoftmaxOf(scores);
     const expected = entropy(logs);
     const distance = logs.map((log) => Math.abs(-log - expected));
-    const nearest = [...distance.keys()].sort((a, b) => distance[a]! - distance[b]!);
+    const nearest = ascendingIndices(distance);
     const limit = Math.fround(mass);
     let cumulative = 0;
     let last = 0;

@@ -8,18 +8,24 @@ import { subject, unreachableError, type Request } from "./statusError.ts";
 
 /** Bytes of an answer when it is unpacked. A page of 1,000 files has some 300 KB. */
 const MOST_BYTES = 32 * 2 ** 20;
-/** Pages of one question: 200,000 files. */
+/** Pages of one question: 200,000 files; their bytes; and how long they may take together, in times that one may take. */
 const MOST_PAGES = 200;
+const MOST_BYTES_OF_ALL = 4 * MOST_BYTES;
+const MOST_TIMES = 20;
 
 /** One question, which the library may ask in pages. */
 export class Answers {
   readonly #request: Request;
   readonly #isList: boolean;
   readonly #asked = new Set<string>();
+  readonly #late: number;
+  #bytesOfAll = 0;
 
-  constructor(request: Request, isList: boolean) {
+  /** @param timeout milliseconds that one page may take */
+  constructor(request: Request, isList: boolean, timeout: number) {
     this.#request = request;
     this.#isList = isList;
+    this.#late = performance.now() + MOST_TIMES * timeout;
   }
 
   /**
@@ -35,12 +41,16 @@ export class Answers {
     }
   }
 
-  /** @throws {HubError} for a page that leads nowhere */
+  /** @throws {HubError} for a page that leads nowhere, or comes too late after all others */
   checkPage(address: URL): void {
     if (!/^https?:$/.test(address.protocol))
       throw this.#error(`a next page at ${address.protocol}`);
     if (this.#asked.has(address.href)) throw this.#error("the same page again as the next one");
     if (this.#asked.size === MOST_PAGES) throw this.#error(`more than ${MOST_PAGES} pages`);
+    if (performance.now() > this.#late)
+      throw this.#error(
+        `${this.#asked.size} pages, and more to come, in ${MOST_TIMES} times the time of one`,
+      );
     this.#asked.add(address.href);
   }
 
@@ -87,6 +97,11 @@ export class Answers {
         if (done) break;
         size += value.length;
         if (size > MOST_BYTES) throw this.#error(`more than ${MOST_BYTES / 2 ** 20} MiB`);
+        this.#bytesOfAll += value.length;
+        if (this.#bytesOfAll > MOST_BYTES_OF_ALL)
+          throw this.#error(
+            `more than ${MOST_BYTES_OF_ALL / 2 ** 20} MiB in ${this.#asked.size} pages`,
+          );
         pieces.push(value);
       }
     } catch (error) {

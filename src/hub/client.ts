@@ -141,7 +141,7 @@ export class HubClient {
   /** What every call of the library takes: the endpoint, and our fetch. */
   #ask(isList: boolean) {
     const request = this.#request();
-    const answers = new Answers(request, isList);
+    const answers = new Answers(request, isList, this.#answerTimeout);
     const ask: typeof fetch = async (url, init) => {
       const late = AbortSignal.timeout(this.#answerTimeout);
       const signal = this.#signal ? AbortSignal.any([late, this.#signal]) : late;

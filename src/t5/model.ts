@@ -210,8 +210,9 @@ export class T5ForConditionalGeneration extends T5Network {
    * Token ids that continue the decoder start token, [rows][length], start token first.
    * Dropout is off, whatever mode the model is in (transformers leaves it on in train mode: docs/guide/hugging-face-semantics.md 2.9).
    * @param inputs attentionMask defaults to ids != pad, as in transformers
-   * @throws {ArgumentError} for an option out of its range
+   * @throws {ArgumentError} for an option out of its range, and options that leave no token to choose
    * @throws {ConfigError} for one in generation_config.json, or a key there that asks for what is not supported
+   * @throws {GradloomError} for scores that are NaN or infinite: damaged weights, or an option that overflows
    */
   async generate(
     inputs: { readonly inputIds: number[][]; readonly attentionMask?: number[][] },

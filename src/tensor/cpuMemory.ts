@@ -26,10 +26,13 @@ export interface MemoryLimits {
 class Bank {
   readonly memory: WebAssembly.Memory;
   readonly allocator: Allocator;
+  /** Of the memory as large as it is now. V8 takes microseconds to say which one that is, and a token asks for it a dozen times. */
+  buffer: ArrayBufferLike;
   readonly #mostPages: number;
 
   constructor(memory: WebAssembly.Memory, base: number, mostBytes: number) {
     this.memory = memory;
+    this.buffer = memory.buffer;
     this.#mostPages = mostBytes / PAGE;
     this.allocator = new Allocator(base, (end) => this.#growTo(end));
   }
@@ -41,15 +44,15 @@ class Bank {
     readonly offset: number;
     readonly byteLength: number;
   }): Uint8Array {
-    return new Uint8Array(this.memory.buffer, offset, byteLength);
+    return new Uint8Array(this.buffer, offset, byteLength);
   }
 
   #growTo(end: number): boolean {
     // The memory may be larger than this device may use: another had it before.
     if (end > this.#mostPages * PAGE) return false;
-    const missing = Math.ceil((end - this.memory.buffer.byteLength) / PAGE);
+    const missing = Math.ceil((end - this.buffer.byteLength) / PAGE);
     if (missing <= 0) return true;
-    const pages = this.memory.buffer.byteLength / PAGE;
+    const pages = this.buffer.byteLength / PAGE;
     // Grow by an eighth at least: growing is a system call, and a training step grows often at first.
     const step = Math.min(Math.max(missing, pages >> 3), this.#mostPages - pages);
     try {
@@ -57,6 +60,7 @@ class Bank {
     } catch {
       return false;
     }
+    this.buffer = this.memory.buffer;
     return true;
   }
 }
@@ -226,7 +230,7 @@ export class CpuMemory {
 
   /** Elements of a storage, wherever it lies; valid until the next allocation. */
   view(storage: CpuStorage, dtype: Dtype, size: number): StorageArray {
-    return storageView(dtype, storage.block.bank.memory.buffer, storage.offset, size);
+    return storageView(dtype, storage.block.bank.buffer, storage.offset, size);
   }
 
   /** Bytes of a storage, wherever it lies; valid until the next allocation. */
@@ -278,7 +282,7 @@ export class CpuMemory {
   #move(block: Block, bank: Bank, offset: number): void {
     this.beforeMove();
     const from = block.bank.bytes(block);
-    new Uint8Array(bank.memory.buffer, offset, block.byteLength).set(from);
+    bank.bytes({ offset, byteLength: block.byteLength }).set(from);
     block.bank.allocator.free(block.offset);
     block.bank = bank;
     block.offset = offset;

@@ -59,7 +59,7 @@ export function storeTasks(library: Library) {
         trainDataset: rows(24, 0),
         evalDataset: rows(4, 50),
         args: {
-          ...{ maxSteps: 8, perDeviceTrainBatchSize: 4, learningRate: 1e-2, loggingSteps: 1 },
+          ...{ maxSteps: 6, perDeviceTrainBatchSize: 4, learningRate: 1e-2, loggingSteps: 1 },
           ...{ saveStrategy: "steps", saveSteps: 2, disableTqdm: true, seed: 5, ...args },
         },
         // Called in the middle of a save, when the model's files are written.

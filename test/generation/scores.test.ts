@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { argmax, logSoftmax, softmax, topIndices } from "../../src/generation/scores.ts";
+import { ArgumentError } from "../../src/tensor/errors.ts";
 
 fc.configureGlobal({ seed: 20261123 });
 
@@ -71,11 +72,14 @@ it("argmax takes the first of equal scores", () => {
 it("say what is wrong with rows that nothing can be chosen from", () => {
   for (const choose of [argmax, softmax, logSoftmax]) {
     expect(() => choose(Float32Array.of(1, NaN))).toThrowError(
-      "generate: logits must be finite, got NaN. The weights are damaged or overflow their dtype; load them as f32.",
+      "generate: scores must be finite, got NaN. Either the weights are damaged",
     );
     expect(() => choose(Float32Array.of(1, Infinity))).toThrowError("must be finite, got Infinity");
     expect(() => choose(Float32Array.of(-Infinity, -Infinity))).toThrowError(
-      "generate: some token must be left to choose, got none. Lower minNewTokens or noRepeatNgramSize, or ban fewer tokens.",
+      new ArgumentError(
+        "generate: some token must be left to choose, got none. Lower minNewTokens or noRepeatNgramSize, ban fewer tokens, " +
+          "or raise a temperature near 0.",
+      ),
     );
   }
 });

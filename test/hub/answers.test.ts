@@ -93,6 +93,8 @@ const TREE: readonly (readonly [what: string, answer: Answer, got: string])[] = 
   ["a size that is text", (r) => send(r, [{ ...file, size: "2" }]), "a string where the size"],
   ["no size", (r) => send(r, [{ ...file, size: null }]), "nothing where the size of a file"],
   ["a next page without end", nextPage((n) => `&cursor=${n + 1}`), "more than 200 pages"],
+  ["pages of 30 MiB", nextPage((n) => `&cursor=${n + 1}`, 30 * 2 ** 20), "128 MiB in 5 pages"],
+  ["slow pages without end", slowPage, "pages, and more to come, in 20 times"],
   ["a next page that is the same", nextPage(() => ""), "the same page again"],
 ];
 
@@ -111,21 +113,33 @@ function slow(response: ServerResponse): true {
   return true;
 }
 
-function nextPage(cursor: (page: number) => string): Answer {
+function nextPage(cursor: (page: number) => string, blanks = 0): Answer {
   return (response, url) => {
     const page = Number(url.searchParams.get("cursor") ?? 0);
     const address = `${hub.endpoint}${url.pathname}?recursive=true&expand=false${cursor(page)}`;
     response.setHeader("link", `<${address}>; rel="next"`);
-    return send(response, [{ ...file, path: `${page}` }]);
+    return send(response, " ".repeat(blanks) + JSON.stringify([{ ...file, path: `${page}` }]));
   };
 }
+
+const nextOne = nextPage((n) => `&cursor=${n + 1}`);
+function slowPage(response: ServerResponse, url: URL): true {
+  setTimeout(() => nextOne(response, url), 40);
+  return true;
+}
+
+/** HF_HUB_ETAG_TIMEOUT for those that take as long as they may. */
+const SECONDS: Readonly<Record<string, string>> = {
+  "a slow body": "1",
+  "slow pages without end": "0.2",
+};
 
 describe.each([
   ["revision", REVISION],
   ["tree", TREE],
 ] as const)("an answer about the %s that is no Hub's", (question, answers) => {
   it.each(answers)("is refused: %s", async (what, answer, got) => {
-    vi.stubEnv("HF_HUB_ETAG_TIMEOUT", what === "a slow body" ? "1" : "20");
+    vi.stubEnv("HF_HUB_ETAG_TIMEOUT", SECONDS[what] ?? "20");
     hub.faults.api = (asked, response, url) => asked === question && answer(response, url);
     const error = await download().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(HubError);

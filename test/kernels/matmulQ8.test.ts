@@ -1,11 +1,10 @@
 // Products with b in q8. The oracle is the product in f64 of x and the numbers that the blocks stand for; the bound of the body
-// that makes 16-bit numbers of x is in src/kernels/wasm/assembly/q8/rowsQ8.ts.
+// that makes 16-bit numbers of x is in src/kernels/wasm/assembly/q8/numbers.ts.
 
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { matmulForward, matmulForwardInto } from "../../src/kernels/matmul/matmul.ts";
 import { openDevice } from "../../src/kernels/openDevice.ts";
-import { MOST_Q8_ROWS } from "../../src/kernels/wasm/generated/constants.ts";
 import { variantsHere } from "../../src/kernels/wasm/load.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { DtypeError } from "../../src/tensor/errors.ts";
@@ -52,11 +51,12 @@ function operands({ m, rows, cols, transposeB, seed }: Product) {
   return { x, w, c, inner, outer };
 }
 
-async function multiply(p: Product, device: Device): Promise<number[]> {
+/** Rows begin..end-1 of the product. */
+async function multiply(p: Product, device: Device, begin = 0, end = p.m): Promise<number[]> {
   const { x, w, c, inner, outer } = operands(p);
   const out = scope(() => {
-    const result = tensor(c, [p.m, outer], { device });
-    const a = tensor(x, [p.m, inner], { device });
+    const result = tensor(c.slice(begin * outer, end * outer), [end - begin, outer], { device });
+    const a = tensor(x.slice(begin * inner, end * inner), [end - begin, inner], { device });
     const b = tensor(w, [p.rows, p.cols], { device, dtype: "q8" });
     matmulForwardInto(a, b, result, p);
     return result;
@@ -110,14 +110,40 @@ describe.each(await variantsHere())("the body %s", async (wasmVariant) => {
     await fc.assert(
       fc.asyncProperty(product, async (p) => {
         const [ours, shared] = await Promise.all(devices.map((device) => multiply(p, device)));
-        expectWithin(p, ours!, p.transposeB && p.m <= MOST_Q8_ROWS);
+        expectWithin(p, ours!, p.transposeB);
         expect(shared).toEqual(ours);
       }),
       { numRuns: 25 * MORE_RUNS },
     );
   });
 
-  it.each([1, 2, 3, 4, 5, 8, 9, 16])("sums whole numbers exactly in %i rows", async (m) => {
+  it("gives a row the same bits alone and among others", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          m: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constantFrom(63, 64, 65, 130, 250)),
+          rows: fc.constantFrom(1, 3, 9, 33, 270),
+          cols: fc.constantFrom(32, 288, 544, 1056),
+          accumulate: fc.boolean(),
+          seed: fc.nat(1e6),
+        }),
+        fc.integer({ min: 1, max: 70 }),
+        async (sizes, part) => {
+          const p = { ...sizes, transposeB: true };
+          const together = await multiply(p, devices[1]!);
+          const { m, rows: n } = p;
+          for (let begin = 0; begin < m; begin += part) {
+            const end = Math.min(begin + part, m);
+            const own = await multiply(p, devices[0]!, begin, end);
+            expect(own).toEqual(together.slice(begin * n, end * n));
+          }
+        },
+      ),
+      { numRuns: 15 * MORE_RUNS },
+    );
+  });
+
+  it.each([1, 2, 3, 4, 5, 8, 9, 16, 65])("sums whole numbers exactly in %i rows", async (m) => {
     // x is its own 16-bit numbers and w its own 8-bit ones: 32767 and 127 are the largest of every block.
     const next = uniform(m);
     const [n, k] = [5, 64];
@@ -146,7 +172,7 @@ describe.each(await variantsHere())("the body %s", async (wasmVariant) => {
   it("gives NaN for rows with NaN and infinities, and for those alone", async () => {
     const k = 64;
     for (const wrong of [NaN, Infinity]) {
-      for (const m of [1, 3, 6]) {
+      for (const m of [1, 3, 6, 70]) {
         const x = new Float32Array(m * k).fill(1);
         x[40] = wrong;
         const [device] = devices;

@@ -134,7 +134,7 @@ it.runIf(here.includes("wide"))("does not use kernels that multiply wrongly", as
   const { wasmBase64 } = await import("../../src/kernels/wasm/generated/wide.ts");
   const bytes = Uint8Array.from(atob(wasmBase64), (char) => char.charCodeAt(0));
   const { bindWasm } = await import("../../src/kernels/wasm/load.ts");
-  const wrong = await compileInPairs(bytes, async (module, memory) => {
+  const wrong = await compileInPairs(async () => bytes, async (module, memory) => {
     const bound = await bindWasm(module, memory);
     const matmul = (...args: number[]): void => {
       bound.functions["matmul"]!(...args);
@@ -143,6 +143,6 @@ it.runIf(here.includes("wide"))("does not use kernels that multiply wrongly", as
     return { ...bound, functions: { ...bound.functions, matmul } };
   });
   expect(wrong).toBeNull();
-  const right = await compileInPairs(bytes, bindWasm);
+  const right = await compileInPairs(async () => bytes, bindWasm);
   expect(right).toBeInstanceOf(WebAssembly.Module);
 });

@@ -240,8 +240,10 @@ export class FakeHub {
     const isCut = cut !== undefined && cut.times > 0 && bytes.length > cut.bytes;
     if (isCut) cut.times--;
     const end = isCut ? cut.bytes : bytes.length;
-    for (let begin = 0; begin < end && !response.destroyed; begin += PIECE) {
-      const piece = bytes.subarray(begin, Math.min(end, begin + PIECE));
+    const isSlow = isCut || this.faults.pieceDelay !== undefined;
+    const length = isSlow ? PIECE : 16 * PIECE;
+    for (let begin = 0; begin < end && !response.destroyed; begin += length) {
+      const piece = bytes.subarray(begin, Math.min(end, begin + length));
       await new Promise((resolve) => response.write(piece, resolve));
       if (this.faults.pieceDelay !== undefined) {
         await new Promise((resolve) => setTimeout(resolve, this.faults.pieceDelay));

@@ -1,7 +1,7 @@
 // One run a folder: what the second one is told, and whose lock may be taken over.
 
 import { execFile, spawn } from "node:child_process";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
@@ -32,6 +32,21 @@ it("refuses a second run by name, in the same process too, and leaves nothing be
   );
   expect(await readdir(outputDir)).toEqual(["checkpoint-2"]);
   await train();
+});
+
+it("deletes what was left where a process was killed while it took the lock, and nothing else", async () => {
+  const outputDir = folder();
+  await mkdir(outputDir);
+  const [old, young] = [crypto.randomUUID(), crypto.randomUUID()].map((id) => `${LOCK}.${id}`);
+  const others = [`${LOCK}.mine`, ".gradloom.locks", young!];
+  for (const name of [old!, ...others]) await writeFile(`${outputDir}/${name}`, "x");
+  const before = new Date(Date.now() - 60_000);
+  for (const name of [old!, ...others.slice(0, 2)])
+    await utimes(`${outputDir}/${name}`, before, before);
+  await (
+    await lockOutputFolder(outputDir)
+  )();
+  expect((await readdir(outputDir)).sort()).toEqual([...others].sort());
 });
 
 it("takes over the lock of a process that is gone, and of one whose pid is another's now", async () => {

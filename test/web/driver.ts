@@ -69,8 +69,15 @@ export class PageDriver {
   }
 
   /** Drops files on an element, as from a file manager. */
-  async drop(selector: string, paths: readonly string[]): Promise<void> {
+  drop(selector: string, paths: readonly string[]): Promise<void> {
     const files = paths.map((path) => ({ name: basename(path), text: readFileSync(path, "utf8") }));
+    return this.dropTexts(selector, files);
+  }
+
+  async dropTexts(
+    selector: string,
+    files: readonly { readonly name: string; readonly text: string }[],
+  ): Promise<void> {
     const dataTransfer = await this.page.evaluateHandle((files) => {
       const transfer = new DataTransfer();
       for (const { name, text } of files) transfer.items.add(new File([text], name));

@@ -22,7 +22,7 @@ const DIALOGUE =
 /** Columns that no default names. */
 const COLUMNS = { sourceColumn: "chat", targetColumn: "gist" };
 /** So many that a fast machine does not reach the last one before the page is left. */
-const UPDATES = 40;
+const UPDATES = 24;
 
 export interface Journey {
   readonly context: BrowserContext;

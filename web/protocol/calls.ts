@@ -5,7 +5,7 @@ import type { DeviceChoice, DeviceFacts } from "./device.ts";
 import type { AttentionMap, AttentionRequest } from "./attention.ts";
 import type { GradientCheck, MatmulRate, MatmulRequest, Peak } from "./kernels.ts";
 import type { KeptModel, LoadProgress, ModelChoice, ModelFacts } from "./model.ts";
-import type { Summary, SummaryRequest, TextPiece } from "./summary.ts";
+import type { Summary, SummaryRequest, TextSoFar } from "./summary.ts";
 import type { Package, PackageRequest, PushDone, PushRequest } from "./takeAlong.ts";
 import type { StoredRun, TrainEvent, TrainRequest, TrainResult } from "./training.ts";
 
@@ -24,7 +24,7 @@ export interface Calls {
   listKept: Call<Nothing, readonly KeptModel[]>;
   deleteKept: Call<{ readonly key: string }, readonly KeptModel[]>;
   /** Aborted, it gives the text so far. */
-  summarise: Call<SummaryRequest, Summary, TextPiece>;
+  summarise: Call<SummaryRequest, Summary, TextSoFar>;
   attention: Call<AttentionRequest, AttentionMap>;
   /** Reads the data and keeps it for `train`. */
   readData: Call<DataChoice, DataPreview, LoadProgress>;

@@ -13,7 +13,8 @@ export interface SummaryRequest {
   readonly seed: number;
 }
 
-export interface TextPiece {
+/** What is written so far. */
+export interface TextSoFar {
   readonly text: string;
   readonly tokens: number;
 }

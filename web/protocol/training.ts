@@ -67,7 +67,7 @@ export type TrainEvent =
       readonly samplesPerSecond: number;
       readonly secondsLeft: number;
     }
-  | { readonly type: "log"; readonly line: LogLine }
+  | { readonly type: "log"; readonly lines: readonly LogLine[] }
   | { readonly type: "paused"; readonly isPaused: boolean; readonly step: number }
   | { readonly type: "saved"; readonly step: number }
   | { readonly type: "samples"; readonly samples: readonly Sample[] };

@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import type { DataChoice, DataPreview } from "../protocol/data.ts";
 import type { LoadProgress } from "../protocol/model.ts";
 import { call } from "./client.ts";
+import { refreshStored } from "./stored.ts";
 
 export const preview = signal<DataPreview | null>(null);
 export const sourceColumn = signal("dialogue");
@@ -23,6 +24,7 @@ export async function readData(choice: DataChoice): Promise<void> {
     lastData.value = choice;
     sourceColumn.value = found.suggested.source;
     targetColumn.value = found.suggested.target;
+    await refreshStored();
   } finally {
     dataProgress.value = null;
   }

@@ -10,6 +10,7 @@ import type {
   WeightType,
 } from "../protocol/model.ts";
 import { call } from "./client.ts";
+import { refreshStored } from "./stored.ts";
 
 export const model = signal<ModelFacts | null>(null);
 export const progress = signal<LoadProgress | null>(null);
@@ -45,6 +46,7 @@ export async function loadModel(choice: ModelChoice): Promise<void> {
     });
     lastChoice.value = choice;
     await refreshKept();
+    await refreshStored();
   } finally {
     if (loading === controller) progress.value = null;
   }

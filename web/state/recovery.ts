@@ -1,12 +1,13 @@
 // A lost device or a worker that ended: say so, begin anew, and go on with the run where its last checkpoint is.
 
-import { call, endWorker, whenWorkerCrashes } from "./client.ts";
+import { endWorker, whenWorkerCrashes } from "./client.ts";
 import { lastData, readData } from "./data.ts";
 import { device, deviceKind, openDevice } from "./device.ts";
 import { lastChoice, loadModel, model } from "./model.ts";
 import { recoverWith, say, sayError } from "./notices.ts";
+import { findStored, stored } from "./stored.ts";
 import { resumeStored } from "./storedRun.ts";
-import { isBusy, status, stored } from "./training.ts";
+import { isBusy, status } from "./training.ts";
 
 /** Losses in a row: a GPU that is lost again at once will not come back. */
 const MOST_LOSSES = 3;
@@ -39,7 +40,7 @@ async function beginAnew(reason: string): Promise<void> {
     await openDevice({ kind: deviceKind.value }).catch(() => openDevice({ kind: "cpu" }));
     await loadModel(lastChoice.value);
     await readData(lastData.value);
-    stored.value = await call("findRun", {});
+    await findStored();
     if (!wasTraining || stored.value === null) {
       say(`The device was lost and opened again: ${device.value!.label}.`);
       return;

@@ -6,7 +6,8 @@ import { choiceInAddress, openDevice } from "./device.ts";
 import { loadModel } from "./model.ts";
 import { attempt } from "./notices.ts";
 import { watchForLosses } from "./recovery.ts";
-import { isBusy, stored } from "./training.ts";
+import { findStored } from "./stored.ts";
+import { isBusy } from "./training.ts";
 
 export function start(): Promise<void> {
   document.addEventListener("visibilitychange", saveWhenHidden);
@@ -15,7 +16,7 @@ export function start(): Promise<void> {
     await openDevice(choiceInAddress());
     await loadModel({ from: "example", dtype: "f32" });
     await readData({ from: "example" });
-    stored.value = await call("findRun", {});
+    await findStored();
   });
 }
 

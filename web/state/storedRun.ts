@@ -3,7 +3,8 @@
 import { batch } from "@preact/signals";
 import { call } from "./client.ts";
 import { sourceColumn, targetColumn } from "./data.ts";
-import { log, settings, stored, train } from "./training.ts";
+import { stored } from "./stored.ts";
+import { log, settings, train } from "./training.ts";
 
 /** Goes on from the newest checkpoint, with the rows, the model and the arguments that the run had. */
 export async function resumeStored(): Promise<void> {

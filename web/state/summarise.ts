@@ -48,10 +48,11 @@ export async function summarise(): Promise<void> {
     };
     const done = await call("summarise", request, {
       signal: writing.signal,
-      onEvent: (piece) => {
-        text.value += piece.text;
-        tokensSoFar.value = piece.tokens;
-      },
+      onEvent: (soFar) =>
+        batch(() => {
+          text.value = soFar.text;
+          tokensSoFar.value = soFar.tokens;
+        }),
     });
     summary.value = done;
     text.value = done.text;

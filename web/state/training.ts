@@ -1,10 +1,10 @@
 // A training run as the page sees it.
 
 import { batch, computed, signal } from "@preact/signals";
+import { addPoint } from "../protocol/points.ts";
 import type {
   LogLine,
   Sample,
-  StoredRun,
   TrainEvent,
   TrainRequest,
   TrainResult,
@@ -13,6 +13,7 @@ import type {
 import { call } from "./client.ts";
 import { preview, sourceColumn, targetColumn } from "./data.ts";
 import { model } from "./model.ts";
+import { stored } from "./stored.ts";
 
 export const DEFAULTS: TrainSettings = {
   ...{ method: "lora", loraR: 8, loraAlpha: 16, loraDropout: 0.05 },
@@ -36,8 +37,6 @@ export const samples = signal<readonly Sample[]>([]);
 export const savedStep = signal(0);
 export const trainable = signal(0);
 export const result = signal<TrainResult | null>(null);
-/** A run of before that can go on. */
-export const stored = signal<StoredRun | null>(null);
 
 export const isBusy = computed(() => status.value === "running" || status.value === "paused");
 
@@ -108,12 +107,14 @@ function apply(event: TrainEvent): void {
         step.value = event.step;
         speed.value = event;
         if (event.tokensPerSecond > 0) {
-          speeds.value = withPoint(speeds.value, { x: event.step, y: event.tokensPerSecond });
+          const points = [...speeds.value];
+          addPoint(points, { x: event.step, y: event.tokensPerSecond });
+          speeds.value = points;
         }
       });
       return;
     case "log":
-      log.value = [...log.value, event.line];
+      log.value = shownLines([...log.value, ...event.lines]);
       return;
     case "paused":
       status.value = event.isPaused ? "paused" : "running";
@@ -127,17 +128,18 @@ function apply(event: TrainEvent): void {
   }
 }
 
-/** A curve of a run that goes on for days stays as long as one of minutes: of many points every second one is left out. */
-const MOST_POINTS = 1000;
-
-function withPoint<T>(points: readonly T[], point: T): readonly T[] {
-  const kept = points.length < MOST_POINTS ? points : points.filter((_, i) => i % 2 === 0);
-  return [...kept, point];
-}
-
 export async function setPaused(isPaused: boolean): Promise<void> {
   stage.value = isPaused ? "Pausing after this update" : "Training";
   await call("pauseTraining", { isPaused });
+}
+
+/** More lines than this are not seen in a curve. The log that is taken along has all of them. */
+const MOST_LINES = 2000;
+
+/** Of very many lines every second one of training is left out. */
+function shownLines(lines: readonly LogLine[]): readonly LogLine[] {
+  if (lines.length < MOST_LINES) return lines;
+  return lines.filter((line, i) => line["loss"] === undefined || i % 2 === 0);
 }
 
 /** After the update at hand; what was learned stays. */

@@ -2,6 +2,7 @@
 
 import type { ComponentChild } from "preact";
 import { useId, useRef, useState } from "preact/hooks";
+import { attempt } from "../state/notices.ts";
 import { filesOf } from "./droppedFiles.ts";
 
 export interface DropZoneProps {
@@ -28,7 +29,9 @@ export function DropZone(props: DropZoneProps): ComponentChild {
       onDrop={(event) => {
         event.preventDefault();
         setOver(false);
-        if (!isDisabled && event.dataTransfer) void filesOf(event.dataTransfer).then(onFiles);
+        const { dataTransfer } = event;
+        if (dataTransfer)
+          void attempt(async () => onFiles(await dropped(dataTransfer, isDisabled)));
       }}
     >
       <label for={id} class="sr-only">
@@ -55,4 +58,12 @@ export function DropZone(props: DropZoneProps): ComponentChild {
       <span class="help">{help}</span>
     </div>
   );
+}
+
+/** @throws {Error} where nothing can be done with what was dropped: a drop, unlike a button, cannot be greyed out */
+async function dropped(transfer: DataTransfer, isBusy: boolean): Promise<readonly File[]> {
+  const files = await filesOf(transfer);
+  if (isBusy) throw new Error("The page is at work. Drop the files again when it is done.");
+  if (files.length === 0) throw new Error("What was dropped holds no file. Choose files instead.");
+  return files;
 }

@@ -6,7 +6,7 @@ import { exampleData } from "./example.ts";
 import type { CallContext } from "./handler.ts";
 import { hubOptions } from "./models.ts";
 import { session } from "./session.ts";
-import { keepFolder } from "./storage/dropped.ts";
+import { keepExample, keepIfGood, use } from "./storage/dropped.ts";
 
 /** Enough to see which column is which. */
 const PREVIEW_ROWS = 20;
@@ -17,12 +17,20 @@ interface Place {
   readonly name: string;
   readonly source: string;
   readonly options: HubOptions;
-  /** Of dropped files, the folder that keeps them now. */
-  readonly choice: DataChoice;
 }
+
+/** What can be read again after a reload. */
+type LastingChoice = Exclude<DataChoice, { readonly from: "files" }>;
 
 /** Reads the data through once, and keeps its place for `train`; says which columns there are. */
 export async function readData(choice: DataChoice, context: Context): Promise<DataPreview> {
+  if (choice.from !== "files") return read(choice, context);
+  const files = new Map<string, Blob>(choice.files.map((file) => [file.name, file]));
+  const name = [...files.keys()].join(", ");
+  return keepIfGood("rows", files, (folder) => read({ from: "kept", folder, name }, context));
+}
+
+async function read(choice: LastingChoice, context: Context): Promise<DataPreview> {
   const place = await placeOf(choice, context);
   const { name, source, options } = place;
   const found = await previewDataset(source, { ...options, rows: PREVIEW_ROWS });
@@ -30,7 +38,13 @@ export async function readData(choice: DataChoice, context: Context): Promise<Da
   if (train === undefined || train.numRows === 0) {
     throw new Error(`${name}: needs rows to train on, got none.`);
   }
-  session.data = { ...place, trainRows: train.numRows };
+  if (train.features.length < 2) {
+    throw new Error(
+      `${name}: needs two columns, one that the model reads and one that it learns to write, got ${train.features.join()} alone.`,
+    );
+  }
+  if (choice.from === "kept") await use("rows", choice.folder);
+  session.data = { ...place, choice, trainRows: train.numRows };
   const splits = Object.entries(found) as [string, SplitPreview][];
   return {
     name,
@@ -41,23 +55,17 @@ export async function readData(choice: DataChoice, context: Context): Promise<Da
   };
 }
 
-async function placeOf(choice: DataChoice, context: Context): Promise<Place> {
+async function placeOf(choice: LastingChoice, context: Context): Promise<Place> {
   switch (choice.from) {
     case "example": {
-      const source = await keepFolder("example", await exampleData(context.signal));
-      return { name: "the example dialogues", source, options: {}, choice };
-    }
-    case "files": {
-      const files = new Map<string, Blob>(choice.files.map((file) => [file.name, file]));
-      const folder = await keepFolder("rows", files);
-      const name = choice.files.map((file) => file.name).join(", ");
-      return { name, source: folder, options: {}, choice: { from: "kept", folder, name } };
+      const source = await keepExample(await exampleData(context.signal));
+      return { name: "the example dialogues", source, options: {} };
     }
     case "kept":
-      return { name: choice.name, source: choice.folder, options: {}, choice };
+      return { name: choice.name, source: choice.folder, options: {} };
     case "hub": {
       const { hub } = choice;
-      return { name: hub.id, source: hub.id, options: hubOptions(hub, context), choice };
+      return { name: hub.id, source: hub.id, options: hubOptions(hub, context) };
     }
   }
 }

@@ -1,13 +1,14 @@
 // The worker: everything is computed here, so that the page answers meanwhile. Answers the calls of protocol/calls.ts.
 
 import type { Method } from "../protocol/calls.ts";
-import type { CallMessage, ErrorData, FromWorker, ToWorker } from "../protocol/envelope.ts";
+import type { CallMessage, FromWorker, ToWorker } from "../protocol/envelope.ts";
 import type { Handlers } from "./handler.ts";
 import { attention } from "./attention.ts";
 import { readData } from "./data.ts";
 import { openBest } from "./device.ts";
 import { checkGradient } from "./kernels/gradients.ts";
 import { measureMatmul, measurePeak } from "./kernels/speed.ts";
+import { errorData } from "./messages.ts";
 import { loadModel } from "./models.ts";
 import { deleteKept, listKept } from "./storage/kept.ts";
 import { summarise } from "./summarise.ts";
@@ -45,11 +46,4 @@ async function answer<M extends Method>({ id, method, parameters }: CallMessage<
 
 function send(message: FromWorker): void {
   postMessage(message);
-}
-
-function errorData(error: unknown): ErrorData {
-  if (error instanceof Error || error instanceof DOMException) {
-    return { name: error.name, message: error.message };
-  }
-  return { name: "Error", message: String(error) };
 }

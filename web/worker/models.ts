@@ -8,11 +8,15 @@ import {
   type ModelSource,
   type Tensor,
 } from "gradloom";
-import type { HubAddress, ModelChoice, ModelFacts } from "../protocol/model.ts";
+import type { HubAddress, LoadProgress, ModelChoice, ModelFacts } from "../protocol/model.ts";
 import { exampleModel } from "./example.ts";
 import type { CallContext } from "./handler.ts";
+import { Pace } from "./pace.ts";
 import { session, theDevice, theModel } from "./session.ts";
-import { keepFolder } from "./storage/dropped.ts";
+import { keepIfGood, use } from "./storage/dropped.ts";
+
+/** Milliseconds between two bars of a download: pieces come faster than they can be drawn. */
+const BETWEEN_BARS = 100;
 
 type Context = Pick<CallContext<"loadModel">, "signal" | "emit">;
 
@@ -20,14 +24,24 @@ interface Place {
   readonly source: ModelSource;
   readonly name: string;
   readonly options: HubOptions;
-  /** Of dropped files, the folder that keeps them now. */
-  readonly choice: ModelChoice;
 }
+
+/** What can be loaded again after a reload. */
+type LastingChoice = Exclude<ModelChoice, { readonly from: "files" }>;
 
 /** Loads the model in place of the one that is there, which stays when that fails. */
 export async function loadModel(choice: ModelChoice, context: Context): Promise<ModelFacts> {
-  if (choice.from === "files" && isAdapterAlone(choice.files)) return addAdapter(choice.files);
-  const { source, name, options, choice: lasting } = await placeOf(choice, context);
+  if (choice.from !== "files") return load(choice, context);
+  const { files, dtype } = choice;
+  if (isAdapterAlone(files)) return addAdapter(files);
+  const name = folderName(files);
+  return keepIfGood("model", byName(files), (folder) =>
+    load({ from: "kept", folder, name, dtype }, context),
+  );
+}
+
+async function load(choice: LastingChoice, context: Context): Promise<ModelFacts> {
+  const { source, name, options } = await placeOf(choice, context);
   const tokenizer = await Tokenizer.fromPretrained(source, options);
   if (choice.from !== "hub") context.emit({ what: "Reading weights", done: 0, total: 1 });
   const model = await T5ForConditionalGeneration.fromPretrained(source, {
@@ -37,7 +51,8 @@ export async function loadModel(choice: ModelChoice, context: Context): Promise<
   });
   session.loaded?.model.dispose();
   const facts = factsOf(model, name);
-  session.loaded = { model, tokenizer, choice: lasting, facts, isTrained: false };
+  session.loaded = { model, tokenizer, choice, facts, isTrained: false };
+  if (choice.from === "kept") await use("model", choice.folder);
   return facts;
 }
 
@@ -69,33 +84,32 @@ export function hasAdapter(model: T5ForConditionalGeneration): boolean {
 
 /** How the library is told to ask the Hub; bytes that arrive are told the page. */
 export function hubOptions(
-  { revision, token, endpoint }: HubAddress,
+  { id, revision, token, endpoint }: HubAddress,
   { signal, emit }: Context,
 ): HubOptions {
+  let newest: LoadProgress = { what: id, done: 0, total: 0 };
+  const pace = new Pace(BETWEEN_BARS, () => emit(newest));
   return {
     ...{ revision, endpoint, signal },
     token: token === "" ? false : token,
-    onProgress: ({ file, loaded, total }) => emit({ what: file, done: loaded, total }),
+    onProgress({ file, loaded, total }) {
+      newest = { what: file, done: loaded, total };
+      pace.soon();
+    },
   };
 }
 
-async function placeOf(choice: ModelChoice, context: Context): Promise<Place> {
+async function placeOf(choice: LastingChoice, context: Context): Promise<Place> {
   switch (choice.from) {
     case "example": {
       const source = await exampleModel(context.signal);
-      return { source, name: "the example model", options: {}, choice };
-    }
-    case "files": {
-      const folder = await keepFolder("model", byName(choice.files));
-      const name = folderName(choice.files);
-      const kept = { from: "kept", folder, name, dtype: choice.dtype } as const;
-      return { source: folder, name, options: {}, choice: kept };
+      return { source, name: "the example model", options: {} };
     }
     case "kept":
-      return { source: choice.folder, name: choice.name, options: {}, choice };
+      return { source: choice.folder, name: choice.name, options: {} };
     case "hub": {
       const { hub } = choice;
-      return { source: hub.id, name: hub.id, options: hubOptions(hub, context), choice };
+      return { source: hub.id, name: hub.id, options: hubOptions(hub, context) };
     }
   }
 }

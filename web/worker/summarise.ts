@@ -1,9 +1,13 @@
 // A summary, token by token.
 
-import { buildPrompt, TextStreamer, type GenerationOptions, type TokenStreamer } from "gradloom";
+import { buildPrompt, type GenerationOptions, type TokenStreamer } from "gradloom";
 import type { Summary, SummaryRequest } from "../protocol/summary.ts";
 import type { CallContext } from "./handler.ts";
+import { Pace } from "./pace.ts";
 import { theModel, type LoadedModel } from "./session.ts";
+
+/** Milliseconds between two texts for the page: as often as eyes follow, for tiny models write thousands of tokens a second. */
+const BETWEEN_TEXTS = 50;
 
 /** Writes a summary; stopped by the signal, it gives what was written so far. */
 export async function summarise(
@@ -28,6 +32,8 @@ export async function summarise(
     if (!signal.aborted) throw error;
     wasStopped = true;
     ids = record.ids;
+  } finally {
+    record.end();
   }
   const seconds = (performance.now() - started) / 1000;
   const written = withoutPadding(ids, model.config.padTokenId);
@@ -56,35 +62,35 @@ function withoutPadding(ids: readonly number[], pad: number): number[] {
   return ids.slice(0, Math.max(1, last + 1));
 }
 
-/** Streams text to the page, and remembers tokens and the time of the first one. */
+/** Tells the page the text as it grows, and remembers tokens and the time of the first one. */
 class Recorder implements TokenStreamer {
   readonly ids: number[] = [];
   firstTokenSeconds: number | null = null;
-  readonly #text: TextStreamer;
   readonly #started: number;
+  readonly #pace: Pace;
 
   constructor({ tokenizer }: LoadedModel, emit: CallContext<"summarise">["emit"], started: number) {
-    const callback = (text: string): void => emit({ text, tokens: this.ids.length - 1 });
-    this.#text = new TextStreamer(tokenizer, {
-      skipPrompt: true,
-      skipSpecialTokens: true,
-      callback,
-    });
     this.#started = started;
+    this.#pace = new Pace(BETWEEN_TEXTS, () =>
+      emit({
+        text: tokenizer.decode(this.ids, { skipSpecialTokens: true }),
+        tokens: this.ids.length - 1,
+      }),
+    );
   }
 
-  async prompt(tokens: number[]): Promise<void> {
+  prompt(tokens: number[]): void {
     this.ids.push(...tokens);
-    await this.#text.prompt(tokens);
   }
 
-  async put(tokens: number[]): Promise<void> {
+  put(tokens: number[]): void {
     this.firstTokenSeconds ??= (performance.now() - this.#started) / 1000;
     this.ids.push(...tokens);
-    await this.#text.put(tokens);
+    this.#pace.soon();
   }
 
-  end(): Promise<void> {
-    return this.#text.end();
+  /** The result has the whole text. */
+  end(): void {
+    this.#pace.cancel();
   }
 }

@@ -6,13 +6,10 @@ import type { Package, PackageRequest, PushDone, PushRequest } from "../protocol
 import type { CallContext } from "./handler.ts";
 import { hasAdapter } from "./models.ts";
 import { theModel, type LoadedModel } from "./session.ts";
-import { keepFolder } from "./storage/dropped.ts";
-import { filesOf, HOME, remove } from "./storage/folders.ts";
+import { withFolder } from "./storage/dropped.ts";
+import { filesOf } from "./storage/folders.ts";
 import { finishedRun } from "./training/lastRun.ts";
 import { reportText } from "./training/report.ts";
-
-/** Where the tokenizer writes its files to be packed. */
-const TOKENIZER_FOLDER = `${HOME}/tokenizer`;
 
 export async function makePackage({ what }: PackageRequest): Promise<Package> {
   switch (what) {
@@ -51,10 +48,14 @@ async function modelFiles(loaded: LoadedModel): Promise<Map<string, Blob>> {
 }
 
 /** What other tools need beside the weights. */
-async function tokenizerFiles({ tokenizer }: LoadedModel): Promise<ReadonlyMap<string, Blob>> {
-  await remove(TOKENIZER_FOLDER);
-  await tokenizer.savePretrained(TOKENIZER_FOLDER);
-  return filesOf(TOKENIZER_FOLDER);
+function tokenizerFiles({ tokenizer }: LoadedModel): Promise<ReadonlyMap<string, Blob>> {
+  return withFolder(new Map(), async (folder) => {
+    await tokenizer.savePretrained(folder);
+    const files = [...(await filesOf(folder))];
+    // Copies: a File of the browser's private files is gone with what it was made of.
+    const blobs = files.map(async ([name, file]) => [name, new Blob([await file.text()])] as const);
+    return new Map(await Promise.all(blobs));
+  });
 }
 
 /** With README.md, training_args.json and trainer_state.json, where a run has ended. */
@@ -113,15 +114,12 @@ export async function push(
   const loaded = theModel();
   const isAdapted = hasAdapter(loaded.model);
   const files = isAdapted ? await adapterFiles(loaded) : await modelFiles(loaded);
-  const folder = await keepFolder("push", files);
-  try {
+  return withFolder(files, async (folder) => {
     const { url, commit } = await pushFolderToHub(folder, repository, {
       ...{ token, endpoint, private: isPrivate, signal },
       commitMessage: "Model trained in the gradloom page",
       onProgress: ({ file, progress }) => emit({ what: file, done: progress, total: 1 }),
     });
     return { url, commit };
-  } finally {
-    await remove(folder);
-  }
+  });
 }

@@ -2,7 +2,8 @@
 // There is one owner of it, so that whatever ends the process can take it away.
 //
 // The cursor waits at the beginning of the line, not behind it: a terminal that is made narrower may wrap the line into
-// two, and erasing from there to the end of the screen leaves nothing of it behind, whether the terminal wrapped or not.
+// two, and erasing from there to the end of the screen leaves nothing of it behind, whether the terminal wrapped or not. It
+// stays visible: nobody could show it again after Ctrl-Z, Ctrl-\ or a kill -9.
 
 /** Text of the line for a terminal of `width` columns; shorter than that. */
 type Draw = (width: number) => string;
@@ -17,8 +18,6 @@ export type TerminalStream = Pick<NodeJS.WriteStream, "write" | "columns" | "isT
 
 /** Milliseconds between two drawings. */
 const INTERVAL = 100;
-const HIDE_CURSOR = "\x1b[?25l";
-const SHOW_CURSOR = "\x1b[?25h";
 const ERASE_BELOW = "\x1b[J";
 /** A terminal that was made narrower a moment ago cuts the line at its edge; wrapped, its first row would stay. */
 const [CUT_AT_EDGE, WRAP_AT_EDGE] = ["\x1b[?7l", "\x1b[?7h"];
@@ -59,12 +58,10 @@ class BottomLine {
   removeAll(): void {
     this.#standing = [];
     this.#erase();
-    if (this.#giveBack.length > 0) this.#stream.write(SHOW_CURSOR);
     for (const step of this.#giveBack.splice(0)) step();
   }
 
   #begin(): void {
-    this.#stream.write(HIDE_CURSOR);
     const timer = setInterval(() => {
       if (this.#drawn.isStale) this.#draw();
     }, INTERVAL);
@@ -130,7 +127,7 @@ export function standingLine(stream: TerminalStream, draw: Draw): StandingLine {
   return owner.add(draw);
 }
 
-/** Takes all lines away and gives the cursor back. For the way out of the process, whatever its reason. */
+/** Takes all lines away. For the way out of the process, whatever its reason. */
 export function removeStandingLines(): void {
   for (const owner of owners.values()) owner.removeAll();
 }

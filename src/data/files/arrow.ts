@@ -4,12 +4,13 @@
 import type * as Arrow from "apache-arrow";
 import { DatasetError } from "../../tensor/errors.ts";
 import { files } from "../../tensor/files/files.ts";
-import { nodeModule } from "../../tensor/nodeModule.ts";
-import { isNode } from "../../tensor/runtime.ts";
 import type { Row } from "../dataset.ts";
 import { oneLine, type RowRules } from "../rowChecks.ts";
+import { readError } from "../textFile.ts";
+import { checkColumn } from "./arrowData.ts";
+import { arrowMessages } from "./arrowMessages.ts";
+import { ArrowDamage, refuse } from "./arrowTables.ts";
 import type { Bytes } from "./packedStreams.ts";
-import { allBytes } from "./packing.ts";
 
 /**
  * The rows of a file, one record batch in memory at a time.
@@ -23,37 +24,32 @@ export async function* arrowRows(
   bytes?: Bytes,
 ): AsyncGenerator<Row, void, undefined> {
   const { RecordBatchReader } = await library(file);
-  // The library reads Node's files piece by piece; in pages all of one is in memory.
-  const handle =
-    bytes === undefined && isNode ? await nodeModule("node:fs/promises").open(file) : undefined;
   let row = 0;
   try {
-    const reader = await (handle === undefined
-      ? RecordBatchReader.from(await allBytes(bytes ?? files.stream(file)))
-      : RecordBatchReader.from(handle));
+    const reader = await RecordBatchReader.from(arrowMessages(bytes ?? files.stream(file)));
     await reader.open();
-    const names = reader.schema.fields.map(({ name }) => name);
-    if (!isKnown(reader.schema)) throw new Error("no Arrow schema");
+    // Of bytes that are no Arrow at all, none, or one without columns.
+    const schema = reader.schema as Arrow.Schema | undefined;
+    if (schema === undefined || schema.fields.length === 0) refuse("no Arrow schema");
+    const names = schema.fields.map(({ name }) => name);
     rules.checkColumns(names, file);
     for await (const batch of reader as AsyncIterable<Arrow.RecordBatch>) {
+      const columns = names.map(
+        (_, j) => batch.getChildAt(j) ?? refuse("a column that is missing"),
+      );
+      for (const column of columns) {
+        checkColumn(column);
+        if (column.length < batch.numRows) refuse("a column that is short");
+      }
       for (let i = 0; i < batch.numRows; i++) {
-        const cells = names.map(
-          (name, j) => [name, batch.getChildAt(j)?.get(i) as unknown] as const,
-        );
+        const cells = columns.map((column, j) => [names[j]!, column.get(i) as unknown] as const);
         const usable = rules.row({ file, where: `row ${++row}` }, cells);
         if (usable !== undefined) yield usable;
       }
     }
   } catch (error) {
     throw arrowError(file, error);
-  } finally {
-    await handle?.close();
   }
-}
-
-/** apache-arrow gives an empty schema for bytes that are no Arrow at all. */
-function isKnown(schema: { readonly fields: readonly unknown[] } | undefined): boolean {
-  return schema !== undefined && schema.fields.length > 0;
 }
 
 async function library(file: string): Promise<typeof Arrow> {
@@ -68,11 +64,14 @@ async function library(file: string): Promise<typeof Arrow> {
   }
 }
 
+/** What the library throws is mostly a TypeError of its own code, which tells a user nothing. */
 function arrowError(file: string, error: unknown): unknown {
-  if (error instanceof DatasetError || (error as NodeJS.ErrnoException).syscall !== undefined)
-    return error;
+  if (error instanceof DatasetError) return error;
+  if ((error as NodeJS.ErrnoException).syscall !== undefined) return readError(file, error);
+  const { message } = error as Error;
+  const isTold = error instanceof ArrowDamage || /compressed|^Unrecognized type/.test(message);
   return new DatasetError(
-    `${file}: must be an Arrow file or stream that can be read, got ${oneLine((error as Error).message)}. ` +
+    `${file}: must be an Arrow file or stream that can be read, got ${isTold ? oneLine(message) : "damaged bytes"}. ` +
       "Save the dataset again, for example as Parquet: dataset.to_parquet(...).",
     { cause: error },
   );

@@ -1,6 +1,8 @@
 // Finds where the values of a JSON text begin and end, without parsing them, so that a list larger than a string is read
 // element by element.
 
+import { LONGEST_TEXT } from "../textFile.ts";
+
 /** A value as it stands in the file. */
 export interface JsonElement {
   readonly text: string;
@@ -11,6 +13,7 @@ export interface JsonElement {
 /**
  * The elements of the list that a text holds, or without a list its values one after another. What is no JSON comes out
  * as it stands, for the parser to refuse.
+ * @throws {RangeError} while iterating, for an element longer than LONGEST_TEXT, before it fills the memory
  */
 export async function* jsonElements(
   pieces: AsyncIterable<string>,
@@ -69,6 +72,7 @@ class Splitter {
       }
     }
     this.#text += piece.slice(from);
+    if (this.#text.length > LONGEST_TEXT) throw new RangeError("longer than texts may be");
   }
 
   /** What is left: nothing, or something that is not whole or does not belong there. */

@@ -67,8 +67,36 @@ async function* withMessage(
   }
 }
 
+/** Bytes that may come out of a packed file at least, and for each byte of it, where all of them must be in memory. */
+const FREE_BYTES = 2 ** 28;
+const UNPACKED_TO_PACKED = 16;
+
+/**
+ * What comes out of a packed file, for formats that must have all of it in memory.
+ * @param file its name in messages
+ * @param stored size of the packed file, or of the archive that it lies in
+ * @throws {DatasetError} while iterating, before a file that unpacks to far more than others do fills the memory
+ */
+export async function* limited(
+  file: string,
+  bytes: Bytes,
+  stored: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const most = FREE_BYTES + UNPACKED_TO_PACKED * stored;
+  let size = 0;
+  for await (const piece of bytes) {
+    size += piece.length;
+    if (size > most) {
+      throw new DatasetError(
+        `${file}: must unpack to at most ${most} bytes (256 MiB, and 16 times its packed size), got more. Unpack the file.`,
+      );
+    }
+    yield piece;
+  }
+}
+
 /** All of it, for formats that are read from their end. */
-export async function allBytes(bytes: Bytes): Promise<Uint8Array> {
+export async function allBytes(bytes: Bytes): Promise<Uint8Array<ArrayBuffer>> {
   const pieces: Uint8Array[] = [];
   for await (const piece of bytes) pieces.push(piece);
   return joinBytes(pieces);

@@ -156,7 +156,7 @@ async function openFile(file: string): Promise<Source> {
 }
 
 async function inMemory(bytes: Bytes): Promise<Source> {
-  const all = new Uint8Array(await allBytes(bytes));
+  const all = await allBytes(bytes);
   return {
     size: all.length,
     read: (begin, length) => Promise.resolve(all.subarray(begin, begin + length)),

@@ -8,15 +8,21 @@ const ROW_BLOCK = 240;
 const COL_BLOCK = 256;
 const UNITS_PER_THREAD = 4;
 
-/** Rows and columns of a unit of work, of `matrices` products [m, n]. */
-export function blockSizes(m: number, n: number, matrices: number, threads: number) {
+/** Rows and columns of a unit of work, of `matrices` products [m, n]; rows are a multiple of `rowUnit`. */
+export function blockSizes(
+  m: number,
+  n: number,
+  matrices: number,
+  threads: number,
+  rowUnit: number = ROW_UNIT,
+) {
   let [rows, cols] = [ROW_BLOCK, COL_BLOCK];
   const units = () => Math.ceil(m / rows) * Math.ceil(n / cols) * matrices;
   while (units() < UNITS_PER_THREAD * threads && cols > COL_BLOCK / 8) {
     if (rows >= cols && m > rows / 2) rows /= 2;
     else cols /= 2;
   }
-  return { rowBlock: evenPart(m, rows, ROW_UNIT), colBlock: evenPart(n, cols, COL_UNIT) };
+  return { rowBlock: evenPart(m, rows, rowUnit), colBlock: evenPart(n, cols, COL_UNIT) };
 }
 
 /** The size of parts of about `part` that differ little: a multiple of `unit`. */

@@ -1,8 +1,8 @@
 // Products with b in q8, as weights are that were loaded in 8 bits (src/tensor/q8.ts). b is one matrix and a lies along k:
 //
-//   y = x W^T        W [n, k], forward: for up to MOST_Q8_ROWS rows x becomes 16-bit numbers and block sums are whole numbers
-//                    (wasm/assembly/q8/rowsQ8.ts has the bound), for more a block of W becomes f32 once for all rows
-//   dx = dy W        W [k, n], backward: the same blocks read the other way, as f32
+//   y = x W^T        W [n, k], forward: x becomes 16-bit numbers and block sums are whole numbers (wasm/assembly/q8/numbers.ts has
+//                    the bound), the same bits of a row of y whatever the rows beside it
+//   dx = dy W        W [k, n], backward: blocks lie across the sums; they become f32 once for all rows
 //
 // WGSL bodies and the plain body compute with x in f32.
 
@@ -11,11 +11,19 @@ import { Q8_BLOCK } from "../../tensor/q8.ts";
 import { formatShape, sizeOf } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { WasmBody, WasmPlannedFunction } from "../../tensor/wasm.ts";
-import { COL_UNIT, GEMM_SCRATCH, MOST_Q8_ROWS } from "../wasm/generated/constants.ts";
+import {
+  COL_UNIT,
+  GEMM_SCRATCH,
+  MOST_Q8_ROWS,
+  MOST_UNPACKED_Q8_ROWS,
+  Q8_ROW_UNIT,
+} from "../wasm/generated/constants.ts";
 import { blockSizes, evenPart } from "./blockSizes.ts";
 
 /** Chunks of a product with few rows, for each thread: each makes the 16-bit numbers of x for itself. */
 const CHUNKS_PER_THREAD = 4;
+/** Fewer columns would cost as much for those numbers as for the product. */
+const LEAST_COLS = 96;
 
 const multiplyBlocks: WasmPlannedFunction = {
   name: "matmulQ8",
@@ -32,15 +40,17 @@ export const matmulQ8Body: WasmBody<Sizes, Readonly<Record<"TRANSPOSE_B", number
     const isFew = TRANSPOSE_B !== 0 && m <= MOST_Q8_ROWS;
     const blocks = isFew
       ? { rowBlock: Math.max(m, 1), colBlock: evenPart(n, chunk(n, threads), COL_UNIT) }
-      : blockSizes(m, n, 1, threads);
+      : blockSizes(m, n, 1, threads, TRANSPOSE_B === 0 ? undefined : Q8_ROW_UNIT);
     const units = Math.ceil(m / blocks.rowBlock) * Math.ceil(n / blocks.colBlock);
-    const scratchBytes = isFew ? numbersBytes(m, k) : GEMM_SCRATCH;
+    const isUnpacked = TRANSPOSE_B !== 0 && m <= MOST_UNPACKED_Q8_ROWS;
+    const scratchBytes = isUnpacked ? numbersBytes(m, k) : GEMM_SCRATCH;
     return { passes: [{ function: multiplyBlocks, units, params: blocks, scratchBytes }] };
   },
 };
 
 function chunk(n: number, threads: number): number {
-  return Math.max(n / (CHUNKS_PER_THREAD * threads), 1);
+  const even = n / (CHUNKS_PER_THREAD * threads);
+  return Math.max(even, Math.min(LEAST_COLS, n / threads), 1);
 }
 
 /** x [m, k] as 16-bit numbers, and scales of four rows side by side. */

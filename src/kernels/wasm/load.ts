@@ -82,7 +82,7 @@ async function bytesOf(variant: WasmVariant): Promise<Uint8Array<ArrayBuffer>> {
 let wide: Promise<WebAssembly.Module | null> | null = null;
 
 function compileWide(): Promise<WebAssembly.Module | null> {
-  wide ??= orRefused(bytesOf("wide").then((bytes) => compileInPairs(bytes, bindWasm)));
+  wide ??= orRefused(compileInPairs(() => bytesOf("wide"), bindWasm));
   return wide;
 }
 

@@ -30,12 +30,16 @@ const CLEARLY = 1.5;
 
 type Bind = (module: WebAssembly.Module, memory: WebAssembly.Memory) => Promise<WasmKernels>;
 
-/** @returns kernels in vectors of 256 bits; null where they would not be, or not be right */
+/**
+ * @param load is called where V8 may join pairs: nobody else needs the bytes, and a page would download them
+ * @returns kernels in vectors of 256 bits; null where they would not be, or not be right
+ */
 export async function compileInPairs(
-  bytes: Uint8Array<ArrayBuffer>,
+  load: () => Promise<Uint8Array<ArrayBuffer>>,
   bind: Bind,
 ): Promise<WebAssembly.Module | null> {
   if (!mayFlag(TESTED) || process.arch !== "x64") return null;
+  const bytes = await load();
   const module = await compileUnder(inPairs, bytes);
   const paired = await timeProduct(module, bind);
   // V8 finds compiled code again by its bytes: with a section that says nothing it is other code.

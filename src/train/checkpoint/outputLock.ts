@@ -57,7 +57,10 @@ async function lockByFile(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, LOCK);
   const takeover = join(folder, TAKEOVER);
   for (;;) {
-    if (await create(path, own)) break;
+    if (await create(path, own)) {
+      await deleteOldDrafts(folder);
+      break;
+    }
     const holder = await readHolder(path);
     if (holder === null) continue; // given back meanwhile
     if (!(await isGone(holder, own))) throw refusal(folder, path, holder);
@@ -101,6 +104,20 @@ async function create(path: string, own: Holder): Promise<boolean> {
     );
   } finally {
     await rm(temporary, { force: true });
+  }
+}
+
+/** A lock before it was linked to its name, by the id that `create` gives it. */
+const DRAFT = /^\.gradloom\.lock\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Deletes what processes left that were killed while they took a lock. */
+async function deleteOldDrafts(folder: string): Promise<void> {
+  const { readdir, rm, stat } = nodeModule("node:fs/promises");
+  for (const name of await readdir(folder)) {
+    if (!DRAFT.test(name)) continue;
+    const found = await stat(join(folder, name)).catch(() => null);
+    const isOld = found?.isFile() === true && Date.now() - found.mtimeMs > TAKEOVER_LIMIT;
+    if (isOld) await rm(join(folder, name), { force: true });
   }
 }
 

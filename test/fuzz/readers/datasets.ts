@@ -2,6 +2,7 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
+import { RecordBatchFileWriter, RecordBatchStreamWriter, tableFromArrays } from "apache-arrow";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { loadDataset, streamDataset } from "../../../src/data/loadDataset.ts";
 import type { Row } from "../../../src/data/dataset.ts";
@@ -55,6 +56,7 @@ export const datasets: readonly FuzzedReader[] = [
   dataset("JSON", "train.json", (draw) => json(draw, (rows) => `[${rows.join(",\n")}]`)),
   dataset("JSON Lines", "train.jsonl", (draw) => json(draw, (rows) => `${rows.join("\n")}\n`)),
   dataset("Parquet", "train.parquet", parquet),
+  dataset("Arrow", "train.arrow", arrow),
   dataset("packed CSV", "train.csv.gz", (draw) => damagedBytes(gzipSync(CSV), draw)),
   dataset("zip", "train.csv.zip", (draw) => {
     const whole = storedZip({ "train.csv": CSV, "more.csv": CSV });
@@ -72,6 +74,23 @@ function parquet(draw: Draw): Buffer {
   const file = draw.pick(files);
   return draw.chance(0.8) ? damagedInPlace(file, draw) : damagedBytes(file, draw);
 }
+
+let tables: readonly Uint8Array[] | undefined;
+
+/** A file or a stream, with a text column that is a dictionary. */
+function arrow(draw: Draw): Buffer {
+  tables ??= [RecordBatchFileWriter, RecordBatchStreamWriter].map((writer) =>
+    writer.writeAll(tableFromArrays(COLUMNS)).toUint8Array(true),
+  );
+  const table = draw.pick(tables);
+  return draw.chance(0.8) ? damagedInPlace(table, draw) : damagedBytes(table, draw);
+}
+
+const COLUMNS = {
+  id: Int32Array.of(1, 2, 3),
+  dialogue: ["#Person1#: Hi", "b", "c".repeat(200)],
+  summary: ["They greet.", "s", "s"],
+};
 
 function json(draw: Draw, write: (rows: readonly string[]) => string): Buffer | string {
   if (draw.chance(0.4))

@@ -131,7 +131,7 @@ const GENERATION = {
 /** A model whose generation_config.json is damaged, and what it generates. */
 const generation: FuzzedReader = {
   name: "generation_config.json",
-  errors: ["ConfigError", "ArgumentError"],
+  errors: ["ConfigError", "ArgumentError", "GradloomError"], // the last one of a temperature that overflows
   async setUp() {
     const device = await openDevice("cpu", { threads: 1 });
     const config = T5Config.fromJSON(CONFIG);

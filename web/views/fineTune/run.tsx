@@ -15,10 +15,10 @@ import {
   status,
   step,
   stop,
-  stored,
   train,
   trainable,
 } from "../../state/training.ts";
+import { stored } from "../../state/stored.ts";
 import { discardRun, resumeStored } from "../../state/storedRun.ts";
 import { count, duration, significant } from "../format.ts";
 

@@ -54,18 +54,7 @@ export function SummarisePanel(): ComponentChild {
           <h3 class="label" id="summary-label">
             Summary
           </h3>
-          <output
-            class="output"
-            aria-labelledby="summary-label"
-            aria-busy={isWriting.value}
-            data-testid="summary"
-          >
-            {text.value || (
-              <span class="placeholder">
-                {isReady ? "The summary appears here." : "The model is loading."}
-              </span>
-            )}
-          </output>
+          <Text />
           <Speed />
           {summary.value && <Attention />}
         </div>
@@ -108,6 +97,24 @@ function Options(): ComponentChild {
   );
 }
 
+/** By itself: the rest of the section need not be drawn again while the text grows. */
+function Text(): ComponentChild {
+  return (
+    <output
+      class="output"
+      aria-labelledby="summary-label"
+      aria-busy={isWriting.value}
+      data-testid="summary"
+    >
+      {text.value || (
+        <span class="placeholder">
+          {model.value === null ? "The model is loading." : "The summary appears here."}
+        </span>
+      )}
+    </output>
+  );
+}
+
 function Speed(): ComponentChild {
   const done = summary.value;
   if (done === null) {
@@ -117,7 +124,8 @@ function Speed(): ComponentChild {
   return (
     <p class="figures" data-testid="speed">
       {tokens} tokens in {duration(seconds)}, {significant(tokens / Math.max(seconds, 1e-3))}{" "}
-      tokens/s, first after {Math.round(1000 * firstTokenSeconds)} ms{wasStopped ? "; stopped" : ""}
+      tokens/s, first after {significant(1000 * firstTokenSeconds)} ms
+      {wasStopped ? "; stopped" : ""}
     </p>
   );
 }

@@ -24,6 +24,14 @@ export function hasFolders(): boolean {
   );
 }
 
+/** @throws {Error} where there is none */
+export function needFolders(): void {
+  if (hasFolders()) return;
+  throw new Error(
+    "Files are kept in the browser's private files, which only pages over https or localhost have. Serve the page so.",
+  );
+}
+
 export async function writeBlob(path: string, content: Blob): Promise<void> {
   const { parent, name } = split(path);
   const file = await (await folderAt(parent, true)).getFileHandle(name, { create: true });

@@ -4,6 +4,7 @@ import type { DataChoice } from "../../protocol/data.ts";
 import type { ModelChoice } from "../../protocol/model.ts";
 import type { LogLine, StoredRun, TrainRequest } from "../../protocol/training.ts";
 import { HOME, list, readFile, remove, writeBlob } from "./folders.ts";
+import { hold } from "./locks.ts";
 
 const RUN = `${HOME}/run`;
 const RECORD = `${RUN}/run.json`;
@@ -17,6 +18,21 @@ export interface RunRecord {
   readonly modelName: string;
   readonly dataName: string;
   readonly request: TrainRequest;
+}
+
+/**
+ * This tab's run is the one that the browser keeps.
+ * @returns lets go of it
+ * @throws {Error} while another tab trains
+ */
+export async function holdRun(): Promise<() => void> {
+  const letGo = await hold(RUN, "exclusive");
+  if (letGo === null) {
+    throw new Error(
+      "Another tab of this page trains, and one run at a time is kept. Stop it there, or wait for its end.",
+    );
+  }
+  return letGo;
 }
 
 export async function writeRecord(record: RunRecord): Promise<void> {
@@ -40,8 +56,17 @@ export async function readRecord(): Promise<RunRecord | null> {
   }
 }
 
-/** null without a run, or before its first checkpoint. */
+/** null without a run, before its first checkpoint, and while another tab is at it. */
 export async function findStoredRun(): Promise<StoredRun | null> {
+  const letGo = await hold(RUN, "exclusive");
+  try {
+    return letGo && (await storedRun());
+  } finally {
+    letGo?.();
+  }
+}
+
+async function storedRun(): Promise<StoredRun | null> {
   const record = await readRecord();
   const newest = await newestCheckpoint();
   if (record === null || newest === null) return null;

@@ -1,7 +1,8 @@
 // The callback that tells the page how far training is, and does what the page asks between two updates.
 
 import type { LogRecord, TrainerCallback, TrainingArguments } from "gradloom";
-import type { TrainEvent } from "../../protocol/training.ts";
+import { addPoint } from "../../protocol/points.ts";
+import type { News } from "./news.ts";
 
 /** Of updates, for the speed that is shown: one alone jumps about. */
 const SMOOTHING = 0.8;
@@ -41,7 +42,7 @@ export interface SpeedPoint {
 
 export function progressCallback(
   control: RunControl,
-  emit: (event: TrainEvent) => void,
+  news: News,
   speeds: SpeedPoint[],
 ): TrainerCallback {
   let began = 0;
@@ -55,9 +56,9 @@ export function progressCallback(
     },
     async onStepBegin(_args, { globalStep }) {
       if (control.isPaused && !control.signal.aborted) {
-        emit({ type: "paused", isPaused: true, step: globalStep });
+        news.event({ type: "paused", isPaused: true, step: globalStep });
         await control.whilePaused();
-        emit({ type: "paused", isPaused: false, step: globalStep });
+        news.event({ type: "paused", isPaused: false, step: globalStep });
       }
       began = performance.now();
     },
@@ -69,19 +70,19 @@ export function progressCallback(
       tokensBefore = numInputTokensSeen;
       if (tokens > 0) tokensPerSecond = smooth(tokensPerSecond, tokens / seconds);
       const samplesPerSecond = examplesPerStep(args) / secondsPerStep;
-      speeds.push({ x: globalStep, y: examplesPerStep(args) / seconds });
+      addPoint(speeds, { x: globalStep, y: examplesPerStep(args) / seconds });
       const secondsLeft = (maxSteps - globalStep) * secondsPerStep;
-      emit({ type: "step", step: globalStep, tokensPerSecond, samplesPerSecond, secondsLeft });
+      news.step({ step: globalStep, tokensPerSecond, samplesPerSecond, secondsLeft });
       if (control.signal.aborted) flags.shouldTrainingStop = true;
       if (!control.isSaveWanted) return;
       control.isSaveWanted = false;
       flags.shouldSave = true;
     },
     onLog(_args, state) {
-      emit({ type: "log", line: state.logHistory.at(-1) as LogRecord });
+      news.line(state.logHistory.at(-1) as LogRecord);
     },
     onSave(_args, { globalStep }) {
-      emit({ type: "saved", step: globalStep });
+      news.event({ type: "saved", step: globalStep });
     },
   };
 }

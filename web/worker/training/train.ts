@@ -1,13 +1,14 @@
 // A training run from the form to the trained model.
 
 import { addLora, LoraConfig, rougeMetrics, summarize, Trainer } from "gradloom";
-import type { Sample, TrainRequest, TrainResult } from "../../protocol/training.ts";
+import type { Sample, TrainEvent, TrainRequest, TrainResult } from "../../protocol/training.ts";
 import type { CallContext } from "../handler.ts";
 import { reloadModel } from "../models.ts";
 import { session, theModel, type LoadedData, type LoadedModel } from "../session.ts";
-import { CHECKPOINTS, removeRun, writeRecord } from "../storage/runs.ts";
+import { CHECKPOINTS, holdRun, removeRun, writeRecord } from "../storage/runs.ts";
 import { argumentsOf, MOST_NEW_TOKENS } from "./arguments.ts";
 import { forgetRun, keepRun } from "./lastRun.ts";
+import { News } from "./news.ts";
 import { progressCallback, RunControl, type SpeedPoint } from "./progress.ts";
 import { prepareRows, type PreparedRows } from "./rows.ts";
 import { restore } from "./storedRun.ts";
@@ -20,21 +21,28 @@ let current: RunControl | null = null;
 /** @throws {Error} while another run is at work, and what the library's Trainer throws */
 export async function train(request: TrainRequest, context: Context): Promise<TrainResult> {
   if (current !== null) throw new Error("A run is at work. Stop it first.");
+  const letGo = await holdRun();
   const control = new RunControl(context.signal);
+  const news = new News(context.emit);
   current = control;
   try {
-    return await run(request, control, context);
+    return await run(request, { control, news, signal: context.signal });
   } finally {
+    news.tell();
     current = null;
+    letGo();
   }
 }
 
-async function run(
-  request: TrainRequest,
-  control: RunControl,
-  context: Context,
-): Promise<TrainResult> {
-  const { emit, signal } = context;
+interface Running {
+  readonly control: RunControl;
+  readonly news: News;
+  readonly signal: AbortSignal;
+}
+
+async function run(request: TrainRequest, running: Running): Promise<TrainResult> {
+  const { news, signal } = running;
+  const emit = (event: TrainEvent): void => news.event(event);
   const stage = (text: string): void => emit({ type: "stage", text });
   forgetRun();
   if (request.resume) {
@@ -54,7 +62,7 @@ async function run(
 
   const trainable = prepareModel(loaded, request.settings);
   const speeds: SpeedPoint[] = [];
-  const trainer = trainerFor(request, { loaded, rows, trainable, control, emit, speeds });
+  const trainer = trainerFor(request, { ...running, loaded, rows, trainable, speeds });
   if (!request.resume) await storeRequest(request, loaded, data);
   stage("Training");
   const resumeFromCheckpoint = request.resume;
@@ -83,17 +91,15 @@ async function run(
   return result;
 }
 
-interface Parts {
+interface Parts extends Running {
   readonly loaded: LoadedModel;
   readonly rows: PreparedRows;
   readonly trainable: number;
-  readonly control: RunControl;
-  readonly emit: Context["emit"];
   readonly speeds: SpeedPoint[];
 }
 
 function trainerFor(request: TrainRequest, parts: Parts): Trainer {
-  const { loaded, rows, trainable, control, emit, speeds } = parts;
+  const { loaded, rows, trainable, control, news, speeds } = parts;
   const { model, tokenizer } = loaded;
   const examples = rows.train.length;
   const hasEvaluation = rows.evaluation.length > 0;
@@ -106,9 +112,9 @@ function trainerFor(request: TrainRequest, parts: Parts): Trainer {
     callbacks: [
       {
         onTrainBegin: (_args, { globalStep: step, maxSteps }) =>
-          emit({ type: "begin", step, maxSteps, examples, trainable }),
+          news.event({ type: "begin", step, maxSteps, examples, trainable }),
       },
-      progressCallback(control, emit, speeds),
+      progressCallback(control, news, speeds),
     ],
   });
 }

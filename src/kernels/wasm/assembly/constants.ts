@@ -9,15 +9,20 @@ import * as gather from "./moves/gatherRows";
 import * as philox from "./philox";
 import * as binary from "./pointwise/binary";
 import * as unary from "./pointwise/unary";
+import * as dotTile from "./q8/dotTile";
 import * as q8 from "./q8/matmulQ8";
+import * as tilesQ8 from "./q8/tilesQ8";
 
 /** Bytes of scratch in which a matrix product packs its panels. */
 export const GEMM_SCRATCH: usize = gemm.GEMM_SCRATCH;
 /** Multiples of rows and columns that leave no tile of a matrix product half empty inside, in any variant. */
 export const ROW_UNIT: usize = gemm.ROW_UNIT;
 export const COL_UNIT: usize = gemm.COL_UNIT;
-/** Most rows of a product with q8 that goes by whole numbers. */
-export const MOST_Q8_ROWS: usize = q8.MOST_ROWS;
+/** Rows of a product with q8 [n, k] up to which nothing is packed, and up to which all rows are packed at once. */
+export const MOST_UNPACKED_Q8_ROWS: usize = q8.MOST_UNPACKED_ROWS;
+export const MOST_Q8_ROWS: usize = tilesQ8.MOST_ROWS;
+/** A multiple of rows that leaves no tile of such a product half empty inside. */
+export const Q8_ROW_UNIT: usize = dotTile.DOT_LANES;
 /** Rows of a product up to which its sums may be in another order than those of more rows. */
 export const MOST_DOT_ROWS: usize = gemmDots.MOST_DOT_ROWS;
 /** Queries whose scores attention holds at a time. */

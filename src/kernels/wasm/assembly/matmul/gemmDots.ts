@@ -8,6 +8,7 @@ import { loadElement, shiftOf } from "../elements";
 import { COLS, sumColumns } from "./dotColumns";
 import { LANES, SUM, SUMS } from "./dotLayout";
 import { sumRows } from "./dotTile";
+import { fetch } from "./fetch";
 import { least } from "./least";
 
 /** Rows of a tile: their sums with two columns, and what these are made of, fill the registers. */
@@ -119,6 +120,10 @@ function manyRows(
       for (let j = col; j < endCol; j += 2) {
         const cols = least(2, endCol - j);
         const from = b + j * colB;
+        if (row == 0) {
+          fetch(from, k << shiftOf(type), scratch);
+          fetch(from + (cols - 1) * colB, k << shiftOf(type), scratch);
+        }
         for (let i = row; i < endRow; i += rows) {
           const packed = scratch + PACKED + i * (whole << 2);
           if (cols > 1) sumRows(type, rows, packed, whole, from, from + colB, scratch);

@@ -4,12 +4,14 @@ import { F32 } from "../elements";
 import { COLS, DEPTH, fillZero, multiplyBlock, PACKED_A, PACKED_B, ROWS, TILE_COLS } from "../matmul/gemm";
 import { pack } from "../matmul/gemmPack";
 import { TILE_ROWS } from "../matmul/gemmTile";
+import { least } from "../matmul/least";
 import { bytesOf } from "./blocks";
-import { packAcrossQ8, packAlongQ8 } from "./packQ8";
+import { packAcrossQ8 } from "./packQ8";
 import { rowsTimesQ8 } from "./rowsQ8";
+import { tilesTimesQ8 } from "./tilesQ8";
 
-/** Up to this many rows of A, with B [n, k], sums are whole numbers (rowsQ8.ts); more go by tiles of f32. */
-export const MOST_ROWS: usize = 16;
+/** Up to this many rows of A, B [n, k] is read as it lies; more go by packed blocks. */
+export const MOST_UNPACKED_ROWS: usize = 4;
 
 /** Params from `batch0` to `b3` are those of matmul: B is one matrix here, and A has been made one. */
 export function matmulQ8(
@@ -53,47 +55,42 @@ export function matmulQ8(
     const cols = min(rowBlocks == 1 ? run * colBlock : colBlock, n - col);
     const from = a + ((row * k) << 2);
     const to = c + row * rowC + (col << 2);
-    if (transposeB != 0 && m <= MOST_ROWS) {
+    if (k == 0) {
+      if (!adds) fillZero(rows, cols, to, rowC);
+    } else if (transposeB == 0) {
+      multiplyAcross(rows, cols, k, from, b, col, n, to, rowC, adds, scratch);
+    } else if (m <= MOST_UNPACKED_ROWS) {
       rowsTimesQ8(rows, cols, k, from, b + bytesOf(col * k), to, rowC, adds, scratch);
     } else {
-      multiply(rows, cols, k, from, b, col, transposeB != 0, n, to, rowC, adds, scratch);
+      tilesTimesQ8(rows, cols, k, from, b + bytesOf(col * k), to, rowC, adds, scratch);
     }
     unit += run;
   }
 }
 
-/** By packed blocks, as gemmPacked (matmul/gemm.ts). @param first column of B */
-function multiply(
+/** C = A B for B [k, widthB] by packed blocks of f32, as gemmPacked (matmul/gemm.ts). @param first column of B */
+function multiplyAcross(
   m: usize,
   n: usize,
   k: usize,
   a: usize,
   b: usize,
   first: usize,
-  along: bool,
   widthB: usize,
   c: usize,
   rowC: usize,
   accumulate: bool,
   scratch: usize,
 ): void {
-  if (k == 0) {
-    if (!accumulate) fillZero(m, n, c, rowC);
-    return;
-  }
   const rowA = k << 2;
   for (let col: usize = 0; col < n; col += COLS) {
-    const cols = min(COLS, n - col);
+    const cols = least(COLS, n - col);
     for (let depth: usize = 0; depth < k; depth += DEPTH) {
-      const steps = min(DEPTH, k - depth);
+      const steps = least(DEPTH, k - depth);
       const panel = scratch + PACKED_B;
-      if (along) {
-        packAlongQ8(TILE_COLS, b + bytesOf((first + col) * k + depth), bytesOf(k), cols, steps, panel);
-      } else {
-        packAcrossQ8(TILE_COLS, b, depth * widthB + first + col, widthB, cols, steps, panel);
-      }
+      packAcrossQ8(TILE_COLS, b, depth * widthB + first + col, widthB, cols, steps, panel);
       for (let row: usize = 0; row < m; row += ROWS) {
-        const rows = min(ROWS, m - row);
+        const rows = least(ROWS, m - row);
         pack(F32, TILE_ROWS, a + row * rowA + (depth << 2), rowA, 4, rows, steps, scratch + PACKED_A);
         const target = c + row * rowC + (col << 2);
         multiplyBlock(rows, cols, steps, target, rowC, accumulate || depth > 0, scratch);
