@@ -177,6 +177,7 @@ function others(device: Device, seed: number): void {
     for (const roundToF16 of [false, true])
       matmulForward(x, table, { transposeB: true, roundToF16 });
   }
+  quantized(device, seed, index);
   argmaxForward(x);
   topkForward(x, 2);
   const counts = tensor([0, 0], [2], { device, dtype: "u32" });
@@ -188,4 +189,19 @@ function others(device: Device, seed: number): void {
     countNonFiniteInto(tensor(some, undefined, { device, dtype }), counts, 0);
   }
   addToSumInPlace(tensor([8], [1], { device }), tensor([seed], [1], { device }), 0.5);
+}
+
+/** What reads weights of 8 bits, whose rows are whole blocks of 32. */
+function quantized(device: Device, seed: number, index: Tensor): void {
+  const size = sizes(seed + 200);
+  const [rows, cols, width] = [8 + size(90), 32 * size(4), 10 + size(60)];
+  const table = tensor(noise([width, cols], seed, 3).values, [width, cols], {
+    device,
+    dtype: "q8",
+  });
+  const x = numbers(device, [rows, cols], seed);
+  for (const roundToF16 of [false, true]) matmulForward(x, table, { transposeB: true, roundToF16 });
+  matmulForward(numbers(device, [1, cols], seed), table, { transposeB: true });
+  embeddingForward(table, index);
+  castForward(table, "f32");
 }

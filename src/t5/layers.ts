@@ -77,8 +77,9 @@ export function applyWeight({ autocast }: Context, weight: Tensor, x: Tensor): T
   return scope(() => {
     const stored = weight.dtype === autocast;
     const narrow = stored ? weight : cast(roundTo(asFloat(weight), autocast), autocast);
-    // Operands that are 16-bit numbers already lose nothing there.
-    return roundTo(matmul(roundTo(x, autocast), narrow, options), autocast);
+    // Operands that are 16-bit numbers already lose nothing there, nor where they are kept in 16 bits.
+    const product = matmul(roundTo(x, autocast), narrow, { ...options, keepAs: autocast });
+    return roundTo(product, autocast);
   });
 }
 

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { backward } from "../../src/autograd/backward.ts";
 import { matmul } from "../../src/autograd/ops/matmul.ts";
+import { add } from "../../src/autograd/ops/pointwise.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
 import { batchedMatmul, matmul as reference, type MatmulSizes } from "../reference/matmul.ts";
 import { describeOp, distance, type OpCase } from "../support/describeOp.ts";
@@ -197,4 +198,32 @@ it("saves only what a gradient needs", () => {
   expect(cpu.memory().tensors - before).toBe(2);
   y.dispose();
   expect(cpu.memory().tensors).toBe(before);
+});
+
+describe("keepAs", () => {
+  it.each(["bf16", "f16"] as const)(
+    "keeps %s numbers in half the bytes, with the same gradients",
+    async (dtype) => {
+      const [rows, cols, out] = [64, 128, 16];
+      // Numbers that both 16-bit types hold.
+      const whole = (size: number, step: number): number[] =>
+        Array.from({ length: size }, (_, i) => ((i * step) % 17) - 8);
+      const run = async (keepAs?: "bf16" | "f16") => {
+        const x = tensor(whole(rows * cols, 5), [rows, cols], { device: cpu, requiresGrad: true });
+        const w = tensor(whole(out * cols, 3), [out, cols], { device: cpu, requiresGrad: true });
+        const before = cpu.memory().bytes;
+        const copy = add(x, x);
+        const y = matmul(copy, w, { transposeB: true, ...(keepAs ? { keepAs } : {}) });
+        const seed = tensor(whole(rows * out, 7), [rows, out], { device: cpu });
+        copy.dispose();
+        const kept = cpu.memory().bytes - before - 4 * 2 * rows * out;
+        const gradients = backward(y, [x, w], seed);
+        return { kept, of: [await gradients.get(x)!.data(), await gradients.get(w)!.data()] };
+      };
+      const [wide, narrow] = [await run(), await run(dtype)];
+      expect(wide.kept).toBe(4 * rows * cols);
+      expect(narrow.kept).toBe(2 * rows * cols);
+      expect(narrow.of).toEqual(wide.of);
+    },
+  );
 });

@@ -245,20 +245,9 @@ describe("products", () => {
   it("may run on matrix units in both mixed precisions, and only there", () => {
     const single = productsOf(null).get("matmul")!;
     expect(productsOf(null)).toEqual(new Map([["matmul", single]]));
-    // Of the three products of a linear layer, only that of the weight's gradient has no operand stored in 16 bits.
-    const [ofWeights, others] = [single / 3, (2 * single) / 3];
-    expect(productsOf("f16")).toEqual(
-      new Map([
-        ["matmulF16Rounding", others],
-        ["matmulRounding", ofWeights],
-      ]),
-    );
-    expect(productsOf("bf16")).toEqual(
-      new Map([
-        ["matmulBf16Rounding", others],
-        ["matmulRounding", ofWeights],
-      ]),
-    );
+    // Each of the three products of a linear layer has an operand stored in 16 bits: the weight, or x as it is kept.
+    expect(productsOf("f16")).toEqual(new Map([["matmulF16Rounding", single]]));
+    expect(productsOf("bf16")).toEqual(new Map([["matmulBf16Rounding", single]]));
   });
 });
 

@@ -17,7 +17,7 @@ import { isHalf } from "../../tensor/dtype.ts";
 import { sameShape, sizeOf } from "../../tensor/shape.ts";
 import { requireTensors } from "../../tensor/requireTensors.ts";
 import { alias, type Tensor } from "../../tensor/tensor.ts";
-import { record } from "../tape.ts";
+import { isGradEnabled, record } from "../tape.ts";
 
 /**
  * op(a) op(b) over the last two axes; op transposes where `options` says so.
@@ -30,12 +30,15 @@ import { record } from "../tape.ts";
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
   requireTensors("matmul", { a, b });
-  const { transposeA = false, transposeB = false, roundToF16 = false } = options;
-  return record({
+  const { transposeA = false, transposeB = false, roundToF16 = false, keepAs } = options;
+  // A product reads 16 bits on its right side alone, where the gradient of a b stored [N, K] has a.
+  const narrows = keepAs && a.dtype === "f32" && b.requiresGrad && transposeB && !transposeA;
+  const narrow = narrows && isGradEnabled() ? castForward(a, keepAs) : null;
+  const recorded = record({
     name: "matmul",
     inputs: [a, b],
     output: product(a, b, options),
-    saved: { a: b.requiresGrad ? a : null, b: a.requiresGrad ? b : null },
+    saved: { a: b.requiresGrad ? (narrow ?? a) : null, b: a.requiresGrad ? b : null },
     backward(dc, saved, { needs, onto }) {
       const flags = { transposeA, transposeB, roundToF16 };
       const [shapeA, shapeB] = [a.shape, b.shape];
@@ -45,6 +48,8 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
       ];
     },
   });
+  narrow?.dispose(); // The tape has a handle of its own.
+  return recorded;
 }
 
 interface GradientOptions {
