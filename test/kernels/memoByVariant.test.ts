@@ -13,6 +13,8 @@ const operands = { transposeA: false, transposeB: true, b: "f32", aligned: true 
 const tiled = { ...operands, rows: 4, cols: 8, staged: true, partial: false };
 const rows = { ...operands, rows: 4, cols: 1, subgroups: false };
 const matrix = {
+  operands,
+  pieces: { a: 1, b: 1, scaling: "tile" },
   ...{ resultsAcross: 2, vectorPanels: true, partial: false, alignedC: true },
   shape: { componentType: "f16", resultType: "f32", m: 16, n: 16, k: 16 },
   tile: { shares: [2, 2], results: [4, 4], tileK: 32 },
@@ -24,6 +26,7 @@ function otherThan(name: string, value: Field): Field {
   if (typeof value === "boolean") return !value;
   if (typeof value === "number") return 2 * value;
   if (name === "b") return "bf16";
+  if (name === "scaling") return "rows";
   return name === "componentType" ? "f32" : `${value as string}x`;
 }
 
