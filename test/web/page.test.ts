@@ -291,8 +291,8 @@ describe.skipIf(typeof browser === "string")(`the page (${version})`, () => {
       await second.show("Fine-tune");
       await second.until("data", /2,000 train/);
       expect(await second.page.getByTestId("stored-run").count()).toBe(0);
-      await second.drop("#panel-fine-tune .drop", [join(own, "validation.csv")]);
-      await second.until("data", /validation\.csv/);
+      await second.drop("#panel-fine-tune .drop", [join(own, "train.csv")]);
+      await second.until("data", /32 train/);
       await second.press("Train");
       await second.until("notice", /^Another tab of this page trains/);
       await first.press("Resume");
