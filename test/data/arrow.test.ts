@@ -6,6 +6,7 @@ import { RecordBatchFileWriter, RecordBatchStreamWriter, tableFromArrays } from 
 import { describe, expect, it } from "vitest";
 import { loadDataset } from "../../src/data/loadDataset.ts";
 import { isFull } from "../support/full.ts";
+import { expectTables, type PrintedTables } from "../support/printedTables.ts";
 import { pythonWith, runPython } from "../support/python.ts";
 import { temporaryFolder } from "../support/folder.ts";
 
@@ -97,19 +98,8 @@ for kind, new in {"file": ipc.new_file, "stream": ipc.new_stream}.items():
       writer.write_table(table, max_chunksize=size)
 print(json.dumps({"names": names, "rows": table.to_pylist()}))`;
     const place = folder();
-    const { names, rows } = (await runPython(python!, script, { FOLDER: place })) as {
-      names: string[];
-      rows: Record<string, unknown>[];
-    };
-    const cell = (value: unknown) =>
-      value === null || typeof value === "string" ? value : JSON.stringify(value);
-    const expected = rows.map((row) =>
-      Object.fromEntries(Object.entries(row).map(([key, value]) => [key, cell(value)])),
-    );
-    expect(names).toHaveLength(4);
-    for (const name of names) {
-      const { train } = await loadDataset(join(place, name));
-      expect(train!.rows, name).toEqual(expected);
-    }
+    const printed = (await runPython(python!, script, { FOLDER: place })) as PrintedTables;
+    expect(printed.names).toHaveLength(4);
+    await expectTables(place, printed);
   });
 });

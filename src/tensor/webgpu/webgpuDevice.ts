@@ -13,10 +13,10 @@ import type {
 } from "../device.ts";
 import { asyncDisposeSymbol } from "../disposal.ts";
 import type { DataArray, Dtype, StorageArray } from "../dtype.ts";
-import { byteLength, dtypes, fromStorage, storageView } from "../dtype.ts";
-import { DeviceError, DeviceLostError, KernelError, OutOfMemoryError } from "../errors.ts";
-import type { AdapterFacts, WgslPass } from "../wgsl.ts";
-import type { BoundBuffer } from "./bindGroups.ts";
+import { byteLength, fromStorage, storageView } from "../dtype.ts";
+import { DeviceError, DeviceLostError, OutOfMemoryError } from "../errors.ts";
+import type { AdapterFacts } from "../wgsl.ts";
+import { BoundTensors, type Extra } from "./boundTensors.ts";
 import { BufferPool, type PooledBuffer } from "./bufferPool.ts";
 import { CommandQueue } from "./commandQueue.ts";
 import { refuseDoubles } from "./launch.ts";
@@ -28,13 +28,6 @@ import { Readback } from "./readback.ts";
 import { WebGpuRecorder } from "./recording.ts";
 import { WebGpuStorage, webGpuStorage } from "./storage.ts";
 import { Traces, type Trace } from "./traces.ts";
-
-/** Room for the bindings of null tensors: those that are written need a place of their own each. */
-const ABSENT_BYTES = 256;
-const MOST_BINDINGS = 8;
-
-/** Storage that a call brings along: temporaries, and copies of inputs. */
-type Extra = ReadonlyMap<string, WebGpuStorage>;
 
 export class WebGpuDevice implements Device {
   readonly kind = "webgpu";
@@ -49,8 +42,7 @@ export class WebGpuDevice implements Device {
   readonly #calls: PreparedCalls;
   readonly #queue: CommandQueue;
   readonly #readback: Readback;
-  readonly #absentRead: PooledBuffer;
-  readonly #absentWrite: PooledBuffer;
+  readonly #bound: BoundTensors;
   #bytes = 0;
   #peakBytes = 0;
   #failure: Error | null = null;
@@ -80,8 +72,7 @@ export class WebGpuDevice implements Device {
     this.#pipelines = new PipelineCache(device);
     this.#calls = new PreparedCalls(this.#pipelines, adapter);
     this.#readback = new Readback(device);
-    this.#absentRead = this.#pool.take(ABSENT_BYTES);
-    this.#absentWrite = this.#pool.take(MOST_BINDINGS * ABSENT_BYTES);
+    this.#bound = new BoundTensors(this.#pool, adapter.bindingBytes);
     device.addEventListener("uncapturederror", this.#onError);
     void device.lost.then(({ message }) => {
       if (this.#closed) return;
@@ -162,7 +153,7 @@ export class WebGpuDevice implements Device {
     const trace = debugLevel() > 0 ? this.#trace(kernel, tensors, params, call, extra) : null;
     let nextPass = 0;
     for (const { pass, pipeline, grid, params: packed } of call.passes) {
-      const bound = this.#bindings(kernel, pipeline, pass, tensors, extra);
+      const bound = this.#bound.of(kernel, pipeline, pass, tensors, extra);
       const slot = packed && this.#queue.params.put(packed, params);
       this.#recorder?.addDispatch({ pipeline, bound, params: packed, values: params, grid });
       this.#queue.dispatch(pipeline, bound, slot, grid, trace && trace.timing(nextPass++));
@@ -374,48 +365,6 @@ export class WebGpuDevice implements Device {
       extra.set(input, copy);
     }
     return extra;
-  }
-
-  #bindings(
-    kernel: KernelDescription,
-    { shape }: Pipeline,
-    pass: WgslPass,
-    tensors: KernelTensors,
-    extra: Extra | null,
-  ): BoundBuffer[] {
-    let absent = 0;
-    return shape.bindings.map(({ name, access }) => {
-      const x = tensors[name];
-      const storage = extra?.get(name) ?? (x && webGpuStorage(x.storage));
-      if (storage) return this.#bind(kernel, pass, name, storage, x?.dtype ?? "u32"); // temporaries are words
-      if (access === "read") return { buffer: this.#absentRead, offset: 0, size: undefined };
-      const offset = ABSENT_BYTES * absent++;
-      return { buffer: this.#absentWrite, offset, size: ABSENT_BYTES };
-    });
-  }
-
-  #bind(
-    kernel: KernelDescription,
-    pass: WgslPass,
-    name: string,
-    { buffer, offset, byteLength }: WebGpuStorage,
-    dtype: Dtype,
-  ): BoundBuffer {
-    const range = pass.ranges?.[name];
-    const perElement = dtypes[dtype].bytes;
-    const bytes = range ? perElement * range.size : byteLength;
-    if (bytes > this.adapter.bindingBytes) {
-      throw new KernelError(
-        kernel.name,
-        `${name} must fit in a binding of ${this.adapter.bindingBytes} bytes on this adapter, got ${bytes}. ` +
-          "Use the cpu device, or an adapter with larger limits.",
-      );
-    }
-    if (!range && offset === 0 && buffer.size <= this.adapter.bindingBytes) {
-      return { buffer, offset, size: undefined };
-    }
-    const start = offset + (range ? perElement * range.offset : 0);
-    return { buffer, offset: start, size: Math.ceil(bytes / 16) * 16 };
   }
 }
 

@@ -24,81 +24,77 @@ export function panelBlock(lanes: usize): usize {
  * @param row bytes from one row to the next
  */
 export function packRows(width: usize, x: usize, row: usize, rows: usize, blocks: usize, target: usize): void {
-  const last = x + (rows - 1) * row;
-  for (let first: usize = 0; first < width; first += 4) {
-    packFourRows(width, x + first * row, row, last, blocks, target + (first << 2));
-  }
-}
-
-function packFourRows(width: usize, x: usize, row: usize, last: usize, blocks: usize, target: usize): void {
-  let x0 = min(x, last);
-  let x1 = min(x + row, last);
-  let x2 = min(x + 2 * row, last);
-  let x3 = min(x + 3 * row, last);
-  const step = width << 2;
-  for (let block: usize = 0; block < blocks; block++) {
-    const f0 = scaleOf(x0, target);
-    const f1 = scaleOf(x1, target + 4);
-    const f2 = scaleOf(x2, target + 8);
-    const f3 = scaleOf(x3, target + 12);
-    target += step;
-    for (let i: usize = 0; i < BLOCK << 2; i += 32) {
-      const n0 = numbersOf(x0 + i, f0);
-      const n1 = numbersOf(x1 + i, f1);
-      const n2 = numbersOf(x2 + i, f2);
-      storeTransposed(n0, n1, n2, numbersOf(x3 + i, f3), target, step);
-      target += 4 * step;
-    }
-    x0 += BLOCK << 2;
-    x1 += BLOCK << 2;
-    x2 += BLOCK << 2;
-    x3 += BLOCK << 2;
-  }
-}
-
-/** Stores the scale of a block of x. @returns by what its numbers are multiplied */
-// @ts-ignore: decorator
-@inline
-function scaleOf(x: usize, target: usize): v128 {
-  const largest = largestOf(x);
-  store<f32>(target, largest / MOST);
-  return f32x4.splat(MOST / largest);
+  packPanel(true, width, x, row, rows, blocks, target);
 }
 
 /**
  * A panel of columns of W, whose numbers become 16 bits wide.
- * @param width lanes of the panel, a multiple of 4
  * @param column bytes from one column to the next
  */
 export function packColumns(width: usize, w: usize, column: usize, columns: usize, blocks: usize, target: usize): void {
-  const last = w + (columns - 1) * column;
+  packPanel(false, width, w, column, columns, blocks, target);
+}
+
+/** @param isX of x, in f32, or of W, in q8; a constant */
+// @ts-ignore: decorator
+@inline
+function packPanel(
+  isX: bool,
+  width: usize,
+  source: usize,
+  lane: usize,
+  lanes: usize,
+  blocks: usize,
+  target: usize,
+): void {
+  const last = source + (lanes - 1) * lane;
+  const step = width << 2;
+  const block: usize = isX ? BLOCK << 2 : BLOCK_BYTES;
   for (let first: usize = 0; first < width; first += 4) {
-    packFourColumns(width, w + first * column, column, last, blocks, target + (first << 2));
+    let from0 = min(source + first * lane, last);
+    let from1 = min(source + (first + 1) * lane, last);
+    let from2 = min(source + (first + 2) * lane, last);
+    let from3 = min(source + (first + 3) * lane, last);
+    let to = target + (first << 2);
+    for (let i: usize = 0; i < blocks; i++) {
+      const f0 = packScale(isX, from0, to);
+      const f1 = packScale(isX, from1, to + 4);
+      const f2 = packScale(isX, from2, to + 8);
+      const f3 = packScale(isX, from3, to + 12);
+      to += step;
+      for (let at: usize = 0; at < BLOCK; at += 8) {
+        const n0 = eight(isX, from0, at, f0);
+        const n1 = eight(isX, from1, at, f1);
+        const n2 = eight(isX, from2, at, f2);
+        storeTransposed(n0, n1, n2, eight(isX, from3, at, f3), to, step);
+        to += 4 * step;
+      }
+      from0 += block;
+      from1 += block;
+      from2 += block;
+      from3 += block;
+    }
   }
 }
 
-function packFourColumns(width: usize, w: usize, column: usize, last: usize, blocks: usize, target: usize): void {
-  let w0 = min(w, last);
-  let w1 = min(w + column, last);
-  let w2 = min(w + 2 * column, last);
-  let w3 = min(w + 3 * column, last);
-  const step = width << 2;
-  for (let block: usize = 0; block < blocks; block++) {
-    store<f32>(target, load<f32>(w0));
-    store<f32>(target, load<f32>(w1), 4);
-    store<f32>(target, load<f32>(w2), 8);
-    store<f32>(target, load<f32>(w3), 12);
-    target += step;
-    for (let i: usize = 4; i < BLOCK_BYTES; i += 8) {
-      const n0 = v128.load_ext<i8>(w0 + i);
-      const n1 = v128.load_ext<i8>(w1 + i);
-      const n2 = v128.load_ext<i8>(w2 + i);
-      storeTransposed(n0, n1, n2, v128.load_ext<i8>(w3 + i), target, step);
-      target += 4 * step;
-    }
-    w0 += BLOCK_BYTES;
-    w1 += BLOCK_BYTES;
-    w2 += BLOCK_BYTES;
-    w3 += BLOCK_BYTES;
+/** Stores the scale of a block. @returns by what numbers of x are multiplied */
+// @ts-ignore: decorator
+@inline
+function packScale(isX: bool, from: usize, target: usize): v128 {
+  if (!isX) {
+    const scale = load<f32>(from);
+    store<f32>(target, scale);
+    return f32x4.splat(scale);
   }
+  const largest = largestOf(from);
+  store<f32>(target, largest / MOST);
+  return f32x4.splat(MOST / largest);
+}
+
+/** Eight 16-bit numbers of a block, from its number `at` on. */
+// @ts-ignore: decorator
+@inline
+function eight(isX: bool, from: usize, at: usize, factor: v128): v128 {
+  if (isX) return numbersOf(from + (at << 2), factor);
+  return v128.load_ext<i8>(from + 4 + at);
 }
