@@ -205,11 +205,12 @@ describe("keepAs", () => {
     "keeps %s numbers in half the bytes, with the same gradients",
     async (dtype) => {
       const [rows, cols, out] = [64, 128, 16];
-      // Numbers that both 16-bit types hold.
       const whole = (size: number, step: number): number[] =>
         Array.from({ length: size }, (_, i) => ((i * step) % 17) - 8);
+      // Numbers that the other one of both 16-bit types does not hold: too large, or with too many digits.
+      const own = whole(rows * cols, 5).map((n) => (dtype === "bf16" ? n * 2 ** 17 : 100 * n + 1));
       const run = async (keepAs?: "bf16" | "f16") => {
-        const x = tensor(whole(rows * cols, 5), [rows, cols], { device: cpu, requiresGrad: true });
+        const x = tensor(own, [rows, cols], { device: cpu, requiresGrad: true });
         const w = tensor(whole(out * cols, 3), [out, cols], { device: cpu, requiresGrad: true });
         const before = cpu.memory().bytes;
         const copy = add(x, x);
