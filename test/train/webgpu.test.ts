@@ -9,6 +9,7 @@ import type { Example } from "../../src/data/collate.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { isFull } from "../support/full.ts";
 import { gpu } from "../support/gpu.ts";
+import { hasHalfUnits, matrixUseOf } from "../support/matrixUse.ts";
 import { hasShared, needsShared, shared } from "../support/shared.ts";
 
 interface GoldenRun {
@@ -69,7 +70,7 @@ describe.skipIf(!hasShared).each(EVERY ? RUNS : RUNS.slice(0, 1))(
           },
         ],
       });
-      await trainer.train();
+      const uses = await matrixUseOf(() => trainer.train());
       const logged = golden.log_history.filter(
         (record) => record["step"]! <= STEPS && record["loss"] !== undefined,
       );
@@ -82,6 +83,16 @@ describe.skipIf(!hasShared).each(EVERY ? RUNS : RUNS.slice(0, 1))(
           tolerances.gradNorm,
         );
         expect(record.learning_rate).toBe(expected["learning_rate"]);
+      }
+      // Every product of these models is large enough; of attention the encoder's is, and bf16 alone may be rounded.
+      if (hasHalfUnits(gpu.adapter)) {
+        const unlike = uses.filter(({ onUnits, mayUseUnits }) => onUnits !== mayUseUnits);
+        expect(unlike).toEqual([]);
+        const onUnits = uses.filter((use) => use.onUnits);
+        const count = (kernel: string): number =>
+          onUnits.filter((use) => use.kernel.startsWith(kernel)).length;
+        expect(count("matmul")).toBe(132 * STEPS);
+        expect(count("attention")).toBe(dtype === "torch.bfloat16" ? 6 * STEPS : 0);
       }
       model.dispose();
     });
