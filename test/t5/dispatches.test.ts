@@ -3,27 +3,33 @@
 
 import { describe, expect, it } from "vitest";
 import { FLAN_T5_SMALL } from "../../bench/flanT5Small.ts";
-import { zeroT5 } from "../../bench/gpu/models.ts";
+import { FLAN_T5_BASE, zeroT5 } from "../../bench/gpu/models.ts";
 import { trainingStep } from "../../bench/gpu/trainingStep.ts";
 import { CARD, openCountingGpu } from "../../scripts/adapters/countingGpu.ts";
 
-const size = { texts: 8, source: 256, target: 64 };
+/** Dispatches depend on the number of layers, and on lengths only where k is split. */
+const STEPS = [
+  { name: "flan-t5-small", fields: FLAN_T5_SMALL, lengths: [256, 64], layers: 8, most: 900 },
+  { name: "flan-t5-base", fields: FLAN_T5_BASE, lengths: [512, 512], layers: 12, most: 1255 },
+] as const;
 
-describe("a training step of flan-t5-small on a card with matrix units", () => {
-  it.each(["f32", "bf16"] as const)("is at most 900 dispatches in %s", async (dtype) => {
+describe.each(STEPS)("a training step of $name on a card with matrix units", (model) => {
+  const { fields, layers, most } = model;
+  const [source, target] = model.lengths;
+  it.each(["f32", "bf16"] as const)(`is at most ${most} dispatches in %s`, async (dtype) => {
     const gpu = openCountingGpu(CARD);
-    const model = zeroT5(FLAN_T5_SMALL, gpu.device, dtype);
-    const step = trainingStep(gpu.device, { fields: FLAN_T5_SMALL, dtype, ...size }, model);
+    const shape = { fields, dtype, texts: 8, source, target };
+    const step = trainingStep(gpu.device, shape, zeroT5(fields, gpu.device, dtype));
     step.run();
     await gpu.device.sync();
     gpu.reset();
     step.run();
     await gpu.device.sync();
-    expect(gpu.total()).toBeLessThanOrEqual(900);
-    // Each linear layer is three products, all on units: 8 x (7 + 11) layers and the output layer.
+    expect(gpu.total()).toBeLessThanOrEqual(most);
+    // Each linear layer is three products, all on units: 7 of an encoder's layer, 11 of a decoder's, and the output layer.
     const products = [...gpu.dispatches].filter(([label]) => label.startsWith("matmul"));
     const onUnits = products.filter(([label]) => label.includes(".matrix"));
-    expect(onUnits.reduce((sum, [, count]) => sum + count, 0)).toBe(3 * (8 * (7 + 11) + 1));
+    expect(onUnits.reduce((sum, [, count]) => sum + count, 0)).toBe(3 * (layers * (7 + 11) + 1));
     step.dispose();
   });
 });
