@@ -8,6 +8,7 @@ import { matrixShape } from "../../src/kernels/matmul/matrixTiles.ts";
 import { openDevice } from "../../src/kernels/openDevice.ts";
 import { T5ForConditionalGeneration } from "../../src/t5/model.ts";
 import type { ForwardInputs } from "../../src/t5/network.ts";
+import type { Device } from "../../src/tensor/device.ts";
 import { readSafetensors } from "../../src/tensor/safetensors.ts";
 import { Scope } from "../../src/tensor/scope.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
@@ -108,42 +109,68 @@ export async function checkGolden(device: WebGpuDevice, folder: string): Promise
   return done.join("; ");
 }
 
-/** Products on matrix units against the plain shaders, whose operands were rounded to f16 before. */
-export async function checkMatrixUnits(device: WebGpuDevice): Promise<string> {
+/** Rows of op(a), steps of k, columns of op(b). The last two are large enough for large tiles. */
+const PRODUCTS = [
+  [128, 256, 192],
+  [131, 301, 67],
+  [33, 2048, 64],
+  [512, 768, 2048],
+  [2304, 96, 2304],
+  [2307, 70, 2309],
+] as const;
+
+/** Multiply-adds of a product that a CPU which plays a GPU does in time. */
+const QUICK = 1e7;
+
+/**
+ * Products on matrix units against the cpu device, of operands that were rounded to f16 before: those that may round, and exact ones.
+ * Not one against the other: both go by the units, and give the same where the units are wrong.
+ */
+export async function checkMatrixUnits(device: WebGpuDevice, quick: boolean): Promise<string> {
   const shape = matrixShape(device.adapter, true);
   if (shape === null) return "this adapter offers no usable matrix units";
+  const cpu = await openDevice("cpu");
   let [worst, products] = [0, 0];
-  for (const [m, k, n] of [
-    [128, 256, 192],
-    [131, 301, 67],
-    [33, 2048, 64],
-    [512, 768, 2048],
-    // Large enough for large tiles.
-    [2304, 96, 2304],
-    [2307, 70, 2309],
-  ] as const) {
-    for (const transposeA of [false, true]) {
-      for (const transposeB of [false, true]) {
-        const memory = new Scope();
-        const [fast, plain] = memory.run(() => {
-          const half = ({ shape, values }: ReturnType<typeof noise>) =>
-            castForward(castForward(tensor(values, shape, { device }), "f16"), "f32");
-          const a = half(noise(transposeA ? [k, m] : [m, k], 1));
-          const b = half(noise(transposeB ? [n, k] : [k, n], 2));
-          const options = { transposeA, transposeB };
-          return [
-            matmulForward(a, b, { ...options, roundToF16: true }),
-            matmulForward(a, b, options),
-          ] as const;
-        });
-        worst = Math.max(worst, relativeError(await fast.data(), await plain.data()));
-        products++;
-        memory.dispose();
+  try {
+    for (const [m, k, n] of PRODUCTS.filter(([m, k, n]) => !quick || m * k * n < QUICK)) {
+      for (const transposes of TRANSPOSES) {
+        const expected = await productOn(cpu, [m, k, n], { ...transposes, roundToF16: false });
+        for (const roundToF16 of [true, false]) {
+          const found = await productOn(device, [m, k, n], { ...transposes, roundToF16 });
+          worst = Math.max(worst, relativeError(found, expected));
+          products++;
+        }
       }
     }
+  } finally {
+    await cpu.close();
   }
   // Both sum in f32, in different orders.
   if (!(worst <= 1e-4))
     throw new Error(`matrix units are off by ${worst.toPrecision(2)} of the largest element`);
   return `${products} products on ${shape.m}x${shape.n}x${shape.k} ${shape.componentType} units, worst ${worst.toPrecision(2)}`;
+}
+
+const TRANSPOSES = [false, true].flatMap((transposeA) =>
+  [false, true].map((transposeB) => ({ transposeA, transposeB })),
+);
+
+async function productOn(
+  device: Device,
+  [m, k, n]: readonly [number, number, number],
+  options: Readonly<Record<"transposeA" | "transposeB" | "roundToF16", boolean>>,
+): Promise<ArrayLike<number>> {
+  const memory = new Scope();
+  try {
+    const product = memory.run(() => {
+      const half = ({ shape, values }: ReturnType<typeof noise>) =>
+        castForward(castForward(tensor(values, shape, { device }), "f16"), "f32");
+      const a = half(noise(options.transposeA ? [k, m] : [m, k], 1));
+      const b = half(noise(options.transposeB ? [n, k] : [k, n], 2));
+      return matmulForward(a, b, options);
+    });
+    return await product.data();
+  } finally {
+    memory.dispose();
+  }
 }

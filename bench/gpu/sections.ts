@@ -50,7 +50,7 @@ function checks(quick: boolean, shared: string | null): Sections {
     "check kernels": (device) => checkKernels(device, quick ? 3 : 40),
     "check definitions": (device) => checkDefinitions(device, quick),
     "check model": checkAgainstCpu,
-    "check matrix units": checkMatrixUnits,
+    "check matrix units": (device) => checkMatrixUnits(device, quick),
     ...(shared === null ? {} : { "check golden": (device) => checkGolden(device, shared) }),
   };
 }
