@@ -3,10 +3,12 @@
 //
 //   node scripts/signalTest.mjs [--moments 20] [--seed 1] [--command train] [--seconds 2]
 //
-// Prints one JSON line; problems are in it by name.
+// A moment at which the command was done already does not count: another one is tried, earlier. push, info and the download of a
+// model speak with a Hub on this machine that is slow. Prints one JSON line; problems are in it by name.
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,13 +25,73 @@ const { values } = parseArgs({
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const main = path("../dist/cli/main.js");
 const CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+/** The first moments of Node itself, before the command has begun to listen, are the system's: milliseconds. */
+const OF_NODE = 700;
 /** Of a run that is long enough to be struck, on this machine. */
 const LONGEST_BEGINNING = 4000;
+
+/** A Hub that takes its time: 0.4 s an answer, half a minute a file, whichever way it goes. */
+function slowHub() {
+  const hub = createServer((request, response) => {
+    const { pathname } = new URL(request.url, "http://localhost");
+    const later = (value) => setTimeout(() => response.end(JSON.stringify(value)), 400).unref();
+    const file = /\/resolve\/[^/]+\/(.*)$/.exec(pathname)?.[1];
+    if (request.method === "PUT") {
+      request.on("data", () => {
+        request.pause();
+        setTimeout(() => request.resume(), 100).unref();
+      });
+      return;
+    }
+    let body = "";
+    request.on("data", (chunk) => (body += chunk));
+    request.on("end", () => {
+      if (file !== undefined) {
+        response.writeHead(200, { "content-length": HUB_FILES[file] });
+        const drip = setInterval(() => response.write(" "), 30).unref();
+        response.on("close", () => clearInterval(drip));
+      } else if (pathname.includes("/revision/")) later({ ...REPOSITORY, id: "org/name" });
+      else if (pathname.includes("/tree/"))
+        later(
+          Object.entries(HUB_FILES).map(([path, size]) => ({ type: "file", path, size, oid: OID })),
+        );
+      else if (pathname.endsWith("/create")) later({ url: `${endpoint}/org/name`, id: "org/name" });
+      else if (pathname.includes("/preupload/"))
+        later({
+          files: JSON.parse(body).files.map(({ path, size }) => ({
+            ...{ path, shouldIgnore: false, uploadMode: size > 100_000 ? "lfs" : "regular" },
+          })),
+        });
+      else if (pathname.endsWith("/objects/batch"))
+        later({
+          objects: JSON.parse(body).objects.map(({ oid, size }) => ({
+            ...{ oid, size, actions: { upload: { href: `${endpoint}/storage/${oid}` } } },
+          })),
+        });
+      else later({});
+    });
+  });
+  return hub;
+}
+const OID = "0123456789abcdef0123456789abcdef01234567";
+const REPOSITORY = {
+  sha: OID,
+  private: false,
+  lastModified: "2024-01-01T00:00:00.000Z",
+  siblings: [],
+};
+const HUB_FILES = { "config.json": 1000, "model.safetensors": 1_000_000, "tokenizer.json": 1000 };
+const hub = slowHub();
+await new Promise((resolve) => hub.listen(0, "127.0.0.1", resolve));
+const endpoint = `http://127.0.0.1:${hub.address().port}`;
 
 const folder = mkdtempSync(join(tmpdir(), "gradloom-signals-"));
 const dialogue = join(folder, "dialogue.txt");
 writeFileSync(dialogue, "#Person1#: Hello. #Person2#: Hi.");
-const env = { ...process.env, GRADLOOM_CACHE: join(folder, "cache"), TERM: "xterm" };
+const env = {
+  ...{ ...process.env, GRADLOOM_CACHE: join(folder, "cache"), TERM: "xterm" },
+  ...{ HF_ENDPOINT: endpoint, HF_HUB_CACHE: join(folder, "hub"), HF_TOKEN: "hf_writer" },
+};
 
 const small = ["--device", "cpu", "--max-new-tokens", "400"];
 const commands = {
@@ -65,6 +127,10 @@ const commands = {
   evaluate: () => ["evaluate", ...small],
   summarize: () => ["summarize", "--max-new-tokens", "5000", "--device", "cpu", dialogue],
   stdin: () => ["summarize", "--device", "cpu"],
+  push: () => ["push", path("../examples/model"), "org/name"],
+  info: () => ["info", "--model", "org/name"],
+  download: () => ["summarize", "--device", "cpu", "--model", "org/name", dialogue],
+  devices: () => ["devices"],
 };
 const errors = {
   // A generation_config.json that is refused once a bar stands.
@@ -101,6 +167,7 @@ function inTerminal(args, strike) {
   );
   const result = { text: "", struckAt: 0, savedAt: 0, report: "" };
   let timer;
+  let begun = 0;
   child.stdout.on("data", (chunk) => {
     result.text += chunk;
     // A checkpoint that it says it saves may take longer.
@@ -109,6 +176,7 @@ function inTerminal(args, strike) {
   child.stderr.on("data", (chunk) => {
     const isFirst = result.report === "";
     result.report += chunk;
+    if (isFirst) begun = performance.now();
     if (isFirst) strike?.(order, (ms, what) => (timer = setTimeout(what, ms)));
   });
   const order = (text) => {
@@ -125,7 +193,8 @@ function inTerminal(args, strike) {
       );
       const { text, struckAt, savedAt } = result;
       const since = struckAt === 0 ? 0 : performance.now() - Math.max(struckAt, savedAt);
-      resolve({ code, sameSettings, text, ms: since, struck: struckAt !== 0 });
+      const lasted = performance.now() - begun;
+      resolve({ code, sameSettings, text, lasted, ms: since, struck: struckAt !== 0 });
     }),
   );
 }
@@ -133,13 +202,15 @@ function inTerminal(args, strike) {
 const lastIs = (text, on, off) => text.lastIndexOf(on) >= text.lastIndexOf(off);
 const problems = [];
 const slowest = {};
-let struck = 0;
+/** Moments at which each command was struck. */
+const moments = {};
 let resumed = 0;
 
+/** @returns the command that goes on with the run, if it named one; or how long a run lasted that was done before the moment came */
 async function check(name, how, make, strike, expected, out) {
   const { code, ms, text, sameSettings, ...rest } = await inTerminal(make(out), strike);
-  if (strike && !rest.struck) return;
-  struck++;
+  if (strike && !rest.struck) return { lasted: rest.lasted };
+  moments[name] = (moments[name] ?? 0) + 1;
   slowest[name] = Math.max(slowest[name] ?? 0, Math.round(ms));
   const fail = (what) =>
     problems.push(`${name}, ${how}: ${what}; ${JSON.stringify(text.slice(-300))}`);
@@ -147,18 +218,23 @@ async function check(name, how, make, strike, expected, out) {
   if (code !== expected && code !== 0) fail(`exit code ${code} and not ${expected}`);
   if (ms > 1000 * Number(values.seconds)) fail(`ended after ${Math.round(ms)} ms`);
   if (!sameSettings) fail("the terminal's settings changed");
-  if (how.startsWith("hangup")) return; // there is no terminal any more to look at
+  if (how.startsWith("hangup")) return {}; // there is no terminal any more to look at
   if (text.includes("\x1b[?25l")) fail("the cursor was hidden, which kill -9 would not undo");
   if (!lastIs(text, "\x1b[?7h", "\x1b[?7l")) fail("line wrap is off");
   if (/\n\s+at .*:\d+:\d+/.test(text)) fail("a stack trace");
   const command = /go on with: (.*)\r?\n/.exec(text)?.[1];
   const left = readdirSync(out).filter((name) => /^\.|\.tmp$/.test(name));
   if (left.length > 0) fail(`left ${left.join(", ")}`);
-  return command;
+  return { command };
 }
 
 async function strikeAll(name, make, random) {
-  for (let i = 0; i < Number(values.moments); i++) {
+  let longest = LONGEST_BEGINNING;
+  for (let i = 0, tries = 0; i < Number(values.moments); tries++) {
+    if (tries > 3 * Number(values.moments)) {
+      problems.push(`${name}: done before it could be struck, ${tries - i} of ${tries} times`);
+      return;
+    }
     const signal = Object.keys(CODES)[i % 3];
     const ways = {
       SIGINT: ["key 3", "signal INT"],
@@ -166,11 +242,10 @@ async function strikeAll(name, make, random) {
       SIGHUP: ["hangup", "signal HUP"],
     };
     const how = ways[signal][Math.floor(i / 3) % ways[signal].length];
-    // The first moments of Node itself, before the command has begun to listen, are the system's.
-    const at = 700 + random() * LONGEST_BEGINNING;
+    const at = OF_NODE + random() * longest;
     const out = mkdtempSync(join(folder, "out-"));
     const strike = (order, after) => after(at, () => order(how));
-    const command = await check(
+    const { command, lasted } = await check(
       name,
       `${how} after ${Math.round(at)} ms`,
       make,
@@ -178,6 +253,8 @@ async function strikeAll(name, make, random) {
       CODES[signal],
       out,
     );
+    if (lasted === undefined) i++;
+    else longest = Math.max(50, Math.min(longest, lasted - OF_NODE));
     const checkpoints = readdirSync(out).filter((name) => name.startsWith("checkpoint-"));
     if (command && checkpoints.length > 0) {
       const short = `${command} --max-steps 1`.replace(
@@ -215,6 +292,8 @@ try {
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
+  hub.closeAllConnections();
+  hub.close();
 }
-console.log(JSON.stringify({ struck, resumed, slowest, problems }));
+console.log(JSON.stringify({ moments, resumed, slowest, problems }));
 if (problems.length > 0) process.exitCode = 1;

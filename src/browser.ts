@@ -3,7 +3,9 @@
 // Each type that a signature names is exported, too, so that a program can name what it gets
 // (test/meta/publicTypes.test.ts).
 
-export { openDevice, type DeviceKind, type DeviceOptions } from "./kernels/openDevice.ts";
+export { openDevice } from "./kernels/openDevice.ts";
+export type { DeviceKind, DeviceOptions } from "./kernels/deviceOptions.ts";
+export type { AdviseMemory } from "./tensor/memoryPool.ts";
 export type { WasmVariant } from "./kernels/wasm/load.ts";
 export { debugLevel, setDebug, type DebugLevel, type DebugOptions } from "./tensor/debug.ts";
 export type { Device, MemoryStats } from "./tensor/device.ts";

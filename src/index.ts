@@ -7,3 +7,6 @@ export { preprocessCached, type CacheOptions } from "./data/tokenCache.ts";
 
 // Processes that train together find each other through MPI, which pages have not.
 export { openProcessGroup } from "./distributed/openProcessGroup.ts";
+
+// Asks Linux, which pages have not.
+export { hugePages } from "./system/hugePages.ts";

@@ -2,7 +2,7 @@
 
 import { Option } from "commander";
 import type { GenerationOptions } from "../generation/options.ts";
-import type { DeviceKind } from "../kernels/openDevice.ts";
+import type { DeviceKind } from "../kernels/deviceOptions.ts";
 import type { StoredWeights } from "../model/weightDtype.ts";
 import { generationSettings } from "../train/evaluationGeneration.ts";
 import { generationOptions, givenGeneration, type GenerationFlags } from "./generationFlags.ts";

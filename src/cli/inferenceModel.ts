@@ -1,14 +1,14 @@
 // The model, tokenizer and device that `evaluate` and `summarize` write with.
 
 import type { ProcessGroup } from "../distributed/processGroup.ts";
-import { openDevice } from "../kernels/openDevice.ts";
+import { openCommandDevice } from "./commandDevice.ts";
 import { Tokenizer } from "../model/tokenizer.ts";
 import type { Device } from "../tensor/device.ts";
 import type { T5ForConditionalGeneration } from "../t5/model.ts";
 import { fetchModel, fetchTokenizer } from "./hub.ts";
 import type { InferenceFlags } from "./inferenceFlags.ts";
 import { loadForGeneration } from "./lora.ts";
-import { deviceOptionsOf, rankZeroFirst } from "./processGroup.ts";
+import { rankZeroFirst } from "./processGroup.ts";
 
 /** Which model, of which revision, with which tokenizer and adapter. */
 export interface ModelFlags {
@@ -32,7 +32,7 @@ export async function loadInferenceModel(
 ): Promise<InferenceModel> {
   const { revision, adapter, dtype } = flags;
   const folder = await rankZeroFirst(group, () => fetchModel(flags.model, { revision, signal }));
-  const device = await openDevice(flags.device, deviceOptionsOf(flags.device, flags.threads));
+  const device = await openCommandDevice(flags.device, flags.threads);
   const tokenizerFolder = await rankZeroFirst(group, () =>
     fetchTokenizer(folder, flags.tokenizerName, signal),
   );

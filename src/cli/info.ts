@@ -8,6 +8,7 @@ import { EXAMPLE_MODEL } from "./example.ts";
 import { fetchModel, MODEL_HELP, revisionOption } from "./hub.ts";
 import { loraConfigOf, loraOptions, type LoraFlags } from "./lora.ts";
 import { jsonOption } from "./options.ts";
+import { interruptSignal } from "./terminal/interruption.ts";
 import { Output } from "./terminal/output.ts";
 
 interface InfoOptions extends LoraFlags {
@@ -34,7 +35,9 @@ export function infoCommand(): Command {
 
 async function info({ model, revision, json, ...flags }: InfoOptions): Promise<void> {
   const output = new Output(json);
-  const config = await T5Config.fromPretrained(await fetchModel(model, { revision }, ["config"]));
+  const signal = interruptSignal();
+  const folder = await fetchModel(model, { revision, signal }, ["config"]);
+  const config = await T5Config.fromPretrained(folder);
   const lora = loraConfigOf(flags);
   const base = config.numParameters();
   const adapter = lora && countLoraParameters(config, lora);

@@ -20,6 +20,7 @@ import { removeStandingLines } from "./terminal/bottomLine.ts";
 import { interruptedCode, leave, listenForSignals } from "./terminal/interruption.ts";
 import { guardOutput } from "./terminal/guardOutput.ts";
 import { printable, printableMessage } from "../tensor/printable.ts";
+import { deleteOwnLocks } from "../train/checkpoint/outputLock.ts";
 import { trainCommand } from "./train.ts";
 
 const USAGE_ERROR = 2;
@@ -104,7 +105,7 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
 
 setWarningHandler((text) => void process.stderr.write(`warning: ${printable(text)}\n`));
 guardOutput();
-listenForSignals();
+listenForSignals(deleteOwnLocks);
 const exitCode = await main();
 removeStandingLines();
 await releaseOutputFolders();

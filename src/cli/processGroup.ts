@@ -1,11 +1,8 @@
 // The processes that a command runs with: found by the launcher that started it, without flags of its own.
 
-import { availableParallelism, cpus } from "node:os";
-import { launchOf, threadsOfRank } from "../distributed/launcher.ts";
 import { openProcessGroup } from "../distributed/openProcessGroup.ts";
 import { inOrderOfBatches } from "../distributed/rankRows.ts";
 import type { ProcessGroup } from "../distributed/processGroup.ts";
-import type { DeviceKind, DeviceOptions } from "../kernels/openDevice.ts";
 import type { Output } from "./terminal/output.ts";
 
 /**
@@ -44,14 +41,6 @@ export async function rankZeroFirst<T>(group: ProcessGroup, work: () => Promise<
   const result = await work();
   if (group.rank === 0) await group.barrier();
   return result;
-}
-
-/** What `openDevice` is told: threads as asked for, or this rank's share of a machine's cores. */
-export function deviceOptionsOf(kind: DeviceKind, threads: number | undefined): DeviceOptions {
-  if (threads !== undefined) return { threads };
-  if (kind === "webgpu") return {};
-  const share = threadsOfRank(launchOf(process.env), cpus().length, availableParallelism());
-  return share === null ? {} : { threads: share };
 }
 
 /** A rank's share of items that are worked on in batches, in turn as evaluation deals them. */

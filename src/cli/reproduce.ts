@@ -2,7 +2,7 @@
 
 import { resolve } from "node:path";
 import { Command } from "commander";
-import type { DeviceKind } from "../kernels/openDevice.ts";
+import type { DeviceKind } from "../kernels/deviceOptions.ts";
 import { deviceOption, jsonOption, number, wholeNumber } from "./options.ts";
 import { EXAMPLE_DATASET, EXAMPLE_MODEL } from "./example.ts";
 import { MODEL_HELP, revisionOption } from "./hub.ts";

@@ -1,7 +1,13 @@
 // Rows to batches, in PyTorch's order.
 
 import { ArgumentError, DatasetError } from "../tensor/errors.ts";
-import { defaultCollate, seq2seqCollate, type Batch, type Example } from "./collate.ts";
+import {
+  checkExamples,
+  defaultCollate,
+  seq2seqCollate,
+  type Batch,
+  type Example,
+} from "./collate.ts";
 
 /** Rows by index: an array will do. */
 export interface IndexedDataset {
@@ -110,6 +116,7 @@ async function* inOrder(
  */
 export function defaultCollator(padTokenId: number): Collator {
   return (examples) => {
+    checkExamples("dataset", examples);
     const first = examples[0]!;
     const isUniform = examples.every(
       ({ inputIds, attentionMask, labels }) =>

@@ -30,9 +30,10 @@ export interface Seq2SeqCollateOptions {
 
 /**
  * Stacks examples as they are (transformers' default_data_collator).
- * @throws {DatasetError} unless all examples have the same lengths and the same fields
+ * @throws {DatasetError} unless all rows are examples, with the same lengths and the same fields
  */
 export function defaultCollate(examples: readonly Example[]): Batch {
+  checkExamples("defaultCollate", examples);
   const masks = stack(examples, "attentionMask");
   return {
     inputIds: stack(examples, "inputIds") ?? [],
@@ -45,13 +46,13 @@ export function defaultCollate(examples: readonly Example[]): Batch {
  * Fills every example up to the longest one of the batch, on the right (DataCollatorForSeq2Seq): inputs with the pad
  * id, masks with 0, labels with -100. Examples without a mask get one.
  * @throws {ArgumentError} unless padToMultipleOf is an integer >= 1
- * @throws {DatasetError} for an empty batch, or a mask whose length is not that of its inputs
+ * @throws {DatasetError} for an empty batch, a row that is no example, or a mask whose length is not that of its inputs
  */
 export function seq2seqCollate(
   examples: readonly Example[],
   { padTokenId = 0, labelPadId = IGNORE_INDEX, padToMultipleOf = 1 }: Seq2SeqCollateOptions = {},
 ): Batch {
-  checkNotEmpty(examples);
+  checkExamples("seq2seqCollate", examples);
   if (!Number.isInteger(padToMultipleOf) || padToMultipleOf < 1) {
     throw new ArgumentError(`padToMultipleOf: must be an integer >= 1, got ${padToMultipleOf}`);
   }
@@ -66,7 +67,6 @@ export function seq2seqCollate(
 }
 
 function stack(examples: readonly Example[], field: keyof Example): number[][] | undefined {
-  checkNotEmpty(examples);
   const length = examples[0]![field]?.length;
   const odd = examples.findIndex((example) => example[field]?.length !== length);
   if (odd >= 0) {
@@ -79,7 +79,7 @@ function stack(examples: readonly Example[], field: keyof Example): number[][] |
 }
 
 function maskOf({ inputIds, attentionMask }: Example, i: number): readonly number[] {
-  if (attentionMask === undefined) return inputIds.map(() => 1);
+  if (!attentionMask) return inputIds.map(() => 1);
   if (attentionMask.length === inputIds.length) return attentionMask;
   throw new DatasetError(
     `seq2seqCollate: attentionMask must be as long as inputIds (${inputIds.length}), ` +
@@ -87,10 +87,43 @@ function maskOf({ inputIds, attentionMask }: Example, i: number): readonly numbe
   );
 }
 
-function checkNotEmpty(examples: readonly Example[]): void {
+/** @throws {DatasetError} for no examples, or a row that is none: what JavaScript lets through must not go into arithmetic */
+export function checkExamples(what: string, examples: readonly Example[]): void {
   if (examples.length === 0) {
     throw new DatasetError("collate: a batch must hold at least one example, got none");
   }
+  examples.forEach((row, i) => checkExample(what, `example ${i} of a batch`, row));
+}
+
+/**
+ * @param what names the caller in the message, and `where` the row
+ * @param fields those that are read
+ * @throws {DatasetError} unless the row is an object whose fields are arrays; it may be without attentionMask
+ */
+export function checkExample(
+  what: string,
+  where: string,
+  row: unknown,
+  fields: readonly (keyof Example)[] = ["inputIds", "attentionMask", "labels"],
+): void {
+  if (typeof row !== "object" || row === null) {
+    throw new DatasetError(`${what}: ${where} must be an example, got ${kindOf(row)}. ${ROW}`);
+  }
+  for (const field of fields) {
+    const value: unknown = Reflect.get(row, field);
+    if (Array.isArray(value) || ArrayBuffer.isView(value)) continue;
+    if (field === "attentionMask" && (value === undefined || value === null)) continue;
+    throw new DatasetError(
+      `${what}: ${where} must have ${field}, an array of numbers, got ${kindOf(value)}. ${ROW}`,
+    );
+  }
+}
+
+const ROW = "A row is { inputIds, labels }, as preprocess makes them; attentionMask may be there.";
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
 function longest(sequences: readonly (readonly number[])[]): number {

@@ -10,7 +10,7 @@ import { SLICE_ALIGNMENT, type Storage } from "./device.ts";
 import type { Dtype, StorageArray } from "./dtype.ts";
 import { storageView } from "./dtype.ts";
 import { invariant } from "./errors.ts";
-import { leaveMemory, PAGE, takeMemory } from "./memoryPool.ts";
+import { leaveMemory, PAGE, takeMemory, type AdviseMemory } from "./memoryPool.ts";
 
 /** Storages below this size stay near: moving them frees nothing worth the search. */
 const WORTH_MOVING = 4096;
@@ -20,6 +20,8 @@ export interface MemoryLimits {
   readonly eachBytes: number;
   /** Most bytes of all storages together. */
   readonly totalBytes: number;
+  /** Done with every further memory. */
+  readonly adviseMemory?: AdviseMemory | undefined;
 }
 
 /** A WebAssembly memory with its allocator. */
@@ -264,10 +266,11 @@ export class CpuMemory {
   }
 
   #moveAway(block: Block): boolean {
+    const { eachBytes, adviseMemory } = this.#limits;
     for (let i = 0; ; i++) {
       const isNew = i === this.#far.length;
       // An address of 0 is a kernel's null.
-      if (isNew) this.#far.push(new Bank(takeMemory(), 64, this.#limits.eachBytes));
+      if (isNew) this.#far.push(new Bank(takeMemory(adviseMemory), 64, eachBytes));
       const bank = this.#far[i]!;
       const offset = bank.allocator.allocate(block.byteLength);
       if (offset !== null) {

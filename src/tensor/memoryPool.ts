@@ -9,6 +9,9 @@ export const PAGE = 65536;
 /** What a 32-bit WebAssembly memory can hold. */
 export const MOST_BYTES = 2 ** 32;
 
+/** What is done with a memory before its first use. */
+export type AdviseMemory = (memory: WebAssembly.Memory) => void;
+
 let free: WeakRef<WebAssembly.Memory>[] = [];
 
 /** Makes a memory that a CpuDevice and its kernels can share. @throws {DeviceError} where the system has no addresses left for one */
@@ -30,13 +33,18 @@ export function createMemory(): WebAssembly.Memory {
   }
 }
 
-/** The largest memory that a closed device left, its old contents in it, or a new one. @throws {DeviceError} as createMemory */
-export function takeMemory(): WebAssembly.Memory {
+/**
+ * The largest memory that a closed device left, its old contents in it, or a new one.
+ * @throws {DeviceError} as createMemory
+ */
+export function takeMemory(advise?: AdviseMemory): WebAssembly.Memory {
   const alive = free.flatMap((reference) => reference.deref() ?? []);
   alive.sort((a, b) => b.buffer.byteLength - a.buffer.byteLength);
   const [largest, ...others] = alive;
   free = others.map((memory) => new WeakRef(memory));
-  return largest ?? createMemory();
+  const memory = largest ?? createMemory();
+  advise?.(memory);
+  return memory;
 }
 
 /** Leaves a memory to the next device. @param memory that no kernel, no thread and no view uses any more */

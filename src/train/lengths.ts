@@ -2,7 +2,7 @@
 
 import type { IndexedDataset } from "../data/batches.ts";
 import { lengthGroupedEvaluation } from "../data/dataOrder.ts";
-import type { Example } from "../data/collate.ts";
+import { checkExample, type Example } from "../data/collate.ts";
 import { DatasetError } from "../tensor/errors.ts";
 import type { TrainDataset } from "../data/batches.ts";
 
@@ -15,13 +15,14 @@ export function indexed(dataset: TrainDataset): Rows | null {
 
 /**
  * Length of each row: what its property `column` says where the first row has one, else the number of its inputIds.
- * @throws {DatasetError} for a row whose property is no length
+ * @throws {DatasetError} for a row that is no example, or whose property is no length
  */
 export async function rowLengths(rows: Rows, column: string): Promise<number[]> {
   const lengths: number[] = [];
   let hasColumn = false;
   for (let i = 0; i < rows.length; i++) {
     const row = await rowAt(rows, i);
+    checkExample("dataset", `row ${i}`, row, []);
     const stored: unknown = Reflect.get(row, column);
     if (i === 0) hasColumn = stored !== undefined;
     if (hasColumn && !(typeof stored === "number" && stored >= 0)) {
@@ -30,6 +31,7 @@ export async function rowLengths(rows: Rows, column: string): Promise<number[]> 
           "Leave the property out to count inputIds.",
       );
     }
+    if (!hasColumn) checkExample("dataset", `row ${i}`, row, ["inputIds"]);
     lengths.push(hasColumn ? (stored as number) : row.inputIds.length);
   }
   return lengths;

@@ -284,6 +284,23 @@ describe.skipIf(python === undefined)("gradloom on a pseudo-terminal", () => {
     expect(screen.text).not.toContain("\x1b[?25l");
   });
 
+  it("ends by SIGHUP, not by Node's abort, where the terminal goes while the command ends by itself", async () => {
+    const url = new URL("../../dist/cli/terminal/interruption.js", import.meta.url);
+    // It has no turn to hear of the signal any more.
+    const script = `import { listenForSignals } from ${JSON.stringify(url.href)};
+      listenForSignals(() => console.log("last"));
+      console.log("first");
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);`;
+    const run = fileURLToPath(new URL("../../scripts/pseudoTerminal.py", import.meta.url));
+    const command = [process.execPath, "--input-type=module", "-e", script];
+    const child = spawn(python!, [run, "80", "30", ...command]);
+    let report = "";
+    child.stderr.on("data", (chunk: Buffer) => (report += chunk.toString()));
+    child.stdout.once("data", () => child.stdin.write("hangup\n"));
+    await new Promise((resolve) => child.on("close", resolve));
+    expect(JSON.parse(report.trimEnd().split("\n").at(-1)!)).toMatchObject({ code: 129 });
+  });
+
   it("ends by SIGINT, SIGTERM and SIGHUP at any moment of every command, as scripts/signalTest.mjs finds", async () => {
     const script = fileURLToPath(new URL("../../scripts/signalTest.mjs", import.meta.url));
     // Other tests run beside this one.

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ArgumentError, DatasetError } from "../../src/tensor/errors.ts";
+import { defaultCollator } from "../../src/data/batches.ts";
 import { defaultCollate, seq2seqCollate, type Example } from "../../src/data/collate.ts";
 
 const ids = (max: number) =>
@@ -129,5 +130,40 @@ describe("seq2seqCollate", () => {
     for (const padToMultipleOf of [0, -8, 1.5]) {
       expect(() => seq2seqCollate([one], { padToMultipleOf })).toThrow(ArgumentError);
     }
+  });
+});
+
+describe("a row that is no example", () => {
+  const good = { inputIds: [5, 1], labels: [7] };
+  const bad: Record<string, unknown> = {
+    "must be an example, got null": null,
+    "must be an example, got undefined": undefined,
+    "must be an example, got a string": "row",
+    "must have inputIds, an array of numbers, got undefined": {},
+    "must have inputIds, an array of numbers, got a string": { ...good, inputIds: "ab" },
+    "must have inputIds, an array of numbers, got null": { ...good, inputIds: null },
+    "must have labels, an array of numbers, got undefined": { inputIds: [5, 1] },
+    "must have labels, an array of numbers, got an object": { ...good, labels: { length: 1 } },
+    "must have attentionMask, an array of numbers, got a number": { ...good, attentionMask: 1 },
+  };
+  it.each(Object.keys(bad))("%s", (message) => {
+    const rows = [good, bad[message]] as Example[];
+    for (const collate of [defaultCollate, seq2seqCollate, defaultCollator(0)]) {
+      expect(() => collate(rows)).toThrow(DatasetError);
+      expect(() => collate(rows)).toThrow(`example 1 of a batch ${message}. A row is`);
+    }
+  });
+
+  it("may be of typed arrays, and its mask null", () => {
+    const row = { inputIds: Int32Array.of(5, 1), labels: Int32Array.of(7), attentionMask: null };
+    const rows = [row, { ...row, inputIds: [6] }] as unknown as Example[];
+    expect(seq2seqCollate(rows).inputIds).toEqual([
+      [5, 1],
+      [6, 0],
+    ]);
+    expect(seq2seqCollate(rows).attentionMask).toEqual([
+      [1, 1],
+      [1, 0],
+    ]);
   });
 });

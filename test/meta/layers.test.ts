@@ -10,7 +10,7 @@ const LAYERS = [
   ["kernels"],
   ["autograd"],
   ["optim", "testing"],
-  ["distributed"],
+  ["distributed", "system"],
   ["hub", "generation", "eval"],
   ["model"],
   ["t5"],

@@ -3,7 +3,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { mul } from "../../src/autograd/ops/pointwise.ts";
-import { openDevice, type DeviceOptions } from "../../src/kernels/openDevice.ts";
+import type { DeviceOptions } from "../../src/kernels/deviceOptions.ts";
+import { openDevice } from "../../src/kernels/openDevice.ts";
 import { addInPlace } from "../../src/kernels/pointwise/accumulate.ts";
 import { createMemory, leaveMemory, takeMemory } from "../../src/tensor/memoryPool.ts";
 import { CpuDevice } from "../../src/tensor/cpuDevice.ts";

@@ -71,6 +71,17 @@ describe("tensors beyond one memory", () => {
     expect(device.memory().bytes).toBe(0);
   });
 
+  it("take further memories as the first one: advised before they are used", async () => {
+    const advised: WebAssembly.Memory[] = [];
+    const limits = { eachBytes: 3 * MIB, totalBytes: 64 * MIB };
+    const adviseMemory = (memory: WebAssembly.Memory) => void advised.push(memory);
+    const device = new CpuDevice(createMemory(), null, { ...limits, adviseMemory });
+    opened.push(device);
+    for (let i = 0; i < 8; i++) filled(device, i, 1024, 256);
+    expect(new Set(advised).size).toBeGreaterThan(1);
+    expect(new Set(advised).size).toBe(advised.length);
+  });
+
   it("compute the same as in one memory, whatever kernels use them in whatever order", async () => {
     const small = await smallDevice(4, 64, 2);
     const large = await openDevice("cpu", { threads: 2 });

@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
-import { lockOutputFolder } from "../../src/train/checkpoint/outputLock.ts";
+import { deleteOwnLocks, lockOutputFolder } from "../../src/train/checkpoint/outputLock.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { isFull } from "../support/full.ts";
@@ -47,6 +47,22 @@ it("deletes what was left where a process was killed while it took the lock, and
     await lockOutputFolder(outputDir)
   )();
   expect((await readdir(outputDir)).sort()).toEqual([...others].sort());
+});
+
+it("leaves no lock behind where the process ends in the middle, or while it takes one, and deletes none of another", async () => {
+  const [held, others] = [folder(), folder()];
+  const unlock = await lockOutputFolder(held);
+  const text = await readFile(`${held}/${LOCK}`, "utf8");
+  const { id } = JSON.parse(text) as { id: string };
+  await writeFile(`${held}/${LOCK}.${id}`, text); // as between two steps of taking it
+  const again = await lockOutputFolder(others);
+  await writeFile(`${others}/${LOCK}`, text.replace(id, crypto.randomUUID()));
+  await writeFile(`${others}/${LOCK}.${id}`, text);
+  deleteOwnLocks();
+  expect(await readdir(held)).toEqual([]);
+  expect((await readdir(others)).sort()).toEqual([LOCK, `${LOCK}.${id}`]);
+  await Promise.all([unlock(), again()]);
+  expect((await readdir(others)).sort()).toEqual([LOCK, `${LOCK}.${id}`]);
 });
 
 it("takes over the lock of a process that is gone, and of one whose pid is another's now", async () => {

@@ -339,6 +339,20 @@ describe("Trainer", () => {
     await expect(makeTrainer({}, { trainDataset: holes }).train()).rejects.toThrow(
       /row \d must be an example/,
     );
+    const grouped = { trainSamplingStrategy: "group_by_length", maxSteps: 1 } as const;
+    for (const row of [null, undefined, "text", {}, { inputIds: 3, labels: [1] }]) {
+      const rows = [...tinyRows(1), row] as Example[];
+      const stream = (async function* () {
+        yield* rows;
+      })();
+      for (const [args, trainDataset] of [
+        [{ maxSteps: 2, perDeviceTrainBatchSize: 2 }, rows],
+        [{ maxSteps: 2, perDeviceTrainBatchSize: 2 }, stream],
+        [grouped, rows],
+      ] as const) {
+        await expect(makeTrainer(args, { trainDataset }).train()).rejects.toThrow(DatasetError);
+      }
+    }
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { renderReport } from "../report/page.ts";
-import { openDevice } from "../../kernels/openDevice.ts";
+import { openCommandDevice } from "../commandDevice.ts";
 import { checkVocabulary, Tokenizer } from "../../model/tokenizer.ts";
 import { addLora } from "../../t5/lora/adapter.ts";
 import { T5ForConditionalGeneration } from "../../t5/model.ts";
@@ -45,7 +45,7 @@ export async function runNotebook(
   const dataset = await fetchDataset(settings, signal);
   const testRows = neededSplits(dataset, settings.dataset);
   output.print(formatDatasetDict(dataset));
-  const device = await openDevice(settings.device);
+  const device = await openCommandDevice(settings.device, undefined);
   const modelFolder = await fetchModel(settings.model, { revision: settings.revision, signal });
   const tokenizer = await Tokenizer.fromPretrained(modelFolder);
   const model = await T5ForConditionalGeneration.fromPretrained(modelFolder, {

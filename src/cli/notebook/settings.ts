@@ -1,6 +1,6 @@
 // What a run of the notebook can be told.
 
-import type { DeviceKind } from "../../kernels/openDevice.ts";
+import type { DeviceKind } from "../../kernels/deviceOptions.ts";
 import type { LoraConfig } from "../../t5/lora/config.ts";
 import type { DatasetFlags } from "../datasetOptions.ts";
 

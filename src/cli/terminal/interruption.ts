@@ -27,11 +27,27 @@ export const interruptedCode = (): number | null => raised && EXIT_CODES[raised.
 /** Those of stdin, stdout and stderr that were a terminal at first. */
 const terminals = [0, 1, 2].filter((stream) => isatty(stream));
 
-/** For main: ends the process by `interruptSignal`, and by force where that does not help. */
-export function listenForSignals(): void {
-  process.on("exit", removeStandingLines);
+/** Besides the terminal, what is given back on every way out. */
+let giveBack = (): void => undefined;
+
+/**
+ * For main: ends the process by `interruptSignal`, and by force where that does not help.
+ * @param lastly is called on every way out; what it does must be done when it returns
+ */
+export function listenForSignals(lastly: () => void = () => undefined): void {
+  giveBack = lastly;
+  process.on("exit", () => {
+    removeStandingLines();
+    giveBack();
+    if (terminals.length === 0) return;
+    // From here on a terminal that closes ends the process as if it had never listened.
+    process.removeAllListeners("SIGHUP");
+    if (isTerminalGone()) process.kill(process.pid, "SIGHUP");
+  });
   for (const signal of Object.keys(EXIT_CODES) as Signal[]) process.on(signal, receive);
 }
+
+const isTerminalGone = (): boolean => terminals.some((stream) => !isatty(stream));
 
 function receive(signal: Signal): void {
   if (raised === null) {
@@ -52,9 +68,10 @@ function receive(signal: Signal): void {
 
 /** Ends the process. */
 export function leave(code: number): void {
-  if (code === EXIT_CODES.SIGHUP || terminals.some((stream) => !isatty(stream))) {
+  if (code === EXIT_CODES.SIGHUP || isTerminalGone()) {
     // On its way out Node resets the terminal and aborts where that is gone; the signal itself ends it without that.
     removeStandingLines();
+    giveBack();
     process.removeAllListeners("SIGHUP");
     process.kill(process.pid, "SIGHUP");
     return;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { rouge } from "../../eval/rouge.ts";
 import type { ProcessGroup } from "../../distributed/processGroup.ts";
 import { renderTrainingReport } from "../report/trainingPage.ts";
-import { openDevice } from "../../kernels/openDevice.ts";
+import { openCommandDevice } from "../commandDevice.ts";
 import { addLora } from "../../t5/lora/adapter.ts";
 import { T5ForConditionalGeneration } from "../../t5/model.ts";
 import { checkVocabulary, Tokenizer } from "../../model/tokenizer.ts";
@@ -29,7 +29,7 @@ import { fetchModel, fetchTokenizer, MODEL_AND_CARD } from "../hub.ts";
 import { parameterLines } from "../lora.ts";
 import { endingGently } from "../terminal/interruption.ts";
 import type { Output } from "../terminal/output.ts";
-import { deviceOptionsOf, rankZeroFirst, shareOf } from "../processGroup.ts";
+import { rankZeroFirst, shareOf } from "../processGroup.ts";
 import { openOutputFolder, writeReport } from "../outputFolder.ts";
 import { startProgress } from "../terminal/progress.ts";
 import { summarizeRows } from "../summaries.ts";
@@ -64,8 +64,7 @@ export async function runTraining(
   // data and model
   const columns = columnsOf(settings);
   const rows = await rankZeroFirst(group, () => loadRows(settings, args, signal));
-  const { threads } = settings;
-  const device = await openDevice(settings.device, deviceOptionsOf(settings.device, threads));
+  const device = await openCommandDevice(settings.device, settings.threads);
   const { revision } = settings;
   const fetch = () => fetchModel(settings.model, { revision, signal }, MODEL_AND_CARD);
   const modelFolder = await rankZeroFirst(group, fetch);

@@ -2,7 +2,7 @@
 
 import type { GenerationOptions } from "../../generation/options.ts";
 import type { WireDtype } from "../../distributed/wire.ts";
-import type { DeviceKind } from "../../kernels/openDevice.ts";
+import type { DeviceKind } from "../../kernels/deviceOptions.ts";
 import type { LoraConfig } from "../../t5/lora/config.ts";
 import type { StoredWeights } from "../../model/weightDtype.ts";
 import type { TrainingArguments } from "../../train/arguments/arguments.ts";

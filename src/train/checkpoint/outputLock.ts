@@ -50,20 +50,49 @@ async function lockInPage(folder: string): Promise<() => Promise<void>> {
 }
 
 async function lockByFile(folder: string): Promise<() => Promise<void>> {
-  const { mkdir, rm, stat, writeFile } = nodeModule("node:fs/promises");
+  const { mkdir, rm, stat } = nodeModule("node:fs/promises");
   // Not mkdir's `recursive` where the folder is there: it may be one that cannot be made, such as a mounted one.
   if (!(await stat(folder).catch(() => null))) await mkdir(folder, { recursive: true });
-  const own = await describeSelf();
+  const self = await describeSelf();
   const path = join(folder, LOCK);
+  own.set(self.id, path);
+  try {
+    await takeLock(folder, path, self);
+  } catch (error) {
+    own.delete(self.id);
+    throw error;
+  }
+  return async () => {
+    own.delete(self.id);
+    if ((await readHolder(path).catch(() => null))?.id === self.id) await rm(path, { force: true });
+  };
+}
+
+/** Locks that this process holds or is about to: the path by id. */
+const own = new Map<string, string>();
+
+/** For a process that ends now: at once, so that no work of this process goes on without its lock. */
+export function deleteOwnLocks(): void {
+  const { readFileSync, rmSync } = nodeModule("node:fs");
+  for (const [id, path] of own) {
+    try {
+      rmSync(draftOf(path, id), { force: true });
+      if (holderIn(readFileSync(path, "utf8")).id === id) rmSync(path, { force: true });
+    } catch {
+      // There is none yet, or it cannot be deleted: who comes next finds that the process is gone.
+    }
+  }
+  own.clear();
+}
+
+async function takeLock(folder: string, path: string, self: Holder): Promise<void> {
+  const { rm, writeFile } = nodeModule("node:fs/promises");
   const takeover = join(folder, TAKEOVER);
   for (;;) {
-    if (await create(path, own)) {
-      await deleteOldDrafts(folder);
-      break;
-    }
+    if (await create(path, self)) return deleteOldDrafts(folder);
     const holder = await readHolder(path);
     if (holder === null) continue; // given back meanwhile
-    if (!(await isGone(holder, own))) throw refusal(folder, path, holder);
+    if (!(await isGone(holder, self))) throw refusal(folder, path, holder);
     // Only who has the takeover file may delete the lock of a process that is gone, and only when it is still that one.
     try {
       await writeFile(takeover, "", { flag: "wx" });
@@ -78,16 +107,15 @@ async function lockByFile(folder: string): Promise<() => Promise<void>> {
       await rm(takeover, { force: true });
     }
   }
-  return async () => {
-    if ((await readHolder(path).catch(() => null))?.id === own.id) await rm(path, { force: true });
-  };
 }
 
+const draftOf = (path: string, id: string): string => `${path}.${id}`;
+
 /** The lock file appears with its content: nobody reads half of it. @returns false when there is one */
-async function create(path: string, own: Holder): Promise<boolean> {
+async function create(path: string, self: Holder): Promise<boolean> {
   const { link, rm, writeFile } = nodeModule("node:fs/promises");
-  const temporary = `${path}.${own.id}`;
-  await writeFile(temporary, JSON.stringify(own));
+  const temporary = draftOf(path, self.id);
+  await writeFile(temporary, JSON.stringify(self));
   try {
     await link(temporary, path);
     return true;
@@ -95,7 +123,7 @@ async function create(path: string, own: Holder): Promise<boolean> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EEXIST") return false;
     // File systems without links.
-    return await writeFile(path, JSON.stringify(own), { flag: "wx" }).then(
+    return await writeFile(path, JSON.stringify(self), { flag: "wx" }).then(
       () => true,
       (second: NodeJS.ErrnoException) => {
         if (second.code === "EEXIST") return false;
@@ -121,14 +149,18 @@ async function deleteOldDrafts(folder: string): Promise<void> {
   }
 }
 
-/** null when there is no lock. Of a file that is none of ours, a holder that is never gone. */
+/** null when there is no lock. */
 async function readHolder(path: string): Promise<Holder | null> {
   const { readFile } = nodeModule("node:fs/promises");
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return null;
     throw error;
   });
-  if (text === null) return null;
+  return text === null ? null : holderIn(text);
+}
+
+/** Who holds the lock. Of a file that is none of ours, a holder that is never gone. */
+function holderIn(text: string): Holder {
   const nobody = { pid: 0, host: "?", pidNamespace: "", processStart: "", since: "?", id: text };
   try {
     const { pid, host, pidNamespace, processStart, since, id } = JSON.parse(text) as Holder;
@@ -155,8 +187,8 @@ async function describeSelf(): Promise<Holder> {
 }
 
 /** Whether the process of a lock has ended. Of another machine or container nobody knows: then false. */
-async function isGone(holder: Holder, own: Holder): Promise<boolean> {
-  if (holder.host !== own.host || holder.pidNamespace !== own.pidNamespace) return false;
+async function isGone(holder: Holder, self: Holder): Promise<boolean> {
+  if (holder.host !== self.host || holder.pidNamespace !== self.pidNamespace) return false;
   try {
     process.kill(holder.pid, 0);
   } catch (error) {

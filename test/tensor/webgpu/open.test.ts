@@ -3,7 +3,8 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { openDevice, type DeviceOptions } from "../../../src/kernels/openDevice.ts";
+import type { DeviceOptions } from "../../../src/kernels/deviceOptions.ts";
+import { openDevice } from "../../../src/kernels/openDevice.ts";
 import { DeviceError } from "../../../src/tensor/errors.ts";
 import { openAllWebGpu } from "../../../src/tensor/webgpu/open.ts";
 import { gpu } from "../../support/gpu.ts";
