@@ -55,7 +55,8 @@ export function progressCallback(
       tokensBefore = numInputTokensSeen;
     },
     async onStepBegin(_args, { globalStep }) {
-      if (control.isPaused && !control.signal.aborted) {
+      // The wish may come after the last update's end, and on a GPU mostly does: then one more update is made, and saved.
+      if (control.isPaused && !control.isSaveWanted && !control.signal.aborted) {
         news.event({ type: "paused", isPaused: true, step: globalStep });
         await control.whilePaused();
         news.event({ type: "paused", isPaused: false, step: globalStep });
