@@ -49,7 +49,7 @@ export async function writeRows(folder: string): Promise<void> {
 }
 
 /** From the dropped rows to a run that is paused in its middle, with a checkpoint. */
-export async function beginRun(journey: Journey): Promise<PageDriver> {
+export async function beginRun(journey: Journey, updates = UPDATES): Promise<PageDriver> {
   const { context, url, folder, ...options } = journey;
   const driver = await PageDriver.open(context, url, options);
   await driver.show("Fine-tune");
@@ -61,7 +61,7 @@ export async function beginRun(journey: Journey): Promise<PageDriver> {
   await driver.until("data", /32 train, 6 validation/);
   expect(await driver.chosen("The model reads")).toBe("chat");
   expect(await driver.chosen("and learns to write")).toBe("gist");
-  await driver.fill("Updates", UPDATES);
+  await driver.fill("Updates", updates);
   await driver.fill("Rows per batch", 4);
   await driver.page.getByText("More arguments").click();
   await driver.fill("Updates between log lines", 1);

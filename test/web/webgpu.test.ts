@@ -58,7 +58,8 @@ describe.skipIf(typeof browser === "string")("the page on webgpu", () => {
     { timeout: 20 * MINUTES },
     async () => {
       const own = await journey("lost");
-      const driver = await beginRun(own);
+      // The browser takes a while to end its GPU process: the run must not be done before.
+      const driver = await beginRun(own, 150);
       await driver.press("Resume");
       const other = await own.context.newPage();
       await other.goto("chrome://gpucrash").catch(() => undefined);
