@@ -24,7 +24,7 @@ export const hasHalfUnits = (adapter: AdapterFacts): boolean =>
 /** Products and attentions of `work`, dispatch by dispatch, on an adapter that has units with f16 operands. */
 export async function matrixUseOf(work: () => Promise<unknown>): Promise<MatrixUse[]> {
   const uses: MatrixUse[] = [];
-   
+
   const original = PreparedCalls.prototype.get;
   const spy = vi.spyOn(PreparedCalls.prototype, "get").mockImplementation(function (
     this: PreparedCalls,
