@@ -193,13 +193,15 @@ export class ThreadQueue {
   async done(): Promise<void> {
     if (!this.idle) {
       const ticket = this.#tickets++;
+      // Not what is recorded when the post comes: by then that is the caller's next work.
+      let posted = 0;
       await new Promise<void>((resolve, reject) => {
         this.#waiters.set(ticket, { resolve, reject });
         this.#hold();
         this.#record([POST, 1, 1, 0, 0, 1, ticket]);
+        posted = this.#recorded;
       });
       // The worker posts before it counts that job, a moment later.
-      const posted = this.#recorded;
       await this.#counted(posted);
     }
     this.check();

@@ -125,6 +125,18 @@ describe("order", () => {
   });
 });
 
+it("waits for what was recorded before, not for what follows", async () => {
+  const device = await open();
+  const x = full([768, 768], 1, { device });
+  matmul(x, x);
+  const waiting = device.sync();
+  const later = Array.from({ length: 40 }, () => matmul(x, x));
+  await waiting;
+  expect(device.peek(later.at(-1)!.storage, "f32", 1)).toBeNull();
+  await device.sync();
+  expect(device.peek(later.at(-1)!.storage, "f32", 1)).toEqual(Float32Array.of(768));
+});
+
 it("does not hold the event loop while a product runs", async () => {
   const device = await open();
   const x = full([1024, 1024], 1, { device });
