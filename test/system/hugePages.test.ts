@@ -29,6 +29,13 @@ describe("hugePages", () => {
     await device.close();
   });
 
+  it("is what openDevice takes, and nothing else", async () => {
+    const refused = openDevice("cpu", { adviseMemory: true as never });
+    await expect(refused).rejects.toThrow(
+      "openDevice: adviseMemory must be a function, as hugePages() gives one, got true",
+    );
+  });
+
   it("is refused elsewhere", async () => {
     vi.spyOn(process, "platform", "get").mockReturnValue("darwin");
     await expect(hugePages()).rejects.toThrow(DeviceError);
