@@ -9,6 +9,9 @@ export type DataChoice =
   | { readonly from: "kept"; readonly folder: string; readonly name: string }
   | { readonly from: "hub"; readonly hub: HubAddress };
 
+/** What can be read again, also by another worker. */
+export type LastingData = Exclude<DataChoice, { readonly from: "files" }>;
+
 export interface ColumnMapping {
   /** What the model reads. */
   readonly source: string;
@@ -17,6 +20,8 @@ export interface ColumnMapping {
 }
 
 export interface DataPreview {
+  /** Reads them again: files have a place of their own by then. */
+  readonly choice: LastingData;
   readonly name: string;
   readonly splits: readonly { readonly name: string; readonly rows: number }[];
   readonly columns: readonly string[];

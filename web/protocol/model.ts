@@ -21,7 +21,12 @@ export type ModelChoice = { readonly dtype: WeightType } & (
   | { readonly from: "kept"; readonly folder: string; readonly name: string }
 );
 
+/** What can be loaded again, also by another worker. */
+export type LastingModel = Exclude<ModelChoice, { readonly from: "files" }>;
+
 export interface ModelFacts {
+  /** Loads it again, without an adapter that was dropped on it: files have a place of their own by then. */
+  readonly choice: LastingModel;
   /** For headings: "the example", an id, a file's name. */
   readonly name: string;
   readonly parameters: number;

@@ -1,7 +1,7 @@
 // The rows to train on, and which of their columns are read and written.
 
 import { signal } from "@preact/signals";
-import type { DataChoice, DataPreview } from "../protocol/data.ts";
+import type { DataChoice, DataPreview, LastingData } from "../protocol/data.ts";
 import type { LoadProgress } from "../protocol/model.ts";
 import { call } from "./client.ts";
 import { refreshStored } from "./stored.ts";
@@ -12,7 +12,12 @@ export const targetColumn = signal("summary");
 export const dataProgress = signal<LoadProgress | null>(null);
 export const datasetId = signal("");
 /** What was read, for a worker that has to start anew. */
-export const lastData = signal<DataChoice>({ from: "example" });
+export const lastData = signal<LastingData>({ from: "example" });
+
+export function setPreview(found: DataPreview): void {
+  preview.value = found;
+  lastData.value = found.choice;
+}
 
 export async function readData(choice: DataChoice): Promise<void> {
   dataProgress.value = { what: "Reading rows", done: 0, total: 0 };
@@ -20,8 +25,7 @@ export async function readData(choice: DataChoice): Promise<void> {
     const found = await call("readData", choice, {
       onEvent: (event) => (dataProgress.value = event),
     });
-    preview.value = found;
-    lastData.value = choice;
+    setPreview(found);
     sourceColumn.value = found.suggested.source;
     targetColumn.value = found.suggested.target;
     await refreshStored();

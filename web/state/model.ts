@@ -4,6 +4,7 @@ import { computed, signal } from "@preact/signals";
 import type {
   HubAddress,
   KeptModel,
+  LastingModel,
   LoadProgress,
   ModelChoice,
   ModelFacts,
@@ -27,8 +28,15 @@ export const token = signal("");
 
 let loading: AbortController | null = null;
 export const isLoading = computed(() => progress.value !== null);
-/** What is loaded, for a worker that has to start anew. */
-export const lastChoice = signal<ModelChoice>({ from: "example", dtype: "f32" });
+/** What is loaded, for a worker that has to start anew: the model, and the adapter that was dropped on it. */
+let lastModel: LastingModel = { from: "example", dtype: "f32" };
+let lastAdapter: readonly File[] | null = null;
+
+export function setModel(facts: ModelFacts, adapter: readonly File[] | null = null): void {
+  model.value = facts;
+  lastModel = facts.choice;
+  lastAdapter = adapter;
+}
 
 export function hubAddress(id: string): HubAddress {
   return { id, revision: revision.value, token: token.value, endpoint: endpoint.value };
@@ -40,16 +48,26 @@ export async function loadModel(choice: ModelChoice): Promise<void> {
   loading = controller;
   progress.value = { what: "Reading files", done: 0, total: 0 };
   try {
-    model.value = await call("loadModel", choice, {
+    const facts = await call("loadModel", choice, {
       signal: controller.signal,
       onEvent: (event) => (progress.value = event),
     });
-    lastChoice.value = choice;
+    // Files of a model go to a folder of their own; those of an adapter leave the model what it is.
+    const isAdapter =
+      choice.from === "files" && JSON.stringify(facts.choice) === JSON.stringify(lastModel);
+    setModel(facts, isAdapter ? choice.files : null);
     await refreshKept();
     await refreshStored();
   } finally {
     if (loading === controller) progress.value = null;
   }
+}
+
+/** The model as it was chosen, on the device that is open. */
+export async function loadAgain(dtype: WeightType = lastModel.dtype): Promise<void> {
+  const adapter = lastAdapter;
+  await loadModel({ ...lastModel, dtype });
+  if (adapter !== null) await loadModel({ from: "files", files: adapter, dtype });
 }
 
 export function stopLoading(): void {

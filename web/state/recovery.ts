@@ -3,7 +3,7 @@
 import { endWorker, whenWorkerCrashes } from "./client.ts";
 import { lastData, readData } from "./data.ts";
 import { device, deviceKind, openDevice } from "./device.ts";
-import { lastChoice, loadModel, model } from "./model.ts";
+import { loadAgain, model } from "./model.ts";
 import { recoverWith, say, sayError } from "./notices.ts";
 import { findStored, stored } from "./stored.ts";
 import { resumeStored } from "./storedRun.ts";
@@ -22,9 +22,9 @@ export function watchForLosses(): void {
   whenWorkerCrashes((reason) => void beginAnew(reason));
 }
 
-/** The library's message of a GPU that is gone. */
+/** From the worker come the names of the library's errors, not their classes. */
 function isLoss(error: unknown): error is Error {
-  return error instanceof Error && error.name === "DeviceError" && /\blost\b/.test(error.message);
+  return error instanceof Error && error.name === "DeviceLostError";
 }
 
 async function beginAnew(reason: string): Promise<void> {
@@ -38,7 +38,7 @@ async function beginAnew(reason: string): Promise<void> {
   model.value = null;
   try {
     await openDevice({ kind: deviceKind.value }).catch(() => openDevice({ kind: "cpu" }));
-    await loadModel(lastChoice.value);
+    await loadAgain();
     await readData(lastData.value);
     await findStored();
     if (!wasTraining || stored.value === null) {

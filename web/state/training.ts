@@ -11,8 +11,8 @@ import type {
   TrainSettings,
 } from "../protocol/training.ts";
 import { call } from "./client.ts";
-import { preview, sourceColumn, targetColumn } from "./data.ts";
-import { model } from "./model.ts";
+import { setPreview, sourceColumn, targetColumn } from "./data.ts";
+import { model, setModel } from "./model.ts";
 import { stored } from "./stored.ts";
 
 export const DEFAULTS: TrainSettings = {
@@ -90,8 +90,8 @@ function apply(event: TrainEvent): void {
       return;
     case "restored":
       batch(() => {
-        model.value = event.model;
-        if (event.data) preview.value = event.data;
+        setModel(event.model);
+        if (event.data) setPreview(event.data);
       });
       return;
     case "begin":

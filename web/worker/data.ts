@@ -1,7 +1,7 @@
 // Rows to train on: the example's, files of the visitor, or a dataset of the Hub.
 
 import { previewDataset, type HubOptions, type Row, type SplitPreview } from "gradloom";
-import type { ColumnMapping, DataChoice, DataPreview } from "../protocol/data.ts";
+import type { ColumnMapping, DataChoice, DataPreview, LastingData } from "../protocol/data.ts";
 import { exampleData } from "./example.ts";
 import type { CallContext } from "./handler.ts";
 import { hubOptions } from "./models.ts";
@@ -19,9 +19,6 @@ interface Place {
   readonly options: HubOptions;
 }
 
-/** What can be read again after a reload. */
-type LastingChoice = Exclude<DataChoice, { readonly from: "files" }>;
-
 /** Reads the data through once, and keeps its place for `train`; says which columns there are. */
 export async function readData(choice: DataChoice, context: Context): Promise<DataPreview> {
   if (choice.from !== "files") return read(choice, context);
@@ -30,7 +27,7 @@ export async function readData(choice: DataChoice, context: Context): Promise<Da
   return keepIfGood("rows", files, (folder) => read({ from: "kept", folder, name }, context));
 }
 
-async function read(choice: LastingChoice, context: Context): Promise<DataPreview> {
+async function read(choice: LastingData, context: Context): Promise<DataPreview> {
   const place = await placeOf(choice, context);
   const { name, source, options } = place;
   const found = await previewDataset(source, { ...options, rows: PREVIEW_ROWS });
@@ -47,7 +44,7 @@ async function read(choice: LastingChoice, context: Context): Promise<DataPrevie
   session.data = { ...place, choice, trainRows: train.numRows };
   const splits = Object.entries(found) as [string, SplitPreview][];
   return {
-    name,
+    ...{ choice, name },
     splits: splits.map(([split, { numRows }]) => ({ name: split, rows: numRows })),
     columns: train.features,
     rows: train.rows,
@@ -55,7 +52,7 @@ async function read(choice: LastingChoice, context: Context): Promise<DataPrevie
   };
 }
 
-async function placeOf(choice: LastingChoice, context: Context): Promise<Place> {
+async function placeOf(choice: LastingData, context: Context): Promise<Place> {
   switch (choice.from) {
     case "example": {
       const source = await keepExample(await exampleData(context.signal));

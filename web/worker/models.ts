@@ -8,7 +8,13 @@ import {
   type ModelSource,
   type Tensor,
 } from "gradloom";
-import type { HubAddress, LoadProgress, ModelChoice, ModelFacts } from "../protocol/model.ts";
+import type {
+  HubAddress,
+  LastingModel,
+  LoadProgress,
+  ModelChoice,
+  ModelFacts,
+} from "../protocol/model.ts";
 import { exampleModel } from "./example.ts";
 import type { CallContext } from "./handler.ts";
 import { Pace } from "./pace.ts";
@@ -26,9 +32,6 @@ interface Place {
   readonly options: HubOptions;
 }
 
-/** What can be loaded again after a reload. */
-type LastingChoice = Exclude<ModelChoice, { readonly from: "files" }>;
-
 /** Loads the model in place of the one that is there, which stays when that fails. */
 export async function loadModel(choice: ModelChoice, context: Context): Promise<ModelFacts> {
   if (choice.from !== "files") return load(choice, context);
@@ -40,7 +43,7 @@ export async function loadModel(choice: ModelChoice, context: Context): Promise<
   );
 }
 
-async function load(choice: LastingChoice, context: Context): Promise<ModelFacts> {
+async function load(choice: LastingModel, context: Context): Promise<ModelFacts> {
   const { source, name, options } = await placeOf(choice, context);
   const tokenizer = await Tokenizer.fromPretrained(source, options);
   if (choice.from !== "hub") context.emit({ what: "Reading weights", done: 0, total: 1 });
@@ -50,7 +53,7 @@ async function load(choice: LastingChoice, context: Context): Promise<ModelFacts
     dtype: choice.dtype,
   });
   session.loaded?.model.dispose();
-  const facts = factsOf(model, name);
+  const facts = { ...factsOf(model, name), choice };
   session.loaded = { model, tokenizer, choice, facts, isTrained: false };
   if (choice.from === "kept") await use("model", choice.folder);
   return facts;
@@ -61,7 +64,7 @@ export async function reloadModel(signal: AbortSignal): Promise<void> {
   await loadModel(theModel().choice, { signal, emit: () => undefined });
 }
 
-function factsOf(model: T5ForConditionalGeneration, name: string): ModelFacts {
+function factsOf(model: T5ForConditionalGeneration, name: string): Omit<ModelFacts, "choice"> {
   const weights = [...model.parameters().values()];
   const { numDecoderLayers, numHeads } = model.config;
   return {
@@ -99,7 +102,7 @@ export function hubOptions(
   };
 }
 
-async function placeOf(choice: LastingChoice, context: Context): Promise<Place> {
+async function placeOf(choice: LastingModel, context: Context): Promise<Place> {
   switch (choice.from) {
     case "example": {
       const source = await exampleModel(context.signal);

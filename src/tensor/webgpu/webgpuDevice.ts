@@ -76,9 +76,10 @@ export class WebGpuDevice implements Device {
     device.addEventListener("uncapturederror", this.#onError);
     void device.lost.then(({ message }) => {
       if (this.#closed) return;
+      const reason = message.replace(/\.+$/, "") || "no reason given";
       fail(
         new DeviceLostError(
-          `webgpu: the GPU must stay with us, got it lost: ${message || "no reason given"}. Open the device again and reload the model.`,
+          `webgpu: the GPU must stay with us, got it lost: ${reason}. Open the device again and reload the model.`,
         ),
       );
     });

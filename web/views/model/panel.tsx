@@ -5,7 +5,7 @@ import { device, deviceKind, openDevice } from "../../state/device.ts";
 import {
   dtype,
   isLoading,
-  lastChoice,
+  loadAgain,
   loadModel,
   model,
   progress,
@@ -102,7 +102,7 @@ function Settings({ isDisabled }: { isDisabled: boolean }): ComponentChild {
           ]}
           onValue={(value) => {
             dtype.value = value;
-            void attempt(() => loadModel({ ...lastChoice.value, dtype: value }));
+            void attempt(() => loadAgain(value));
           }}
         />
         <SelectField
@@ -133,7 +133,7 @@ async function changeDevice(kind: "auto" | "webgpu" | "cpu"): Promise<void> {
     await openDevice({ kind: "auto" });
     throw error;
   } finally {
-    await loadModel(lastChoice.value);
+    await loadAgain();
   }
   say(`Computing on: ${device.value!.label}.`);
 }
