@@ -65,14 +65,14 @@ export class TapeNode implements GraphNode {
   readonly delivers: ReadonlySet<Tensor>;
   /** Stack of the op's call; null unless values are checked (detectAnomaly). */
   readonly calledAt: string | null;
-  readonly #saved: Saved;
+  readonly #saved: Record<string, Tensor | null>;
   readonly #rule: Recording<Saved>["backward"];
   #holders = 1;
   #consumed = false;
 
   constructor(
     recording: Recording<Saved>,
-    saved: Saved,
+    saved: Record<string, Tensor | null>,
     edges: readonly Edge[],
     calledAt: string | null,
   ) {
@@ -107,6 +107,11 @@ export class TapeNode implements GraphNode {
     const gradients = this.#rule(dy, this.#saved, context);
     this.#free();
     return gradients;
+  }
+
+  /** Keeps x for the rule as if it had been saved: for what becomes known only while gradients flow (`linearEach`). */
+  hold(name: string, x: Tensor): void {
+    this.#saved[name] = keep(alias(x));
   }
 
   #free(): void {

@@ -7,7 +7,7 @@ import { attention, attentionWeightsComposed } from "../autograd/ops/attention.t
 import { cast } from "../autograd/ops/cast.ts";
 import { dropout, dropoutAdd } from "../autograd/ops/dropout.ts";
 import { gatedGelu } from "../autograd/ops/gatedGelu.ts";
-import { matmul } from "../autograd/ops/matmul.ts";
+import { linearEach } from "../autograd/ops/linearEach.ts";
 import { add, gelu, geluErf, mul, mulScalar, relu, silu, tanh } from "../autograd/ops/pointwise.ts";
 import { rmsNorm } from "../autograd/ops/rmsNorm.ts";
 import { roundTo } from "../autograd/ops/roundTo.ts";
@@ -70,17 +70,34 @@ export function linear(context: Context, { weight, lora }: Linear, x: Tensor): T
  * x W^T with W [out, in], which is read as it is stored. Under autocast both operands and the result are rounded, and in
  * backward their gradients, as torch.autocast does; sums stay f32 (docs/guide/precision.md).
  */
-export function applyWeight({ autocast }: Context, weight: Tensor, x: Tensor): Tensor {
+export function applyWeight(context: Context, weight: Tensor, x: Tensor): Tensor {
+  return applyWeights(context, [weight], x)[0]!;
+}
+
+/** x W^T for each W: one product of the GPU where the weights are alike. */
+function applyWeights({ autocast }: Context, weights: readonly Tensor[], x: Tensor): Tensor[] {
   // A weight of 16 bits or fewer says that 16 bits will do for products: a GPU's matrix units round x to 11 of them.
-  const options = { transposeB: true, roundToF16: autocast !== null || isNarrow(weight) };
-  if (autocast === null) return matmul(x, weight, options);
+  const options = { roundToF16: autocast !== null || weights.every(isNarrow) };
+  if (autocast === null) return linearEach(x, weights, options);
   return scope(() => {
-    const stored = weight.dtype === autocast;
-    const narrow = stored ? weight : cast(roundTo(asFloat(weight), autocast), autocast);
+    const narrow = weights.map((weight) =>
+      weight.dtype === autocast ? weight : cast(roundTo(asFloat(weight), autocast), autocast),
+    );
     // Operands that are 16-bit numbers already lose nothing there, nor where they are kept in 16 bits.
-    const product = matmul(roundTo(x, autocast), narrow, { ...options, keepAs: autocast });
-    return roundTo(product, autocast);
+    const products = linearEach(roundTo(x, autocast), narrow, { ...options, keepAs: autocast });
+    return products.map((product) => roundTo(product, autocast));
   });
+}
+
+/** `linear` for layers that read the same x. */
+function linears(context: Context, layers: readonly Linear[], x: Tensor): Tensor[] {
+  const weights = layers.map(({ weight }) => weight);
+  const isPlain = layers.every(({ lora }) => lora === null || lora.original !== null);
+  // Products whose weights differ in width may not all be rounded.
+  if (!isPlain || new Set(weights.map(isNarrow)).size > 1) {
+    return layers.map((layer) => linear(context, layer, x));
+  }
+  return applyWeights(context, weights, x);
 }
 
 export function norm(context: Context, x: Tensor, weight: Tensor): Tensor {
@@ -120,8 +137,7 @@ export function selfAttention(
 ): Tensor {
   return scope(() => {
     const normed = norm(context, x, w.norm);
-    const { k, v } = projectKeysValues(context, w, normed);
-    const q = linear(context, w.q, normed);
+    const [k, v, q] = linears(context, [w.k, w.v, w.q], normed) as [Tensor, Tensor, Tensor];
     const heads = attend(context, w, q, { k, v }, inputs);
     context.attentions?.self.push(weightsOf(context, q, k, inputs));
     return addResidual(context, x, linear(context, w.o, heads));
@@ -150,7 +166,8 @@ export function projectKeysValues(
   w: AttentionWeights,
   source: Tensor,
 ): KeysValues {
-  return { k: linear(context, w.k, source), v: linear(context, w.v, source) };
+  const [k, v] = linears(context, [w.k, w.v], source) as [Tensor, Tensor];
+  return { k, v };
 }
 
 function attend(
@@ -205,9 +222,8 @@ const activations: Record<Activation, (x: Tensor) => Tensor> = {
 
 function activate(context: Context, w: FeedForwardWeights, normed: Tensor): Tensor {
   const { activation } = context.config;
-  const projected = linear(context, w.wi, normed);
-  if (w.gate === null) return activations[activation](projected);
-  const gate = linear(context, w.gate, normed);
+  if (w.gate === null) return activations[activation](linear(context, w.wi, normed));
+  const [projected, gate] = linears(context, [w.wi, w.gate], normed) as [Tensor, Tensor];
   return activation === "gelu"
     ? gatedGelu(projected, gate)
     : mul(activations[activation](projected), gate);

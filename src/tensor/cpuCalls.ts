@@ -20,17 +20,18 @@ export interface FunctionCall {
 /** The tensors of a pass in the order of its function's arguments, null where one is left out: the kernel's inputs first. */
 export function boundTensors(
   kernel: KernelDescription,
-  { function: run }: WasmPass,
+  { function: run, tensors: others = {} }: WasmPass,
   tensors: Readonly<Record<string, KernelTensor | null | undefined>>,
 ): (KernelTensor | null)[] {
-  const names = [...Object.keys(kernel.inputs), ...(run.writes ?? Object.keys(kernel.outputs))];
-  return names.map((name) => tensors[name] ?? null);
+  const reads = run.reads ?? Object.keys(kernel.inputs);
+  const writes = run.writes ?? Object.keys(kernel.outputs);
+  return [...reads, ...writes].map((name) => tensors[others[name] ?? name] ?? null);
 }
 
 /** The call of a pass on `bound`. @param threads of the device; small kernels run on one */
 export function functionCall(
   kernel: KernelDescription,
-  { function: run, units, params: own = {}, scratchBytes = 0 }: WasmPass,
+  { function: run, units, params: own = {}, constants: others = {}, scratchBytes = 0 }: WasmPass,
   { params, constants }: WasmCall,
   bound: readonly (KernelTensor | null)[],
   threads: number,
@@ -42,7 +43,7 @@ export function functionCall(
     scalars: [
       ...Object.keys(kernel.params).map((name) => params[name]!),
       ...(run.params ?? []).map((name) => own[name]!),
-      ...Object.keys(kernel.constants).map((name) => constants[name]!),
+      ...Object.keys(kernel.constants).map((name) => others[name] ?? constants[name]!),
     ],
     threads: touched >= WORTH_SHARING && units > 1 ? threads : 1,
     scratchBytes: roundToCacheLines(scratchBytes),

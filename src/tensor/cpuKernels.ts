@@ -131,7 +131,7 @@ export class CpuKernels {
     const addresses = storages.map((storage) => storage?.offset ?? 0);
     const prepared = this.#prepare(call, addresses, units, scratch?.offset ?? 0);
     prepared.run();
-    const inputs = Object.keys(kernel.inputs).length;
+    const inputs = (pass.function.reads ?? Object.keys(kernel.inputs)).length;
     const [reads, writes] = [storages.slice(0, inputs), storages.slice(inputs)];
     this.recorder?.addCall(prepared, { reads, writes, scratch });
     scratch?.release();

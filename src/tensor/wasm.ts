@@ -18,6 +18,8 @@ export interface WasmFunction {
   readonly name: string;
   /** First argument of a function that several kernels share: which of them runs. */
   readonly selector?: number;
+  /** Inputs that it is given; the kernel's unless given. */
+  readonly reads?: readonly string[];
   /** Outputs that it is given; the kernel's unless given. */
   readonly writes?: readonly string[];
   /** Params beside the kernel's own; each pass gives their values. */
@@ -63,6 +65,10 @@ export interface WasmPass {
   readonly params?: Scalars;
   /** Bytes of private scratch memory a thread needs. Default 0. */
   readonly scratchBytes?: number;
+  /** Which tensor of the call an argument of the function is, where it is not the one of its name. */
+  readonly tensors?: Readonly<Record<string, string>>;
+  /** Constants of the kernel that are others for this pass. */
+  readonly constants?: Scalars;
 }
 
 /** Passes run one after another; each sees what those before it wrote. */

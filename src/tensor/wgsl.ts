@@ -124,6 +124,8 @@ export interface WgslPass {
   /** Instead of `invocations`. A pass with none is left out. */
   readonly workgroups?: Workgroups;
   readonly ranges?: Readonly<Record<string, BindingRange>>;
+  /** Which tensor of the call a binding of the shader is, where it is not the one of its name. */
+  readonly tensors?: Readonly<Record<string, string>>;
 }
 
 /** Passes run one after another; each sees what those before it wrote. */

@@ -49,12 +49,12 @@ interface Called {
 function callsOf({ wasm, ...kernel }: KernelDescription): Called[] {
   if (wasm === undefined) return [];
   const each = "plan" in wasm ? wasm.functions : [{ ...wasm, takesScratch: "scratch" in wasm }];
-  return each.map(({ name, selector, writes, params, takesScratch }) => ({
+  return each.map(({ name, selector, reads, writes, params, takesScratch }) => ({
     kernel: kernel.name,
     name,
     args: [
       ...(selector === undefined ? [] : ["selector"]),
-      ...Object.keys(kernel.inputs),
+      ...(reads ?? Object.keys(kernel.inputs)),
       ...(writes ?? Object.keys(kernel.outputs)),
       ...Object.keys(kernel.params),
       ...(params ?? []),

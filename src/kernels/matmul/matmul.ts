@@ -15,7 +15,7 @@ import {
   type Shape,
 } from "../../tensor/shape.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";
-import type { WasmBody, WasmPlannedFunction } from "../../tensor/wasm.ts";
+import type { WasmPlanned, WasmPlannedFunction } from "../../tensor/wasm.ts";
 import { defineKernel, launch } from "../kernel.ts";
 import { chooseRoundingStrategy, chooseStrategy, planProduct } from "./plan.ts";
 import { perStoredFloat, storedFloats, type StoredFloat } from "../storedFloats.ts";
@@ -49,13 +49,8 @@ function defineMatmul(stored: StoredB, rounds: boolean) {
     wasm: stored === "q8" ? matmulQ8Body : matmulBody(stored),
     wgsl: { plan: (call) => planProduct(call, stored, choose) },
     plain({ a, b, c }, p, { TRANSPOSE_A, TRANSPOSE_B, ACCUMULATE }) {
-      const { m, n, k } = p;
-      const strides = {
-        rowA: TRANSPOSE_A ? 1 : k,
-        colA: TRANSPOSE_A ? m : 1,
-        rowB: TRANSPOSE_B ? 1 : n,
-        colB: TRANSPOSE_B ? k : 1,
-      };
+      const { m, n } = p;
+      const strides = stridesOf(p, { TRANSPOSE_A, TRANSPOSE_B });
       const wideB = widenB(b, stored);
       let offset = 0;
       for (let w = 0; w < p.batch0; w++)
@@ -71,8 +66,25 @@ function defineMatmul(stored: StoredB, rounds: boolean) {
   });
 }
 
-/** The WebAssembly body for b in floats. */
-function matmulBody(stored: StoredFloat): WasmBody<BodyParams> {
+type Sizes = Readonly<Record<"m" | "n" | "k", number>>;
+
+/** @internal From row to row and from column to column of op(a) and op(b). */
+export function stridesOf(
+  { m, n, k }: Sizes,
+  { TRANSPOSE_A, TRANSPOSE_B }: Readonly<Record<"TRANSPOSE_A" | "TRANSPOSE_B", number>>,
+): MatrixStrides {
+  return {
+    rowA: TRANSPOSE_A ? 1 : k,
+    colA: TRANSPOSE_A ? m : 1,
+    rowB: TRANSPOSE_B ? 1 : n,
+    colB: TRANSPOSE_B ? k : 1,
+  };
+}
+
+type MatrixStrides = Readonly<Record<"rowA" | "colA" | "rowB" | "colB", number>>;
+
+/** @internal The WebAssembly body for b in floats. */
+export function matmulBody(stored: StoredFloat): WasmPlanned<BodyParams> {
   const multiplyBlocks: WasmPlannedFunction = {
     name: "matmul",
     selector: storedFloats[stored].selector,
@@ -93,13 +105,13 @@ function matmulBody(stored: StoredFloat): WasmBody<BodyParams> {
 
 type BodyParams = Readonly<Record<"m" | "n" | "batch0" | "batch1" | "batch2" | "batch3", number>>;
 
-/** One product. Both orders of the loops run along b as it lies in memory. */
-function multiply(
+/** @internal One product, for the plain bodies. Both orders of the loops run along b as it lies in memory. */
+export function multiply(
   a: Float32Array | Float64Array,
   b: Float32Array | Float64Array,
   c: Float32Array | Float64Array,
-  { m, n, k }: { readonly m: number; readonly n: number; readonly k: number },
-  { rowA, colA, rowB, colB }: Readonly<Record<"rowA" | "colA" | "rowB" | "colB", number>>,
+  { m, n, k }: Sizes,
+  { rowA, colA, rowB, colB }: MatrixStrides,
   accumulate: boolean,
 ): void {
   const sums = new Float64Array(n);

@@ -5,6 +5,8 @@
 // tile ("across k"). The units read both ways, so nothing is transposed.
 
 import { codecs } from "../storedFloats.ts";
+import { isSum } from "./groupBindings.ts";
+import { groupElements } from "./groupShader.ts";
 import { each, LANES } from "./operands.ts";
 import type { MatrixVariant } from "./matrixVariant.ts";
 import { elementBytes, panelStride, type Orientation } from "./matrixTiles.ts";
@@ -79,12 +81,13 @@ ${putting(operand, variant)}`;
 function reading(operand: Operand, variant: MatrixVariant): string {
   const { aligned, b } = variant.operands;
   const vectors = vectorOf(variant) / 4;
+  const element = groupElements(variant.group);
   const wide = each(vectors, (v) => `known(x[${v}], count - min(count, ${4 * v}u))`, ", ");
   if (operand === "B" && aligned && vectors === 2 && (b === "bf16" || b === "f16")) {
     const { unpack } = codecs[b];
     return /* wgsl */ `
 alias RawB = vec4<u32>;
-fn rawB(at: u32) -> RawB { return vec4<u32>(b[at >> 2u], b[(at >> 2u) + 1u]); }
+fn rawB(at: u32) -> RawB { return vec4<u32>(${element("b", "at >> 2u")}, ${element("b", "(at >> 2u) + 1u")}); }
 fn wideB(raw: RawB, count: u32) -> Numbers {
   let x = Numbers(vec4<f32>(${unpack}(raw.x), ${unpack}(raw.y)), vec4<f32>(${unpack}(raw.z), ${unpack}(raw.w)));
   return Numbers(${wide});
@@ -160,19 +163,21 @@ export function fetched(operand: Operand, variant: MatrixVariant, stage: string)
   const { begin, size } = names[operand];
   const vector = vectorOf(variant);
   const along = orientationOf(operand, variant) === "along";
+  const sums = variant.group !== undefined && isSum(variant.group);
+  const own = sums ? "(step - which * params.segment)" : "step";
   const [step, at, inside] = along
     ? [
         `${stage} + place * ${vector}u`,
-        `min(${begin} + line, ${size} - 1u) * params.row${operand} + step`,
+        `min(${begin} + line, ${size} - 1u) * params.row${operand} + ${own}`,
         "step < end",
       ]
     : [
         `${stage} + line`,
-        `step * params.row${operand} + ${begin} + place * ${vector}u`,
+        `${own} * params.row${operand} + ${begin} + place * ${vector}u`,
         `step < end && ${begin} + place * ${vector}u < ${size}`,
       ];
   return /* wgsl */ `
-          let step = ${step};
+          let step = ${step};${sums ? "\n          which = step / params.segment;" : ""}
           var raw = Raw${operand}();
           if (${inside}) { raw = raw${operand}(matrix${operand} + ${at}); }`;
 }

@@ -3,6 +3,7 @@
 import type { AdapterFacts, SubgroupMatrixShape, WgslPlan } from "../../tensor/wgsl.ts";
 import { addMatrixPartsShader } from "./addParts.ts";
 import type { Pieces } from "./halfPieces.ts";
+import { isSum, type Group } from "./groupBindings.ts";
 import { matrixShader } from "./matrixShader.ts";
 import { matrixExtent, matrixWorkgroup, resultBuffer, type MatrixTile } from "./matrixTiles.ts";
 import type { MatrixVariant } from "./matrixVariant.ts";
@@ -25,10 +26,12 @@ export function partBytes(
   return 4 * batches * Math.ceil(m / rows) * rows * Math.ceil(n / cols) * cols;
 }
 
+/** @param group of several products: `product` has their layers, or the whole k of their sum */
 export function matrixPasses(
   product: Product,
   { shape, tile, pieces, splits: wanted }: MatrixStrategy,
   adapter: AdapterFacts,
+  group?: Group,
 ): WgslPlan {
   const { m, n, k, batches, operands, places } = product;
   const [rows, cols] = matrixExtent(tile, shape);
@@ -41,13 +44,18 @@ export function matrixPasses(
     alignedC: !partial && places.rowC % 4 === 0 && places.startC % 4 === 0,
     resultsAcross: resultBuffer(tile, shape, adapter.workgroupBytes, pieces)!.across,
     vectorPanels: !/apple/i.test(adapter.vendor),
+    ...(group ? { group } : {}),
   };
   const layers = batches * splits;
   const [partRows, partCols] = [tileRows * rows, tileCols * cols];
   const multiply = {
     shader: matrixShader(variant),
     ...(partial ? { constants: { ACCUMULATE: 0 } } : {}),
-    params: { ...{ tileRows, tileCols, layers, chunk, partSize: 0 }, ...places },
+    params: {
+      ...{ tileRows, tileCols, layers, chunk, partSize: 0 },
+      ...places,
+      ...(group ? { k, batch0: batches, segment: isSum(group) ? k / group.a : k } : {}),
+    },
     workgroupSize: matrixWorkgroup(tile, adapter),
     workgroups: tileRows * tileCols * layers,
   };

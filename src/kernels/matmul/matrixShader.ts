@@ -9,6 +9,8 @@
 // hold is under way while these are multiplied (matrixPanels.ts). Operands of f16 are scaled on the way (halfPieces.ts).
 
 import type { ScalarType, WgslShader } from "../../tensor/wgsl.ts";
+import { bindingsOf, isSum } from "./groupBindings.ts";
+import { choosing, groupElements, groupViews } from "./groupShader.ts";
 import { memoByVariant } from "../wgsl/memoByVariant.ts";
 import { halves, scaling } from "./halfPieces.ts";
 import {
@@ -27,7 +29,7 @@ import { matrixExtent } from "./matrixTiles.ts";
 import type { MatrixVariant } from "./matrixVariant.ts";
 import { each, LANES, reading, snippetsOf, viewsOf } from "./operands.ts";
 import { placeParams } from "./product.ts";
-import { findLayer, layerParams } from "./tiledParts.ts";
+import { findLayer, findOperands, layerParams } from "./tiledParts.ts";
 
 /** Workgroups that follow one another work on tiles in bands of so many rows of tiles: what they read stays in the cache. */
 const BAND = 8;
@@ -38,15 +40,16 @@ export const matrixShader = memoByVariant(makeShader);
 const matrixParams: Readonly<Record<string, ScalarType>> = { ...layerParams, ...placeParams };
 
 function makeShader(variant: MatrixVariant): WgslShader {
-  const { operands, pieces, shape, tile, partial } = variant;
+  const { operands, pieces, shape, tile, partial, group } = variant;
   const { componentType, m, n, k } = shape;
   const [rows, cols] = matrixExtent(tile, shape);
   const isHalf = componentType === "f16";
   return {
     name: `matrix${rows}x${cols}.${componentType}.${m}x${n}x${k}${partial ? ".partial" : ""}`,
-    writes: [partial ? "parts" : "c"],
+    reads: [...bindingsOf("a", group?.a ?? 1), ...bindingsOf("b", group?.b ?? 1)],
+    writes: partial ? ["parts"] : bindingsOf("c", group?.c ?? 1),
     uses: [...snippetsOf(operands), scaling, ...(isHalf ? [halves] : [])],
-    views: viewsOf(operands, null),
+    views: group ? groupViews(operands, group) : viewsOf(operands, null),
     directives: [
       ...(isHalf ? ["enable f16;"] : []),
       "enable subgroups;",
@@ -55,11 +58,12 @@ function makeShader(variant: MatrixVariant): WgslShader {
       "diagnostic(off, chromium.subgroup_matrix_uniformity);",
       "diagnostic(off, subgroup_uniformity);",
     ],
-    params: matrixParams,
+    params: group ? { ...matrixParams, segment: "u32" } : matrixParams,
     source: [
       `const TILE_M = ${rows}u;\nconst TILE_N = ${cols}u;\nconst TILE_K = ${tile.tileK}u;`,
       `const SHARES = ${tile.shares[0] * tile.shares[1]}u;`,
-      reading(operands),
+      group ? choosing(operands, group) : "",
+      reading(operands, groupElements(group)),
       panels(variant),
       resultsArray(variant),
       pieces.scaling === "rows" ? rowMagnitudes : "",
@@ -79,7 +83,7 @@ const tileMagnitudes = /* wgsl */ `
 var<workgroup> greatest: array<vec2<u32>, WG>;`;
 
 function main(variant: MatrixVariant): string {
-  const { shape, tile, pieces } = variant;
+  const { shape, tile, pieces, group } = variant;
   const { componentType, m, n, k } = shape;
   const [down, across] = tile.results;
   // WGSL's order is columns, rows.
@@ -88,11 +92,12 @@ function main(variant: MatrixVariant): string {
   const right = `subgroup_matrix_right<${componentType}, ${n}, ${k}>`;
   const isTile = pieces.scaling === "tile";
   return /* wgsl */ `
-${findLayer.replace(
+${(group ? findOperands : findLayer).replace(
   "@builtin(local_invocation_index) local: u32",
   `@builtin(local_invocation_index) local: u32,
   @builtin(subgroup_id) subgroup: u32, @builtin(num_subgroups) subgroups: u32`,
 )}
+${group ? `  let matrixC = params.startC;\n${isSum(group) ? "" : "  which = batch;"}` : ""}
   let cell = index % (params.tileCols * params.tileRows);
   let band = cell / (${BAND}u * params.tileCols) * ${BAND}u;
   let height = min(${BAND}u, params.tileRows - band);

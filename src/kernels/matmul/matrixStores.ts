@@ -2,6 +2,8 @@
 // units store full tiles themselves. Edges, sums that are added to c, and rows with powers of two of their own pass through a
 // small buffer of workgroup memory, a row of results at a time.
 
+import { bindingOf } from "./groupBindings.ts";
+import { choice } from "./groupShader.ts";
 import type { MatrixVariant } from "./matrixVariant.ts";
 import { each } from "./operands.ts";
 
@@ -77,27 +79,30 @@ const outputs = {
   },
 } as const;
 
-function storeAll({ shape: { m, n }, tile, partial }: MatrixVariant): string {
+function storeAll({ shape: { m, n }, tile, partial, group }: MatrixVariant): string {
   const [down, across] = tile.results;
+  const storeTo = (output: string): string =>
+    each(down, (i) =>
+      each(
+        across,
+        (j) =>
+          `      subgroupMatrixStore<row_major>(&${output}, to + ${i * m}u * stride + ${j * n}u, c${i}_${j}, stride);`,
+      ),
+    );
+  const outputCount = group?.c ?? 1;
   const name = partial ? "parts" : "c";
   const { at, stride } = outputs[name];
   return /* wgsl */ `
     if (share < SHARES) {
       let stride = ${stride};
       let to = ${at};
-${each(down, (i) =>
-  each(
-    across,
-    (j) =>
-      `      subgroupMatrixStore<row_major>(&${name}, to + ${i * m}u * stride + ${j * n}u, c${i}_${j}, stride);`,
-  ),
-)}
+${outputCount === 1 ? storeTo(name) : choice(outputCount, (i) => `\n${storeTo(bindingOf("c", i))}`)}
     }`;
 }
 
 /** Takes a part of a row of results of all shares of a round by way of workgroup memory to where it has rows and columns. */
 function storeRow(variant: MatrixVariant, i: number, part: number): string {
-  const { shape, tile, resultsAcross, partial, pieces } = variant;
+  const { shape, tile, resultsAcross, partial, pieces, group } = variant;
   const { m, n } = shape;
   const [down, across] = tile.results;
   const width = resultsAcross * n;
@@ -110,7 +115,7 @@ function storeRow(variant: MatrixVariant, i: number, part: number): string {
     : /* wgsl */ `if (tileRow + row < params.m && tileCol + col < params.n) {
         let value = ${value};
         let to = matrixC + (tileRow + row) * params.rowC + tileCol + col;
-        if (ACCUMULATE == 1u) { c[to] += value; } else { c[to] = value; }
+        ${group && group.c > 1 ? "putC(to, value);" : "if (ACCUMULATE == 1u) { c[to] += value; } else { c[to] = value; }"}
       }`;
   return /* wgsl */ `
     if (share < SHARES) {

@@ -2,6 +2,7 @@
 
 import type { SubgroupMatrixShape } from "../../tensor/wgsl.ts";
 import type { Pieces } from "./halfPieces.ts";
+import type { Group } from "./groupBindings.ts";
 import type { MatrixTile } from "./matrixTiles.ts";
 import type { Operands } from "./operands.ts";
 
@@ -18,4 +19,6 @@ export interface MatrixVariant {
   readonly partial: boolean;
   /** Rows of c begin at multiples of 16 bytes, where units can write them. */
   readonly alignedC: boolean;
+  /** Of several products; c is no part then. */
+  readonly group?: Group;
 }

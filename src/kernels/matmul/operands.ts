@@ -50,46 +50,56 @@ export function snippetsOf({ b }: Operands): readonly WgslSnippet[] {
 
 const readers = { a: "readA", b: "readB" } as const;
 
-const fourScalars = (name: "a" | "b"): string => /* wgsl */ `
-fn ${readers[name]}1(at: u32) -> f32 { return ${name}[at]; }
+/** The text of an element of a or b: of the binding of that name, or of the one of several that is meant (groupShader.ts). */
+export type ElementText = (name: "a" | "b", index: string) => string;
+
+export const ofOneBinding: ElementText = (name, index) => `${name}[${index}]`;
+
+function fourScalars(name: "a" | "b", element: ElementText): string {
+  const four = each(4, (e) => element(name, e === 0 ? "at" : `at + ${e}u`), ", ");
+  return /* wgsl */ `
+fn ${readers[name]}1(at: u32) -> f32 { return ${element(name, "at")}; }
 fn ${readers[name]}4(at: u32) -> vec4<f32> {
-  return vec4<f32>(${name}[at], ${name}[at + 1u], ${name}[at + 2u], ${name}[at + 3u]);
+  return vec4<f32>(${four});
 }`;
+}
 
-const oneVector = (name: "a" | "b"): string => /* wgsl */ `
-fn ${readers[name]}4(at: u32) -> vec4<f32> { return ${name}[at >> 2u]; }
-fn ${readers[name]}1(at: u32) -> f32 { return ${name}[at >> 2u][at & 3u]; }`;
+const oneVector = (name: "a" | "b", element: ElementText): string => /* wgsl */ `
+fn ${readers[name]}4(at: u32) -> vec4<f32> { return ${element(name, "at >> 2u")}; }
+fn ${readers[name]}1(at: u32) -> f32 { return ${element(name, "at >> 2u")}[at & 3u]; }`;
 
-function halfs(call: string, aligned: boolean): string {
+function halfs(call: string, aligned: boolean, element: ElementText): string {
   if (aligned) {
     return /* wgsl */ `
 fn readB4(at: u32) -> vec4<f32> {
-  let words = b[at >> 2u];
+  let words = ${element("b", "at >> 2u")};
   return vec4<f32>(${call}(words.x), ${call}(words.y));
 }
 fn readB1(at: u32) -> f32 { return readB4(at)[at & 3u]; }`;
   }
   return /* wgsl */ `
-fn readB1(at: u32) -> f32 { return ${call}(b[at >> 1u])[at & 1u]; }
+fn readB1(at: u32) -> f32 { return ${call}(${element("b", "at >> 1u")})[at & 1u]; }
 fn readB4(at: u32) -> vec4<f32> { return vec4<f32>(readB1(at), readB1(at + 1u), readB1(at + 2u), readB1(at + 3u)); }`;
 }
 
 /** Of q8 four neighbours of an aligned index are a word; elsewhere each is looked up. */
-const blocks = (aligned: boolean): string => /* wgsl */ `
-fn readB1(at: u32) -> f32 { return unpackQ8(b[q8WordAt(at)], b[q8ScaleAt(at)])[at & 3u]; }
+function blocks(aligned: boolean, element: ElementText): string {
+  const four = `unpackQ8(${element("b", "q8WordAt(at)")}, ${element("b", "q8ScaleAt(at)")})`;
+  return /* wgsl */ `
+fn readB1(at: u32) -> f32 { return ${four}[at & 3u]; }
 fn readB4(at: u32) -> vec4<f32> {
   return ${
-    aligned
-      ? "unpackQ8(b[q8WordAt(at)], b[q8ScaleAt(at)])"
-      : "vec4<f32>(readB1(at), readB1(at + 1u), readB1(at + 2u), readB1(at + 3u))"
+    aligned ? four : "vec4<f32>(readB1(at), readB1(at + 1u), readB1(at + 2u), readB1(at + 3u))"
   };
 }`;
+}
 
 /** readA1, readA4, readB1 and readB4. */
-export function reading({ aligned, b }: Operands): string {
+export function reading({ aligned, b }: Operands, element: ElementText = ofOneBinding): string {
   const plain = aligned ? oneVector : fourScalars;
-  if (b === "q8") return plain("a") + blocks(aligned);
-  return plain("a") + (b === "f32" ? plain("b") : halfs(codecs[b].unpack, aligned));
+  if (b === "q8") return plain("a", element) + blocks(aligned, element);
+  const right = b === "f32" ? plain("b", element) : halfs(codecs[b].unpack, aligned, element);
+  return plain("a", element) + right;
 }
 
 /**

@@ -96,7 +96,7 @@ function chooseTile(product: Product, tiles: MatmulTiles): Tile {
 }
 
 /** The strategy of a product on matrix units; null where the adapter has none or is faster without, or the product is too small or too large. */
-function chooseMatrices(
+export function chooseMatrices(
   product: Product,
   adapter: AdapterFacts,
   rounds: boolean,

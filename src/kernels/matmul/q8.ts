@@ -10,7 +10,7 @@ import { DtypeError } from "../../tensor/errors.ts";
 import { Q8_BLOCK } from "../../tensor/q8.ts";
 import { formatShape, sizeOf } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import type { WasmBody, WasmPlannedFunction } from "../../tensor/wasm.ts";
+import type { WasmPlanned, WasmPlannedFunction } from "../../tensor/wasm.ts";
 import {
   COL_UNIT,
   GEMM_SCRATCH,
@@ -34,7 +34,7 @@ const multiplyBlocks: WasmPlannedFunction = {
 type Sizes = Readonly<Record<"m" | "n" | "k", number>>;
 
 /** The WebAssembly body; params are matmul's. */
-export const matmulQ8Body: WasmBody<Sizes, Readonly<Record<"TRANSPOSE_B", number>>> = {
+export const matmulQ8Body: WasmPlanned<Sizes, Readonly<Record<"TRANSPOSE_B", number>>> = {
   functions: [multiplyBlocks],
   plan({ params: { m, n, k }, constants: { TRANSPOSE_B }, threads }) {
     const isFew = TRANSPOSE_B !== 0 && m <= MOST_Q8_ROWS;

@@ -26,6 +26,8 @@ function makeShader(variant: RowsVariant): WgslShader {
     name: `rows${rows}${transposeB ? `x${cols}` : ""}${subgroups ? ".subgroups" : ""}`,
     uses: snippetsOf(variant),
     views: viewsOf(variant, "c"),
+    reads: ["a", "b"],
+    writes: ["c"],
     ...(subgroups ? { directives: ["enable subgroups;"] } : {}),
     constants: { SLICES: "u32" },
     params: {

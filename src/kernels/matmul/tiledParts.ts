@@ -23,8 +23,8 @@ export const layerParams = {
   partSize: "u32",
 } as const;
 
-/** The beginning of `main`: which matrices and which steps of k are this workgroup's. */
-export const findLayer = /* wgsl */ `
+/** The beginning of `main`: which steps of k, of which operands, are this workgroup's. */
+export const findOperands = /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let index = groupIndex(group);
@@ -39,7 +39,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let i1 = batch / (params.batch3 * params.batch2) % params.batch1;
   let i0 = batch / (params.batch3 * params.batch2 * params.batch1);
   let matrixA = params.startA + i0 * params.a0 + i1 * params.a1 + i2 * params.a2 + i3 * params.a3;
-  let matrixB = params.startB + i0 * params.b0 + i1 * params.b1 + i2 * params.b2 + i3 * params.b3;
+  let matrixB = params.startB + i0 * params.b0 + i1 * params.b1 + i2 * params.b2 + i3 * params.b3;`;
+
+/** And which matrices. */
+export const findLayer = /* wgsl */ `${findOperands}
   let matrixC = params.startC + batch * params.m * params.rowC + layer / batches * params.partSize;`;
 
 /** And which tile of c. */

@@ -26,6 +26,7 @@ function makeShader(variant: TiledVariant): WgslShader {
     name: `${staged ? "staged" : "direct"}${rows}x${cols}${partial ? ".partial" : ""}`,
     uses: snippetsOf(variant),
     views: viewsOf(variant, output),
+    reads: ["a", "b"],
     writes: [output],
     // Invocations of a workgroup, and steps of k that are staged at once.
     constants: { THREAD_ROWS: "u32", THREAD_COLS: "u32", ...(staged ? { TILE_K: "u32" } : {}) },

@@ -38,7 +38,7 @@ export class BoundTensors {
   ): BoundBuffer[] {
     let absent = 0;
     return shape.bindings.map(({ name, access }) => {
-      const x = tensors[name];
+      const x = tensors[pass.tensors?.[name] ?? name];
       const storage = extra?.get(name) ?? (x && webGpuStorage(x.storage));
       if (storage) return this.#bind(kernel, pass, name, storage, x?.dtype ?? "u32"); // temporaries are words
       if (access === "read") return { buffer: this.#absentRead, offset: 0, size: undefined };
@@ -51,7 +51,7 @@ export class BoundTensors {
     kernel: KernelDescription,
     pass: WgslPass,
     name: string,
-    { buffer, offset, byteLength }: WebGpuStorage,
+    { buffer, offset, byteLength, isPart }: WebGpuStorage,
     dtype: Dtype,
   ): BoundBuffer {
     const range = pass.ranges?.[name];
@@ -64,7 +64,8 @@ export class BoundTensors {
           "Use the cpu device, or an adapter with larger limits.",
       );
     }
-    if (!range && offset === 0 && buffer.size <= this.#bindingBytes) {
+    // Parts of a buffer that are written side by side may not be bound with one another's bytes.
+    if (!range && !isPart && buffer.size <= this.#bindingBytes) {
       return { buffer, offset, size: undefined };
     }
     const start = offset + (range ? perElement * range.offset : 0);

@@ -8,6 +8,8 @@ export class WebGpuStorage implements Storage {
   /** In bytes. */
   readonly offset: number;
   readonly byteLength: number;
+  /** Whether the buffer holds other storages, too. */
+  readonly isPart: boolean;
   readonly #free: (storage: WebGpuStorage) => void;
   #references = 1;
 
@@ -16,10 +18,12 @@ export class WebGpuStorage implements Storage {
     offset: number,
     byteLength: number,
     free: (storage: WebGpuStorage) => void,
+    isPart = false,
   ) {
     this.buffer = buffer;
     this.offset = offset;
     this.byteLength = byteLength;
+    this.isPart = isPart;
     this.#free = free;
   }
 
@@ -46,7 +50,7 @@ export class WebGpuStorage implements Storage {
     invariant(fits, () => `no slice of ${byteLength} bytes at ${byteOffset} of ${this.byteLength}`);
     this.retain();
     const offset = this.offset + byteOffset;
-    return new WebGpuStorage(this.buffer, offset, byteLength, () => this.release());
+    return new WebGpuStorage(this.buffer, offset, byteLength, () => this.release(), true);
   }
 }
 
