@@ -8,6 +8,8 @@ export class WebGpuStorage implements Storage {
   /** In bytes. */
   readonly offset: number;
   readonly byteLength: number;
+  /** Part of another storage: its buffer has other tensors' bytes, too. */
+  readonly isSlice: boolean;
   readonly #free: (storage: WebGpuStorage) => void;
   #references = 1;
 
@@ -16,11 +18,13 @@ export class WebGpuStorage implements Storage {
     offset: number,
     byteLength: number,
     free: (storage: WebGpuStorage) => void,
+    isSlice = false,
   ) {
     this.buffer = buffer;
     this.offset = offset;
     this.byteLength = byteLength;
     this.#free = free;
+    this.isSlice = isSlice;
   }
 
   get shared(): boolean {
@@ -46,7 +50,7 @@ export class WebGpuStorage implements Storage {
     invariant(fits, () => `no slice of ${byteLength} bytes at ${byteOffset} of ${this.byteLength}`);
     this.retain();
     const offset = this.offset + byteOffset;
-    return new WebGpuStorage(this.buffer, offset, byteLength, () => this.release());
+    return new WebGpuStorage(this.buffer, offset, byteLength, () => this.release(), true);
   }
 }
 
