@@ -135,6 +135,8 @@ function differentiable(device: Device, seed: number): void {
     ...[autograd.softmax(x(1)), autograd.logSoftmax(x(1))],
     ...[autograd.sum(x(1)), autograd.sum(x(1), [0]), autograd.mean(x(1), [1])],
     autograd.rmsNorm(x(1), leaf(device, [cols], 4)),
+    autograd.rmsNorm(x(1), numbers(device, [cols], 4)),
+    autograd.rmsNorm(numbers(device, [rows, cols], 1), leaf(device, [cols], 4)),
     autograd.layerNorm(x(1), leaf(device, [cols], 4), leaf(device, [cols], 5)),
     autograd.mseLoss(x(1), x(2)),
     ...HALFS.map((half) => autograd.rmsNorm(x(1), numbers(device, [cols], 4, half))),

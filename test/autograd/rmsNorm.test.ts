@@ -1,7 +1,13 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { backward } from "../../src/autograd/backward.ts";
+import { checkpoint } from "../../src/autograd/checkpoint.ts";
+import { add, mul, mulScalar } from "../../src/autograd/ops/pointwise.ts";
+import { sum } from "../../src/autograd/ops/reduce.ts";
 import { rmsNorm, rmsNormComposed } from "../../src/autograd/ops/rmsNorm.ts";
+import { AdamW } from "../../src/optim/adamw.ts";
+import type { Device } from "../../src/tensor/device.ts";
+import { Scope } from "../../src/tensor/scope.ts";
 import { tensor, type Tensor } from "../../src/tensor/tensor.ts";
 import { rmsNorm as reference } from "../reference/rmsNorm.ts";
 import { checkForward, describeOp, distance, type OpCase } from "../support/describeOp.ts";
@@ -71,6 +77,110 @@ describe.each([
       const exact = reference(data, await half.data(), 1e-6);
       expect(distance(await y.data(), exact)).toBeLessThan(1e-5);
     }
+  });
+});
+
+/** Names of the norm's backward kernels that `work` runs. */
+function backwardKernels(device: Device, work: () => void): string[] {
+  const spy = vi.spyOn(device, "dispatch");
+  work();
+  const names = spy.mock.calls.map(([kernel]) => kernel.name);
+  spy.mockRestore();
+  return names.filter((name) => name.startsWith("rmsNormBackward"));
+}
+
+describe.each([
+  ["plain", plain],
+  ["wasm", cpu],
+  ["webgpu", gpu],
+] as const)("the backward pass, %s", (_title, device) => {
+  it.each([
+    [true, true, "rmsNormBackwardBoth"],
+    [true, false, "rmsNormBackward"],
+    [false, true, "rmsNormBackwardWeight"],
+  ])("where x needs a gradient: %s, and the weight: %s", (ofX, ofWeight, kernel) => {
+    const memory = new Scope();
+    memory.run(() => {
+      const x = tensor(values(24, 1), [3, 8], { device, dtype: "f32", requiresGrad: ofX });
+      const weight = tensor(values(8, 2), [8], { device, dtype: "f32", requiresGrad: ofWeight });
+      const loss = sum(rmsNorm(x, weight));
+      expect(backwardKernels(device, () => backward(loss))).toEqual([kernel]);
+    });
+    memory.dispose();
+  });
+
+  it("adds to a residual stream and to a part of an optimizer's gradients at once", async () => {
+    const memory = new Scope();
+    const weight = tensor(values(8, 2), [8], { device, dtype: "f32", requiresGrad: true });
+    const x = tensor(values(24, 1), [3, 8], { device, dtype: "f32", requiresGrad: true });
+    const optimizer = new AdamW([weight, x]);
+    const gradients = optimizer.zeroGrad();
+    const lossOf = (norm: typeof rmsNorm) => {
+      const stream = mulScalar(x, 2);
+      return sum(add(norm(stream, weight), mul(stream, stream)));
+    };
+    const exact = memory.run(() => backward(lossOf(rmsNormComposed)));
+    const names = memory.run(() => {
+      const loss = lossOf(rmsNorm);
+      return backwardKernels(device, () => gradients.backward(loss));
+    });
+    expect(names).toEqual(["rmsNormBackwardBoth"]);
+    for (const each of [x, weight]) await expectClose(gradients.get(each)!, exact.get(each)!);
+    for (const each of [memory, gradients, optimizer, x, weight]) each.dispose();
+  });
+
+  it("adds to two parts of one buffer at once", async () => {
+    // x comes first: its part is the buffer's beginning.
+    const x = tensor(values(24, 1), [3, 8], { device, dtype: "f32", requiresGrad: true });
+    const weight = tensor(values(8, 2), [8], { device, dtype: "f32", requiresGrad: true });
+    const optimizer = new AdamW([x, weight]);
+    const gradients = optimizer.zeroGrad();
+    const memory = new Scope();
+    const exact = memory.run(() => backward(sum(rmsNormComposed(x, weight))));
+    const names = memory.run(() => {
+      const loss = sum(rmsNorm(x, weight));
+      return backwardKernels(device, () => gradients.backward(loss));
+    });
+    expect(names).toEqual(["rmsNormBackwardBoth"]);
+    for (const each of [x, weight]) await expectClose(gradients.get(each)!, exact.get(each)!);
+    for (const each of [memory, gradients, optimizer, x, weight]) each.dispose();
+  });
+
+  it("has the same bits in a checkpoint, where x is a leaf", async () => {
+    const memory = new Scope();
+    const [kept, again] = memory.run(() => {
+      const f32 = { device, dtype: "f32", requiresGrad: true } as const;
+      const x = tensor(values(37 * 132, 1), [37, 132], f32);
+      const weight = tensor(values(132, 2), [132], f32);
+      const block = (x: Tensor) => add(rmsNorm(x, weight), mul(x, x));
+      const seed = tensor(values(37 * 132, 3), [37, 132], { device, dtype: "f32" });
+      const gradientsOf = (of: (x: Tensor) => Tensor) =>
+        backward(of(mulScalar(x, 2)), [x, weight], seed);
+      return [gradientsOf(block), gradientsOf((x) => checkpoint(block, [x]))];
+    });
+    const expected = await Promise.all([...kept!.values()].map((each) => each.data()));
+    expect(await Promise.all([...again!.values()].map((each) => each.data()))).toEqual(expected);
+    memory.dispose();
+  });
+
+  it.each([
+    ["a leaf", (x: Tensor) => x],
+    ["a result", (x: Tensor) => mulScalar(x, 2)],
+  ])("adds twice to one gradient where x is the weight, %s", async (_is, made) => {
+    const memory = new Scope();
+    const f32 = { device, dtype: "f32" } as const;
+    const [found, exact] = memory.run(() => {
+      const leaf = tensor(values(8, 2), [8], { ...f32, requiresGrad: true });
+      const seed = tensor(values(8, 4), [8], f32);
+      return [rmsNorm, rmsNormComposed].map((norm) => {
+        const x = made(leaf);
+        const into = new Map([[leaf, tensor(values(8, 3), [8], f32)]]);
+        // The square's gradient comes first, and is added to.
+        return backward(add(norm(x, x), mul(x, x)), undefined, seed, into).get(leaf)!;
+      });
+    });
+    await expectClose(found!, exact!);
+    memory.dispose();
   });
 });
 

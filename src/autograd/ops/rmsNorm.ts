@@ -5,6 +5,7 @@ import {
   rmsNormBackwardWeight,
   rmsNormForward,
 } from "../../kernels/rows/rmsNorm.ts";
+import { rmsNormBackwardBoth } from "../../kernels/rows/rmsNormBackwardBoth.ts";
 import { requireTensors } from "../../tensor/requireTensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../tape.ts";
@@ -27,10 +28,20 @@ export function rmsNorm(x: Tensor, weight: Tensor, eps = 1e-6): Tensor {
     inputs: [x, weight],
     output: y,
     saved: { x, weight, rrms },
-    backward: (dy, { x, weight, rrms }, { needs, onto }) => [
-      needs[0] ? rmsNormBackward(x, weight, rrms, dy, onto(0)) : null,
-      needs[1] ? rmsNormBackwardWeight(x, rrms, dy, onto(1)) : null,
-    ],
+    backward(dy, { x, weight, rrms }, { needs, onto }) {
+      const [ontoX, ontoWeight] = [onto(0), onto(1)];
+      // Where x is the weight, too, both are added to one tensor: no dispatch can write it twice.
+      const isOne = ontoX !== null && ontoX === ontoWeight;
+      if (needs[0] && needs[1] && !isOne) {
+        const into = { dx: ontoX, dweight: ontoWeight };
+        const { dx, dweight } = rmsNormBackwardBoth(x, weight, rrms, dy, into);
+        return [dx, dweight];
+      }
+      return [
+        needs[0] ? rmsNormBackward(x, weight, rrms, dy, ontoX) : null,
+        needs[1] ? rmsNormBackwardWeight(x, rrms, dy, ontoWeight) : null,
+      ];
+    },
   });
 }
 

@@ -5,7 +5,7 @@
 // Zhang & Sennrich 2019, arXiv 1910.07467, eq. 4; eps inside the root as in transformers' T5LayerNorm. The weight may be
 // stored in 16 bits beside f32 activations: it is widened where it is read, which saves a cast for each norm.
 
-import { isHalf } from "../../tensor/dtype.ts";
+import { isHalf, type FloatArray } from "../../tensor/dtype.ts";
 import { ShapeError } from "../../tensor/errors.ts";
 import { formatShape } from "../../tensor/shape.ts";
 import { empty, zeros, type Tensor } from "../../tensor/tensor.ts";
@@ -15,7 +15,8 @@ import { workgroupSum } from "../wgsl/reduce.ts";
 import { alongRows, rowShaders, withWeightRow } from "./rowSnippets.ts";
 import { weightGradient } from "./weightGradient.ts";
 
-function storedAs({ dtype }: Tensor): StoredFloat {
+/** How a weight's kernel is found. */
+export function storedAs({ dtype }: Tensor): StoredFloat {
   return isHalf(dtype) ? dtype : "f32";
 }
 
@@ -94,6 +95,42 @@ export function rmsNormForward(
 // With g_ij = dy_ij weight_j and r = rrms_i:
 //   dx_ij = r g_ij - x_ij r^3 / C * sum_k(g_ik x_ik)           added to what dx holds with ACCUMULATE
 //   dweight_j = sum_i dy_ij x_ij r_i
+//
+// Where both are wanted, rmsNormBackwardBoth.ts has them from one kernel.
+
+type Arrays<K extends string> = Readonly<Record<K, FloatArray>>;
+type Sizes = Readonly<Record<"rows" | "cols", number>>;
+
+/** The plain body of dx. */
+export function rowGradients(
+  { x, weight, rrms, dy, dx }: Arrays<"x" | "weight" | "rrms" | "dy" | "dx">,
+  { rows, cols }: Sizes,
+  accumulate: boolean,
+): void {
+  for (let i = 0; i < rows; i++) {
+    const row = i * cols;
+    const r = rrms[i]!;
+    let dot = 0;
+    for (let j = 0; j < cols; j++) dot += dy[row + j]! * weight[j]! * x[row + j]!;
+    const shrink = (dot * r * r) / cols;
+    for (let j = 0; j < cols; j++) {
+      const part = r * (dy[row + j]! * weight[j]! - x[row + j]! * shrink);
+      dx[row + j] = accumulate ? dx[row + j]! + part : part;
+    }
+  }
+}
+
+/** The plain body of dweight. */
+export function addWeightGradient(
+  { x, rrms, dy, dweight }: Arrays<"x" | "rrms" | "dy" | "dweight">,
+  { rows, cols }: Sizes,
+): void {
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < cols; j++) {
+      dweight[j] = dweight[j]! + dy[i * cols + j]! * x[i * cols + j]! * rrms[i]!;
+    }
+  }
+}
 
 const backwardShaders = rowShaders(
   {
@@ -130,19 +167,8 @@ function defineBackward(stored: StoredFloat) {
     constants: { ACCUMULATE: "u32" },
     wasm: { name: "rmsNormBackward", selector, units: ({ rows }) => rows! },
     wgsl: alongRows(withWeightRow(backwardShaders, stored)),
-    plain({ x, weight, rrms, dy, dx }, { rows, cols }, { ACCUMULATE }) {
-      const w = widen(weight);
-      for (let i = 0; i < rows; i++) {
-        const row = i * cols;
-        const r = rrms[i]!;
-        let dot = 0;
-        for (let j = 0; j < cols; j++) dot += dy[row + j]! * w[j]! * x[row + j]!;
-        const shrink = (dot * r * r) / cols;
-        for (let j = 0; j < cols; j++) {
-          const part = r * (dy[row + j]! * w[j]! - x[row + j]! * shrink);
-          dx[row + j] = ACCUMULATE === 1 ? dx[row + j]! + part : part;
-        }
-      }
+    plain(arrays, sizes, { ACCUMULATE }) {
+      rowGradients({ ...arrays, weight: widen(arrays.weight) }, sizes, ACCUMULATE === 1);
     },
   });
 }
@@ -157,13 +183,7 @@ export const rmsNormBackwardWeightKernel = defineKernel({
   // Units are columns, so that two threads never add into one element.
   wasm: { name: "rmsNormBackwardWeight", units: ({ cols }) => cols! },
   wgsl: weightGradient("x[i * params.cols + j] * rrms[i]"),
-  plain({ x, rrms, dy, dweight }, { rows, cols }) {
-    for (let i = 0; i < rows; i++) {
-      for (let j = 0; j < cols; j++) {
-        dweight[j] = dweight[j]! + dy[i * cols + j]! * x[i * cols + j]! * rrms[i]!;
-      }
-    }
-  },
+  plain: addWeightGradient,
 });
 
 /**

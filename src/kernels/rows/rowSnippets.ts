@@ -105,6 +105,25 @@ export function alongRows(shaders: RowShaders): WgslPlanned<{ rows: number; cols
 }
 
 /**
+ * `laneSum(local, value, stride)`: the sum over the invocations that are multiples of `stride` from this one, `stride` a power of
+ * two up to WG. Every invocation must call it, and may do so once. Needs a Part, of `rowShaders`.
+ */
+export const laneSum: WgslSnippet = {
+  source: /* wgsl */ `
+var<workgroup> laneParts: array<Part, WG>;
+fn laneSum(local: u32, value: Part, stride: u32) -> Part {
+  if (stride == WG) { return value; }
+  laneParts[local] = value;
+  workgroupBarrier();
+  for (var half = WG / 2u; half >= stride; half >>= 1u) {
+    if (local < half) { laneParts[local] += laneParts[local + half]; }
+    workgroupBarrier();
+  }
+  return laneParts[local % stride];
+}`,
+};
+
+/**
  * sum exp(x) as exp(most) total, the largest x so far being `most`: no exponential overflows, and one reading of the
  * row does (Milakov & Gimelshein 2018, arXiv 1805.02867, algorithm 3). Needs a Part, of `rowShaders`.
  */

@@ -51,7 +51,7 @@ export class BoundTensors {
     kernel: KernelDescription,
     pass: WgslPass,
     name: string,
-    { buffer, offset, byteLength, isPart }: WebGpuStorage,
+    { buffer, offset, byteLength, isSlice }: WebGpuStorage,
     dtype: Dtype,
   ): BoundBuffer {
     const range = pass.ranges?.[name];
@@ -64,8 +64,8 @@ export class BoundTensors {
           "Use the cpu device, or an adapter with larger limits.",
       );
     }
-    // Parts of a buffer that are written side by side may not be bound with one another's bytes.
-    if (!range && !isPart && buffer.size <= this.#bindingBytes) {
+    // A slice ends where it ends: a dispatch that writes two of one buffer may not bind any byte twice.
+    if (!range && !isSlice && buffer.size <= this.#bindingBytes) {
       return { buffer, offset, size: undefined };
     }
     const start = offset + (range ? perElement * range.offset : 0);

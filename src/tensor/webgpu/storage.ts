@@ -8,8 +8,8 @@ export class WebGpuStorage implements Storage {
   /** In bytes. */
   readonly offset: number;
   readonly byteLength: number;
-  /** Whether the buffer holds other storages, too. */
-  readonly isPart: boolean;
+  /** Part of another storage: its buffer has other tensors' bytes, too. */
+  readonly isSlice: boolean;
   readonly #free: (storage: WebGpuStorage) => void;
   #references = 1;
 
@@ -18,13 +18,13 @@ export class WebGpuStorage implements Storage {
     offset: number,
     byteLength: number,
     free: (storage: WebGpuStorage) => void,
-    isPart = false,
+    isSlice = false,
   ) {
     this.buffer = buffer;
     this.offset = offset;
     this.byteLength = byteLength;
-    this.isPart = isPart;
     this.#free = free;
+    this.isSlice = isSlice;
   }
 
   get shared(): boolean {

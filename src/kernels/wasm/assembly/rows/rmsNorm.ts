@@ -160,3 +160,19 @@ export function rmsNormBackwardWeight(
     }
   }
 }
+
+/** `rmsNormBackwardWeight` with the arguments of the kernel of both gradients. */
+export function rmsNormBackwardBothWeight(
+  x: usize,
+  weight: usize,
+  rrms: usize,
+  dy: usize,
+  dweight: usize,
+  rows: usize,
+  cols: usize,
+  accumulate: u32,
+  begin: usize,
+  end: usize,
+): void {
+  rmsNormBackwardWeight(x, rrms, dy, dweight, rows, cols, begin, end);
+}
