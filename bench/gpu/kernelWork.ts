@@ -141,6 +141,7 @@ function differentiable(device: Device, seed: number): void {
     autograd.mseLoss(x(1), x(2)),
     ...HALFS.map((half) => autograd.rmsNorm(x(1), numbers(device, [cols], 4, half))),
     autograd.gatedGelu(x(1), x(2)),
+    autograd.gatedGelu(x(1), x(2), { p: 0.3, seed, offset: 3 }),
     autograd.dropout(x(1), 0.3, { seed, offset: 1 }),
     autograd.dropoutAdd(x(1), x(2), 0.3, { seed, offset: 2 }),
     autograd.slice(x(1), 1, 0, Math.ceil(cols / 2)),

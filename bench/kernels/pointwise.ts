@@ -31,7 +31,7 @@ export const pointwiseBenches: readonly KernelBench[] = [
     flops: 0,
     bytes: f32Bytes(3 * 2048 * 1024),
     inputs: () => [noise([2048, 1024], 1, 3), noise([2048, 1024], 2)],
-    run: ([a, b]) => [gatedGeluForward(a!, b!)],
+    run: ([a, b]) => [gatedGeluForward(a!, b!, null)],
     expected([a, b], index) {
       const x = a!.values[index]!;
       const inner = Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3);
@@ -45,7 +45,7 @@ export const pointwiseBenches: readonly KernelBench[] = [
     bytes: f32Bytes(5 * 2048 * 1024),
     inputs: () => [noise([2048, 1024], 1, 3), noise([2048, 1024], 2), noise([2048, 1024], 3)],
     run([a, b, dy]) {
-      const { da, db } = gatedGeluBackward(a!, b!, dy!);
+      const { da, db } = gatedGeluBackward(a!, b!, dy!, null);
       return [da, db];
     },
     expected([a, b, dy], index) {

@@ -5,7 +5,7 @@
 
 import { attention, attentionWeightsComposed } from "../autograd/ops/attention.ts";
 import { cast } from "../autograd/ops/cast.ts";
-import { dropout, dropoutAdd } from "../autograd/ops/dropout.ts";
+import { dropout, dropoutAdd, type Dropout } from "../autograd/ops/dropout.ts";
 import { gatedGelu } from "../autograd/ops/gatedGelu.ts";
 import { linearEach } from "../autograd/ops/linearEach.ts";
 import { add, gelu, geluErf, mul, mulScalar, relu, silu, tanh } from "../autograd/ops/pointwise.ts";
@@ -105,8 +105,14 @@ export function norm(context: Context, x: Tensor, weight: Tensor): Tensor {
 }
 
 /** Dropout with the configured probability while training; x itself otherwise. */
-export function applyDropout({ config, random }: Context, x: Tensor): Tensor {
-  return random && config.dropoutRate > 0 ? dropout(x, config.dropoutRate, random.next()) : x;
+export function applyDropout(context: Context, x: Tensor): Tensor {
+  const drawn = drawDropout(context);
+  return drawn ? dropout(x, drawn.p, drawn) : x;
+}
+
+/** The next dropout of the configured probability, for an op that has one inside; null where nothing is dropped. */
+function drawDropout({ config, random }: Context): Dropout | null {
+  return random && config.dropoutRate > 0 ? { p: config.dropoutRate, ...random.next() } : null;
 }
 
 /** residual + dropout(x), every sublayer's last step. */
@@ -177,7 +183,7 @@ function attend(
   { k, v }: KeysValues,
   inputs: AttentionInputs,
 ): Tensor {
-  const { config, random, autocast } = context;
+  const { config, autocast } = context;
   const heads = attention(q, k, v, {
     heads: config.numHeads,
     causal: inputs.causal ?? false,
@@ -185,9 +191,7 @@ function attend(
     ...(inputs.bias ? { bias: inputs.bias } : {}),
     ...(inputs.mask ? { mask: inputs.mask } : {}),
     ...(inputs.rows ? { rows: inputs.rows } : {}),
-    ...(random && config.dropoutRate > 0
-      ? { dropout: { p: config.dropoutRate, ...random.next() } }
-      : {}),
+    dropout: drawDropout(context),
   });
   return autocast === null ? heads : roundTo(heads, autocast);
 }
@@ -208,7 +212,7 @@ export function feedForward(context: Context, w: FeedForwardWeights, x: Tensor):
   return scope(() => {
     const normed = norm(context, x, w.norm);
     const hidden = activate(context, w, normed);
-    return addResidual(context, x, linear(context, w.wo, applyDropout(context, hidden)));
+    return addResidual(context, x, linear(context, w.wo, hidden));
   });
 }
 
@@ -220,11 +224,14 @@ const activations: Record<Activation, (x: Tensor) => Tensor> = {
   tanh,
 };
 
+/** dropout( act(wi n) * (gate n) ): [..., C] -> [..., F]. FLAN-T5's is one op, with the same result as dropout of it. */
 function activate(context: Context, w: FeedForwardWeights, normed: Tensor): Tensor {
   const { activation } = context.config;
-  if (w.gate === null) return activations[activation](linear(context, w.wi, normed));
+  if (w.gate === null) {
+    return applyDropout(context, activations[activation](linear(context, w.wi, normed)));
+  }
   const [projected, gate] = linears(context, [w.wi, w.gate], normed) as [Tensor, Tensor];
-  return activation === "gelu"
-    ? gatedGelu(projected, gate)
-    : mul(activations[activation](projected), gate);
+  // Drawn after what the adapters of both layers draw.
+  if (activation === "gelu") return gatedGelu(projected, gate, drawDropout(context));
+  return applyDropout(context, mul(activations[activation](projected), gate));
 }

@@ -4,7 +4,12 @@ import { ArgumentError, DtypeError, ShapeError } from "../../tensor/errors.ts";
 import { formatShape, sameShape, type Shape } from "../../tensor/shape.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { KernelParams } from "../../tensor/device.ts";
-import { dropoutParamTypes, dropoutVarying, type DropoutParams } from "../pointwise/dropout.ts";
+import {
+  dropoutParamTypes,
+  dropoutVarying,
+  noDropout,
+  type DropoutParams,
+} from "../pointwise/dropout.ts";
 import { packedSizes, type PackedRows } from "./packedRows.ts";
 import { DROPOUT_GROUP, GEMM_SCRATCH, MASKED, SCORE_BLOCK } from "../wasm/generated/constants.ts";
 
@@ -67,14 +72,6 @@ export function attentionScratch({ queries, keys }: KernelParams, matrices: numb
   const rows = Math.min(queries!, SCORE_BLOCK);
   return GEMM_SCRATCH + 4 * (SCORE_BLOCK + stride + 2 * DROPOUT_GROUP + matrices * rows * stride);
 }
-
-const noDropout: DropoutParams = {
-  threshold: 0,
-  keepScale: 1,
-  seedLow: 0,
-  seedHigh: 0,
-  offset: 0,
-};
 
 export function paramsOf(q: Tensor, k: Tensor, options: AttentionOptions): AttentionParams {
   const [batch = 0, queries = 0] = q.shape;

@@ -35,6 +35,15 @@ export const dropoutVarying = ["seedLow", "seedHigh", "offset"] as const;
 
 export type DropoutParams = Readonly<Record<keyof typeof dropoutParamTypes, number>>;
 
+/** The params of a kernel that can draw a mask, where it draws none. */
+export const noDropout: DropoutParams = {
+  threshold: 0,
+  keepScale: 1,
+  seedLow: 0,
+  seedHigh: 0,
+  offset: 0,
+};
+
 /**
  * The params of a dropout. An element stays when its word >= threshold, times keepScale.
  * @throws {ArgumentError} for p outside 0..1 or a stream out of range
@@ -58,7 +67,7 @@ export function keepFactors(params: DropoutParams): (i: number) => number {
 }
 
 /** Factors of elements 4 i .. 4 i + 3, which are one block of the stream. */
-const keepFactors4: WgslSnippet = {
+export const keepFactors4: WgslSnippet = {
   uses: [philox],
   source: /* wgsl */ `
 fn keepFactors4(i: u32) -> vec4<f32> {
@@ -68,7 +77,7 @@ fn keepFactors4(i: u32) -> vec4<f32> {
 };
 
 /** A unit of work is four Philox blocks, which WebAssembly computes side by side. */
-const units = {
+export const dropoutUnits = {
   units: ({ size }: Readonly<Record<string, number>>) => Math.ceil(size! / DROPOUT_GROUP),
   /** The factors of one unit. */
   scratch: () => 4 * DROPOUT_GROUP,
@@ -80,7 +89,7 @@ export const dropoutKernel = defineKernel({
   outputs: { y: "float" },
   params: { size: "u32", ...dropoutParamTypes },
   varying: dropoutVarying,
-  wasm: { name: "dropout", ...units },
+  wasm: { name: "dropout", ...dropoutUnits },
   wgsl: {
     uses: [keepFactors4],
     views: { x: "vec4<f32>", y: "vec4<f32>" },
@@ -104,7 +113,7 @@ export const dropoutAddKernel = defineKernel({
   outputs: { y: "float" },
   params: { size: "u32", ...dropoutParamTypes },
   varying: dropoutVarying,
-  wasm: { name: "dropoutAdd", ...units },
+  wasm: { name: "dropoutAdd", ...dropoutUnits },
   wgsl: {
     uses: [keepFactors4],
     views: { residual: "vec4<f32>", x: "vec4<f32>", y: "vec4<f32>" },
