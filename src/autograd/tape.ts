@@ -22,6 +22,8 @@ export interface Recording<S extends Saved> {
   readonly name: string;
   /** Every tensor that a gradient may flow to. */
   readonly inputs: readonly (Tensor | null)[];
+  /** What the op read, for `detectAnomaly`, where that is not its inputs. */
+  readonly reads?: readonly (Tensor | null)[];
   readonly output: Tensor;
   /** What `backward` reads. Saved tensors stay alive until their rule has run. */
   readonly saved: S;
@@ -126,8 +128,8 @@ export class TapeNode implements GraphNode {
  * @returns output
  */
 export function record<S extends Saved>(recording: Recording<S>): Tensor {
-  const { inputs, output } = recording;
-  const calledAt = valueChecks === null ? null : valueChecks.output(recording.name, inputs, output);
+  const { name, inputs, output, reads = inputs } = recording;
+  const calledAt = valueChecks === null ? null : valueChecks.output(name, reads, output);
   if (!enabled) {
     watcher?.(inputs);
     return output;

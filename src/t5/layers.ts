@@ -8,6 +8,7 @@ import { cast } from "../autograd/ops/cast.ts";
 import { dropout, dropoutAdd, type Dropout } from "../autograd/ops/dropout.ts";
 import { gatedGelu } from "../autograd/ops/gatedGelu.ts";
 import { linearEach } from "../autograd/ops/linearEach.ts";
+import { matmul } from "../autograd/ops/matmul.ts";
 import { add, gelu, geluErf, mul, mulScalar, relu, silu, tanh } from "../autograd/ops/pointwise.ts";
 import { rmsNorm } from "../autograd/ops/rmsNorm.ts";
 import { roundTo } from "../autograd/ops/roundTo.ts";
@@ -70,34 +71,29 @@ export function linear(context: Context, { weight, lora }: Linear, x: Tensor): T
  * x W^T with W [out, in], which is read as it is stored. Under autocast both operands and the result are rounded, and in
  * backward their gradients, as torch.autocast does; sums stay f32 (docs/guide/precision.md).
  */
-export function applyWeight(context: Context, weight: Tensor, x: Tensor): Tensor {
-  return applyWeights(context, [weight], x)[0]!;
-}
-
-/** x W^T for each W: one product of the GPU where the weights are alike. */
-function applyWeights({ autocast }: Context, weights: readonly Tensor[], x: Tensor): Tensor[] {
+export function applyWeight({ autocast }: Context, weight: Tensor, x: Tensor): Tensor {
   // A weight of 16 bits or fewer says that 16 bits will do for products: a GPU's matrix units round x to 11 of them.
-  const options = { roundToF16: autocast !== null || weights.every(isNarrow) };
-  if (autocast === null) return linearEach(x, weights, options);
+  const options = { transposeB: true, roundToF16: autocast !== null || isNarrow(weight) };
+  if (autocast === null) return matmul(x, weight, options);
   return scope(() => {
-    const narrow = weights.map((weight) =>
-      weight.dtype === autocast ? weight : cast(roundTo(asFloat(weight), autocast), autocast),
-    );
+    const stored = weight.dtype === autocast;
+    const narrow = stored ? weight : cast(roundTo(asFloat(weight), autocast), autocast);
     // Operands that are 16-bit numbers already lose nothing there, nor where they are kept in 16 bits.
-    const products = linearEach(roundTo(x, autocast), narrow, { ...options, keepAs: autocast });
-    return products.map((product) => roundTo(product, autocast));
+    const product = matmul(roundTo(x, autocast), narrow, { ...options, keepAs: autocast });
+    return roundTo(product, autocast);
   });
 }
 
-/** `linear` for layers that read the same x. */
+/** `linear` for layers that read the same x: one dispatch of a GPU's matrix units. */
 function linears(context: Context, layers: readonly Linear[], x: Tensor): Tensor[] {
   const weights = layers.map(({ weight }) => weight);
-  const isPlain = layers.every(({ lora }) => lora === null || lora.original !== null);
-  // Products whose weights differ in width may not all be rounded.
-  if (!isPlain || new Set(weights.map(isNarrow)).size > 1) {
+  const arePlain = layers.every(({ lora }) => lora === null || lora.original !== null);
+  const width = isNarrow(weights[0]!);
+  // torch.autocast rounds the gradient that x gets from each layer, and not their sum.
+  if (context.autocast !== null || !arePlain || weights.some((w) => isNarrow(w) !== width)) {
     return layers.map((layer) => linear(context, layer, x));
   }
-  return applyWeights(context, weights, x);
+  return linearEach(x, weights, { roundToF16: width });
 }
 
 export function norm(context: Context, x: Tensor, weight: Tensor): Tensor {

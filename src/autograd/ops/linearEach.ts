@@ -5,7 +5,6 @@
 // dx needs the gradients of all results, and the tape gives a rule one. So the results hang on a tensor without elements, whose
 // rule runs when theirs have: they leave it what they got.
 
-import { castForward } from "../../kernels/pointwise/cast.ts";
 import { matmulGroupInto } from "../../kernels/matmul/group.ts";
 import { MOST_OF_GROUP } from "../../kernels/matmul/groupBindings.ts";
 import type { MatmulOptions } from "../../kernels/matmul/matmul.ts";
@@ -13,10 +12,8 @@ import { requireTensors } from "../../tensor/requireTensors.ts";
 import { sameShape, sizeOf } from "../../tensor/shape.ts";
 import { alias, empty, type Tensor } from "../../tensor/tensor.ts";
 import type { TapeNode } from "../tape.ts";
-import { isGradEnabled, record, type RuleContext, type Saved } from "../tape.ts";
+import { record, type RuleContext, type Saved } from "../tape.ts";
 import { matmul } from "./matmul.ts";
-
-type LinearOptions = Pick<MatmulOptions, "roundToF16" | "keepAs">;
 
 /**
  * x W^T for each W.
@@ -28,31 +25,26 @@ type LinearOptions = Pick<MatmulOptions, "roundToF16" | "keepAs">;
 export function linearEach(
   x: Tensor,
   weights: readonly Tensor[],
-  options: LinearOptions = {},
+  { roundToF16 = false }: Pick<MatmulOptions, "roundToF16"> = {},
 ): Tensor[] {
   requireTensors("linearEach", { x });
-  const whole = { ...options, transposeB: true };
-  if (!areAlike(x, weights)) return weights.map((weight) => matmul(x, weight, whole));
-  const { roundToF16 = false, keepAs } = options;
+  const options = { transposeB: true, roundToF16 };
+  if (!areAlike(x, weights)) return weights.map((weight) => matmul(x, weight, options));
   const shape = [...x.shape.slice(0, -1), weights[0]!.shape[0]!];
   const results = weights.map(() => empty(x.device, shape, x.dtype));
-  matmulGroupInto([x], weights, results, { transposeB: true, roundToF16 });
+  matmulGroupInto([x], weights, results, options);
   const wantsWeights = weights.some(({ requiresGrad }) => requiresGrad);
-  // Products read 16 bits on their right side alone, where the gradients of weights have x.
-  const narrows = keepAs && wantsWeights && x.dtype === "f32" && isGradEnabled();
-  const narrow = narrows ? castForward(x, keepAs) : null;
-  const saved: Record<string, Tensor | null> = { x: wantsWeights ? (narrow ?? x) : null };
+  const saved: Record<string, Tensor | null> = { x: wantsWeights ? x : null };
   if (x.requiresGrad) weights.forEach((weight, i) => (saved[`w${i}`] = weight));
   const joint = record<Saved>({
-    name: "linearEach",
+    name: "linearEach gradients",
     inputs: [x, ...weights],
     output: empty(x.device, [0], x.dtype),
     saved,
     backward: (_, held, context) =>
       gradients(held, context, { shape: x.shape, count: weights.length, roundToF16 }),
   });
-  narrow?.dispose(); // The tape has a handle of its own.
-  const recorded = results.map((output, i) => resultOf(joint, output, i));
+  const recorded = results.map((output, i) => resultOf(joint, [x, ...weights], output, i));
   joint.dispose();
   return recorded;
 }
@@ -72,16 +64,17 @@ function areAlike(x: Tensor, weights: readonly Tensor[]): boolean {
 }
 
 /** Leaves its gradient with the rule of all. */
-function resultOf(joint: Tensor, output: Tensor, i: number): Tensor {
+function resultOf(joint: Tensor, reads: readonly Tensor[], output: Tensor, i: number): Tensor {
   const node = joint.node;
   return record({
     name: "linearEach",
     inputs: [joint],
+    reads,
     output,
     saved: {},
-    backward(dy) {
+    backward(dy, _, { onto }) {
       (node as TapeNode).hold(`dy${i}`, dy);
-      return [empty(dy.device, [0], dy.dtype)];
+      return [onto(0) ?? empty(dy.device, [0], dy.dtype)];
     },
   });
 }

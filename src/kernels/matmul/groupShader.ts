@@ -50,6 +50,9 @@ fn putC(at: u32, value: f32) {
 
 /** A statement for each value of `which`. */
 export function choice(count: number, statement: (i: number) => string): string {
-  const cases = each(count - 1, (i) => `  case ${i + 1}u: { ${statement(i + 1)} }`);
-  return `switch which {\n${cases}\n  default: { ${statement(0)} }\n  }`;
+  return each(
+    count,
+    (i) => `${i + 1 < count ? `if (which == ${i}u) ` : ""}{ ${statement(i)} }`,
+    " else ",
+  );
 }
