@@ -64,10 +64,6 @@ const define = (rounds: boolean) => ({
 const exact = define(false);
 const rounding = define(true);
 
-/** Objects put together of others take ten times as long, and a step has hundreds of products. */
-const ONE_MATRIX = { batch0: 1, batch1: 1, batch2: 1, batch3: 1 };
-const NO_STRIDES = { a0: 0, a1: 0, a2: 0, a3: 0, b0: 0, b1: 0, b2: 0, b3: 0 };
-
 /**
  * Writes c_i = op(a_i) op(b_i), or c = sum_i op(a_i) op(b_i) where there is one c; or adds it.
  * @param as one for all or one for each of at most MOST_OF_GROUP products: of one shape, [..., K] or, transposed, [K, M]
@@ -93,14 +89,38 @@ export function matmulGroupInto(
   } = options;
   checkQ8Product(b, transposeA);
   const [n, k] = transposeB ? [b.shape[0]!, b.shape[1]!] : [b.shape[1]!, b.shape[0]!];
+  const kernels = roundToF16 ? rounding : exact;
+  // Literals: objects put together of others take ten times as long, and a step has hundreds of products.
   launch(
-    (roundToF16 ? rounding : exact)[b.dtype === "f64" ? "f32" : (b.dtype as StoredB)],
+    kernels[b.dtype === "f64" ? "f32" : (b.dtype as StoredB)],
     {
-      ...{ a, a1: as[1] ?? null, a2: as[2] ?? null },
-      ...{ b, b1: bs[1] ?? null, b2: bs[2] ?? null },
-      ...{ c, c1: cs[1] ?? null, c2: cs[2] ?? null },
+      a,
+      a1: as[1] ?? null,
+      a2: as[2] ?? null,
+      b,
+      b1: bs[1] ?? null,
+      b2: bs[2] ?? null,
+      c,
+      c1: cs[1] ?? null,
+      c2: cs[2] ?? null,
     },
-    { m: c.size / n, n, k, ...ONE_MATRIX, ...NO_STRIDES },
+    {
+      m: c.size / n,
+      n,
+      k,
+      batch0: 1,
+      batch1: 1,
+      batch2: 1,
+      batch3: 1,
+      a0: 0,
+      a1: 0,
+      a2: 0,
+      a3: 0,
+      b0: 0,
+      b1: 0,
+      b2: 0,
+      b3: 0,
+    },
     {
       TRANSPOSE_A: transposeA ? 1 : 0,
       TRANSPOSE_B: transposeB ? 1 : 0,
