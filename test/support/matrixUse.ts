@@ -2,6 +2,7 @@
 // its tolerance says nothing of the units unless they computed it.
 
 import { vi } from "vitest";
+import { groupOf } from "../../src/kernels/matmul/groupBindings.ts";
 import { matrixShape } from "../../src/kernels/matmul/matrixTiles.ts";
 import type { KernelParams } from "../../src/tensor/device.ts";
 import { PreparedCalls } from "../../src/tensor/webgpu/preparedCalls.ts";
@@ -21,7 +22,7 @@ const EXTENSION = "enable chromium_experimental_subgroup_matrix;";
 export const hasHalfUnits = (adapter: AdapterFacts): boolean =>
   matrixShape(adapter, true)?.componentType === "f16";
 
-/** Products and attentions of `work`, dispatch by dispatch, on an adapter that has units with f16 operands. */
+/** Products, those of groups too, and attentions of `work`, one by one, on an adapter that has units with f16 operands. */
 export async function matrixUseOf(work: () => Promise<unknown>): Promise<MatrixUse[]> {
   const uses: MatrixUse[] = [];
 
@@ -31,11 +32,12 @@ export async function matrixUseOf(work: () => Promise<unknown>): Promise<MatrixU
     ...args
   ) {
     const call = original.apply(this, args);
-    const [{ name }, , params] = args;
+    const [{ name }, tensors, params] = args;
     const rule = ruleOf(name, params);
     if (rule !== null) {
       const onUnits = call.passes.some(({ pass }) => pass.shader.directives?.includes(EXTENSION));
-      uses.push({ kernel: name, onUnits, ...rule });
+      const { a, b } = groupOf(tensors);
+      for (let i = 0; i < Math.max(a, b, 1); i++) uses.push({ kernel: name, onUnits, ...rule });
     }
     return call;
   });
@@ -51,7 +53,7 @@ function ruleOf(
   kernel: string,
   { m, n, k, queries, keys }: KernelParams,
 ): Pick<MatrixUse, "sizes" | "mayUseUnits"> | null {
-  if (/^matmul(Rounding|(Bf16|F16)(Rounding)?)?$/.test(kernel)) {
+  if (/^matmul(Group)?(Bf16|F16)?(Rounding)?$/.test(kernel)) {
     const sizes = [m!, n!, k!];
     return { sizes, mayUseUnits: Math.min(...sizes) >= 32 };
   }
