@@ -9,6 +9,7 @@ import { concatForward } from "../../src/kernels/moves/concat.ts";
 import { embeddingForward } from "../../src/kernels/moves/embedding.ts";
 import { copyInto, gatherRowsForward } from "../../src/kernels/moves/gatherRows.ts";
 import { gradientNormForward } from "../../src/kernels/optimizer/gradientNorm.ts";
+import { matmulGroupInto } from "../../src/kernels/matmul/group.ts";
 import { matmulForward } from "../../src/kernels/matmul/matmul.ts";
 import { broadcastToForward, permuteForward } from "../../src/kernels/moves/permute.ts";
 import { roundToForward } from "../../src/kernels/pointwise/roundTo.ts";
@@ -68,6 +69,7 @@ export async function workOfAllKinds(device: Device): Promise<void> {
     memory.run(() => {
       differentiable(device, seed);
       others(device, seed);
+      groups(device, seed);
     });
     memory.dispose();
   }
@@ -207,4 +209,28 @@ function quantized(device: Device, seed: number, index: Tensor): void {
   matmulForward(numbers(device, [1, cols], seed), table, { transposeB: true });
   embeddingForward(table, index);
   castForward(table, "f32");
+}
+
+/** Products of one shape: of one x with several weights, of several gradients with one x, and their sum. */
+function groups(device: Device, seed: number): void {
+  const size = sizes(seed + 200);
+  const [m, n, k] = [31 + size(40), 31 + size(40), 32 * size(3)];
+  const count = 1 + size(2);
+  const many = (shape: readonly number[], from: number, dtype: Dtype = "f32"): Tensor[] =>
+    Array.from({ length: count }, (_, i) => {
+      if (dtype !== "q8") return numbers(device, shape, seed + from + i, dtype);
+      const { values } = noise(shape, seed + from + i, 3);
+      return tensor(values, shape, { device, dtype });
+    });
+  for (const roundToF16 of [false, true]) {
+    for (const stored of ["f32", "q8", ...HALFS] as const) {
+      const [x, weights] = [many([m, k], 1).slice(0, 1), many([n, k], 10, stored)];
+      matmulGroupInto(x, weights, many([m, n], 20), { transposeB: true, roundToF16 });
+      const [dys, dx] = [many([m, n], 30), many([m, k], 1).slice(0, 1)];
+      if (stored !== "q8") matmulGroupInto(dys, weights, dx, { roundToF16, accumulate: true });
+      if (stored === "f32") {
+        matmulGroupInto(dys, x, many([n, k], 40), { transposeA: true, roundToF16 });
+      }
+    }
+  }
 }
