@@ -10,6 +10,7 @@ import { tensor, zeros, type Tensor } from "../../src/tensor/tensor.ts";
 import { linearEach as reference } from "../reference/linearEach.ts";
 import { describeOp, type OpCase } from "../support/describeOp.ts";
 import { cpu } from "../support/device.ts";
+import { gpu } from "../support/gpu.ts";
 import { dim, seed, values } from "../support/random.ts";
 
 const make = (shape: number[], seed: number, requiresGrad = true): Tensor =>
@@ -113,6 +114,28 @@ describe("linearEach", () => {
       sum1!.forEach((x, i) => expect(x).toBeCloseTo(alone![i]! + 1, 5));
     } finally {
       memory.dispose();
+    }
+  });
+
+  it("adds to the gradient of a weight that is there twice", async () => {
+    // On matrix units products of such a size would be one dispatch.
+    for (const device of [cpu, gpu]) {
+      const found = scope(() => {
+        const x = tensor(values(40 * 64, 1), [40, 64], { device, dtype: "f32" });
+        const w = tensor(values(48 * 64, 2), [48, 64], {
+          device,
+          dtype: "f32",
+          requiresGrad: true,
+        });
+        const into = zeros([48, 64], { device });
+        const [a, b] = linearEach(x, [w, w]);
+        backward(sum(add(a!, b!)), [w], undefined, new Map([[w, into]]));
+        const once = backward(sum(matmul(x, w, { transposeB: true }))).get(w)!;
+        return [into, once];
+      });
+      const [twice, once] = await Promise.all(found.map((each) => each.data()));
+      twice!.forEach((y, i) => expect(y).toBeCloseTo(2 * once![i]!, 4));
+      for (const each of found) each.dispose();
     }
   });
 

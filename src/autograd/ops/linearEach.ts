@@ -56,6 +56,7 @@ function areAlike(x: Tensor, weights: readonly Tensor[]): boolean {
     first !== undefined &&
     weights.length > 1 &&
     weights.length <= MOST_OF_GROUP &&
+    new Set(weights).size === weights.length && // no dispatch may add to one gradient twice
     first.rank === 2 &&
     x.rank >= 2 &&
     x.shape.at(-1) === first.shape[1] &&
