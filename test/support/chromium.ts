@@ -15,8 +15,8 @@ const cache = cacheFolder("chromium");
 /** WebGPU on Linux is still behind a flag, and a program that plays the GPU is no adapter unless it is asked for. */
 const FLAGS = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 
-/** The browser, or why there is none here, in one line. */
-export async function startChromium(): Promise<Browser | string> {
+/** The browser, or why there is none here, in one line. @param flags of the command line, beside those of tests */
+export async function startChromium(flags: readonly string[] = []): Promise<Browser | string> {
   if (process.platform !== "linux" || process.arch !== "x64") {
     return `no Chromium for ${process.platform} ${process.arch}`;
   }
@@ -25,7 +25,7 @@ export async function startChromium(): Promise<Browser | string> {
   try {
     return await chromium.launch({
       executablePath: join(cache, "chromium"),
-      args: FLAGS,
+      args: [...FLAGS, ...flags],
       env: { ...process.env, LD_LIBRARY_PATH: libraries },
       timeout: 60_000,
     });
