@@ -3,11 +3,16 @@
 
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { decodeAttentionForward } from "../../src/kernels/attention/decode.ts";
+import { CARD } from "../../scripts/adapters/countingGpu.ts";
+import {
+  decodeAttentionForward,
+  decodeAttentionKernel,
+} from "../../src/kernels/attention/decode.ts";
 import { writeHeadsInto } from "../../src/kernels/attention/headCache.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
+import type { AdapterFacts, WgslPlanned } from "../../src/tensor/wgsl.ts";
 import { attention as reference } from "../reference/attention.ts";
 import { distance } from "../support/describeOp.ts";
 import { cpu, plain } from "../support/device.ts";
@@ -204,3 +209,15 @@ async function check(c: Case, targets: readonly Target[]): Promise<void> {
     y.dispose();
   }
 }
+
+it("reduces by shuffles where the adapter has subgroups, with a barrier instead of one for each power of two", () => {
+  const planFor = (adapter: AdapterFacts) => {
+    const { wgsl } = decodeAttentionKernel.declaration;
+    const params = { rows: 2, heads: 4, headDim: 64, capacity: 128, keys: 200 };
+    return (wgsl as WgslPlanned).plan({ params, constants: {}, tensors: {}, adapter }).passes[0]!;
+  };
+  expect(planFor(CARD)).toMatchObject({ shader: { name: "subgroups" }, constants: { LANES: 32 } });
+  const without = planFor({ ...CARD, features: new Set(), subgroupSize: null });
+  expect(without.shader.directives).toBeUndefined();
+  expect(without.constants).not.toHaveProperty("LANES");
+});

@@ -9,22 +9,22 @@
 
 import { invariant } from "../../tensor/errors.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";
+import type { AdapterFacts, WgslShader } from "../../tensor/wgsl.ts";
 import { MASKED } from "./options.ts";
 import { defineKernel, launch } from "../kernel.ts";
 import { headShaders } from "./headSnippets.ts";
 import { safeExp } from "../wgsl/math.ts";
-import { workgroupMax, workgroupSum } from "../wgsl/reduce.ts";
+import { subgroupMaxima, subgroupSums, workgroupMax, workgroupSum } from "../wgsl/reduce.ts";
 
 /**
  * A workgroup for each row and head. It takes as many keys at a time as it has invocations: each scores a key, then all
  * weigh the values, COLUMN_LANES side by side along a head's columns and the rest along the keys.
  */
-const shaders = headShaders(
-  {
-    uses: [safeExp, workgroupMax, workgroupSum],
-    constants: { COLUMN_LANES: "u32" },
-    params: { columnBlocks: "u32" },
-    source: /* wgsl */ `
+const whole: WgslShader = {
+  uses: [safeExp, workgroupMax, workgroupSum],
+  constants: { COLUMN_LANES: "u32" },
+  params: { columnBlocks: "u32" },
+  source: /* wgsl */ `
 const LEAST = ${MASKED}f;
 const KEY_LANES = WG / COLUMN_LANES;
 var<workgroup> weights: array<f32, WG>;
@@ -79,10 +79,24 @@ fn scoreOf(query: u32, key: u32, h: u32, length: u32, j: u32) -> f32 {
   if (HAS_BIAS) { score += bias[(h + 1u) * params.capacity - length + j]; }
   return score;
 }`,
-  },
-  ["q", "k", "v"],
-  ["y"],
-);
+};
+
+/** Neighbours reduce by subgroup shuffles. */
+const subgrouped: WgslShader = {
+  ...whole,
+  name: "subgroups",
+  directives: ["enable subgroups;"],
+  uses: [safeExp, subgroupMaxima, subgroupSums],
+  constants: { ...whole.constants, LANES: "u32" },
+};
+
+const shaders = headShaders(whole, ["q", "k", "v"], ["y"]);
+const subgroupShaders = headShaders(subgrouped, ["q", "k", "v"], ["y"]);
+
+/** Invocations whose numbers shuffles can bring together: as many as any subgroup of the adapter has; 1 without subgroups. */
+function lanesOf({ features, subgroupSize }: AdapterFacts, workgroupSize: number): number {
+  return features.has("subgroups") ? Math.min(subgroupSize?.min ?? 1, workgroupSize) : 1;
+}
 
 export const decodeAttentionKernel = defineKernel({
   name: "decodeAttention",
@@ -106,16 +120,18 @@ export const decodeAttentionKernel = defineKernel({
     scratch: ({ capacity }) => 4 * (capacity! + 4),
   },
   wgsl: {
-    plan({ params: { rows, heads, headDim, capacity } }) {
+    plan({ params: { rows, heads, headDim, capacity }, adapter }) {
       const workgroupSize = capacity <= 64 ? 64 : 128;
       const vectors = Math.ceil(headDim / 4);
       const COLUMN_LANES = Math.min(workgroupSize, 2 ** Math.ceil(Math.log2(vectors)));
       const columnBlocks = Math.ceil(vectors / COLUMN_LANES);
+      const LANES = lanesOf(adapter, workgroupSize);
+      const { vector, scalar } = LANES > 1 ? subgroupShaders : shaders;
       return {
         passes: [
           {
-            shader: headDim % 4 === 0 ? shaders.vector : shaders.scalar,
-            constants: { COLUMN_LANES },
+            shader: headDim % 4 === 0 ? vector : scalar,
+            constants: { COLUMN_LANES, ...(LANES > 1 ? { LANES } : {}) },
             params: { columnBlocks },
             workgroupSize,
             workgroups: rows * heads * columnBlocks,
