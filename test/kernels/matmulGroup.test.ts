@@ -10,6 +10,7 @@ import {
   matmulForwardInto,
   type MatmulIntoOptions,
 } from "../../src/kernels/matmul/matmul.ts";
+import { addForward } from "../../src/kernels/pointwise/pointwise.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import type { Dtype } from "../../src/tensor/dtype.ts";
 import { scope } from "../../src/tensor/scope.ts";
@@ -154,5 +155,35 @@ describe("products of a group", () => {
     for (const [i, part] of results.parts.entries()) {
       expect(distance(await part.data(), await results.alone[i]!.data())).toBeLessThan(1e-4);
     }
+  });
+
+  it("read operands that lie in the buffer of a result", async () => {
+    const [m, n, k] = [64, 64, 64];
+    const results = scope(() => {
+      const bytes = 4 * m * n;
+      const data = values(4 * m * n, 5);
+      const whole = tensor(data, [4 * m, n], { device: gpu, dtype: "f32" });
+      const part = (i: number): Tensor =>
+        new Tensor(whole.storage.slice(i * bytes, bytes), [m, n], "f32", gpu);
+      const [dys, sum] = [[part(0), part(1), part(2)], part(3)];
+      const weights = [6, 7, 8].map((seed) =>
+        tensor(values(n * k, seed), [n, k], { device: gpu, dtype: "f32" }),
+      );
+      const alone = dys
+        .map((_, i) => {
+          const own = tensor(data.subarray(i * m * n, (i + 1) * m * n), [m, n], {
+            device: gpu,
+            dtype: "f32",
+          });
+          return matmulForward(own, weights[i]!);
+        })
+        .reduce((x, y) => addForward(x, y));
+      matmulGroupInto(dys, weights, [sum], {});
+      return { sum, alone };
+    });
+    const { sum, alone } = results;
+    expect(distance(await sum.data(), await alone.data())).toBeLessThan(1e-3);
+    sum.dispose();
+    alone.dispose();
   });
 });

@@ -38,8 +38,9 @@ export class BoundTensors {
   ): BoundBuffer[] {
     let absent = 0;
     return shape.bindings.map(({ name, access }) => {
-      const x = tensors[pass.tensors?.[name] ?? name];
-      const storage = extra?.get(name) ?? (x && webGpuStorage(x.storage));
+      const tensor = pass.tensors?.[name] ?? name;
+      const x = tensors[tensor];
+      const storage = extra?.get(tensor) ?? (x && webGpuStorage(x.storage));
       if (storage) return this.#bind(kernel, pass, name, storage, x?.dtype ?? "u32"); // temporaries are words
       if (access === "read") return { buffer: this.#absentRead, offset: 0, size: undefined };
       const offset = ABSENT_BYTES * absent++;
