@@ -6,10 +6,10 @@ import { add, mul } from "../../src/autograd/ops/pointwise.ts";
 import { sum } from "../../src/autograd/ops/reduce.ts";
 import { backward, backwardOnto } from "../../src/autograd/backward.ts";
 import { Scope, scope } from "../../src/tensor/scope.ts";
-import { tensor, zeros, type Tensor } from "../../src/tensor/tensor.ts";
+import { full, tensor, zeros, type Tensor } from "../../src/tensor/tensor.ts";
 import { linearEach as reference } from "../reference/linearEach.ts";
 import { describeOp, type OpCase } from "../support/describeOp.ts";
-import { cpu } from "../support/device.ts";
+import { cpu, plain } from "../support/device.ts";
 import { gpu } from "../support/gpu.ts";
 import { dim, seed, values } from "../support/random.ts";
 
@@ -157,6 +157,29 @@ describe("linearEach", () => {
         }
       });
       expect(cpu.memory().tensors, end).toBe(before);
+    }
+  });
+
+  it.each([
+    ["rows", [0, 8], [6, 8]],
+    ["columns of x", [4, 0], [6, 0]],
+    ["outputs", [4, 8], [0, 8]],
+  ])("gives what matmul gives without %s", async (_name, ofX, ofW) => {
+    for (const device of [plain, cpu, gpu]) {
+      const results = (each: (x: Tensor, weights: Tensor[]) => Tensor[]): Tensor[] =>
+        scope(() => {
+          const x = full(ofX, 1, { device, requiresGrad: true });
+          const weights = [2, 3].map((value) => full(ofW, value, { device, requiresGrad: true }));
+          const ys = each(x, weights);
+          const found = backward(sum(add(ys[0]!, ys[1]!)));
+          return [...ys, ...[x, ...weights].map((leaf) => found.get(leaf)!)];
+        });
+      const [ours, expected] = [results(linearEach), results(oneByOne)];
+      for (const [i, y] of ours.entries()) {
+        expect(y.shape).toEqual(expected[i]!.shape);
+        expect(await y.data()).toEqual(await expected[i]!.data());
+      }
+      for (const y of [...ours, ...expected]) y.dispose();
     }
   });
 

@@ -105,7 +105,7 @@ export function matmulGroupInto(
       c2: cs[2] ?? null,
     },
     {
-      m: c.size / n,
+      m: n === 0 ? 0 : c.size / n,
       n,
       k,
       batch0: 1,
