@@ -117,7 +117,7 @@ async function check(g: Group, device: Device, multiply: Multiply): Promise<void
 }
 
 describe("products of a group", () => {
-  const numRuns = 24 * MORE_RUNS;
+  const numRuns = 12 * MORE_RUNS;
   const property = (device: Device, multiply: Multiply, runs: number): Promise<void> =>
     fc.assert(
       fc.asyncProperty(group, (g) => check(legal(g), device, multiply)),

@@ -6,6 +6,7 @@ import { extname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { addLora, LoraConfig, openDevice, T5ForConditionalGeneration } from "../../src/index.ts";
 import { startChromium } from "../support/chromium.ts";
 import { isFull } from "../support/full.ts";
 import { FakeHub } from "../support/fakeHub.ts";
@@ -233,6 +234,25 @@ describe.skipIf(typeof browser === "string")(`the page (${version})`, () => {
       await journey.context.close();
     },
   );
+
+  it("keeps a dropped adapter when the model is loaded again in other weights", async () => {
+    const own = temporary("adapter");
+    const device = await openDevice("cpu");
+    const model = await T5ForConditionalGeneration.fromPretrained("examples/model", { device });
+    addLora(model, new LoraConfig({ r: 2 }));
+    await model.savePretrained(own);
+    await device.close();
+    const driver = await PageDriver.open(chromium, site.url, { query: CPU });
+    await driver.show("Model");
+    const files = readdirSync(own).filter((name) => name.startsWith("adapter"));
+    await driver.page
+      .getByLabel("Choose files")
+      .setInputFiles(files.map((name) => join(own, name)));
+    await driver.until("facts", /weights in f32, .*with a LoRA adapter/);
+    await driver.choose("Weights are stored in", "bf16");
+    await driver.until("facts", /weights in bf16, .*with a LoRA adapter/);
+    await driver.page.context().close();
+  });
 
   it.runIf(isFull)(
     "summarises in int8 and trains an adapter over it, and both are the same in Node",
