@@ -187,7 +187,7 @@ function propagate(
     // A rule may return dy itself, or one tensor twice: each receiver gets a handle of its own.
     else gradients.add(edge, alias(gradient));
   });
-  for (const gradient of new Set(results)) {
+  for (const gradient of results) {
     if (gradient !== null && gradient !== dy && !offered.has(gradient)) gradient.dispose();
   }
 }

@@ -118,7 +118,7 @@ export class TapeNode implements GraphNode {
 
   #free(): void {
     this.#consumed = true;
-    for (const x of Object.values(this.#saved)) x?.dispose();
+    for (const name in this.#saved) this.#saved[name]?.dispose();
   }
 }
 
@@ -136,9 +136,11 @@ export function record<S extends Saved>(recording: Recording<S>): Tensor {
   }
   const edges = inputs.map(edgeOf);
   if (!recording.leaves?.size && edges.every((edge) => edge === null)) return output;
-  const saved = Object.fromEntries(
-    Object.entries(recording.saved).map(([name, x]) => [name, x && keep(alias(x))]),
-  );
+  const saved: Record<string, Tensor | null> = {};
+  for (const name in recording.saved) {
+    const x = recording.saved[name]!;
+    saved[name] = x && keep(alias(x));
+  }
   // The rule reads back exactly the names that were saved, so its view of them is S.
   output.node = new TapeNode(recording as unknown as Recording<Saved>, saved, edges, calledAt);
   output.requiresGrad = true;

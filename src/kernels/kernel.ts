@@ -5,6 +5,7 @@ import type {
   BindingDeclaration,
   Device,
   KernelArrays,
+  KernelBinding,
   KernelDescription,
   KernelParams,
   KernelTensors,
@@ -125,6 +126,7 @@ export function defineKernel<
     name,
     inputs,
     outputs,
+    bindings: [...bindingsOf(inputs, false), ...bindingsOf(outputs, true)],
     params: declaration.params,
     constants: declaration.constants ?? {},
     varying: declaration.varying ?? [],
@@ -141,6 +143,15 @@ export function defineKernel<
   };
   defined.set(name, description);
   return { description, declaration };
+}
+
+function bindingsOf(declared: Bindings, isWritten: boolean): KernelBinding[] {
+  return Object.entries(declared).map(([name, declaration]) => ({
+    name,
+    type: declaration.replace("?", "") as KernelBinding["type"],
+    isOptional: declaration.endsWith("?"),
+    isWritten,
+  }));
 }
 
 /**
@@ -178,23 +189,21 @@ export function launch<
 function checkBindings(kernel: KernelDescription, tensors: KernelTensors): Device {
   let device: Device | null = null;
   let float: Dtype | null = null;
-  for (const bindings of [kernel.inputs, kernel.outputs]) {
-    for (const [name, declared] of Object.entries(bindings)) {
-      const x = tensors[name] ?? null;
-      if (x === null) {
-        if (declared.endsWith("?")) continue;
-        throw new KernelError(kernel.name, `${name} must be a tensor, got none`);
-      }
-      device ??= x.device;
-      if (x.device !== device) {
-        throw new DeviceError(
-          `${kernel.name}: all tensors must be on one device, got ${device.kind} and another (${name})`,
-        );
-      }
-      const type = declared.replace("?", "");
-      if (type === "float") float ??= x.dtype;
-      checkDtype(kernel.name, name, x.dtype, type, float);
+  for (const binding of kernel.bindings) {
+    const { name, type, isOptional } = binding;
+    const x = tensors[name] ?? null;
+    if (x === null) {
+      if (isOptional) continue;
+      throw new KernelError(kernel.name, `${name} must be a tensor, got none`);
     }
+    device ??= x.device;
+    if (x.device !== device) {
+      throw new DeviceError(
+        `${kernel.name}: all tensors must be on one device, got ${device.kind} and another (${name})`,
+      );
+    }
+    if (type === "float") float ??= x.dtype;
+    checkDtype(kernel.name, binding, x.dtype, float);
   }
   if (device === null) throw new KernelError(kernel.name, "must be given a tensor, got none");
   return device;
@@ -202,11 +211,10 @@ function checkBindings(kernel: KernelDescription, tensors: KernelTensors): Devic
 
 function checkDtype(
   kernel: string,
-  name: string,
+  { name, type }: KernelBinding,
   actual: Dtype,
-  type: string,
   float: Dtype | null,
-) {
+): void {
   if (type !== "float") {
     if (actual === type || dtypes[actual].binding === type) return;
     throw new DtypeError(`${kernel}: ${name} must be ${type}, got ${actual}. Use cast().`);

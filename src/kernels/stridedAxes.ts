@@ -22,9 +22,16 @@ export function axisValues<P extends string>(
   return named(prefix, values);
 }
 
-function named<P extends string, V>(prefix: P, values: readonly V[]): Record<AxisNames<P>, V> {
-  const entries = values.map((value, i) => [`${prefix}${i}`, value]);
-  return Object.fromEntries(entries) as Record<AxisNames<P>, V>;
+function named<P extends string, V>(
+  prefix: P,
+  [of0, of1, of2, of3]: readonly [V, V, V, V],
+): Record<AxisNames<P>, V> {
+  return {
+    [`${prefix}0`]: of0,
+    [`${prefix}1`]: of1,
+    [`${prefix}2`]: of2,
+    [`${prefix}3`]: of3,
+  } as Record<AxisNames<P>, V>;
 }
 
 export type FourAxes = readonly [number, number, number, number];
@@ -35,6 +42,15 @@ export interface StridedAxes {
   /** Strides for each tensor, 0 on padded axes. */
   readonly strides: readonly FourAxes[];
 }
+
+/** One matrix, row or element alone: no axis to walk through, for two tensors. */
+export const NO_AXES: StridedAxes = {
+  shape: [1, 1, 1, 1],
+  strides: [
+    [0, 0, 0, 0],
+    [0, 0, 0, 0],
+  ],
+};
 
 /**
  * Joins axes of `shape` and pads to four.

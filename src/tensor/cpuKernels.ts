@@ -13,6 +13,7 @@ import type { CpuRecorder, PreparedCall } from "./cpuRecording.ts";
 import { nearBlocks, runInWindows, storageOf } from "./cpuWindows.ts";
 import type {
   KernelArrays,
+  KernelBinding,
   KernelDescription,
   KernelParams,
   KernelTensor,
@@ -71,8 +72,8 @@ export class CpuKernels {
     params: KernelParams,
     constants: KernelParams,
   ): void {
-    const bindings = [...Object.keys(kernel.inputs), ...Object.keys(kernel.outputs)];
-    const usesDoubles = bindings.some((name) => tensors[name]?.dtype === "f64");
+    const { bindings } = kernel;
+    const usesDoubles = bindings.some(({ name }) => tensors[name]?.dtype === "f64");
     if (kernel.wasm && this.wasm && !usesDoubles) {
       this.#checkArguments(kernel, bindings, tensors, params);
       const call = { params, constants, tensors, threads: this.threads };
@@ -92,7 +93,7 @@ export class CpuKernels {
   /** What runs later is checked where it runs. */
   #checkArguments(
     { wasm }: KernelDescription,
-    bindings: readonly string[],
+    bindings: readonly KernelBinding[],
     tensors: KernelTensors,
     params: KernelParams,
   ): void {
@@ -187,9 +188,9 @@ export class CpuKernels {
     return { run: () => run(...all), job: null };
   }
 
-  #arrays(bindings: readonly string[], tensors: KernelTensors): KernelArrays {
+  #arrays(bindings: readonly KernelBinding[], tensors: KernelTensors): KernelArrays {
     const arrays: Record<string, StorageArray | null> = {};
-    for (const name of bindings) {
+    for (const { name } of bindings) {
       const x = tensors[name] ?? null;
       arrays[name] = x && this.#memory.view(storageOf(x.storage), x.dtype, x.size);
     }
@@ -197,8 +198,8 @@ export class CpuKernels {
   }
 
   /** The same when a job has its turn: its storages are where they are now, released or not. */
-  #laterArrays(bindings: readonly string[], tensors: KernelTensors): () => KernelArrays {
-    const bound = bindings.map((name) => {
+  #laterArrays(bindings: readonly KernelBinding[], tensors: KernelTensors): () => KernelArrays {
+    const bound = bindings.map(({ name }) => {
       const x = tensors[name] ?? null;
       return [name, x && { storage: storageOf(x.storage), dtype: x.dtype, size: x.size }] as const;
     });

@@ -30,11 +30,23 @@ export interface KernelTensor {
 }
 export type KernelTensors = Readonly<Record<string, KernelTensor | null>>;
 
+/** What a declaration says of a binding, taken apart once: launches ask it hundreds of times a step. */
+export interface KernelBinding {
+  readonly name: string;
+  /** float stands for f32 and f64, and for one of them in a call. */
+  readonly type: "float" | Dtype;
+  readonly isOptional: boolean;
+  /** An output. */
+  readonly isWritten: boolean;
+}
+
 /** A kernel as a device sees it; `defineKernel` makes these. */
 export interface KernelDescription {
   readonly name: string;
   readonly inputs: Readonly<Record<string, BindingDeclaration>>;
   readonly outputs: Readonly<Record<string, BindingDeclaration>>;
+  /** The inputs, then the outputs, in the order of their declaration. */
+  readonly bindings: readonly KernelBinding[];
   readonly params: Readonly<Record<string, ScalarType>>;
   readonly constants: Readonly<Record<string, ScalarType>>;
   /** Params that differ from call to call and that no plan looks at, as places in a random stream. */

@@ -38,7 +38,8 @@ export class Scope {
 
   /** Frees every tensor still owned. */
   dispose(): void {
-    for (const owned of [...this.#owned]) owned.dispose();
+    // Each takes itself out as it goes, which a Set allows while it is walked.
+    for (const owned of this.#owned) owned.dispose();
     this.#owned.clear();
   }
 
@@ -114,7 +115,8 @@ export function adopt(tensor: Owned): void {
 }
 
 /** The members of `owned` that `value` reaches through arrays, Maps, Sets and plain objects. */
-function findOwned(value: unknown, owned: ReadonlySet<Owned>): Owned[] {
+function findOwned(value: unknown, owned: ReadonlySet<Owned>): readonly Owned[] {
+  if (owned.has(value as Owned)) return [value as Owned]; // one tensor, as most scopes return
   const found: Owned[] = [];
   const seen = new Set<object>();
   const visit = (item: unknown): void => {

@@ -67,6 +67,7 @@ async function begin(request: TrainRequest): Promise<void> {
     step.value = maxSteps.value = savedStep.value = 0;
     if (!request.resume) log.value = [];
     speeds.value = [];
+    lastSpeed = -Infinity;
     samples.value = [];
     stored.value = null;
   });
@@ -106,11 +107,7 @@ function apply(event: TrainEvent): void {
       batch(() => {
         step.value = event.step;
         speed.value = event;
-        if (event.tokensPerSecond > 0) {
-          const points = [...speeds.value];
-          addPoint(points, { x: event.step, y: event.tokensPerSecond });
-          speeds.value = points;
-        }
+        addSpeed(event.step, event.tokensPerSecond);
       });
       return;
     case "log":
@@ -126,6 +123,19 @@ function apply(event: TrainEvent): void {
       samples.value = event.samples;
       return;
   }
+}
+
+/** Milliseconds between two points of the curve of speeds, and the most of them: more are not seen, and drawing them takes time. */
+const BETWEEN_SPEEDS = 1000;
+const MOST_SPEEDS = 400;
+let lastSpeed = -Infinity;
+
+function addSpeed(x: number, y: number): void {
+  if (y === 0 || performance.now() - lastSpeed < BETWEEN_SPEEDS) return;
+  lastSpeed = performance.now();
+  const points = [...speeds.value];
+  addPoint(points, { x, y }, MOST_SPEEDS);
+  speeds.value = points;
 }
 
 export async function setPaused(isPaused: boolean): Promise<void> {

@@ -22,7 +22,7 @@ import { perStoredFloat, storedFloats, type StoredFloat } from "../storedFloats.
 import { blockSizes } from "./blockSizes.ts";
 import { checkQ8Product, matmulQ8Body } from "./q8.ts";
 import { storedB, widenB, type StoredB } from "./storedB.ts";
-import { axisParams, collapseAxes } from "../stridedAxes.ts";
+import { axisParams, collapseAxes, NO_AXES, type StridedAxes } from "../stridedAxes.ts";
 import { GEMM_SCRATCH } from "../wasm/generated/constants.ts";
 
 /**
@@ -266,16 +266,19 @@ function checkDtypes(a: Tensor, b: Tensor): void {
   }
 }
 
-function run(plan: MatmulPlan, a: Tensor, b: Tensor, c: Tensor, options: MatmulIntoOptions): void {
-  checkQ8Product(b, options.transposeA ?? false);
-  const { m, n, k, batch, batchA, batchB } = plan;
-  // One b for the whole batch: the rows of all of a's matrices are the rows of one.
-  const folds = !options.transposeA && sizeOf(batchB) === 1;
+/** How the matrices of a and b are walked through, in elements. */
+function batchAxes({ m, n, k, batch, batchA, batchB }: MatmulPlan): StridedAxes {
   const stridesA = broadcastStrides(batchA, batch).map((stride) => stride * m * k);
   const stridesB = broadcastStrides(batchB, batch).map((stride) => stride * k * n);
-  const axes = folds
-    ? collapseAxes("matmul", [], [[], []])
-    : collapseAxes("matmul", batch, [stridesA, stridesB]);
+  return collapseAxes("matmul", batch, [stridesA, stridesB]);
+}
+
+function run(plan: MatmulPlan, a: Tensor, b: Tensor, c: Tensor, options: MatmulIntoOptions): void {
+  checkQ8Product(b, options.transposeA ?? false);
+  const { m, n, k, batch, batchB } = plan;
+  // One b for the whole batch: the rows of all of a's matrices are the rows of one.
+  const folds = !options.transposeA && sizeOf(batchB) === 1;
+  const axes = folds ? NO_AXES : batchAxes(plan);
   const [batch0, batch1, batch2, batch3] = axes.shape;
   const [a0, a1, a2, a3] = axes.strides[0]!;
   const [b0, b1, b2, b3] = axes.strides[1]!;

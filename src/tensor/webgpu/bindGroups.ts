@@ -2,6 +2,7 @@
 // first step hardly any is made.
 
 import type { PooledBuffer } from "./bufferPool.ts";
+import { mix } from "./mix.ts";
 import type { Pipeline } from "./pipelines.ts";
 import { RecentMap } from "./recentMap.ts";
 
@@ -27,7 +28,8 @@ export interface BoundBuffer extends Place {
 
 interface KeptGroup {
   readonly group: GPUBindGroup;
-  readonly buffers: readonly PooledBuffer[];
+  readonly layout: GPUBindGroupLayout;
+  readonly bound: readonly BoundBuffer[];
 }
 
 export class BindGroups {
@@ -35,7 +37,8 @@ export class BindGroups {
   readonly #params: GPUBuffer;
   /** Bytes that a binding of the params covers. */
   readonly #paramsBytes: number;
-  readonly #groups = new RecentMap<string, KeptGroup>(MOST_GROUPS);
+  /** By hash. Of two groups with one hash the later stays. */
+  readonly #groups = new RecentMap<number, KeptGroup>(MOST_GROUPS);
   /** Destroyed buffers whose groups are still kept; no key names them again. */
   #gone = 0;
 
@@ -46,14 +49,17 @@ export class BindGroups {
   }
 
   get(pipeline: Pipeline, bound: readonly BoundBuffer[]): GPUBindGroup {
-    let key = pipeline.layoutKey;
+    let hash = pipeline.layoutNumber;
     for (const { buffer, offset, size } of bound) {
-      key += size === undefined ? `,${buffer.id}` : `,${buffer.id}:${offset}:${size}`;
+      hash = mix(mix(mix(hash, buffer.id), offset), size ?? -1);
     }
-    const kept = this.#groups.get(key);
-    if (kept !== undefined) return kept.group;
+    const kept = this.#groups.get(hash);
+    const layout = pipeline.bindGroupLayout;
+    if (kept !== undefined && kept.layout === layout && sameBound(kept.bound, bound)) {
+      return kept.group;
+    }
     const group = this.#create(pipeline, bound);
-    this.#groups.set(key, { group, buffers: bound.map(({ buffer }) => buffer) });
+    this.#groups.set(hash, { group, layout, bound });
     return group;
   }
 
@@ -62,7 +68,7 @@ export class BindGroups {
     buffer.isGone = true;
     if (++this.#gone < MOST_GONE) return;
     this.#gone = 0;
-    this.#groups.deleteWhere(({ buffers }) => buffers.some(({ isGone }) => isGone));
+    this.#groups.deleteWhere(({ bound }) => bound.some(({ buffer }) => buffer.isGone));
   }
 
   #create(pipeline: Pipeline, bound: readonly BoundBuffer[]): GPUBindGroup {
@@ -77,4 +83,12 @@ export class BindGroups {
     const layout = pipeline.bindGroupLayout;
     return this.#device.createBindGroup({ label: pipeline.label, layout, entries });
   }
+}
+
+function sameBound(a: readonly BoundBuffer[], b: readonly BoundBuffer[]): boolean {
+  for (let i = 0; i < a.length; i++) {
+    const [x, y] = [a[i]!, b[i]!];
+    if (x.buffer !== y.buffer || x.offset !== y.offset || x.size !== y.size) return false;
+  }
+  return a.length === b.length;
 }

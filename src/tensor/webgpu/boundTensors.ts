@@ -6,7 +6,7 @@ import { KernelError } from "../errors.ts";
 import type { WgslPass } from "../wgsl.ts";
 import type { BoundBuffer } from "./bindGroups.ts";
 import type { BufferPool, PooledBuffer } from "./bufferPool.ts";
-import type { Pipeline } from "./pipelines.ts";
+import type { PreparedPass } from "./preparedCalls.ts";
 import { webGpuStorage, type WebGpuStorage } from "./storage.ts";
 
 /** Room for the bindings of null tensors: those that are written need a place of their own each. */
@@ -31,21 +31,26 @@ export class BoundTensors {
   /** @throws {KernelError} for a tensor that is larger than a binding may be */
   of(
     kernel: KernelDescription,
-    { shape }: Pipeline,
-    pass: WgslPass,
+    { pass, pipeline, sources }: PreparedPass,
     tensors: KernelTensors,
     extra: Extra | null,
   ): BoundBuffer[] {
+    const bound: BoundBuffer[] = [];
     let absent = 0;
-    return shape.bindings.map(({ name, access }) => {
-      const tensor = pass.tensors?.[name] ?? name;
-      const x = tensors[tensor];
-      const storage = extra?.get(tensor) ?? (x && webGpuStorage(x.storage));
-      if (storage) return this.#bind(kernel, pass, name, storage, x?.dtype ?? "u32"); // temporaries are words
-      if (access === "read") return { buffer: this.#absentRead, offset: 0, size: undefined };
-      const offset = ABSENT_BYTES * absent++;
-      return { buffer: this.#absentWrite, offset, size: ABSENT_BYTES };
-    });
+    for (const { name, access } of pipeline.shape.bindings) {
+      const source = sources[bound.length]!;
+      const x = tensors[source];
+      const storage = extra?.get(source) ?? (x && webGpuStorage(x.storage));
+      if (storage) {
+        bound.push(this.#bind(kernel, pass, name, storage, x?.dtype ?? "u32")); // temporaries are words
+      } else if (access === "read") {
+        bound.push({ buffer: this.#absentRead, offset: 0, size: undefined });
+      } else {
+        const offset = ABSENT_BYTES * absent++;
+        bound.push({ buffer: this.#absentWrite, offset, size: ABSENT_BYTES });
+      }
+    }
+    return bound;
   }
 
   #bind(

@@ -1,55 +1,27 @@
 // Commands in the order in which ops recorded them. Recording makes no GPU call. Encoding happens where one waits anyway
-// and every FLUSH_AFTER commands, for those in front whose pipelines are compiled; a batch becomes one submission.
+// and every so many commands, for those in front whose pipelines are compiled; a batch becomes one submission.
 
 import { BindGroups, type BoundBuffer, type Place } from "./bindGroups.ts";
 import type { PooledBuffer } from "./bufferPool.ts";
+import {
+  encodeDispatch,
+  encodeTransfer,
+  measureDispatch,
+  type Command,
+  type Grid,
+  type Timing,
+} from "./commands.ts";
 import { ParamsArena, SLOT_BYTES, type ParamsSlot } from "./paramsArena.ts";
 import type { Pipeline } from "./pipelines.ts";
 import type { Profiler } from "./profiler.ts";
 
-/** Commands after which those that are ready are submitted, so that the GPU works while the host records. */
-const FLUSH_AFTER = 64;
+/**
+ * Commands after which those that are ready are submitted, so that the GPU works while the host records: the first ones after a wait,
+ * in which the GPU ran dry. From then on twice as many each time, up to BATCH: a submission costs the host what four dispatches do.
+ */
+const FIRST_BATCH = 64;
 /** Most dispatches of a submission. */
 const BATCH = 256;
-
-export type Grid = readonly [number, number, number];
-
-interface Dispatch {
-  readonly kind: "dispatch";
-  readonly pipeline: Pipeline;
-  readonly bindGroup: GPUBindGroup;
-  readonly params: ParamsSlot | null;
-  readonly grid: Grid;
-  /** Set for dispatches that the debug ladder times. */
-  readonly timing: Timing | null;
-}
-
-/** Who measures a dispatch, and who is told its time. */
-export interface Timing {
-  readonly profiler: Profiler | null;
-  readonly tell: (nanoseconds: number) => void;
-}
-
-interface Write {
-  readonly kind: "write";
-  readonly to: Place;
-  readonly data: Uint8Array<ArrayBuffer>;
-}
-
-interface Clear {
-  readonly kind: "clear";
-  readonly at: Place;
-  readonly bytes: number;
-}
-
-interface Copy {
-  readonly kind: "copy";
-  readonly from: Place;
-  readonly to: GPUBuffer;
-  readonly bytes: number;
-}
-
-type Command = Dispatch | Write | Clear | Copy;
 
 export class CommandQueue {
   readonly params: ParamsArena;
@@ -62,6 +34,9 @@ export class CommandQueue {
   /** Commands recorded and submitted so far. */
   #recorded = 0;
   #submitted = 0;
+  /** Commands from one submission to the next, and those recorded since the last one. */
+  #batch = FIRST_BATCH;
+  #inBatch = 0;
   /** Submissions whose validity is not known yet. */
   readonly #unproven = new Set<Promise<void>>();
 
@@ -92,7 +67,7 @@ export class CommandQueue {
     const bindGroup = this.#bindGroups.get(pipeline, bound);
     this.#record({ kind: "dispatch", pipeline, bindGroup, params, grid, timing });
     for (const { buffer } of bound) buffer.lastUse = this.#recorded;
-    if (this.#commands.length % FLUSH_AFTER === 0) this.submitReady();
+    this.#submitNow();
   }
 
   /**
@@ -107,7 +82,7 @@ export class CommandQueue {
     const bindGroup = this.#bindGroups.get(pipeline, bound);
     return (params) => {
       this.#record({ kind: "dispatch", pipeline, bindGroup, params, grid, timing: null });
-      if (this.#commands.length % FLUSH_AFTER === 0) this.submitReady();
+      this.#submitNow();
     };
   }
 
@@ -147,6 +122,7 @@ export class CommandQueue {
    */
   async flush(): Promise<void> {
     const target = this.#recorded;
+    this.#batch = FIRST_BATCH;
     for (this.submitReady(); this.#submitted < target; this.submitReady()) {
       const next = this.#commands[0];
       if (next?.kind !== "dispatch") continue;
@@ -163,6 +139,7 @@ export class CommandQueue {
   /** Submits commands up to the first whose pipeline is not compiled. */
   submitReady(): void {
     const commands = this.#commands;
+    this.#inBatch = 0;
     let ready = commands.findIndex(isWaiting);
     if (ready < 0) ready = commands.length;
     for (let at = 0; at < ready;) {
@@ -179,6 +156,14 @@ export class CommandQueue {
   #record(command: Command): void {
     this.#commands.push(command);
     this.#recorded++;
+    this.#inBatch++;
+  }
+
+  /** Submits what is ready where enough was recorded. */
+  #submitNow(): void {
+    if (this.#inBatch < this.#batch) return;
+    this.#batch = Math.min(2 * this.#batch, BATCH);
+    this.submitReady();
   }
 
   #writeNow(
@@ -191,26 +176,35 @@ export class CommandQueue {
   /** Submits commands from `at` on, as many as one submission can take. @returns where the next one begins */
   #submitBatch(commands: readonly Command[], at: number, ready: number): number {
     const end = batchEnd(commands, at, ready);
+    this.#sendParams(commands, at, end);
     this.#device.pushErrorScope("validation");
     const encoder = this.#device.createCommandEncoder({ label: "batch" });
-    this.#encode(encoder, commands.slice(at, end));
+    this.#encode(encoder, commands, at, end);
     const buffer = encoder.finish({ label: "batch" });
     this.#device.queue.submit([buffer]);
     this.#prove();
     return end;
   }
 
-  #encode(encoder: GPUCommandEncoder, commands: readonly Command[]): void {
+  /** The slots of a batch lie one behind another. */
+  #sendParams(commands: readonly Command[], at: number, end: number): void {
+    let [first, last]: (ParamsSlot | null)[] = [null, null];
+    for (let i = at; i < end; i++) {
+      const command = commands[i]!;
+      if (command.kind !== "dispatch" || command.params === null) continue;
+      first ??= command.params;
+      last = command.params;
+    }
+    if (first && last) this.params.send(first.chunk, first.slot, last.slot + 1);
+  }
+
+  /** Commands at .. end - 1. */
+  #encode(encoder: GPUCommandEncoder, commands: readonly Command[], at: number, end: number): void {
     let pass: GPUComputePassEncoder | null = null;
     let pipeline: GPUComputePipeline | null = null;
     const profilers = new Set<Profiler>();
-    const slots = commands.flatMap((command) =>
-      command.kind === "dispatch" && command.params ? [command.params] : [],
-    );
-    if (slots.length > 0) {
-      this.params.send(slots[0]!.chunk, slots[0]!.slot, slots.at(-1)!.slot + 1);
-    }
-    for (const command of commands) {
+    for (let i = at; i < end; i++) {
+      const command = commands[i]!;
       if (command.kind === "dispatch") {
         const profiler = this.profiler ?? command.timing?.profiler;
         if (profiler) {
@@ -260,44 +254,4 @@ function batchEnd(commands: readonly Command[], at: number, ready: number): numb
     if (command.params.chunk !== chunk) break;
   }
   return end;
-}
-
-/** @param current the pipeline that is set already @returns the one that is set now */
-function encodeDispatch(
-  pass: GPUComputePassEncoder,
-  { pipeline, bindGroup, params, grid: [x, y, z] }: Dispatch,
-  current: GPUComputePipeline | null,
-): GPUComputePipeline {
-  const { compiled } = pipeline;
-  if (compiled !== current) pass.setPipeline(compiled!);
-  if (params) pass.setBindGroup(0, bindGroup, [params.slot * SLOT_BYTES]);
-  else pass.setBindGroup(0, bindGroup);
-  pass.dispatchWorkgroups(x, y, z);
-  return compiled!;
-}
-
-function measureDispatch(profiler: Profiler, encoder: GPUCommandEncoder, dispatch: Dispatch): void {
-  profiler.measure(
-    encoder,
-    dispatch.pipeline.label,
-    (pass) => encodeDispatch(pass, dispatch, null),
-    dispatch.timing?.tell ?? null,
-  );
-}
-
-function encodeTransfer(encoder: GPUCommandEncoder, command: Write | Clear | Copy): void {
-  switch (command.kind) {
-    case "clear": {
-      const { at, bytes } = command;
-      encoder.clearBuffer(at.buffer.gpu, at.offset, bytes);
-      return;
-    }
-    case "copy": {
-      const { from, to, bytes } = command;
-      encoder.copyBufferToBuffer(from.buffer.gpu, from.offset, to, 0, bytes);
-      return;
-    }
-    case "write":
-      throw new Error("internal: writes go through the queue");
-  }
 }

@@ -13,7 +13,7 @@ import type {
   WgslPlan,
   WgslSingle,
 } from "../wgsl.ts";
-import type { Grid } from "./commandQueue.ts";
+import type { Grid } from "./commands.ts";
 import { GRID_WIDTH, workgroupSizeOf } from "./shaderSource.ts";
 
 /** WebGPU's default maxComputeWorkgroupsPerDimension; no adapter offers more. */

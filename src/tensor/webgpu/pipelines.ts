@@ -18,8 +18,8 @@ export interface Pipeline {
   readonly source: string;
   readonly shape: ShaderInterface;
   readonly bindGroupLayout: GPUBindGroupLayout;
-  /** Tells bind-group layouts apart, for keys of bind groups. */
-  readonly layoutKey: string;
+  /** Tells bind-group layouts apart, for hashes of bind groups. */
+  readonly layoutNumber: number;
   /** null until `ready`. */
   compiled: GPUComputePipeline | null;
   error: Error | null;
@@ -28,6 +28,7 @@ export interface Pipeline {
 }
 
 interface Layout {
+  readonly number: number;
   readonly group: GPUBindGroupLayout;
   readonly pipeline: GPUPipelineLayout;
 }
@@ -127,7 +128,7 @@ export class PipelineCache {
       source,
       shape,
       bindGroupLayout: layout.group,
-      layoutKey,
+      layoutNumber: layout.number,
       compiled: null,
       error: null,
       ready,
@@ -146,7 +147,7 @@ export class PipelineCache {
     }));
     const group = this.#device.createBindGroupLayout({ label: key, entries });
     const pipeline = this.#device.createPipelineLayout({ label: key, bindGroupLayouts: [group] });
-    const layout = { group, pipeline };
+    const layout = { number: this.#layouts.size, group, pipeline };
     this.#layouts.set(key, layout);
     return layout;
   }

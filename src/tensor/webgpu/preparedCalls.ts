@@ -5,8 +5,9 @@ import type { KernelDescription, KernelParams, KernelTensors } from "../device.t
 import { dtypes, type Dtype } from "../dtype.ts";
 import { invariant } from "../errors.ts";
 import type { AdapterFacts, WgslPass, WgslTemporary } from "../wgsl.ts";
-import type { Grid } from "./commandQueue.ts";
+import type { Grid } from "./commands.ts";
 import { gridOf, planOf } from "./launch.ts";
+import { mix } from "./mix.ts";
 import { packParams, type PackedParams } from "./paramsArena.ts";
 import type { Pipeline, PipelineCache } from "./pipelines.ts";
 import { RecentMap } from "./recentMap.ts";
@@ -17,14 +18,16 @@ const MOST_CALLS = 2048;
 export interface PreparedPass {
   readonly pass: WgslPass;
   readonly pipeline: Pipeline;
+  /** Of each binding of the pipeline, in order: which tensor or temporary of the call it is. */
+  readonly sources: readonly string[];
   readonly grid: Grid;
   readonly params: PackedParams | null;
 }
 
 export interface PreparedCall {
   readonly passes: readonly PreparedPass[];
-  /** Everything the call depends on, which tells it from others with its hash. */
-  readonly key: Float64Array;
+  /** Everything the call depends on, which tells it from others with its hash: 64-bit floats, as words. */
+  readonly key: Uint32Array;
   readonly temporaries: readonly (readonly [name: string, temporary: WgslTemporary])[];
 }
 
@@ -32,12 +35,13 @@ export interface PreparedCall {
 interface Names {
   /** Tells the kernel from others in keys. */
   readonly kernel: number;
-  readonly bindings: readonly string[];
   /** Without those that vary. */
   readonly params: readonly string[];
   readonly constants: readonly string[];
   /** Room for the key of the call at hand. */
   readonly scratch: Float64Array;
+  /** The same bytes. */
+  readonly words: Uint32Array;
 }
 
 /** Dtypes as numbers, for keys; an absent tensor is -1. */
@@ -65,10 +69,10 @@ export class PreparedCalls {
     constants: KernelParams,
   ): PreparedCall {
     const names = this.#names(kernel);
-    const hash = writeKey(names, tensors, params, constants);
+    const hash = writeKey(names, kernel, tensors, params, constants);
     const known = this.#calls.get(hash);
-    if (known !== undefined && sameKey(known.key, names.scratch)) return known;
-    const call = this.#prepare(kernel, tensors, params, constants, names.scratch.slice());
+    if (known !== undefined && sameWords(known.key, names.words)) return known;
+    const call = this.#prepare(kernel, tensors, params, constants, names.words.slice());
     this.#calls.set(hash, call);
     return call;
   }
@@ -81,11 +85,12 @@ export class PreparedCalls {
   #names(kernel: KernelDescription): Names {
     let names = this.#kernels.get(kernel);
     if (names === undefined) {
-      const bindings = [...Object.keys(kernel.inputs), ...Object.keys(kernel.outputs)];
       const params = Object.keys(kernel.params).filter((name) => !kernel.varying.includes(name));
       const constants = Object.keys(kernel.constants);
-      const scratch = new Float64Array(1 + 2 * bindings.length + params.length + constants.length);
-      names = { kernel: this.#kernels.size, bindings, params, constants, scratch };
+      const numbers = 1 + 2 * kernel.bindings.length + params.length + constants.length;
+      const scratch = new Float64Array(numbers);
+      const words = new Uint32Array(scratch.buffer);
+      names = { kernel: this.#kernels.size, params, constants, scratch, words };
       this.#kernels.set(kernel, names);
     }
     return names;
@@ -96,7 +101,7 @@ export class PreparedCalls {
     tensors: KernelTensors,
     params: KernelParams,
     constants: KernelParams,
-    key: Float64Array,
+    key: Uint32Array,
   ): PreparedCall {
     const plan = planOf(kernel, tensors, steadyParams(kernel, params), constants, this.#adapter);
     const passes: PreparedPass[] = [];
@@ -109,7 +114,8 @@ export class PreparedCalls {
         invariant(value !== undefined, () => `kernel ${kernel.name}: param ${name} has no value`);
         return value;
       });
-      passes.push({ pass, pipeline, grid, params: packed });
+      const sources = pipeline.shape.bindings.map(({ name }) => pass.tensors?.[name] ?? name);
+      passes.push({ pass, pipeline, sources, grid, params: packed });
     }
     return { passes, key, temporaries: Object.entries(plan.temporaries ?? {}) };
   }
@@ -134,14 +140,15 @@ function steadyParams(
 
 /** Writes what a call depends on into `scratch`. @returns its hash */
 function writeKey(
-  { kernel, bindings, params: paramNames, constants: constantNames, scratch }: Names,
+  { kernel, params: paramNames, constants: constantNames, scratch, words }: Names,
+  { bindings }: KernelDescription,
   tensors: KernelTensors,
   params: KernelParams,
   constants: KernelParams,
 ): number {
   let at = 0;
   scratch[at++] = kernel;
-  for (const name of bindings) {
+  for (const { name } of bindings) {
     const x = tensors[name];
     scratch[at++] = x ? dtypeNumbers[x.dtype] : -1;
     scratch[at++] = x ? x.size : 0;
@@ -149,12 +156,12 @@ function writeKey(
   for (const name of paramNames) scratch[at++] = params[name]!;
   for (const name of constantNames) scratch[at++] = constants[name]!;
   let hash = 0;
-  for (let i = 0; i < at; i++) hash = (Math.imul(hash, 31) + scratch[i]! * 65536) | 0;
+  for (let i = 0; i < words.length; i += 2) hash = mix(hash, words[i]! ^ words[i + 1]!);
   return hash;
 }
 
-function sameKey(a: Float64Array, b: Float64Array): boolean {
+function sameWords(a: Uint32Array, b: Uint32Array): boolean {
   if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
 }

@@ -7,7 +7,8 @@
 import type { KernelParams, Recording } from "../device.ts";
 import type { PooledBuffer } from "./bufferPool.ts";
 import { sizeClass } from "./bufferPool.ts";
-import type { CommandQueue, Grid } from "./commandQueue.ts";
+import type { CommandQueue } from "./commandQueue.ts";
+import type { Grid } from "./commands.ts";
 import type { BoundBuffer } from "./bindGroups.ts";
 import type { PackedParams } from "./paramsArena.ts";
 import type { Pipeline } from "./pipelines.ts";

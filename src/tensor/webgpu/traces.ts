@@ -12,7 +12,7 @@ import {
   type KernelCall,
 } from "../debug.ts";
 import type { KernelDescription, KernelParams, KernelTensors } from "../device.ts";
-import type { Timing } from "./commandQueue.ts";
+import type { Timing } from "./commands.ts";
 import type { PreparedCall, PreparedPass } from "./preparedCalls.ts";
 import { Profiler } from "./profiler.ts";
 import { workgroupSizeOf } from "./shaderSource.ts";

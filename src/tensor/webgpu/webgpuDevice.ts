@@ -153,8 +153,9 @@ export class WebGpuDevice implements Device {
     if (this.#recorder) noteUses(this.#recorder, tensors, extra);
     const trace = debugLevel() > 0 ? this.#trace(kernel, tensors, params, call, extra) : null;
     let nextPass = 0;
-    for (const { pass, pipeline, grid, params: packed } of call.passes) {
-      const bound = this.#bound.of(kernel, pipeline, pass, tensors, extra);
+    for (const pass of call.passes) {
+      const { pipeline, grid, params: packed } = pass;
+      const bound = this.#bound.of(kernel, pass, tensors, extra);
       const slot = packed && this.#queue.params.put(packed, params);
       this.#recorder?.addDispatch({ pipeline, bound, params: packed, values: params, grid });
       this.#queue.dispatch(pipeline, bound, slot, grid, trace && trace.timing(nextPass++));
@@ -354,7 +355,8 @@ export class WebGpuDevice implements Device {
       extra ??= new Map();
       extra.set(name, this.#allocate(byteLength(type, size)));
     }
-    for (const input in kernel.inputs) {
+    for (const { name: input, isWritten } of kernel.bindings) {
+      if (isWritten) break; // outputs, after all inputs
       const x = tensors[input];
       if (!x || !isAlsoWritten(kernel, tensors, webGpuStorage(x.storage))) continue;
       const copy = this.#allocate(x.storage.byteLength);
@@ -379,8 +381,8 @@ function isAlsoWritten(
   tensors: KernelTensors,
   { buffer }: WebGpuStorage,
 ): boolean {
-  for (const output in kernel.outputs) {
-    const written = tensors[output];
+  for (const { name, isWritten } of kernel.bindings) {
+    const written = isWritten ? tensors[name] : null;
     if (written && webGpuStorage(written.storage).buffer === buffer) return true;
   }
   return false;

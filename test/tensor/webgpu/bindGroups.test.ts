@@ -5,7 +5,7 @@ import { BindGroups } from "../../../src/tensor/webgpu/bindGroups.ts";
 import type { PooledBuffer } from "../../../src/tensor/webgpu/bufferPool.ts";
 import type { Pipeline } from "../../../src/tensor/webgpu/pipelines.ts";
 
-const pipeline = { layoutKey: "rw", shape: { params: [] } } as unknown as Pipeline;
+const pipeline = { layoutNumber: 0, shape: { params: [] } } as unknown as Pipeline;
 
 /** Groups of made-up buffers, and which of them were created. */
 function makeGroups() {
@@ -36,6 +36,17 @@ describe("bind groups", () => {
     const buffers = Array.from({ length: 8_000 }, (_, i) => makeBuffer(i));
     for (let step = 0; step < 3; step++) for (const buffer of buffers) bind(buffer);
     expect(created.length).toBe(8_000);
+  });
+
+  it("tells pairs of buffers that were made one after another apart", () => {
+    const { created, bind } = makeGroups();
+    const buffers = Array.from({ length: 80 }, (_, i) => makeBuffer(i + 1));
+    const bindPairs = (): void => {
+      for (const a of buffers) for (const b of buffers) bind(a, b);
+    };
+    bindPairs();
+    bindPairs();
+    expect(created.length).toBe(80 * 80);
   });
 
   it("lets go of those used longest ago", () => {

@@ -1,9 +1,10 @@
-// Params that vary from call to call: every dispatch brings its own, and what was prepared stays.
+// Calls are prepared once: those that differ in params that vary, which every dispatch brings along, and those of many sizes.
 
 import { describe, expect, it } from "vitest";
 import { defineKernel, launch } from "../../../src/kernels/kernel.ts";
 import { empty, full } from "../../../src/tensor/tensor.ts";
 import type { WgslShader } from "../../../src/tensor/wgsl.ts";
+import { openNullGpu } from "../../../scripts/adapters/nullGpu.ts";
 import { gpu } from "../../support/gpu.ts";
 
 const shader: WgslShader = {
@@ -57,6 +58,19 @@ describe("params that vary", () => {
       expect([...(await results[i]!.data())]).toEqual(new Array(4).fill(2 * rate + offset));
     }
     expect(planned).toBe(1);
+  });
+
+  it("leave a plan with all that was asked before, whatever powers of two its sizes have", async () => {
+    const device = await openNullGpu(); // which runs no shader
+    const x = full([4], 2, { device });
+    const y = empty(device, [4], "f32");
+    const before = planned;
+    for (let turn = 0; turn < 3; turn++) {
+      for (let i = 1; i <= 1000; i++)
+        launch(kernel, { x, y }, { size: 65_536 * i, rate: 1, offset: 0 });
+    }
+    expect(planned - before).toBe(1000);
+    await device.close();
   });
 
   it("may not decide a plan", () => {
