@@ -72,12 +72,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }`,
   },
   plain({ table, buckets, bias }, { heads, queries, keys }) {
+    // What belongs to each j - i, from 1 - queries up: the row of query i is the part of it that begins at j = 0.
+    const count = queries + keys - 1;
+    const diagonals =
+      bias instanceof Float64Array ? new Float64Array(count) : new Float32Array(count);
     for (let h = 0, at = 0; h < heads; h++) {
-      for (let i = 0; i < queries; i++) {
-        // buckets[d] belongs to j - i = d - (queries - 1)
-        for (let j = 0; j < keys; j++) {
-          bias[at++] = table[buckets[j - i + queries - 1]! * heads + h]!;
-        }
+      for (let d = 0; d < count; d++) diagonals[d] = table[buckets[d]! * heads + h]!;
+      for (let i = queries - 1; i >= 0; i--, at += keys) {
+        bias.set(diagonals.subarray(i, i + keys), at);
       }
     }
   },
