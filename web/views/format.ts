@@ -7,9 +7,13 @@ export function bytes(count: number): string {
   return `${significant(count / 1000 ** power)} ${UNITS[power]}`;
 }
 
+// toLocaleString makes a formatter for each number.
+const THREE_DIGITS = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
+const WHOLE = new Intl.NumberFormat("en-US");
+
 /** Three digits. */
 export function significant(value: number): string {
-  return Number(value.toPrecision(3)).toLocaleString("en-US", { maximumSignificantDigits: 3 });
+  return THREE_DIGITS.format(Number(value.toPrecision(3)));
 }
 
 export function duration(seconds: number): string {
@@ -26,5 +30,5 @@ export function flops(rate: number): string {
 }
 
 export function count(value: number): string {
-  return value.toLocaleString("en-US");
+  return WHOLE.format(value);
 }

@@ -1,5 +1,6 @@
 // Start, pause, resume, stop; and how far the run is.
 
+import { computed, type ReadonlySignal } from "@preact/signals";
 import type { ComponentChild } from "preact";
 import { preview } from "../../state/data.ts";
 import { model } from "../../state/model.ts";
@@ -69,20 +70,17 @@ export function RunBar(): ComponentChild {
           Stop
         </button>
         <span role="status" data-testid="run-status">
-          {statusText()}
+          {statusLine}
         </span>
       </p>
-      {isBusy.value && (
-        <progress
-          value={step.value}
-          max={Math.max(1, maxSteps.value)}
-          aria-label="Updates of the run"
-        />
-      )}
+      {isBusy.value && <progress value={step} max={most} aria-label="Updates of the run" />}
       {status.value !== "idle" && <RunFigures />}
     </section>
   );
 }
+
+const statusLine = computed(statusText);
+const most = computed(() => Math.max(1, maxSteps.value));
 
 function statusText(): string {
   switch (status.value) {
@@ -101,16 +99,25 @@ function statusText(): string {
   }
 }
 
+/** What changes with every update, as signals: they write into the page without drawing the run anew. */
+const figures: readonly (readonly [string, ReadonlySignal<string>])[] = [
+  ["Update", computed(() => `${step.value} of ${maxSteps.value}`)],
+  ["Tokens/s", computed(() => rate(speed.value.tokensPerSecond))],
+  ["Samples/s", computed(() => rate(speed.value.samplesPerSecond))],
+  ["Time left", computed(timeLeft)],
+  ["Trained weights", computed(() => (trainable.value > 0 ? count(trainable.value) : "–"))],
+  ["Checkpoint", computed(() => (savedStep.value > 0 ? `update ${savedStep.value}` : "none yet"))],
+];
+
+function rate(perSecond: number): string {
+  return perSecond > 0 ? significant(perSecond) : "–";
+}
+
+function timeLeft(): string {
+  return status.value === "running" && step.value > 0 ? duration(speed.value.secondsLeft) : "–";
+}
+
 function RunFigures(): ComponentChild {
-  const { tokensPerSecond, samplesPerSecond, secondsLeft } = speed.value;
-  const figures: (readonly [string, string])[] = [
-    ["Update", `${step.value} of ${maxSteps.value}`],
-    ["Tokens/s", tokensPerSecond > 0 ? significant(tokensPerSecond) : "–"],
-    ["Samples/s", samplesPerSecond > 0 ? significant(samplesPerSecond) : "–"],
-    ["Time left", status.value === "running" && step.value > 0 ? duration(secondsLeft) : "–"],
-    ["Trained weights", trainable.value > 0 ? count(trainable.value) : "–"],
-    ["Checkpoint", savedStep.value > 0 ? `update ${savedStep.value}` : "none yet"],
-  ];
   return (
     <dl class="tiles" data-testid="figures">
       {figures.map(([name, value]) => (
