@@ -2,6 +2,7 @@
 // subpaths compile and run; and one that npm installs it into. Full runs only: packing and compiling take half a minute.
 
 import { execFile } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -82,6 +83,11 @@ async function runCompiled(folder: string): Promise<string> {
   return (await run(process.execPath, ["program.js"], { cwd: folder })).stdout;
 }
 
+/** Of nested conditions and names. */
+function pathsIn(value: object | string): string[] {
+  return typeof value === "string" ? [value] : Object.values(value).flatMap(pathsIn);
+}
+
 const PRINTED = "0 [ [ 0, 0 ], [ 0, 0 ] ]\n2 tests\n";
 
 describe.runIf(isFull)("the tarball", { timeout: 300_000 }, () => {
@@ -142,6 +148,37 @@ describe.runIf(isFull)("the tarball", { timeout: 300_000 }, () => {
     await writeFile(join(folder, "program.cjs"), required);
     const { stdout } = await run(process.execPath, ["program.cjs"], { cwd: folder });
     expect(stdout).toBe("true\ntrue\ntrue\n");
+  });
+
+  it("holds every file that its package.json and its source maps name", async () => {
+    const home = join(folder, "node_modules", "gradloom");
+    const description = JSON.parse(await readFile(join(home, "package.json"), "utf8")) as Record<
+      "exports" | "bin" | "browser",
+      object
+    >;
+    const named = [...pathsIn(description.exports), ...pathsIn(description.bin)];
+    const replaced = Object.keys(description.browser).filter((name) => name.startsWith("./"));
+    const { stdout } = await run("find", ["dist", "-name", "*.map"], { cwd: home });
+    const maps = stdout.trim().split("\n");
+    const sources = maps.flatMap((map) => {
+      const { sources } = JSON.parse(readFileSync(join(home, map), "utf8")) as {
+        sources: string[];
+      };
+      return sources.map((source) => join(dirname(map), source));
+    });
+    const missing = [...named, ...replaced, ...sources].filter(
+      (path) => !existsSync(join(home, path)),
+    );
+    expect({ missing, hasMaps: sources.length > 100 }).toEqual({ missing: [], hasMaps: true });
+  });
+
+  it("evaluates its example model on its example rows", async () => {
+    const command = join(folder, "node_modules/gradloom/dist/cli/main.js");
+    const flags = ["--rouge-rows", "2", "--max-new-tokens", "2", "--device", "cpu", "--json"];
+    const { stdout } = await run(process.execPath, [command, "evaluate", ...flags], {
+      cwd: folder,
+    });
+    expect(JSON.parse(stdout)).toMatchObject({ rows: 2 });
   });
 
   it("has no declarations of base64", async () => {
