@@ -13,7 +13,11 @@ const ALLOWED: Readonly<Record<string, { folders: readonly string[]; packages: R
     packages: /^(gradloom(\/kernels)?|fflate|virtual:peak-loops)$/,
   },
   state: { folders: ["protocol", "state"], packages: /^@preact\/signals$/ },
-  views: { folders: ["protocol", "state", "views"], packages: /^preact(\/hooks)?$/ },
+  // What is drawn may be computed of the state's signals, and then changes without drawing the rest.
+  views: {
+    folders: ["protocol", "state", "views"],
+    packages: /^(preact(\/hooks)?|@preact\/signals)$/,
+  },
 };
 
 const files = readdirSync(absolutePath("web"), { recursive: true, encoding: "utf8" })

@@ -36,7 +36,7 @@ export class PageDriver {
     url: string,
     options: { readonly query?: string; readonly patience?: number } = {},
   ): Promise<PageDriver> {
-    const page = await where.newPage();
+    const page = await newDrawnPage(where);
     const driver = new PageDriver(page, new URL(url).origin, options.patience ?? PATIENCE);
     await page.goto(`${url}/${options.query ?? ""}`);
     await driver.ready();
@@ -194,4 +194,20 @@ export async function crash({ page }: PageDriver): Promise<void> {
   await page.goto("chrome://crash").catch(() => undefined);
   await crashed;
   await page.close();
+}
+
+/**
+ * A page that Chromium draws. On a busy machine it now and then gives the first one no frames, ever: everything is there, and nothing can
+ * be clicked, for that waits for two frames.
+ */
+async function newDrawnPage(where: Browser | BrowserContext): Promise<Page> {
+  for (let tries = 1; ; tries++) {
+    const page = await where.newPage();
+    const drawn = page.evaluate(
+      () => new Promise<boolean>((resolve) => requestAnimationFrame(() => resolve(true))),
+    );
+    const late = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 5000));
+    if ((await Promise.race([drawn.catch(() => false), late])) || tries === 3) return page;
+    await page.close();
+  }
 }
