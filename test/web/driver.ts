@@ -197,8 +197,8 @@ export async function crash({ page }: PageDriver): Promise<void> {
 }
 
 /**
- * A page that Chromium draws. On a busy machine it now and then gives the first one no frames, ever: everything is there, and nothing can
- * be clicked, for that waits for two frames.
+ * A page that Chromium draws. In one run of CI it gave the first one no frames, ever: everything was there, and nothing could be clicked,
+ * for that waits for two frames.
  */
 async function newDrawnPage(where: Browser | BrowserContext): Promise<Page> {
   for (let tries = 1; ; tries++) {
