@@ -31,7 +31,7 @@ export const pointwiseBenches: readonly KernelBench[] = [
     flops: 0,
     bytes: f32Bytes(3 * 2048 * 1024),
     inputs: () => [noise([2048, 1024], 1, 3), noise([2048, 1024], 2)],
-    run: ([a, b]) => [gatedGeluForward(a!, b!, null)],
+    run: ([a, b]) => [gatedGeluForward(a!, b!, null).y],
     expected([a, b], index) {
       const x = a!.values[index]!;
       const inner = Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3);

@@ -1,10 +1,7 @@
 // Kernels along rows: softmax and RMS norm, with their gradients.
 
-import {
-  rmsNormBackward,
-  rmsNormBackwardWeight,
-  rmsNormForward,
-} from "../../src/kernels/rows/rmsNorm.ts";
+import { rmsNormForward } from "../../src/kernels/rows/rmsNorm.ts";
+import { rmsNormBackward, rmsNormBackwardWeight } from "../../src/kernels/rows/rmsNormBackward.ts";
 import { softmaxBackward, softmaxForward } from "../../src/kernels/rows/softmax.ts";
 import { f32Bytes, noise, place, type BenchInput, type KernelBench } from "./kernelBench.ts";
 

@@ -111,9 +111,14 @@ export class TapeNode implements GraphNode {
     return gradients;
   }
 
-  /** Keeps x for the rule as if it had been saved: for what becomes known only while gradients flow (`linearEach`). */
+  /** Keeps x as if it had been saved: what becomes known only while gradients flow (`linearEach`), or copies (keptCopies.ts). */
   hold(name: string, x: Tensor): void {
     this.#saved[name] = keep(alias(x));
+  }
+
+  /** What `hold` kept, until the rule has run; null for another name. */
+  held(name: string): Tensor | null {
+    return this.#consumed ? null : (this.#saved[name] ?? null);
   }
 
   #free(): void {

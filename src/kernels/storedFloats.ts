@@ -1,6 +1,6 @@
-// Weights stored in 16 bits beside f32 activations: how kernels that read them in place tell the types apart.
+// Weights, and activations kept for backward, stored in 16 bits beside f32: how kernels that read them in place tell the types apart.
 
-import type { HalfDtype } from "../tensor/dtype.ts";
+import { isHalf, type HalfDtype } from "../tensor/dtype.ts";
 import { DtypeError } from "../tensor/errors.ts";
 import {
   bfloat16ToFloat32,
@@ -8,6 +8,7 @@ import {
   float32ToBfloat16,
   float32ToFloat16,
 } from "../tensor/half.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import type { WgslSnippet } from "../tensor/wgsl.ts";
 import { bf16, f16 } from "./wgsl/halfs.ts";
 import { BF16, F16, F32 } from "./wasm/generated/constants.ts";
@@ -71,6 +72,11 @@ export const codecs = {
     ...{ snippet: f16, unpack: "unpackF16", pack: "packF16", round: "roundF16" },
   },
 } as const satisfies Readonly<Record<HalfDtype, Codec>>;
+
+/** How a tensor's kernel is found among those of `perStoredFloat`. */
+export function storedAs({ dtype }: Tensor): StoredFloat {
+  return isHalf(dtype) ? dtype : "f32";
+}
 
 /** `define(stored)` for each way to store a weight. */
 export function perStoredFloat<K>(

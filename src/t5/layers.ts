@@ -3,6 +3,7 @@
 // Shape letters here and in network.ts: B batch, T target length, S source length, L either of them,
 // H heads, D head width, C model width, F feed-forward width, V vocabulary.
 
+import type { KeepOptions } from "../autograd/keptCopies.ts";
 import { attention, attentionWeightsComposed } from "../autograd/ops/attention.ts";
 import { cast } from "../autograd/ops/cast.ts";
 import { dropout, dropoutAdd, type Dropout } from "../autograd/ops/dropout.ts";
@@ -29,6 +30,8 @@ export interface Context {
   readonly random: Generator | null;
   /** What matrix products and attention round their operands and results to; null computes in f32. */
   readonly autocast: HalfDtype | null;
+  /** In which 16 bits backward finds activations; null keeps them in f32. */
+  readonly keepAs: HalfDtype | null;
   /** Gets the attention weights of a stack, where they were asked for. */
   readonly attentions?: AttentionWeightsOfStack | null;
 }
@@ -71,16 +74,15 @@ export function linear(context: Context, { weight, lora }: Linear, x: Tensor): T
  * x W^T with W [out, in], which is read as it is stored. Under autocast both operands and the result are rounded, and in
  * backward their gradients, as torch.autocast does; sums stay f32 (docs/guide/precision.md).
  */
-export function applyWeight({ autocast }: Context, weight: Tensor, x: Tensor): Tensor {
+export function applyWeight({ autocast, keepAs }: Context, weight: Tensor, x: Tensor): Tensor {
   // A weight of 16 bits or fewer says that 16 bits will do for products: a GPU's matrix units round x to 11 of them.
-  const options = { transposeB: true, roundToF16: autocast !== null || isNarrow(weight) };
+  const options = { transposeB: true, roundToF16: autocast !== null || isNarrow(weight), keepAs };
   if (autocast === null) return matmul(x, weight, options);
   return scope(() => {
     const stored = weight.dtype === autocast;
     const narrow = stored ? weight : cast(roundTo(asFloat(weight), autocast), autocast);
     // Operands that are 16-bit numbers already lose nothing there, nor where they are kept in 16 bits.
-    const product = matmul(roundTo(x, autocast), narrow, { ...options, keepAs: autocast });
-    return roundTo(product, autocast);
+    return roundTo(matmul(roundTo(x, autocast), narrow, options), autocast);
   });
 }
 
@@ -93,11 +95,12 @@ function linears(context: Context, layers: readonly Linear[], x: Tensor): Tensor
   if (context.autocast !== null || !arePlain || weights.some((w) => isNarrow(w) !== width)) {
     return layers.map((layer) => linear(context, layer, x));
   }
-  return linearEach(x, weights, { roundToF16: width });
+  return linearEach(x, weights, { roundToF16: width, keepAs: context.keepAs });
 }
 
-export function norm(context: Context, x: Tensor, weight: Tensor): Tensor {
-  return rmsNorm(x, weight, context.config.layerNormEpsilon);
+export function norm({ config, keepAs, autocast }: Context, x: Tensor, weight: Tensor): Tensor {
+  // torch.autocast leaves the residual stream in f32, of which the norm keeps x.
+  return rmsNorm(x, weight, config.layerNormEpsilon, { keepAs, keepX: autocast === null });
 }
 
 /** Dropout with the configured probability while training; x itself otherwise. */
@@ -179,9 +182,10 @@ function attend(
   { k, v }: KeysValues,
   inputs: AttentionInputs,
 ): Tensor {
-  const { config, autocast } = context;
+  const { config, autocast, keepAs } = context;
   const heads = attention(q, k, v, {
     heads: config.numHeads,
+    keepAs,
     causal: inputs.causal ?? false,
     roundToF16: autocast !== null || isNarrow(w.q.weight),
     ...(inputs.bias ? { bias: inputs.bias } : {}),
@@ -212,7 +216,7 @@ export function feedForward(context: Context, w: FeedForwardWeights, x: Tensor):
   });
 }
 
-const activations: Record<Activation, (x: Tensor) => Tensor> = {
+const activations: Record<Activation, (x: Tensor, options: KeepOptions) => Tensor> = {
   relu,
   gelu,
   geluErf,
@@ -224,10 +228,10 @@ const activations: Record<Activation, (x: Tensor) => Tensor> = {
 function activate(context: Context, w: FeedForwardWeights, normed: Tensor): Tensor {
   const { activation } = context.config;
   if (w.gate === null) {
-    return applyDropout(context, activations[activation](linear(context, w.wi, normed)));
+    return applyDropout(context, activations[activation](linear(context, w.wi, normed), context));
   }
   const [projected, gate] = linears(context, [w.wi, w.gate], normed) as [Tensor, Tensor];
   // Drawn after what the adapters of both layers draw.
-  if (activation === "gelu") return gatedGelu(projected, gate, drawDropout(context));
-  return applyDropout(context, mul(activations[activation](projected), gate));
+  if (activation === "gelu") return gatedGelu(projected, gate, drawDropout(context), context);
+  return applyDropout(context, mul(activations[activation](projected, context), gate, context));
 }

@@ -2,11 +2,13 @@
 // arXiv 1910.10683; T5 v1.1, FLAN-T5 and mT5 with gated GELU and an untied head; UMT5 with a position bias in
 // every block). Shape letters: layers.ts.
 
+import { keepCopy } from "../autograd/keptCopies.ts";
 import { crossEntropy } from "../autograd/ops/crossEntropy.ts";
 import { embedding } from "../autograd/ops/embedding.ts";
 import { add, mulScalar } from "../autograd/ops/pointwise.ts";
 import type { HalfDtype } from "../kernels/pointwise/roundTo.ts";
 import type { Device } from "../tensor/device.ts";
+import { isHalf } from "../tensor/dtype.ts";
 import { Generator, uniformArray } from "../tensor/philox.ts";
 import { scope } from "../tensor/scope.ts";
 import { tensor, type Tensor } from "../tensor/tensor.ts";
@@ -132,8 +134,10 @@ export class T5Network {
 
   /** @internal */
   get context(): Context {
-    const { config, autocast } = this;
-    return { config, random: this.training ? this.random : null, autocast };
+    const { config, autocast, weights } = this;
+    // Weights in 16 bits say that 16 will do for what backward reads, too. Those of bf16: what f16 weights meet may pass its range.
+    const keepAs = autocast ?? (isHalf(weights.shared.dtype) ? "bf16" : null);
+    return { config, random: this.training ? this.random : null, autocast, keepAs };
   }
 
   /**
@@ -232,7 +236,9 @@ export class T5Network {
     for (const block of encoder.blocks) {
       states.advance(encoderBlock(context, block, positions, layout), [bias, layout.mask]);
     }
-    return states.finish((x) => applyDropout(context, norm(context, x, encoder.finalNorm)));
+    return states.finish((x) =>
+      keepCopy(applyDropout(context, norm(context, x, encoder.finalNorm)), context.keepAs),
+    );
   }
 
   #decoder(

@@ -4,7 +4,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { CARD, PLAIN_CARD } from "../../scripts/adapters/countingGpu.ts";
 import { definedKernels } from "../../src/kernels/kernel.ts";
-import { rmsNormBackward, rmsNormBackwardWeight } from "../../src/kernels/rows/rmsNorm.ts";
+import { rmsNormBackward, rmsNormBackwardWeight } from "../../src/kernels/rows/rmsNormBackward.ts";
 import { rmsNormBackwardBoth } from "../../src/kernels/rows/rmsNormBackwardBoth.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import type { DataArray } from "../../src/tensor/dtype.ts";

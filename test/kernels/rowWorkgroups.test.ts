@@ -3,11 +3,8 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { crossEntropyBackward, crossEntropyForward } from "../../src/kernels/rows/crossEntropy.ts";
 import { openDevice } from "../../src/kernels/openDevice.ts";
-import {
-  rmsNormBackward,
-  rmsNormBackwardWeight,
-  rmsNormForward,
-} from "../../src/kernels/rows/rmsNorm.ts";
+import { rmsNormForward } from "../../src/kernels/rows/rmsNorm.ts";
+import { rmsNormBackward, rmsNormBackwardWeight } from "../../src/kernels/rows/rmsNormBackward.ts";
 import { softmaxBackward, softmaxForward } from "../../src/kernels/rows/softmax.ts";
 import type { Device } from "../../src/tensor/device.ts";
 import { tensor, type Tensor } from "../../src/tensor/tensor.ts";

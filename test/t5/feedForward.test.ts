@@ -16,7 +16,7 @@ import { cpu } from "../support/device.ts";
 import { values } from "../support/random.ts";
 import { tinyConfig, tinyT5 } from "../support/tinyT5.ts";
 
-type Act = (wi: Tensor, gate: Tensor | null) => Tensor;
+type Act = (wi: Tensor, gate: Tensor | null, context: Context) => Tensor;
 type Sublayer = typeof feedForward;
 
 /** x + dropout(wo(dropout(act(wi n, gate n)))): the activation and its dropout are two ops. */
@@ -27,14 +27,14 @@ const definition =
     const drop = (y: Tensor) => dropout(y, context.config.dropoutRate, random.next());
     const n = norm(context, x, w.norm);
     const projected = linear(context, w.wi, n);
-    const hidden = drop(act(projected, w.gate && linear(context, w.gate, n)));
+    const hidden = drop(act(projected, w.gate && linear(context, w.gate, n), context));
     return dropoutAdd(x, linear(context, w.wo, hidden), context.config.dropoutRate, random.next());
   };
 
 const ACTS: Readonly<Record<string, Act>> = {
-  "gated-gelu": (wi, gate) => gatedGelu(wi, gate!),
-  "gated-silu": (wi, gate) => mul(silu(wi), gate!),
-  relu: (wi) => relu(wi),
+  "gated-gelu": (wi, gate, { keepAs }) => gatedGelu(wi, gate!, null, { keepAs }),
+  "gated-silu": (wi, gate, context) => mul(silu(wi, context), gate!, context),
+  relu: (wi, _gate, context) => relu(wi, context),
 };
 
 const MODES = [
@@ -72,7 +72,7 @@ describe.each(Object.entries(ACTS))("the %s feed-forward sublayer in training", 
     const adapters = { r: 4, loraDropout: 0.3, initLoraWeights: false } as const;
     if (lora) addLora(model, new LoraConfig({ ...adapters, targetModules: "all-linear" }));
     const w = model.weights.encoder.blocks[0]!.feedForward;
-    const context: Context = { config, random: null, autocast };
+    const context: Context = { config, random: null, autocast, keepAs: autocast };
     const ours = await results(feedForward, context, w);
     expect(ours).toEqual(await results(definition(act), context, w));
     expect(ours.values.length).toBe(1 + (lora ? 1 : 2) + (w.gate ? 3 : 2) * (lora ? 2 : 1));

@@ -37,7 +37,7 @@ async function cachesOf(
   const caches = new HeadCaches(memory, device, { blocks: 2, heads: 3, headDim: 12 });
   caches.resize(rows.length, CAPACITY);
   for (const { k, v } of caches.blocks) for (const x of [k, v]) device.fillZero(x.storage);
-  const context = { config, random: null, autocast: null };
+  const context = { config, random: null, autocast: null, keepAs: null };
   const encoder = new RowEncoder(model, context, rows, memory);
   const live = device.memory().tensors;
   for (const [items, next] of admissions) {

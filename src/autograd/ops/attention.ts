@@ -7,6 +7,7 @@ import type { PackedRows } from "../../kernels/attention/packedRows.ts";
 import { dropoutParams, type Dropout } from "../../kernels/pointwise/dropout.ts";
 import { requireTensors } from "../../tensor/requireTensors.ts";
 import { tensor, type Tensor } from "../../tensor/tensor.ts";
+import { holdCopy, keptDtype, type KeepOptions } from "../keptCopies.ts";
 import { record } from "../tape.ts";
 import { cast } from "./cast.ts";
 import { dropout as applyDropout } from "./dropout.ts";
@@ -16,7 +17,7 @@ import { permute, reshape } from "./shape.ts";
 import { softmax } from "./softmax.ts";
 
 /** How `attention` splits heads and what it adds to, hides from and drops of the scores; only `heads` is required. */
-export interface AttentionOptions {
+export interface AttentionOptions extends KeepOptions {
   readonly heads: number;
   /** [H, T, S] or [1, H, T, S], added to the scores of every batch element; learned. */
   readonly bias?: Tensor | null;
@@ -66,12 +67,14 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
     dropout: dropout && dropout.p > 0 ? params : null,
   };
   const mask = givenMask && maskWords(givenMask);
-  const { y, lse, offsets } = attentionForward(q, k, v, { ...settings, bias, mask });
+  const keepAs = keptDtype(given.keepAs, [q, k, v, bias]);
+  const forward = attentionForward(q, k, v, { ...settings, bias, mask }, keepAs);
+  const { y, lse, offsets, kept } = forward;
   const result = record({
     name: "attention",
     inputs: [q, k, v, bias],
     output: y,
-    saved: { q, k, v, bias, mask, y, lse, offsets },
+    saved: { ...(kept ?? { q, k, v, y }), bias, mask, lse, offsets },
     backward(dy, saved, { needs, onto }) {
       const [needsQ = false, needsK = false, needsV = false, needsBias = false] = needs;
       const wanted = { q: needsQ, k: needsK, v: needsV, bias: needsBias };
@@ -80,7 +83,11 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
       return [dq, dk, dv, dbias];
     },
   });
-  offsets?.dispose();
+  for (const saved of [lse, offsets]) saved?.dispose(); // the tape has handles of its own
+  if (kept) {
+    holdCopy(result, kept.y);
+    for (const copy of [kept.q, kept.k, kept.v]) copy.dispose();
+  }
   return result;
 }
 

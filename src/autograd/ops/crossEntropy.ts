@@ -32,11 +32,13 @@ export function crossEntropy(
   requireTensors("crossEntropy", { logits, labels });
   const settings = { ignoreIndex: IGNORE_INDEX, labelSmoothing: 0, ...options };
   const { loss, lse, count } = crossEntropyForward(logits, labels, settings);
-  return record({
+  const output = record({
     name: "crossEntropy",
     inputs: [logits],
     output: loss,
     saved: { logits, labels, lse, count },
     backward: (dloss, saved) => [crossEntropyBackward(dloss, saved, settings)],
   });
+  for (const saved of [lse, count]) saved.dispose(); // the tape has handles of its own
+  return output;
 }

@@ -5,6 +5,7 @@ import { dropoutParams, type Dropout } from "../../kernels/pointwise/dropout.ts"
 import { gatedGeluBackward, gatedGeluForward } from "../../kernels/pointwise/gatedGelu.ts";
 import { requireTensors } from "../../tensor/requireTensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import { holdCopy, keptDtype, type KeepOptions } from "../keptCopies.ts";
 import { record } from "../tape.ts";
 import { dropout as applyDropout } from "./dropout.ts";
 import { gelu, mul } from "./pointwise.ts";
@@ -18,20 +19,31 @@ import { gelu, mul } from "./pointwise.ts";
  * @throws {ShapeError} unless both have one shape
  * @throws {ArgumentError} for a dropout probability outside 0..1
  */
-export function gatedGelu(a: Tensor, b: Tensor, dropout: Dropout | null = null): Tensor {
+export function gatedGelu(
+  a: Tensor,
+  b: Tensor,
+  dropout: Dropout | null = null,
+  { keepAs = null }: KeepOptions = {},
+): Tensor {
   requireTensors("gatedGelu", { a, b });
   const given = dropout && dropoutParams("gatedGelu", dropout);
   const params = dropout && dropout.p > 0 ? given : null;
-  return record({
+  const { y, kept } = gatedGeluForward(a, b, params, keptDtype(keepAs, [a, b]));
+  const output = record({
     name: "gatedGelu",
     inputs: [a, b],
-    output: gatedGeluForward(a, b, params),
-    saved: { a, b },
+    output: y,
+    saved: { a: kept?.a ?? a, b: kept?.b ?? b },
     backward(dy, { a, b }, { needs }) {
       const { da, db } = gatedGeluBackward(a, b, dy, params);
       return [needs[0] ? da : null, needs[1] ? db : null];
     },
   });
+  if (kept) {
+    holdCopy(output, kept.y);
+    for (const copy of [kept.a, kept.b]) copy.dispose();
+  }
+  return output;
 }
 
 /** The same from unfused ops: documentation and test oracle of `gatedGelu`. */

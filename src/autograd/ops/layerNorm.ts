@@ -26,7 +26,7 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): 
   requireTensors("layerNorm", { x, weight, bias });
   const { y, mean, rstd } = layerNormForward(x, weight, bias, eps);
   const rows = x.shape.map((_, axis) => axis).slice(0, -1);
-  return record({
+  const output = record({
     name: "layerNorm",
     inputs: [x, weight, bias],
     output: y,
@@ -37,6 +37,8 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): 
       needs[2] ? sumAxesForward(dy, rows, false, "layerNorm") : null,
     ],
   });
+  for (const saved of [mean, rstd]) saved.dispose(); // the tape has handles of its own
+  return output;
 }
 
 /** The same from unfused ops: documentation and test oracle of `layerNorm`. */

@@ -11,6 +11,7 @@ import type { MatmulOptions } from "../../kernels/matmul/matmul.ts";
 import { requireTensors } from "../../tensor/requireTensors.ts";
 import { sameShape, sizeOf } from "../../tensor/shape.ts";
 import { alias, empty, type Tensor } from "../../tensor/tensor.ts";
+import { keptDtype, withKept, type KeepOptions } from "../keptCopies.ts";
 import type { TapeNode } from "../tape.ts";
 import { record, type RuleContext, type Saved } from "../tape.ts";
 import { matmul } from "./matmul.ts";
@@ -25,28 +26,34 @@ import { matmul } from "./matmul.ts";
 export function linearEach(
   x: Tensor,
   weights: readonly Tensor[],
-  { roundToF16 = false }: Pick<MatmulOptions, "roundToF16"> = {},
+  { roundToF16 = false, keepAs = null }: Pick<MatmulOptions, "roundToF16"> & KeepOptions = {},
 ): Tensor[] {
   requireTensors("linearEach", { x });
-  const options = { transposeB: true, roundToF16 };
+  const options = { transposeB: true, roundToF16, keepAs };
   if (!areAlike(x, weights)) return weights.map((weight) => matmul(x, weight, options));
   const shape = [...x.shape.slice(0, -1), weights[0]!.shape[0]!];
   const results = weights.map(() => empty(x.device, shape, x.dtype));
   matmulGroupInto([x], weights, results, options);
   const wantsWeights = weights.some(({ requiresGrad }) => requiresGrad);
-  const saved: Record<string, Tensor | null> = { x: wantsWeights ? x : null };
-  if (x.requiresGrad) weights.forEach((weight, i) => (saved[`w${i}`] = weight));
-  const joint = record<Saved>({
-    name: "linearEach gradients",
-    inputs: [x, ...weights],
-    output: empty(x.device, [0], x.dtype),
-    saved,
-    backward: (_, held, context) =>
-      gradients(held, context, { shape: x.shape, count: weights.length, roundToF16 }),
-  });
+  const dtype = wantsWeights ? keptDtype(keepAs, [x, ...weights]) : null;
+  const joint = withKept(x, dtype, (kept) =>
+    record<Saved>({
+      name: "linearEach gradients",
+      inputs: [x, ...weights],
+      output: empty(x.device, [0], x.dtype),
+      saved: { x: wantsWeights ? kept : null, ...(x.requiresGrad ? numbered(weights) : {}) },
+      backward: (_, held, context) =>
+        gradients(held, context, { shape: x.shape, count: weights.length, roundToF16 }),
+    }),
+  );
   const recorded = results.map((output, i) => resultOf(joint, [x, ...weights], output, i));
   joint.dispose();
   return recorded;
+}
+
+/** Weights by the names that the rule reads them by. */
+function numbered(weights: readonly Tensor[]): Record<string, Tensor> {
+  return Object.fromEntries(weights.map((weight, i) => [`w${i}`, weight]));
 }
 
 /** Matrices that one kernel takes: of one shape and dtype, and as many as it has bindings for. */

@@ -17,39 +17,41 @@ import { isHalf } from "../../tensor/dtype.ts";
 import { sameShape, sizeOf } from "../../tensor/shape.ts";
 import { requireTensors } from "../../tensor/requireTensors.ts";
 import { alias, type Tensor } from "../../tensor/tensor.ts";
-import { isGradEnabled, record } from "../tape.ts";
+import { keptDtype, withKept, type KeepOptions } from "../keptCopies.ts";
+import { record } from "../tape.ts";
 
 /**
  * op(a) op(b) over the last two axes; op transposes where `options` says so.
  * @param a f32 or f64 [..., M, K]
  * @param b [..., K, N], of a's dtype, or in 16 bits beside f32 (its gradient is f32); batch axes
  *   broadcast as in NumPy. Beside f32, b may be one matrix of q8, which has no gradient
+ * @param options `keepAs` applies to a, where b is stored [N, K] and has a gradient
  * @returns [..., M, N]
  * @throws {ShapeError} for fewer than two axes, inner sizes that differ, or batches that do not broadcast
  * @throws {DtypeError} when a is not f32 or f64, or b is another dtype than these
  */
-export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+export function matmul(a: Tensor, b: Tensor, options: MatmulOptions & KeepOptions = {}): Tensor {
   requireTensors("matmul", { a, b });
   const { transposeA = false, transposeB = false, roundToF16 = false, keepAs } = options;
   // A product reads 16 bits on its right side alone, where the gradient of a b stored [N, K] has a.
-  const narrows = keepAs && a.dtype === "f32" && b.requiresGrad && transposeB && !transposeA;
-  const narrow = narrows && isGradEnabled() ? castForward(a, keepAs) : null;
-  const recorded = record({
-    name: "matmul",
-    inputs: [a, b],
-    output: product(a, b, options),
-    saved: { a: b.requiresGrad ? (narrow ?? a) : null, b: a.requiresGrad ? b : null },
-    backward(dc, saved, { needs, onto }) {
-      const flags = { transposeA, transposeB, roundToF16 };
-      const [shapeA, shapeB] = [a.shape, b.shape];
-      return [
-        needs[0] ? gradientA(dc, saved.b!, { shape: shapeA, onto: onto(0), ...flags }) : null,
-        needs[1] ? gradientB(dc, saved.a!, { shape: shapeB, onto: onto(1), ...flags }) : null,
-      ];
-    },
-  });
-  narrow?.dispose(); // The tape has a handle of its own.
-  return recorded;
+  const narrows = b.requiresGrad && transposeB && !transposeA;
+  const output = product(a, b, options);
+  return withKept(a, narrows ? keptDtype(keepAs, [a, b]) : null, (kept) =>
+    record({
+      name: "matmul",
+      inputs: [a, b],
+      output,
+      saved: { a: b.requiresGrad ? kept : null, b: a.requiresGrad ? b : null },
+      backward(dc, saved, { needs, onto }) {
+        const flags = { transposeA, transposeB, roundToF16 };
+        const [shapeA, shapeB] = [a.shape, b.shape];
+        return [
+          needs[0] ? gradientA(dc, saved.b!, { shape: shapeA, onto: onto(0), ...flags }) : null,
+          needs[1] ? gradientB(dc, saved.a!, { shape: shapeB, onto: onto(1), ...flags }) : null,
+        ];
+      },
+    }),
+  );
 }
 
 interface GradientOptions {

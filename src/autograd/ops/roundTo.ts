@@ -3,6 +3,7 @@
 import { roundToForward as round, type HalfDtype } from "../../kernels/pointwise/roundTo.ts";
 import { requireTensors } from "../../tensor/requireTensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import { passOnCopy } from "../keptCopies.ts";
 import { record } from "../tape.ts";
 
 /**
@@ -12,11 +13,13 @@ import { record } from "../tape.ts";
  */
 export function roundTo(x: Tensor, dtype: HalfDtype): Tensor {
   requireTensors("roundTo", { x });
-  return record({
+  const output = record({
     name: "roundTo",
     inputs: [x],
     output: round(x, dtype),
     saved: {},
     backward: (dy) => [round(dy, dtype)],
   });
+  passOnCopy(x, output, dtype);
+  return output;
 }

@@ -7,15 +7,15 @@
 //
 // Dao et al. 2022, arXiv 2205.14135, appendix B.2 (delta also holds with dropout). Two passes, split by
 // what they sum over, compute S and dP each for themselves: neither adds into what another thread
-// holds, and either can be left out. `stats` is one buffer of three parts, because a kernel may bind
-// eight: L [B, H, T], delta [B, H, T], and with a mask keep [B, S], 1 or 0, or the offsets of packed rows.
+// holds, and either can be left out. stats.ts has L and delta; q, k and v may be kept in 16 bits beside f32.
 
 import type { FloatArray } from "../../tensor/dtype.ts";
 import { empty, type Tensor } from "../../tensor/tensor.ts";
 import type { WasmCall, WasmPass, WasmPlan, WasmPlannedFunction } from "../../tensor/wasm.ts";
 import { innerProduct, maskRule, scoreRow, type ScoreInputs } from "./forward.ts";
 import { placesIn, rowsOf, type Row } from "./packedRows.ts";
-import { keyValuePasses, queryPasses, statsPasses } from "./backwardShaders.ts";
+import { keyValuePasses, queryPasses, type GradientVariant } from "./backwardShaders.ts";
+import { attentionBackwardStats } from "./stats.ts";
 import {
   attentionScratch,
   constantTypes,
@@ -30,46 +30,12 @@ import {
   varyingParams,
 } from "./options.ts";
 import { keepFactors } from "../pointwise/dropout.ts";
+import { readingFloats, suffixOfKept, withReadable } from "../pointwise/keptCopies.ts";
 import { defineKernel, launch } from "../kernel.ts";
-
-// ---------------------------------------------------------------------------------------------
-// Statistics
-
-export const attentionStatsKernel = defineKernel({
-  name: "attentionStats",
-  inputs: { y: "float", dy: "float", lse: "float", mask: "i32?", offsets: "float?" },
-  outputs: { stats: "float" },
-  params: {
-    ...{ batch: "u32", heads: "u32", queries: "u32", keys: "u32", allQueries: "u32" },
-    headDim: "u32",
-  },
-  varying: ["allQueries"],
-  constants: { PACKED: "u32" },
-  wasm: { name: "attentionStats", units: ({ batch }) => batch! },
-  wgsl: { plan: ({ params }) => ({ passes: statsPasses(params) }) },
-  plain({ y, dy, lse, mask, offsets, stats }, p) {
-    const rows = p.heads * p.allQueries;
-    for (const at of rowsOf(p, offsets)) {
-      const query = ((at.span.firstQuery + at.t) * p.heads + at.h) * p.headDim;
-      stats[at.row] = lse[at.row]!;
-      stats[rows + at.row] = innerProduct(y, query, dy, query, p.headDim);
-    }
-    mask?.forEach((keep, i) => (stats[2 * rows + i] = keep === 0 ? 0 : 1));
-    if (offsets) stats.set(offsets, 2 * rows);
-  },
-});
+import { perStoredFloat, storedAs, storedFloats } from "../storedFloats.ts";
 
 // ---------------------------------------------------------------------------------------------
 // Gradients
-
-const inputs = {
-  q: "float",
-  k: "float",
-  v: "float",
-  bias: "float?",
-  dy: "float",
-  stats: "float",
-} as const;
 
 interface GradientInputs {
   readonly q: FloatArray;
@@ -148,10 +114,12 @@ function planFunctions({ params, tensors, threads }: WasmCall<AttentionParams>):
 }
 
 /** Those of dq with dbias, or dk with dv, or all: what is null is not computed. */
-const defineBackward = (rounds: boolean) =>
-  defineKernel({
-    name: `attentionBackward${rounds ? "Rounding" : ""}`,
-    inputs,
+function defineBackward(variant: GradientVariant) {
+  const { stored, rounds } = variant;
+  const { binding, widen } = storedFloats[stored];
+  return defineKernel({
+    name: `attentionBackward${suffixOfKept(stored)}${rounds ? "Rounding" : ""}`,
+    inputs: { q: binding, k: binding, v: binding, bias: "float?", dy: "float", stats: "float" },
     outputs: { dq: "float?", dbias: "float?", dk: "float?", dv: "float?" },
     params: { ...paramTypes, accumulate: "u32" },
     varying: varyingParams,
@@ -161,16 +129,19 @@ const defineBackward = (rounds: boolean) =>
       const products = 2 + [dq, dk, dv].filter(Boolean).length;
       return 2 * products * batch * heads * queries * keys * headDim;
     },
-    wasm: { functions: [byQueries, byKeys, atOnce], plan: planFunctions },
+    ...readingFloats(stored, { functions: [byQueries, byKeys, atOnce], plan: planFunctions }),
     wgsl: {
       plan: ({ params, tensors, adapter }) => ({
         passes: [
-          ...(tensors["dq"] ? queryPasses(params, adapter, tensors["dbias"] !== null, rounds) : []),
-          ...(tensors["dk"] ? keyValuePasses(params, adapter, rounds) : []),
+          ...(tensors["dq"]
+            ? queryPasses(params, adapter, tensors["dbias"] !== null, variant)
+            : []),
+          ...(tensors["dk"] ? keyValuePasses(params, adapter, variant) : []),
         ],
       }),
     },
-    plain({ dq, dbias, dk, dv, ...x }, p, constants) {
+    plain({ dq, dbias, dk, dv, ...given }, p, constants) {
+      const x = { ...given, q: widen(given.q), k: widen(given.k), v: widen(given.v) };
       const gradients = rowGradients(x, p, constants);
       for (const sums of [dq, dk, dv]) sums?.fill(0);
       if (p.accumulate === 0) dbias?.fill(0);
@@ -189,9 +160,12 @@ const defineBackward = (rounds: boolean) =>
       }
     },
   });
+}
 
-export const attentionBackwardKernel = defineBackward(false);
-const attentionBackwardRoundingKernel = defineBackward(true);
+const kernels = perStoredFloat((stored) => ({
+  exact: defineBackward({ stored, rounds: false }),
+  rounding: defineBackward({ stored, rounds: true }),
+}));
 
 /** y += factor x over `size` elements. */
 function addScaled(
@@ -208,6 +182,7 @@ function addScaled(
 // ---------------------------------------------------------------------------------------------
 // Launchers
 
+/** What backward reads: all of dy's dtype, or q, k, v and y kept in 16 bits beside f32. */
 export interface AttentionSaved {
   readonly q: Tensor;
   readonly k: Tensor;
@@ -227,7 +202,7 @@ export interface AttentionGradients {
 }
 
 /**
- * Gradients of what `needs` asks for; each has the shape of its tensor.
+ * Gradients of what `needs` asks for; each has the shape of its tensor and dy's dtype.
  * @param ontoBias of the bias' shape: adds its gradient there and returns it, as blocks that share a bias want
  */
 export function attentionBackward(
@@ -239,29 +214,22 @@ export function attentionBackward(
 ): AttentionGradients {
   const options = { ...settings, bias, mask };
   const params = paramsOf(q, k, options);
-  const { batch, heads, queries, keys, allQueries, headDim } = params;
   const constants = constantsOf(options);
-  const rest = mask?.size ?? offsets?.size ?? 0;
-  const stats = empty(q.device, [2 * lse.size + rest], q.dtype);
-  launch(
-    attentionStatsKernel,
-    { y, dy, lse, mask, offsets, stats },
-    { batch, heads, queries, keys, allQueries, headDim },
-    { PACKED: constants.PACKED },
-  );
-  const x = { q, k, v, bias, dy, stats };
+  const stats = attentionBackwardStats(dy, { y, lse, mask, offsets }, params, constants);
   const like = (wanted: boolean, z: Tensor | null) =>
-    wanted && z ? empty(z.device, z.shape, z.dtype) : null;
+    wanted && z ? empty(z.device, z.shape, dy.dtype) : null;
   const dbias = needs.bias && ontoBias ? ontoBias : like(needs.bias, bias);
   const dq = like(needs.q || needs.bias, q);
   const accumulate = dbias !== null && dbias === ontoBias ? 1 : 0;
   const dk = like(needs.k || needs.v, k);
   const dv = like(needs.k || needs.v, v);
-  launch(
-    settings.roundToF16 ? attentionBackwardRoundingKernel : attentionBackwardKernel,
-    { ...x, dq, dbias, dk, dv },
-    { ...params, accumulate },
-    constants,
+  withReadable({ q, k, v }, (heads) =>
+    launch(
+      kernels[storedAs(heads.q)][settings.roundToF16 ? "rounding" : "exact"],
+      { ...heads, bias, dy, stats, dq, dbias, dk, dv },
+      { ...params, accumulate },
+      constants,
+    ),
   );
   return { dq, dk, dv, dbias };
 }

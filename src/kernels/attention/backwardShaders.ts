@@ -4,6 +4,7 @@
 // M P for dv), over the batch (dbias). Each sum has one workgroup, so there are no atomics and every run gives the same bits.
 
 import type { AdapterFacts, WgslPass, WgslShader, WgslSnippet } from "../../tensor/wgsl.ts";
+import type { StoredFloat } from "../storedFloats.ts";
 import type { AttentionParams } from "./options.ts";
 import {
   keysOf,
@@ -15,69 +16,6 @@ import {
 } from "./tileSizes.ts";
 import { tileScores, visibleKeys, type TileProducts } from "./tileSnippets.ts";
 import { shadersByUnits, unitsOf } from "./units.ts";
-import { headShaders } from "./headSnippets.ts";
-import { boundOffsets, tileRows } from "./tileRows.ts";
-
-// ---------------------------------------------------------------------------------------------
-// Statistics
-
-/** Invocations that share the dot product of a row. */
-const STATS_LANES = 8;
-
-const statsShaders = headShaders(
-  {
-    workgroupSize: 64,
-    uses: [tileRows, boundOffsets],
-    source: /* wgsl */ `
-const LANES = ${STATS_LANES}u;
-var<workgroup> parts: array<f32, WG>;
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  // Of every row as many as the longest has: what a shorter one lacks is left out.
-  let rows = params.batch * params.heads * params.queries;
-  let at = groupIndex(group) * (WG / LANES) + local / LANES;
-  let t = at % params.queries;
-  let tile = tileOf(min(at, rows - 1u) / params.queries / params.heads, at / params.queries % params.heads, 0u, 0u);
-  let exists = at < rows && t < tile.queries;
-  var part = 0.0;
-  if (exists) {
-    for (var c = local % LANES; c < headColumns(); c += LANES) {
-      part += dot(y4(queryAt(tile, t), c), dy4(queryAt(tile, t), c));
-    }
-  }
-  parts[local] = part;
-  workgroupBarrier();
-  let all = params.heads * params.allQueries;
-  if (local % LANES == 0u && exists) {
-    var delta = 0.0;
-    for (var i = 0u; i < LANES; i++) { delta += parts[local + i]; }
-    let row = rowOf(tile, t);
-    stats[row] = lse[row];
-    stats[all + row] = delta;
-  }
-  if (HAS_OFFSETS && at == 0u) {
-    for (var i = local; i < 2u * (params.batch + 1u); i += LANES) { stats[2u * all + i] = offsets[i]; }
-  }
-  if (HAS_MASK) {
-    // As many words of the mask as invocations, in steps: there may be more of them than rows.
-    let invocations = (rows + WG / LANES - 1u) / (WG / LANES) * WG;
-    for (var i = globalIndex(group, local); i < params.batch * params.keys; i += invocations) {
-      stats[2u * all + i] = select(1.0, 0.0, mask[i] == 0);
-    }
-  }
-}`,
-  },
-  ["y", "dy"],
-  [],
-);
-
-export function statsPasses(
-  params: Pick<AttentionParams, "batch" | "heads" | "queries" | "headDim">,
-): WgslPass[] {
-  const shader = params.headDim % 4 === 0 ? statsShaders.vector : statsShaders.scalar;
-  const rows = params.batch * params.heads * params.queries;
-  return [{ shader, workgroups: Math.ceil((rows * STATS_LANES) / 64) }];
-}
 
 // ---------------------------------------------------------------------------------------------
 // Gradients of a tile
@@ -121,12 +59,14 @@ fn gradientTile(
 });
 
 const reads = ["q", "k", "v", "bias", "dy", "stats"] as const;
-const heads = ["q", "k", "v", "dy"] as const;
+const heads = ["q", "k", "v", "dy"];
+/** Those that may be kept in 16 bits. */
+const kept = ["q", "k", "v"];
 
 // ---------------------------------------------------------------------------------------------
 // dq: a workgroup owns queries and goes through the keys
 
-const queryShaders = shadersByUnits(heads, ["dq"], (products) => ({
+const queryShaders = shadersByUnits({ reads: heads, writes: ["dq"], kept }, (products) => ({
   name: "query",
   reads,
   writes: ["dq"],
@@ -171,7 +111,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 // ---------------------------------------------------------------------------------------------
 // dbias: a workgroup owns a tile of scores and goes through the batch
 
-const biasShaders = shadersByUnits(heads, [], (products): WgslShader => ({
+const biasShaders = shadersByUnits({ reads: heads, writes: [], kept }, (products): WgslShader => ({
   name: "bias",
   reads,
   writes: ["dbias"],
@@ -210,36 +150,44 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }`,
 }));
 
+/** Which of the shaders: how q, k and v are stored, and whether matrix units may round what they multiply. */
+export interface GradientVariant {
+  readonly stored: StoredFloat;
+  readonly rounds: boolean;
+}
+
 /** @param wantsBias whether dbias is asked for, too */
 export function queryPasses(
   params: AttentionParams,
   adapter: AdapterFacts,
   wantsBias: boolean,
-  rounds: boolean,
+  { stored, rounds }: GradientVariant,
 ): WgslPass[] {
   const { batch, heads, queries, keys, headDim } = params;
   const units = unitsOf(adapter, params, rounds);
   const tile = planQueryTile(params, adapter, units);
   const rows = Math.ceil(queries / queriesOf(tile.constants));
-  const passes = [tilePass(queryShaders(units), tile, headDim, batch * heads * rows)];
+  const passes = [tilePass(queryShaders(units, stored), tile, headDim, batch * heads * rows)];
   if (!wantsBias) return passes;
   const square = { ...planKeyTile(params, adapter, units), columnBlocks: 1 };
   const down = Math.ceil(queries / queriesOf(square.constants));
   const across = Math.ceil(keys / keysOf(square.constants));
-  return [...passes, tilePass(biasShaders(units), square, headDim, heads * down * across)];
+  return [...passes, tilePass(biasShaders(units, stored), square, headDim, heads * down * across)];
 }
 
 // ---------------------------------------------------------------------------------------------
 // dk and dv: a workgroup owns keys and goes through the queries
 
-const keyValueShaders = shadersByUnits(heads, ["dk", "dv"], (products) => ({
-  name: "keyValue",
-  reads,
-  writes: ["dk", "dv"],
-  constants: tileConstants,
-  params: { columnBlocks: "u32" },
-  uses: [gradientTile(products), products.weightedQueries("q"), products.weightedQueries("dy")],
-  source: /* wgsl */ `
+const keyValueShaders = shadersByUnits(
+  { reads: heads, writes: ["dk", "dv"], kept },
+  (products) => ({
+    name: "keyValue",
+    reads,
+    writes: ["dk", "dv"],
+    constants: tileConstants,
+    params: { columnBlocks: "u32" },
+    uses: [gradientTile(products), products.weightedQueries("q"), products.weightedQueries("dy")],
+    source: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let blocks = (params.keys + KEYS - 1u) / KEYS;
@@ -286,16 +234,17 @@ fn firstBlock(tile: Tile) -> u32 {
   let shift = tile.keys - tile.queries;
   return (tile.s0 - min(tile.s0, shift)) / QUERIES * QUERIES;
 }`,
-}));
+  }),
+);
 
 export function keyValuePasses(
   params: AttentionParams,
   adapter: AdapterFacts,
-  rounds: boolean,
+  { stored, rounds }: GradientVariant,
 ): WgslPass[] {
   const units = unitsOf(adapter, params, rounds);
   const { batch, heads, keys, headDim } = params;
   const tile = planKeyTile(params, adapter, units);
   const blocks = batch * heads * Math.ceil(keys / keysOf(tile.constants));
-  return [tilePass(keyValueShaders(units), tile, headDim, blocks)];
+  return [tilePass(keyValueShaders(units, stored), tile, headDim, blocks)];
 }

@@ -90,8 +90,9 @@ const subgrouped: WgslShader = {
   constants: { ...whole.constants, LANES: "u32" },
 };
 
-const shaders = headShaders(whole, ["q", "k", "v"], ["y"]);
-const subgroupShaders = headShaders(subgrouped, ["q", "k", "v"], ["y"]);
+const tensors = { reads: ["q", "k", "v"], writes: ["y"] };
+const shaders = headShaders(whole, tensors);
+const subgroupShaders = headShaders(subgrouped, tensors);
 
 /** Invocations whose numbers shuffles can bring together: as many as any subgroup of the adapter has; 1 without subgroups. */
 function lanesOf({ features, subgroupSize }: AdapterFacts, workgroupSize: number): number {

@@ -12,8 +12,13 @@
 // whose keys are all masked is uniform, as in transformers (docs/guide/hugging-face-semantics.md 1.6). Only L is kept for the
 // backward pass, as in FlashAttention (Dao et al. 2022, arXiv 2205.14135, section 3).
 
-import type { FloatArray } from "../../tensor/dtype.ts";
-import { empty, type Tensor } from "../../tensor/tensor.ts";
+import { SLICE_ALIGNMENT } from "../../tensor/device.ts";
+import { byteLength, dtypes, type FloatArray, type HalfDtype } from "../../tensor/dtype.ts";
+import { empty, Tensor } from "../../tensor/tensor.ts";
+import { narrowInto, writesCopies } from "../pointwise/keptCopies.ts";
+import { castForward } from "../pointwise/cast.ts";
+import { storedFloats } from "../storedFloats.ts";
+import { forwardPasses } from "./forwardShaders.ts";
 import {
   attentionScratch,
   checkAttention,
@@ -28,10 +33,6 @@ import {
   varyingParams,
 } from "./options.ts";
 import { offsetsTensor, placesIn, rowsOf, type Row } from "./packedRows.ts";
-import { planQueryTile, queriesOf, tileConstants, tilePass } from "./tileSizes.ts";
-import { boundOffsets } from "./tileRows.ts";
-import { tileScores, visibleKeys, type TileProducts } from "./tileSnippets.ts";
-import { shadersByUnits, unitsOf } from "./units.ts";
 import { keepFactors } from "../pointwise/dropout.ts";
 import { defineKernel, launch } from "../kernel.ts";
 
@@ -80,153 +81,142 @@ export function maskRule(
     (CAUSAL === 1 && s > span.keys - span.queries + t) || (keeps !== null && !keeps(b, s));
 }
 
-const forwardShaders = shadersByUnits(["q", "k", "v"], ["y"], (products: TileProducts) => ({
-  reads: ["q", "k", "v", "bias", "mask", "offsets"],
-  constants: tileConstants,
-  params: { columnBlocks: "u32" },
-  uses: [
-    products.tileProducts("q", "k"),
-    tileScores,
-    visibleKeys,
-    boundOffsets,
-    products.weightedKeys("v"),
-    {
-      source: /* wgsl */ `
-fn keepsKey(b: u32, s: u32) -> bool { return mask[b * params.keys + s] != 0; }`,
-    },
-  ],
-  source: /* wgsl */ `
-/** A number for each query and lane: what reduces over the lanes of a query. */
-var<workgroup> laneTile: array<f32, QUERIES * KEY_LANES>;
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let blocks = (params.queries + QUERIES - 1u) / QUERIES;
-  let firstColumn = groupIndex(group) % params.columnBlocks * COLUMNS * KEY_LANES;
-  let block = groupIndex(group) / params.columnBlocks;
-  let head = block / blocks;
-  if (head >= params.batch * params.heads) { return; }
-  var tile = tileOf(head / params.heads, head % params.heads, block % blocks * QUERIES, 0u);
-  if (tile.t0 >= tile.queries) { return; }
-  let lane = laneOf(local);
-  // Largest score so far, the lane's part of the sum of exp(score - most), and of the weighted values.
-  var most: array<f32, PER_LANE>;
-  var total: array<f32, PER_LANE>;
-  var sums: array<vec4<f32>, PER_LANE * COLUMNS>;
-  for (var m = 0u; m < PER_LANE; m++) { most[m] = MASKED; }
-  let end = visibleKeys(tile, tile.t0 + QUERIES);
-  for (var s0 = 0u; s0 < end; s0 += KEYS) {
-    tile.s0 = s0;
-    let s = s0 + 4u * lane.key;
-    var scores: array<vec4<f32>, PER_LANE>;
-    qDotK(&scores, tile, lane);
-    for (var m = 0u; m < PER_LANE; m++) {
-      let i = lane.query * PER_LANE + m;
-      let x = scoresOf(scores[m], tile, tile.t0 + i, s);
-      scores[m] = x;
-      laneTile[i * KEY_LANES + lane.key] = max(max(x.x, x.y), max(x.z, x.w));
+interface Arrays {
+  readonly q: FloatArray;
+  readonly k: FloatArray;
+  readonly v: FloatArray;
+  readonly bias: FloatArray | null;
+  readonly mask: Int32Array | null;
+  readonly offsets: FloatArray | null;
+  readonly y: FloatArray;
+  readonly lse: FloatArray;
+}
+
+/** The plain body. */
+function attend(
+  { q, k, v, bias, mask, offsets, y, lse }: Arrays,
+  p: AttentionParams,
+  constants: AttentionConstants,
+): void {
+  const keeps = mask && ((b: number, s: number) => mask[b * p.keys + s] !== 0);
+  const inputs = { q, k, bias, masked: maskRule(keeps, constants) };
+  const keep = constants.DROPOUT === 1 ? keepFactors(p) : () => 1;
+  const all = new Float64Array(p.keys);
+  const sums = new Float64Array(p.headDim);
+  for (const at of rowsOf(p, offsets)) {
+    const { row, span } = at;
+    const places = placesIn(at, p);
+    const scores = all.subarray(0, span.keys);
+    scoreRow(inputs, p, at, scores);
+    const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
+    const total = scores.reduce((sum, score) => sum + Math.exp(score - most), 0);
+    sums.fill(0);
+    for (let s = 0; s < span.keys; s++) {
+      const weight = (Math.exp(scores[s]! - most) / total) * keep(row * p.keys + s);
+      const value = places.key(s);
+      for (let d = 0; d < p.headDim; d++) sums[d] = sums[d]! + weight * v[value + d]!;
     }
-    workgroupBarrier();
-    for (var m = 0u; m < PER_LANE; m++) {
-      let i = lane.query * PER_LANE + m;
-      var highest = most[m];
-      for (var j = 0u; j < KEY_LANES; j++) { highest = max(highest, laneTile[i * KEY_LANES + j]); }
-      let shrink = safeExp(most[m] - highest);
-      most[m] = highest;
-      // A row of masked keys has weights of 1; keys that do not exist have none.
-      let isKey = keysFrom(s) < vec4<u32>(tile.keys);
-      var weights = select(vec4<f32>(0.0), safeExp4(scores[m] - highest), isKey);
-      total[m] = total[m] * shrink + weights.x + weights.y + weights.z + weights.w;
-      for (var c = 0u; c < COLUMNS; c++) { sums[m * COLUMNS + c] *= shrink; }
-      if (DROPOUT == 1u) { weights *= keepFactors(rowOf(tile, tile.t0 + i), s); }
-      putWeights(lane, m, weights);
-    }
-    addWeightedV(&sums, tile, lane, firstColumn);
+    y.set(sums, places.query(at.t));
+    lse[row] = most + Math.log(total);
   }
-  for (var m = 0u; m < PER_LANE; m++) {
-    laneTile[(lane.query * PER_LANE + m) * KEY_LANES + lane.key] = total[m];
-  }
-  workgroupBarrier();
-  for (var m = 0u; m < PER_LANE; m++) {
-    let i = lane.query * PER_LANE + m;
-    let t = tile.t0 + i;
-    if (t >= tile.queries) { continue; }
-    var sum = 0.0;
-    for (var j = 0u; j < KEY_LANES; j++) { sum += laneTile[i * KEY_LANES + j]; }
-    let at = queryAt(tile, t);
-    for (var c = 0u; c < COLUMNS; c++) {
-      let column = firstColumn + c * KEY_LANES + lane.key;
-      if (column < headColumns()) { storeY4(at, column, sums[m * COLUMNS + c] / sum); }
-    }
-    if (lane.key == 0u && firstColumn == 0u) {
-      // Left to the adapter's rounding, the backward pass might not know a row of masked keys again.
-      lse[rowOf(tile, t)] = select(most[m] + log(sum), MASKED, most[m] == MASKED);
-    }
-  }
-}`,
-}));
+}
+
+const inputs = {
+  q: "float",
+  k: "float",
+  v: "float",
+  bias: "float?",
+  mask: "i32?",
+  offsets: "float?",
+} as const;
+
+const forward = {
+  constants: constantTypes,
+  // Two products, counted whole where a causal mask hides half of them or packed rows are shorter than the longest.
+  flops: ({ batch, heads, queries, keys, headDim }: AttentionParams) =>
+    4 * batch * heads * queries * keys * headDim,
+};
 
 /** @param rounds lets matrix units round q, k, v and the weights to 11 bits */
 const defineForward = (rounds: boolean) =>
   defineKernel({
     name: `attentionForward${rounds ? "Rounding" : ""}`,
-    inputs: {
-      ...{ q: "float", k: "float", v: "float", bias: "float?", mask: "i32?" },
-      offsets: "float?",
-    },
+    inputs,
     outputs: { y: "float", lse: "float" },
     params: paramTypes,
     varying: varyingParams,
-    constants: constantTypes,
-    // Two products, counted whole where a causal mask hides half of them or packed rows are shorter than the longest.
-    flops: ({ batch, heads, queries, keys, headDim }) =>
-      4 * batch * heads * queries * keys * headDim,
+    ...forward,
     wasm: {
       name: "attentionForward",
       units: ({ batch, heads }) => batch! * heads!,
       scratch: (params) => attentionScratch(params, 1),
     },
     wgsl: {
-      plan({ params, adapter }) {
-        const units = unitsOf(adapter, params, rounds);
-        const tile = planQueryTile(params, adapter, units);
-        const { batch, heads, queries, headDim } = params;
-        const blocks = batch * heads * Math.ceil(queries / queriesOf(tile.constants));
-        return { passes: [tilePass(forwardShaders(units), tile, headDim, blocks)] };
-      },
+      plan: ({ params, constants, adapter }) => ({
+        passes: forwardPasses(params, constants, adapter, { rounds, keepAs: null }),
+      }),
     },
-    plain({ q, k, v, bias, mask, offsets, y, lse }, p, constants) {
-      const keeps = mask && ((b: number, s: number) => mask[b * p.keys + s] !== 0);
-      const inputs = { q, k, bias, masked: maskRule(keeps, constants) };
-      const keep = constants.DROPOUT === 1 ? keepFactors(p) : () => 1;
-      const all = new Float64Array(p.keys);
-      const sums = new Float64Array(p.headDim);
-      for (const at of rowsOf(p, offsets)) {
-        const { row, span } = at;
-        const places = placesIn(at, p);
-        const scores = all.subarray(0, span.keys);
-        scoreRow(inputs, p, at, scores);
-        const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
-        const total = scores.reduce((sum, score) => sum + Math.exp(score - most), 0);
-        sums.fill(0);
-        for (let s = 0; s < span.keys; s++) {
-          const weight = (Math.exp(scores[s]! - most) / total) * keep(row * p.keys + s);
-          const value = places.key(s);
-          for (let d = 0; d < p.headDim; d++) sums[d] = sums[d]! + weight * v[value + d]!;
-        }
-        y.set(sums, places.query(at.t));
-        lse[row] = most + Math.log(total);
-      }
+    plain: attend,
+  });
+
+const kernels = { exact: defineForward(false), rounding: defineForward(true) };
+
+/** Elements of `kept` at which q, k and v begin; y is in front. */
+const keptParams = { firstQ: "u32", firstK: "u32", firstV: "u32" } as const;
+
+/** The same in a GPU's pass with copies of y, q, k and v in one buffer, for a kernel may bind eight. Heads are whole vectors. */
+const defineKeeping = (rounds: boolean, keepAs: HalfDtype) =>
+  defineKernel({
+    name: `attentionForwardKeeping${storedFloats[keepAs].suffix}${rounds ? "Rounding" : ""}`,
+    inputs,
+    outputs: { y: "float", lse: "float", kept: keepAs },
+    params: { ...paramTypes, ...keptParams },
+    varying: [...varyingParams, "firstQ", "firstK", "firstV"],
+    ...forward,
+    wgsl: {
+      plan: ({ params, constants, adapter }) => ({
+        passes: forwardPasses(params, constants, adapter, { rounds, keepAs }),
+      }),
+    },
+    plain({ kept, ...arrays }, params, constants) {
+      attend(arrays, params, constants);
+      narrowInto(kept, arrays.y, keepAs);
+      narrowInto(kept, arrays.q, keepAs, params.firstQ);
+      narrowInto(kept, arrays.k, keepAs, params.firstK);
+      narrowInto(kept, arrays.v, keepAs, params.firstV);
     },
   });
 
-export const attentionForwardKernel = defineForward(false);
-const attentionForwardRoundingKernel = defineForward(true);
+const keepingKernels = {
+  bf16: { exact: defineKeeping(false, "bf16"), rounding: defineKeeping(true, "bf16") },
+  f16: { exact: defineKeeping(false, "f16"), rounding: defineKeeping(true, "f16") },
+};
+
+/** What backward reads of an attention, in 16 bits. */
+export interface KeptOfAttention {
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly v: Tensor;
+  /** The result, which the layer behind it reads again. */
+  readonly y: Tensor;
+}
+
+export interface Attended {
+  /** As q. */
+  readonly y: Tensor;
+  /** [B*H*T], the logarithms of the softmax denominators. */
+  readonly lse: Tensor;
+  /** Of packed rows. */
+  readonly offsets: Tensor | null;
+  /** Copies as the dtype that was asked for; null where none was. */
+  readonly kept: KeptOfAttention | null;
+}
 
 /**
  * @param q [B, T, H*D]
  * @param k [B, S, H*D], S >= 1
  * @param v [B, S, H*D]
- * @returns y [B, T, H*D] and lse [B*H*T], the logarithms of the softmax denominators; offsets of packed rows
+ * @param keepAs gives copies in 16 bits for the backward pass, too, of f32 tensors
  * @throws {ShapeError | DtypeError} when shapes or the mask's dtype do not fit
  */
 export function attentionForward(
@@ -234,14 +224,43 @@ export function attentionForward(
   k: Tensor,
   v: Tensor,
   options: AttentionOptions,
-): { y: Tensor; lse: Tensor; offsets: Tensor | null } {
+  keepAs: HalfDtype | null = null,
+): Attended {
   checkAttention(q, k, v, options);
   const params = paramsOf(q, k, options);
   const y = empty(q.device, q.shape, q.dtype);
   const lse = empty(q.device, [params.heads * params.allQueries], q.dtype);
   const { bias, mask, rows } = options;
   const offsets = rows ? offsetsTensor(rows, q.device, q.dtype) : null;
-  const kernel = options.roundToF16 ? attentionForwardRoundingKernel : attentionForwardKernel;
-  launch(kernel, { q, k, v, bias, mask, offsets, y, lse }, params, constantsOf(options));
-  return { y, lse, offsets };
+  const tensors = { q, k, v, bias, mask, offsets, y, lse };
+  const precision = options.roundToF16 ? "rounding" : "exact";
+  if (keepAs !== null && writesCopies(q, params.headDim)) {
+    const { kept, whole, starts } = roomForCopies({ y, q, k, v }, keepAs);
+    const kernel = keepingKernels[keepAs][precision];
+    launch(kernel, { ...tensors, kept: whole }, { ...params, ...starts }, constantsOf(options));
+    whole.dispose();
+    return { y, lse, offsets, kept };
+  }
+  launch(kernels[precision], tensors, params, constantsOf(options));
+  if (keepAs === null) return { y, lse, offsets, kept: null };
+  const copy = (x: Tensor): Tensor => castForward(x, keepAs);
+  return { y, lse, offsets, kept: { q: copy(q), k: copy(k), v: copy(v), y: copy(y) } };
+}
+
+/** One buffer for copies, and the parts of it that are each tensor's. */
+function roomForCopies({ y, q, k, v }: KeptOfAttention, dtype: HalfDtype) {
+  const alignment = SLICE_ALIGNMENT / dtypes[dtype].bytes;
+  const after = (start: number, x: Tensor): number =>
+    Math.ceil((start + x.size) / alignment) * alignment;
+  const firstQ = after(0, y);
+  const firstK = after(firstQ, q);
+  const firstV = after(firstK, k);
+  const whole = empty(q.device, [firstV + v.size], dtype);
+  const part = (x: Tensor, first: number): Tensor => {
+    const { bytes } = dtypes[dtype];
+    const storage = whole.storage.slice(bytes * first, byteLength(dtype, x.size));
+    return new Tensor(storage, x.shape, dtype, x.device);
+  };
+  const kept = { y: part(y, 0), q: part(q, firstQ), k: part(k, firstK), v: part(v, firstV) };
+  return { whole, kept, starts: { firstQ, firstK, firstV } };
 }

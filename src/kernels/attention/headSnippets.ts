@@ -1,24 +1,30 @@
 // Heads on the GPU: a tensor [B, length, H*D] read and written in place, four columns of a head at a time.
 
 import type { WgslShader, WgslSnippet } from "../../tensor/wgsl.ts";
+import { elementReader, vectorReader } from "../storedElements.ts";
+import type { StoredFloat } from "../storedFloats.ts";
 
-function vectorRow(name: string): WgslSnippet {
+function vectorRow(name: string, stored: StoredFloat): WgslSnippet {
+  const { of, uses } = vectorReader(name, stored);
   return {
+    uses,
     source: /* wgsl */ `
-fn ${name}4(at: u32, column: u32) -> vec4<f32> { return ${name}[at / 4u + column]; }`,
+fn ${name}4(at: u32, column: u32) -> vec4<f32> { return ${of("at / 4u + column")}; }`,
   };
 }
 
 /** The columns past headDim are 0. */
-function scalarRow(name: string): WgslSnippet {
+function scalarRow(name: string, stored: StoredFloat): WgslSnippet {
+  const { of, uses } = elementReader(name, stored);
   return {
+    uses,
     source: /* wgsl */ `
 fn ${name}4(at: u32, column: u32) -> vec4<f32> {
   let d = 4u * column;
-  var x = vec4<f32>(${name}[at + d], 0.0, 0.0, 0.0);
-  if (d + 1u < params.headDim) { x.y = ${name}[at + d + 1u]; }
-  if (d + 2u < params.headDim) { x.z = ${name}[at + d + 2u]; }
-  if (d + 3u < params.headDim) { x.w = ${name}[at + d + 3u]; }
+  var x = vec4<f32>(${of("at + d")}, 0.0, 0.0, 0.0);
+  if (d + 1u < params.headDim) { x.y = ${of("at + d + 1u")}; }
+  if (d + 2u < params.headDim) { x.z = ${of("at + d + 2u")}; }
+  if (d + 3u < params.headDim) { x.w = ${of("at + d + 3u")}; }
   return x;
 }`,
   };
@@ -63,20 +69,36 @@ export interface HeadShaders {
   readonly scalar: WgslShader;
 }
 
-/** @param reads, writes tensors of heads: gives each of them `<name>4` or `store<Name>4` */
+/** The tensors of heads of a shader. */
+export interface HeadTensors {
+  /** Gives each of them `<name>4`. */
+  readonly reads: readonly string[];
+  /** Gives each of them `store<Name>4`. */
+  readonly writes: readonly string[];
+  /** Those of `reads` that may be stored in 16 bits. */
+  readonly kept?: readonly string[];
+}
+
+/** @param stored how the tensors of `kept` are stored */
 export function headShaders(
   shader: WgslShader,
-  reads: readonly string[],
-  writes: readonly string[],
+  { reads, writes, kept = [] }: HeadTensors,
+  stored: StoredFloat = "f32",
 ): HeadShaders {
   const uses = shader.uses ?? [];
-  const views = Object.fromEntries([...reads, ...writes].map((name) => [name, "vec4<f32>"]));
+  const storedAs = (name: string): StoredFloat => (kept.includes(name) ? stored : "f32");
+  const viewOf = (name: string): string => vectorReader(name, storedAs(name)).view;
+  const views = Object.fromEntries([...reads, ...writes].map((name) => [name, viewOf(name)]));
+  const vectors = [
+    ...reads.map((name) => vectorRow(name, storedAs(name))),
+    ...writes.map(storeVectorRow),
+  ];
+  const scalars = [
+    ...reads.map((name) => scalarRow(name, storedAs(name))),
+    ...writes.map(storeScalarRow),
+  ];
   return {
-    vector: {
-      ...shader,
-      views,
-      uses: [...reads.map(vectorRow), ...writes.map(storeVectorRow), ...uses],
-    },
-    scalar: { ...shader, uses: [...reads.map(scalarRow), ...writes.map(storeScalarRow), ...uses] },
+    vector: { ...shader, views: { ...views, ...shader.views }, uses: [...vectors, ...uses] },
+    scalar: { ...shader, uses: [...scalars, ...uses] },
   };
 }

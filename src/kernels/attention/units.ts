@@ -2,7 +2,8 @@
 
 import { matrixShape, matrixTilesOf } from "../matmul/matrixTiles.ts";
 import type { AdapterFacts, SubgroupMatrixShape, WgslShader } from "../../tensor/wgsl.ts";
-import { headShaders, type HeadShaders } from "./headSnippets.ts";
+import { headShaders, type HeadShaders, type HeadTensors } from "./headSnippets.ts";
+import type { StoredFloat } from "../storedFloats.ts";
 import { registerProducts, type TileProducts } from "./tileSnippets.ts";
 import { measuredAttention } from "./tileSizes.ts";
 import { onUnits, unitProducts } from "./unitSnippets.ts";
@@ -27,20 +28,18 @@ export function unitsOf(
 
 /**
  * The shaders that `make` writes, for units of each shape and for registers, each made once.
- * @param reads, writes tensors of heads, as headShaders has them
  */
 export function shadersByUnits(
-  reads: readonly string[],
-  writes: readonly string[],
+  tensors: HeadTensors,
   make: (products: TileProducts) => WgslShader,
-): (units: SubgroupMatrixShape | null) => HeadShaders {
+): (units: SubgroupMatrixShape | null, stored?: StoredFloat) => HeadShaders {
   const made = new Map<string, HeadShaders>();
-  return (units) => {
-    const key = units === null ? "" : `${units.m}x${units.n}x${units.k}`;
+  return (units, stored = "f32") => {
+    const key = `${stored} ${units === null ? "" : `${units.m}x${units.n}x${units.k}`}`;
     let shaders = made.get(key);
     if (shaders === undefined) {
       const shader = units === null ? make(registerProducts) : onUnits(make(unitProducts(units)));
-      made.set(key, (shaders = headShaders(shader, reads, writes)));
+      made.set(key, (shaders = headShaders(shader, tensors, stored)));
     }
     return shaders;
   };

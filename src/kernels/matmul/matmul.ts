@@ -157,11 +157,6 @@ export interface MatmulOptions {
    * multiply f32 in two halves, to 22 bits. Sums are f32. Devices without such units compute in f32. Default false.
    */
   readonly roundToF16?: boolean;
-  /**
-   * Keeps a for backward in 16 bits where b is stored [N, K] and has a gradient: half the memory. For an f32 `a` that holds 16-bit
-   * numbers already, as under autocast; others would be rounded. Without a tape it changes nothing.
-   */
-  readonly keepAs?: "bf16" | "f16";
 }
 
 export interface MatmulIntoOptions extends MatmulOptions {

@@ -2,11 +2,13 @@
 // others down columns for the weight's gradient. Formulas are in rmsNorm.ts, which has a kernel for each gradient alone, too.
 
 import { empty, zeros, type Tensor } from "../../tensor/tensor.ts";
+import type { WasmCall } from "../../tensor/wasm.ts";
 import type { WgslPlanned } from "../../tensor/wgsl.ts";
+import { readingFloats, suffixOfKept, withReadable } from "../pointwise/keptCopies.ts";
 import { defineKernel, launch } from "../kernel.ts";
-import { perStoredFloat, storedFloats, type StoredFloat } from "../storedFloats.ts";
-import { addWeightGradient, rowGradients, storedAs } from "./rmsNorm.ts";
-import { laneSum, rowShader, rowShaders, withWeightRow, type RowShaders } from "./rowSnippets.ts";
+import { perStoredFloat, storedAs, storedFloats, type StoredFloat } from "../storedFloats.ts";
+import { addWeightGradient, rowGradients } from "./rmsNormBackward.ts";
+import { laneSum, rowShader, rowShaders, withReader, type RowShaders } from "./rowSnippets.ts";
 
 /** Invocations of a GPU's workgroup: several rows side by side, or few columns that many lanes go down. */
 const GROUP = 256;
@@ -33,7 +35,7 @@ fn addColumns(group: u32, local: u32) {
   var products = Part(0.0);
   if (j < parts) {
     for (var i = local / COLUMNS; i < params.rows; i += WG / COLUMNS) {
-      products += dy[i * parts + j] * x[i * parts + j] * rrms[i];
+      products += dy[i * parts + j] * xAt(i * parts + j) * rrms[i];
     }
   }
   let total = laneSum(local, products, COLUMNS);
@@ -46,19 +48,19 @@ fn alongRows(group: u32, local: u32) {
   let begin = row * parts;
   var products = Part(0.0);
   for (var j = local / ROWS; j < parts; j += WG / ROWS) {
-    products += dy[begin + j] * weightAt(j) * x[begin + j];
+    products += dy[begin + j] * weightAt(j) * xAt(begin + j);
   }
   let dot = sumOf(laneSum(local, products, ROWS));
   if (row >= params.rows) { return; }
   let r = rrms[row];
   let shrink = dot * r * r / f32(params.cols);
   for (var j = local / ROWS; j < parts; j += WG / ROWS) {
-    let part = r * (dy[begin + j] * weightAt(j) - x[begin + j] * shrink);
+    let part = r * (dy[begin + j] * weightAt(j) - xAt(begin + j) * shrink);
     if (ACCUMULATE == 1u) { dx[begin + j] += part; } else { dx[begin + j] = part; }
   }
 }`,
   },
-  ["x", "dy", "dx", "dweight"],
+  ["dy", "dx", "dweight"],
 );
 
 /** One pass: workgroups for columns, then those for rows. */
@@ -77,39 +79,42 @@ function inOnePass(shaders: RowShaders): WgslPlanned<{ rows: number; cols: numbe
   };
 }
 
-function define(stored: StoredFloat) {
-  const { binding, suffix, selector, widen } = storedFloats[stored];
+const kernels = perStoredFloat((stored) => perStoredFloat((kept) => define(stored, kept)));
+
+function define(stored: StoredFloat, kept: StoredFloat) {
+  const [weight, x] = [storedFloats[stored], storedFloats[kept]];
+  const { selector } = weight;
   const alongRows = { name: "rmsNormBackward", selector, writes: ["dx"] } as const;
   const downColumns = { name: "rmsNormBackwardBothWeight", writes: ["dweight"] } as const;
   return defineKernel({
-    name: `rmsNormBackwardBoth${suffix}`,
-    inputs: { x: "float", weight: binding, rrms: "float", dy: "float" },
+    name: `rmsNormBackwardBoth${weight.suffix}${suffixOfKept(kept)}`,
+    inputs: { x: x.binding, weight: weight.binding, rrms: "float", dy: "float" },
     outputs: { dx: "float", dweight: "float" }, // dweight is added to
     params: { rows: "u32", cols: "u32" },
     constants: { ACCUMULATE: "u32" }, // of dx
-    wasm: {
+    ...readingFloats(kept, {
       functions: [alongRows, downColumns],
-      plan: ({ params: { rows, cols } }) => ({
+      plan: ({ params }: WasmCall) => ({
         passes: [
-          { function: alongRows, units: rows },
-          { function: downColumns, units: cols },
+          { function: alongRows, units: params["rows"]! },
+          { function: downColumns, units: params["cols"]! },
         ],
       }),
-    },
-    wgsl: inOnePass(withWeightRow(shaders, stored)),
+    }),
+    wgsl: inOnePass(withReader(withReader(shaders, "weight", stored), "x", kept)),
     plain(arrays, sizes, { ACCUMULATE }) {
-      rowGradients({ ...arrays, weight: widen(arrays.weight) }, sizes, ACCUMULATE === 1);
-      addWeightGradient(arrays, sizes);
+      const wide = { x: x.widen(arrays.x), weight: weight.widen(arrays.weight) };
+      rowGradients({ ...arrays, ...wide }, sizes, ACCUMULATE === 1);
+      addWeightGradient({ ...arrays, ...wide }, sizes);
     },
   });
 }
 
-const kernels = perStoredFloat(define);
-
 /**
  * Gradients of x [..., C] and of weight [C] from dy [..., C] and the saved rrms [rows].
- * @param onto of x's and of weight's shape, or null: tensors that are added to and returned. They may not be one tensor: on
- *   a GPU no dispatch writes a byte through two bindings
+ * @param x of dy's dtype, or kept in bf16 beside f32
+ * @param onto of x's and of weight's shape, of dy's dtype, or null: tensors that are added to and returned. They may not be one
+ *   tensor: on a GPU no dispatch writes a byte through two bindings
  */
 export function rmsNormBackwardBoth(
   x: Tensor,
@@ -119,13 +124,15 @@ export function rmsNormBackwardBoth(
   onto: { readonly dx: Tensor | null; readonly dweight: Tensor | null },
 ): { readonly dx: Tensor; readonly dweight: Tensor } {
   const cols = weight.size;
-  const dx = onto.dx ?? empty(x.device, x.shape, x.dtype);
-  const dweight = onto.dweight ?? zeros([cols], { device: x.device, dtype: x.dtype });
-  launch(
-    kernels[storedAs(weight)],
-    { x, weight, rrms, dy, dx, dweight },
-    { rows: rrms.size, cols },
-    { ACCUMULATE: onto.dx ? 1 : 0 },
+  const dx = onto.dx ?? empty(x.device, x.shape, dy.dtype);
+  const dweight = onto.dweight ?? zeros([cols], { device: x.device, dtype: dy.dtype });
+  withReadable({ x }, ({ x }) =>
+    launch(
+      kernels[storedAs(weight)][storedAs(x)],
+      { x, weight, rrms, dy, dx, dweight },
+      { rows: rrms.size, cols },
+      { ACCUMULATE: onto.dx ? 1 : 0 },
+    ),
   );
   return { dx, dweight };
 }

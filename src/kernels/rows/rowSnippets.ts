@@ -1,9 +1,10 @@
 // Rows of a matrix on the GPU: a workgroup goes along each of them, four elements at a time where rows begin on 16 bytes.
 
 import type { AdapterFacts, WgslPlanned, WgslShader, WgslSnippet } from "../../tensor/wgsl.ts";
-import { codecs, type StoredFloat } from "../storedFloats.ts";
+import type { StoredFloat } from "../storedFloats.ts";
 import { safeExp } from "../wgsl/math.ts";
 import { workgroupMax, workgroupSum } from "../wgsl/reduce.ts";
+import { elementReader, vectorReader, type Reader } from "../storedElements.ts";
 
 /** A Part is what an invocation reads at a time; a row has params.cols / PART of them. */
 const vectorParts: WgslSnippet = {
@@ -43,36 +44,26 @@ export function rowShaders(shader: WgslShader, matrices: readonly string[]): Row
 }
 
 /**
- * Adds `weightAt(j)` to shaders: the j-th Part of the binding `weight`, one row, as it is stored. Vectors of a row that is
- * stored in 16 bits are pairs of words.
+ * Adds `<name>At(j)` to shaders: the j-th Part of a binding, a row or a matrix, as it is stored. Vectors of what is stored in 16
+ * bits are pairs of words.
  */
-export function withWeightRow(shaders: RowShaders, stored: StoredFloat): RowShaders {
-  const { scalar, vector } = shaders;
-  if (stored === "f32") {
-    return {
-      scalar: withReader(scalar, "weight[j]"),
-      vector: withReader(vector, "weight[j]", "vec4<f32>"),
-    };
-  }
-  const { snippet, unpack: call } = codecs[stored];
-  const four = `Part(${call}(weight[j].x), ${call}(weight[j].y))`;
+export function withReader(
+  { scalar, vector }: RowShaders,
+  name: string,
+  stored: StoredFloat,
+): RowShaders {
   return {
-    scalar: withReader(scalar, `${call}(weight[j >> 1u])[j & 1u]`, "u32", [snippet]),
-    vector: withReader(vector, four, "vec2<u32>", [snippet]),
+    scalar: reading(scalar, name, elementReader(name, stored)),
+    vector: reading(vector, name, vectorReader(name, stored)),
   };
 }
 
-function withReader(
-  shader: WgslShader,
-  expression: string,
-  view?: string,
-  uses: readonly WgslSnippet[] = [],
-): WgslShader {
-  const reader = { source: `\nfn weightAt(j: u32) -> Part { return ${expression}; }` };
+function reading(shader: WgslShader, name: string, { of, view, uses }: Reader): WgslShader {
+  const reader = { source: `\nfn ${name}At(j: u32) -> Part { return ${of("j")}; }` };
   return {
     ...shader,
     uses: [...(shader.uses ?? []), ...uses, reader],
-    ...(view === undefined ? {} : { views: { ...shader.views, weight: view } }),
+    views: { ...shader.views, [name]: view },
   };
 }
 

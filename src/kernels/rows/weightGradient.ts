@@ -3,7 +3,7 @@
 // Few columns, many rows: lanes of a workgroup take rows side by side, each the same few columns, and add up their sums. One
 // dispatch; a second one, of sums of chunks of rows, would cost more than what it computes.
 
-import type { AdapterFacts, WgslPlanned, WgslShader } from "../../tensor/wgsl.ts";
+import type { AdapterFacts, WgslPlanned, WgslShader, WgslSnippet } from "../../tensor/wgsl.ts";
 
 /** Columns of a workgroup, neighbours in memory, and lanes of each: 32 bytes are what a GPU reads at once. */
 const ON_GPUS = { columns: 8, lanes: 32 };
@@ -13,13 +13,16 @@ const ON_SOFTWARE = { columns: 64, lanes: 1 };
 /**
  * Adds to dweight [cols] what it is given of dy [rows, cols].
  * @param normed WGSL for the element of row i and column j that weight[j] was multiplied by
+ * @param uses what `normed` calls
  */
 export function weightGradient(
   normed: string,
+  uses: readonly WgslSnippet[] = [],
 ): WgslPlanned<Readonly<Record<"rows" | "cols", number>>> {
-  const alone = shaderOf(normed, "");
+  const alone = shaderOf(normed, uses, "");
   const together = shaderOf(
     normed,
+    uses,
     /* wgsl */ `
   columnSums[local] = total;
   workgroupBarrier();
@@ -41,9 +44,10 @@ export function weightGradient(
 }
 
 /** @param add adds the `total` of a column's lanes to that of the first */
-function shaderOf(normed: string, add: string): WgslShader {
+function shaderOf(normed: string, uses: readonly WgslSnippet[], add: string): WgslShader {
   return {
     name: "columns",
+    uses,
     constants: { COLUMNS: "u32" },
     source: /* wgsl */ `
 ${add === "" ? "" : "var<workgroup> columnSums: array<f32, WG>;"}

@@ -82,7 +82,7 @@ class CachedSession implements DecoderSession {
     this.lookahead = isGpu ? GPU_LOOKAHEAD : 1;
     this.#network = network;
     this.#inputs = inputs;
-    this.#context = { config, random: null, autocast: null };
+    this.#context = { config, random: null, autocast: null, keepAs: null };
     this.#fixedRows = isGpu ? size.items * size.rowsPerItem : null;
     this.#encoder = new RowEncoder(network, this.#context, inputs, this.#memory);
     this.#rows = new DecoderRows(size.rowsPerItem, isGpu ? 1 : 0);
