@@ -22,6 +22,7 @@ import { empty, tensor, type Tensor } from "../../src/tensor/tensor.ts";
 import { AdamW } from "../../src/optim/adamw.ts";
 import { noise } from "../kernels/kernelBench.ts";
 import { ids } from "../flanT5Small.ts";
+import { keptCopies } from "./keptWork.ts";
 import { batch, randomT5, TINY } from "./models.ts";
 
 const HALFS = ["f16", "bf16"] as const;
@@ -70,6 +71,7 @@ export async function workOfAllKinds(device: Device): Promise<void> {
       differentiable(device, seed);
       others(device, seed);
       groups(device, seed);
+      keptCopies(device, seed);
     });
     memory.dispose();
   }

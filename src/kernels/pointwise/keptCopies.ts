@@ -1,7 +1,7 @@
 // Copies in 16 bits of what backward reads again, which take half the memory of f32.
 //
-// On a GPU a kernel writes copies of what it has at hand in its own pass, four elements at a time. A cast does the same on the cpu
-// device, whose WebAssembly bodies read f32 alone, and of rows that are not whole vectors.
+// On a GPU a kernel writes copies of what it has at hand in its own pass, four elements at a time. Casts make them of rows that are
+// not whole vectors, and where WebAssembly bodies run, which read and write f32 alone: there a pass of its own costs little.
 
 import { isHalf, type HalfDtype } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -11,7 +11,7 @@ import { codecs, storedFloats, type StoredFloat } from "../storedFloats.ts";
 
 /** Whether a kernel writes copies itself of tensors like x, which is read in stretches of `length` elements. */
 export function writesCopies(x: Tensor, length: number): boolean {
-  return x.device.kind === "webgpu" && length % 4 === 0;
+  return x.device.bodies !== "wasm" && length % 4 === 0;
 }
 
 /** What the names of kernels end in that read kept copies. */
@@ -30,7 +30,7 @@ export function narrowInto(y: Uint16Array, x: ArrayLike<number>, dtype: HalfDtyp
   for (let i = 0; i < x.length; i++) y[at + i] = narrow(x[i]!);
 }
 
-/** Calls `run` with tensors that the device's kernels can read: on the cpu device 16 bits are widened for it. */
+/** Calls `run` with tensors that the device's kernels can read: for WebAssembly 16 bits are widened. */
 export function withReadable<K extends string, T>(
   tensors: Readonly<Record<K, Tensor>>,
   run: (readable: Readonly<Record<K, Tensor>>) => T,
@@ -39,7 +39,7 @@ export function withReadable<K extends string, T>(
   const readable: Record<K, Tensor> = { ...tensors };
   for (const name in tensors) {
     const x = tensors[name];
-    if (x.device.kind !== "cpu" || !isHalf(x.dtype)) continue;
+    if (x.device.bodies !== "wasm" || !isHalf(x.dtype)) continue;
     widened.push((readable[name] = castForward(x, "f32")));
   }
   try {
