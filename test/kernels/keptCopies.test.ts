@@ -69,7 +69,9 @@ const make = (device: Device, shape: readonly number[], seed: number, scale = 1)
 const wide = (x: Tensor): Tensor => castForward(x, "f32");
 
 describe.each(devices)("an RMS norm that keeps copies, %s", (_title, device) => {
-  const sizes = [1, 4, 6, 33, 260, 1028].flatMap((cols) => [1, 37].map((rows) => ({ rows, cols })));
+  const sizes = (isFull ? [1, 4, 6, 33, 260, 1028] : [4, 33, 1028]).flatMap((cols) =>
+    [1, 37].map((rows) => ({ rows, cols })),
+  );
   const cases = sizes.flatMap((size, i) =>
     HALFS.map((keepAs, j) => ({
       ...{ ...size, keepAs, keepX: (i + j) % 3 !== 0 },
