@@ -57,7 +57,7 @@ function ruleOf(
     const sizes = [m!, n!, k!];
     return { sizes, mayUseUnits: Math.min(...sizes) >= 32 };
   }
-  if (/^attention(Forward|Backward)(Rounding)?$/.test(kernel)) {
+  if (/^attention(Forward|Backward)((Keeping|Kept)(Bf16|F16))?(Rounding)?$/.test(kernel)) {
     const sizes = [queries!, keys!];
     return { sizes, mayUseUnits: kernel.endsWith("Rounding") && Math.min(...sizes) >= 16 };
   }
