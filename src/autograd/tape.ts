@@ -113,7 +113,7 @@ export class TapeNode implements GraphNode {
 
   /** Keeps x as if it had been saved: what becomes known only while gradients flow (`linearEach`), or copies (keptCopies.ts). */
   hold(name: string, x: Tensor): void {
-    this.#saved[name] = keep(alias(x));
+    if (!this.#consumed) this.#saved[name] = keep(alias(x)); // nothing frees it afterwards
   }
 
   /** What `hold` kept, until the rule has run; null for another name. */
