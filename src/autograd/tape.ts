@@ -113,7 +113,7 @@ export class TapeNode implements GraphNode {
 
   /** Keeps x as if it had been saved: what becomes known only while gradients flow (`linearEach`), or copies (keptCopies.ts). */
   hold(name: string, x: Tensor): void {
-    if (!this.#consumed) this.#saved[name] = keep(alias(x)); // nothing frees it afterwards
+    if (!this.#consumed) this.#saved[name] = keep(alias(x)); // else the next of this name would take its place unfreed
   }
 
   /** What `hold` kept, until the rule has run; null for another name. */
