@@ -25,12 +25,13 @@ export function keptDtype(
 }
 
 /** By which name a tape node holds a copy of its output. */
-const nameOf = (dtype: HalfDtype): string => `output in ${dtype}`;
+const nameOf = (dtype: HalfDtype): string =>
+  dtype === "bf16" ? "output in bf16" : "output in f16";
 
-/** Hands the tape a copy of an op's recorded output. Frees this handle of it. */
+/** Hands the tape a copy of an op's recorded output, which it frees. */
 export function holdCopy(output: Tensor, copy: Tensor): void {
-  if (output.node instanceof TapeNode) output.node.hold(nameOf(copy.dtype as HalfDtype), copy);
-  copy.dispose();
+  if (output.node instanceof TapeNode) output.node.own(nameOf(copy.dtype as HalfDtype), copy);
+  else copy.dispose();
 }
 
 /** Has the tape hold a copy of x, which several layers will read: under autocast each of them rounds it for itself. */

@@ -10,7 +10,7 @@ import { formatShape } from "../tensor/shape.ts";
 import type { Synchronous } from "../tensor/scope.ts";
 import { keep, requireFunction } from "../tensor/scope.ts";
 import type { GraphNode, Tensor } from "../tensor/tensor.ts";
-import { alias } from "../tensor/tensor.ts";
+import { keptAlias } from "../tensor/tensor.ts";
 import { valueChecks } from "./valueChecks.ts";
 
 /** Tensors (or null) by name; what a backward rule reads again. */
@@ -113,10 +113,16 @@ export class TapeNode implements GraphNode {
 
   /** Keeps x as if it had been saved: what becomes known only while gradients flow (`linearEach`), or copies (keptCopies.ts). */
   hold(name: string, x: Tensor): void {
-    if (!this.#consumed) this.#saved[name] = keep(alias(x)); // else the next of this name would take its place unfreed
+    if (!this.#consumed) this.own(name, keptAlias(x)); // else the next of this name would take its place unfreed
   }
 
-  /** What `hold` kept, until the rule has run; null for another name. */
+  /** The same of a tensor that is handed over: it is the node's to free. */
+  own(name: string, x: Tensor): void {
+    if (this.#consumed) x.dispose();
+    else this.#saved[name] = keep(x);
+  }
+
+  /** What `hold` or `own` kept, until the rule has run; null for another name. */
   held(name: string): Tensor | null {
     return this.#consumed ? null : (this.#saved[name] ?? null);
   }
@@ -144,7 +150,7 @@ export function record<S extends Saved>(recording: Recording<S>): Tensor {
   const saved: Record<string, Tensor | null> = {};
   for (const name in recording.saved) {
     const x = recording.saved[name]!;
-    saved[name] = x && keep(alias(x));
+    saved[name] = x && keptAlias(x);
   }
   // The rule reads back exactly the names that were saved, so its view of them is S.
   output.node = new TapeNode(recording as unknown as Recording<Saved>, saved, edges, calledAt);

@@ -1,4 +1,4 @@
-// Shape arithmetic. All tensors are contiguous and row-major.
+// Shape arithmetic. All tensors are contiguous and row-major. Every launch asks for sizes, so the first functions are plain loops.
 
 import { ShapeError } from "./errors.ts";
 
@@ -7,7 +7,9 @@ export type Shape = readonly number[];
 
 /** Number of elements of `shape`; 1 for the shape [] of a scalar. */
 export function sizeOf(shape: Shape): number {
-  return shape.reduce((size, dim) => size * dim, 1);
+  let size = 1;
+  for (let i = 0; i < shape.length; i++) size *= shape[i]!;
+  return size;
 }
 
 /** `[2, 3, 4]`, for messages. */
@@ -16,7 +18,9 @@ export function formatShape(shape: Shape): string {
 }
 
 export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((dim, i) => dim === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** Throws unless every dimension is a whole number of at least 0. */
@@ -24,7 +28,8 @@ export function checkShape(op: string, shape: Shape): void {
   if (!Array.isArray(shape)) {
     throw new ShapeError(`${op}: the shape must be an array as [2, 3], got ${String(shape)}`);
   }
-  if (!shape.every((dim) => Number.isInteger(dim) && dim >= 0)) {
+  for (let i = 0; i < shape.length; i++) {
+    if (Number.isInteger(shape[i]) && shape[i]! >= 0) continue;
     throw new ShapeError(
       `${op}: every dimension must be a whole number of at least 0, got ${formatShape(shape)}`,
     );

@@ -29,6 +29,8 @@ export class Tensor {
   readonly shape: Shape;
   readonly dtype: Dtype;
   readonly device: Device;
+  /** Number of elements. */
+  readonly size: number;
   /** Whether `backward` gives a gradient for this tensor (leaves) or passes through it (results). */
   requiresGrad = false;
   /** @internal The op that made this tensor, while its graph is alive. */
@@ -37,19 +39,18 @@ export class Tensor {
   owner: Scope | null = null;
   #storage: Storage | null;
 
-  /** @internal Takes over one reference to `storage`; use `tensor`, `zeros` or an op. */
-  constructor(storage: Storage, shape: Shape, dtype: Dtype, device: Device) {
+  /**
+   * @internal Takes over one reference to `storage`; use `tensor`, `zeros` or an op.
+   * @param isKept leaves it out of the scope around, as `keep` would
+   */
+  constructor(storage: Storage, shape: Shape, dtype: Dtype, device: Device, isKept = false) {
     this.#storage = storage;
     this.shape = shape;
     this.dtype = dtype;
     this.device = device;
+    this.size = sizeOf(shape);
     device.liveTensors++;
-    adopt(this);
-  }
-
-  /** Number of elements. */
-  get size(): number {
-    return sizeOf(this.shape);
+    if (!isKept) adopt(this);
   }
 
   /** Number of axes. */
@@ -168,6 +169,13 @@ export function alias(x: Tensor, shape: Shape = x.shape): Tensor {
   const storage = x.storage;
   storage.retain();
   return new Tensor(storage, shape, x.dtype, x.device);
+}
+
+/** @internal The same outside of scopes: it lives until it is disposed. */
+export function keptAlias(x: Tensor): Tensor {
+  const storage = x.storage;
+  storage.retain();
+  return new Tensor(storage, x.shape, x.dtype, x.device, true);
 }
 
 /** What `tensor`, `zeros` and `full` need beside the elements: the device, and optionally dtype and requiresGrad (false). */

@@ -249,15 +249,13 @@ export function attentionForward(
 
 /** One buffer for copies, and the parts of it that are each tensor's. */
 function roomForCopies({ y, q, k, v }: KeptOfAttention, dtype: HalfDtype) {
-  const alignment = SLICE_ALIGNMENT / dtypes[dtype].bytes;
-  const after = (start: number, x: Tensor): number =>
-    Math.ceil((start + x.size) / alignment) * alignment;
-  const firstQ = after(0, y);
-  const firstK = after(firstQ, q);
-  const firstV = after(firstK, k);
-  const whole = empty(q.device, [firstV + v.size], dtype);
+  const { bytes } = dtypes[dtype];
+  const aligned = (size: number): number =>
+    (Math.ceil((bytes * size) / SLICE_ALIGNMENT) * SLICE_ALIGNMENT) / bytes;
+  const [queries, keys] = [aligned(q.size), aligned(k.size)];
+  const [firstQ, firstK, firstV] = [queries, 2 * queries, 2 * queries + keys];
+  const whole = empty(q.device, [firstV + keys], dtype);
   const part = (x: Tensor, first: number): Tensor => {
-    const { bytes } = dtypes[dtype];
     const storage = whole.storage.slice(bytes * first, byteLength(dtype, x.size));
     return new Tensor(storage, x.shape, dtype, x.device);
   };

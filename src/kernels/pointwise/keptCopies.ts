@@ -35,16 +35,24 @@ export function withReadable<K extends string, T>(
   tensors: Readonly<Record<K, Tensor>>,
   run: (readable: Readonly<Record<K, Tensor>>) => T,
 ): T {
+  if (!needWidening(tensors)) return run(tensors);
   const widened: Tensor[] = [];
   const readable: Record<K, Tensor> = { ...tensors };
   for (const name in tensors) {
-    const x = tensors[name];
-    if (x.device.bodies !== "wasm" || !isHalf(x.dtype)) continue;
-    widened.push((readable[name] = castForward(x, "f32")));
+    if (!isHalf(tensors[name].dtype)) continue;
+    widened.push((readable[name] = castForward(tensors[name], "f32")));
   }
   try {
     return run(readable);
   } finally {
     for (const x of widened) x.dispose();
   }
+}
+
+function needWidening(tensors: Readonly<Record<string, Tensor>>): boolean {
+  for (const name in tensors) {
+    const { device, dtype } = tensors[name]!;
+    if (device.bodies === "wasm" && isHalf(dtype)) return true;
+  }
+  return false;
 }
