@@ -12,6 +12,26 @@ const TEMPORARY = /^[0-9a-f]{8}\.tmp$/;
 /** Milliseconds after which nobody writes to a temporary file any more. */
 const ABANDONED = 3_600_000;
 
+/** Folders that are filled now and that nobody reads before they are whole. */
+const unseen = new Set<string>();
+
+/**
+ * Fills a folder that gets its name once all is in it: its files are whole then, and need no other names meanwhile. In pages each name
+ * is a handle, and each handle kilobytes until a collection.
+ */
+export async function fillUnseen(folder: string, fill: () => Promise<void>): Promise<void> {
+  unseen.add(folder);
+  try {
+    await fill();
+  } finally {
+    unseen.delete(folder);
+  }
+}
+
+function isUnseen(path: string): boolean {
+  return [...unseen].some((folder) => path.startsWith(`${folder}/`));
+}
+
 /**
  * Writes `chunks` to a temporary name in the same folder, waits until they are on the disk, and renames.
  * When `chunks` throws, its error passes through and nothing is left behind.
@@ -21,31 +41,47 @@ export async function writeAtomically(
   path: string,
   chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
+  if (isUnseen(path)) {
+    await files.remove(path); // whoever fills the folder may write a file twice
+    return writeTo(path, path, chunks);
+  }
   const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  try {
+    await writeTo(temporary, path, chunks);
+    await files.rename(temporary, path).catch((error: unknown) => {
+      throw cannotWrite(path, error);
+    });
+    await deleteTemporaries(path, ABANDONED).catch(() => undefined); // another's folder may not allow it
+  } catch (error) {
+    // What refused the file may refuse this too; the first error is the one to tell.
+    await files.remove(temporary).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** @param path what errors name */
+async function writeTo(
+  place: string,
+  path: string,
+  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<void> {
   const fail = (error: unknown): never => {
     throw cannotWrite(path, error);
   };
-  const handle = await files.open(temporary, "wx").catch(fail);
+  const handle = await files.open(place, "wx").catch(fail);
   try {
-    try {
-      let size = 0;
-      for await (const chunk of chunks) {
-        for (let done = 0; done < chunk.length;) {
-          const length = Math.min(chunk.length - done, WRITE_LIMIT);
-          const { bytesWritten } = await handle.write(chunk, done, length, size).catch(fail);
-          done += bytesWritten;
-          size += bytesWritten;
-        }
+    let size = 0;
+    for await (const chunk of chunks) {
+      for (let done = 0; done < chunk.length;) {
+        const length = Math.min(chunk.length - done, WRITE_LIMIT);
+        const { bytesWritten } = await handle.write(chunk, done, length, size).catch(fail);
+        done += bytesWritten;
+        size += bytesWritten;
       }
-      await handle.sync().catch(fail);
-    } finally {
-      await handle.close();
     }
-    await files.rename(temporary, path).catch(fail);
-    await deleteTemporaries(path, ABANDONED).catch(() => undefined); // another's folder may not allow it
-  } catch (error) {
-    await files.remove(temporary);
-    throw error;
+    await handle.sync().catch(fail);
+  } finally {
+    await handle.close();
   }
 }
 

@@ -3,10 +3,10 @@
 import { join } from "../tensor/files/paths.ts";
 import { ArgumentError } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { deleteLeftovers } from "./checkpoint/atomicFolder.ts";
+import { deleteLeftovers, isCheckpoint } from "./checkpoint/atomicFolder.ts";
 import { bestModelMetric, isBetter } from "./callbacks.ts";
 import { saveCheckpoint, type CheckpointParts } from "./checkpoint/checkpoint.ts";
-import { checkpointName, listCheckpoints, rotateCheckpoints } from "./checkpoint/rotation.ts";
+import { checkpointName, rotateCheckpoints } from "./checkpoint/rotation.ts";
 import type { Agreement, Interruptions } from "./agreement.ts";
 import type { RunningLoss } from "./runningLoss.ts";
 import type { Metrics } from "./speed.ts";
@@ -124,11 +124,10 @@ async function writeCheckpoint(
     ];
     return pathOf(state.globalStep);
   }
-  const existing = await listCheckpoints(args.outputDir);
   const { bestGlobalStep } = state;
   if (bestGlobalStep !== null) {
-    const isThere = existing.some(({ step }) => step === bestGlobalStep);
-    if (isThere || bestGlobalStep === state.globalStep) {
+    const isThis = bestGlobalStep === state.globalStep;
+    if (isThis || (await isCheckpoint(pathOf(bestGlobalStep)))) {
       state.bestModelCheckpoint = pathOf(bestGlobalStep);
     }
   }

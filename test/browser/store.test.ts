@@ -186,6 +186,12 @@ describe.skipIf(typeof browser === "string")("a page's private file system", () 
       },
     );
 
+    // Each takes some kilobytes outside the heap of JavaScript until a collection that nothing hurries.
+    it("take few handles of the browser", async () => {
+      const handles = await run<number>("worker", "handlesOfSave", "few");
+      expect(handles).toBeLessThan(60);
+    });
+
     it.each(PLACES)(
       "survive the page, which is killed in the middle of a save, in the %s",
       async (where) => {

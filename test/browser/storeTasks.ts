@@ -81,7 +81,54 @@ export function storeTasks(library: Library) {
     },
 
     listFolder: async (path: string) => list(await open(path)),
+
+    /** Handles that the browser was asked for from one checkpoint to the next, once there are as many as stay. */
+    async handlesOfSave(outputDir: string): Promise<number> {
+      const count = countHandles();
+      const device = await library.openDevice("cpu", { threads: 1 });
+      const seen: number[] = [];
+      const trainer = new library.Trainer({
+        model: freshModel(library, device),
+        trainDataset: rows(24, 0),
+        args: {
+          ...{ outputDir, maxSteps: 4, perDeviceTrainBatchSize: 4, disableTqdm: true },
+          ...{ saveStrategy: "steps", saveSteps: 1, saveTotalLimit: 1 },
+        },
+        callbacks: [{ onSave: () => void seen.push(count()) }],
+      });
+      await trainer.train();
+      await device.close();
+      return seen[3]! - seen[2]!;
+    },
   };
+}
+
+/** @returns how many handles of files and folders the browser has made since, those that lists give included */
+function countHandles(): () => number {
+  let made = 0;
+  const counted = <T>(work: Promise<T>): Promise<T> =>
+    work.then((handle) => {
+      made++;
+      return handle;
+    });
+  const folder = FileSystemDirectoryHandle.prototype as FileSystemDirectoryHandle & {
+    entries(): AsyncIterable<[string, FileSystemHandle]>;
+    [Symbol.asyncIterator](): AsyncIterable<[string, FileSystemHandle]>;
+  };
+  const { getFileHandle, getDirectoryHandle, entries } = folder;
+  folder.getFileHandle = function (...rest) {
+    return counted(getFileHandle.apply(this, rest));
+  };
+  folder.getDirectoryHandle = function (...rest) {
+    return counted(getDirectoryHandle.apply(this, rest));
+  };
+  folder[Symbol.asyncIterator] = async function* () {
+    for await (const entry of entries.call(this)) {
+      made++;
+      yield entry;
+    }
+  };
+  return () => made;
 }
 
 function rows(count: number, seed: number) {

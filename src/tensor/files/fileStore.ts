@@ -7,7 +7,7 @@ export interface FileStatus {
   isDirectory(): boolean;
   /** In bytes. */
   readonly size: number;
-  /** Milliseconds since 1970 of the last write; of a page's folder, that of its newest file. */
+  /** Milliseconds since 1970 of the last write; 0 of a page's folder. */
   readonly mtimeMs: number;
 }
 
@@ -64,6 +64,11 @@ export interface FileStore {
   /** An empty folder. */
   rmdir(path: string): Promise<void>;
   stat(path: string): Promise<FileStatus>;
+  /**
+   * When a folder was written, in milliseconds. Pages do not know it of folders: there it is the time of its file `sign`, for to look at
+   * all files takes a handle of each.
+   */
+  folderTime(path: string, sign: string): Promise<number>;
   /** Of a link itself. */
   lstat(path: string): Promise<FileStatus>;
   realpath(path: string): Promise<string>;
@@ -76,6 +81,8 @@ export interface FileStore {
   content(path: string): Promise<URL | Blob>;
   /** Waits until the disk has the file, or the names in the folder. */
   sync(path: string): Promise<void>;
+  /** The same for a folder and all in it. */
+  syncTree(path: string): Promise<void>;
   /** Whether somebody has the file open to write; undefined where the system cannot tell, and growth must. */
   isBeingWritten(path: string): Promise<boolean | undefined>;
   /** Says of a file that is not whole that nobody writes to it any more. */

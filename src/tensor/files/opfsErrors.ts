@@ -36,3 +36,7 @@ export async function coded<T>(path: string, work: () => Promise<T>): Promise<T>
     throw code === undefined ? error : new FileError(code, path, { cause: error });
   }
 }
+
+export function isNamed(error: unknown, name: string): boolean {
+  return (error as Partial<DOMException> | null)?.name === name;
+}

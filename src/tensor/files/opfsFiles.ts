@@ -2,18 +2,11 @@
 
 import { GradloomError } from "../errors.ts";
 import type { FileStatus, FileStore, FolderEntry, OpenFile, OpenMode } from "./fileStore.ts";
-import { coded, FileError } from "./opfsErrors.ts";
+import { coded, FileError, isNamed } from "./opfsErrors.ts";
+import { forgetFolder, makeFolders } from "./opfsFolders.ts";
 import { finishMoves, JOURNAL, moveFile, moveFolder } from "./opfsMoves.ts";
 import { openToRead, openToWrite, statusOf, writeWhole } from "./opfsOpenFile.ts";
-import {
-  entriesOf,
-  findEntry,
-  isNamed,
-  LINK,
-  parentOf,
-  removeQuietly,
-  type Entry,
-} from "./opfsTree.ts";
+import { entriesOf, findEntry, LINK, parentOf, removeQuietly, type Entry } from "./opfsTree.ts";
 import { normalizedParts } from "./paths.ts";
 import { tryLock } from "./webLocks.ts";
 
@@ -72,20 +65,11 @@ async function fileToWrite(path: string) {
 
 async function statusAt(path: string, follow: boolean): Promise<FileStatus> {
   const entry = await entryAt(path, follow);
-  if (entry.kind === "directory") return statusOf("directory", 0, await newest(entry.folder));
+  if (entry.kind === "directory") return statusOf("directory", 0, 0);
   const { size, lastModified } = await entry.file.getFile();
   return entry.kind === "link"
     ? { isFile: () => false, isDirectory: () => false, size, mtimeMs: lastModified }
     : statusOf("file", size, lastModified);
-}
-
-async function newest(folder: FileSystemDirectoryHandle): Promise<number> {
-  let time = 0;
-  for (const entry of (await entriesOf(folder)).values()) {
-    if (entry.kind !== "file") continue;
-    time = Math.max(time, (await entry.file.getFile()).lastModified);
-  }
-  return time;
 }
 
 async function openAt(path: string, mode: OpenMode) {
@@ -128,6 +112,7 @@ async function removeEmpty(path: string): Promise<void> {
   const { folder, name } = await parentOf(await openRoot(), path);
   const entry = await entryAt(path, false);
   if (entry.kind !== "directory") throw new FileError("ENOTDIR", path);
+  forgetFolder(normalizedParts(`/${path}`));
   await folder.removeEntry(name);
 }
 
@@ -136,6 +121,7 @@ async function remove(path: string): Promise<void> {
     if (isNamed(error, "NotFoundError")) return null;
     throw error;
   });
+  forgetFolder(normalizedParts(`/${path}`));
   if (place === null) return;
   await removeQuietly(place.folder, place.name);
   await removeQuietly(place.folder, place.name + LINK);
@@ -184,7 +170,7 @@ const blobAt = (path: string): Promise<File> =>
 export const opfsFiles: FileStore = {
   makeFolder: (path) =>
     coded(path, async () => {
-      await parentOf(await openRoot(), `${path}/x`, true);
+      await makeFolders(await openRoot(), normalizedParts(`/${path}`));
     }),
   readdir: (path) => coded(path, async () => [...(await listAt(path)).keys()].sort()),
   entries: (path) => coded(path, async () => [...(await listAt(path))].map(folderEntry)),
@@ -204,6 +190,8 @@ export const opfsFiles: FileStore = {
   remove: (path) => coded(path, () => remove(path)),
   rmdir: (path) => coded(path, () => removeEmpty(path)),
   stat: (path) => coded(path, () => statusAt(path, true)),
+  folderTime: (path, sign) =>
+    coded(path, async () => (await statusAt(`${path}/${sign}`, true)).mtimeMs),
   lstat: (path) => coded(path, () => statusAt(path, false)),
   realpath: (path) =>
     coded(path, async () => {
@@ -220,6 +208,7 @@ export const opfsFiles: FileStore = {
   stream,
   content: blobAt,
   sync: () => Promise.resolve(), // every write is flushed when its file is closed
+  syncTree: () => Promise.resolve(),
   async isBeingWritten(path) {
     const release = await tryLock(lockName(path));
     await release?.();

@@ -2,8 +2,10 @@
 // first, and whoever comes after a page that was killed in the middle goes on with it.
 
 import { FileError } from "./opfsErrors.ts";
+import { forgetFolder, makeFolders } from "./opfsFolders.ts";
 import { writeWhole } from "./opfsOpenFile.ts";
 import { entriesOf, findEntry, LINK, parentOf, type MovableFile } from "./opfsTree.ts";
+import { normalizedParts } from "./paths.ts";
 import { withLock } from "./webLocks.ts";
 
 /** Folder of the moves that are not finished, in the root. */
@@ -57,9 +59,10 @@ function parse(text: string): Move | null {
 async function carryOut(root: FileSystemDirectoryHandle, { from, to }: Move): Promise<void> {
   const source = await findEntry(root, from, false);
   if (source?.kind !== "directory") return; // it was all moved
-  await moveContents(source.folder, await folderAt(root, to));
+  await moveContents(source.folder, await makeFolders(root, normalizedParts(`/${to}`)));
   const { folder, name } = await parentOf(root, from);
   await folder.removeEntry(name, { recursive: true });
+  forgetFolder(normalizedParts(`/${from}`));
 }
 
 async function moveContents(
@@ -83,9 +86,4 @@ export async function moveFile(
     throw new FileError("ENOTSUP", `${name} (this browser cannot rename files; use a newer one)`);
   }
   await file.move(to, name);
-}
-
-async function folderAt(root: FileSystemDirectoryHandle, path: string) {
-  const { folder, name } = await parentOf(root, path);
-  return folder.getDirectoryHandle(name, { create: true });
 }

@@ -1,7 +1,8 @@
 // Names in the private file system of a page (https://fs.spec.whatwg.org). It knows no links, and the cache of the Hub has
 // them: one is a file with a name of its own that holds where it leads to.
 
-import { FileError } from "./opfsErrors.ts";
+import { FileError, isNamed } from "./opfsErrors.ts";
+import { folderOf, keptFolder, makeFolders } from "./opfsFolders.ts";
 import { normalizedParts } from "./paths.ts";
 
 /** What follows the name of a link. */
@@ -32,23 +33,6 @@ export async function entriesOf(folder: FileSystemDirectoryHandle): Promise<Map<
   return found;
 }
 
-/** @returns undefined where nothing stands under that name */
-export async function entryOf(
-  folder: FileSystemDirectoryHandle,
-  name: string,
-): Promise<Entry | undefined> {
-  try {
-    return { kind: "file", file: await folder.getFileHandle(name) };
-  } catch (error) {
-    if (isNamed(error, "TypeMismatchError")) {
-      return { kind: "directory", folder: await folder.getDirectoryHandle(name) };
-    }
-    if (!isNamed(error, "NotFoundError")) throw error;
-  }
-  const link = await folder.getFileHandle(name + LINK).catch(() => undefined);
-  return link && { kind: "link", file: link };
-}
-
 /** @returns undefined where a part of the path is not there, or is a file */
 export async function findEntry(
   root: FileSystemDirectoryHandle,
@@ -69,12 +53,37 @@ async function descend(
   root: FileSystemDirectoryHandle,
   parts: readonly string[],
 ): Promise<Entry | undefined> {
-  let entry: Entry | undefined = { kind: "directory", folder: root };
-  for (const part of parts) {
-    if (entry?.kind !== "directory") return undefined;
-    entry = await entryOf(entry.folder, part);
+  const name = parts.at(-1);
+  if (name === undefined) return { kind: "directory", folder: root };
+  try {
+    const folder = await folderOf(root, parts.slice(0, -1));
+    return await entryOf(folder, name, keptFolder(parts));
+  } catch (error) {
+    // Above it is nothing, or a file, or a link.
+    if (isNamed(error, "NotFoundError") || isNamed(error, "TypeMismatchError")) return undefined;
+    throw error;
   }
-  return entry;
+}
+
+/**
+ * @param kept a handle for it, where it should be a folder
+ * @returns undefined where nothing stands under that name
+ */
+async function entryOf(
+  folder: FileSystemDirectoryHandle,
+  name: string,
+  kept: FileSystemDirectoryHandle | undefined,
+): Promise<Entry | undefined> {
+  try {
+    return { kind: "file", file: await folder.getFileHandle(name) };
+  } catch (error) {
+    if (isNamed(error, "TypeMismatchError")) {
+      return { kind: "directory", folder: kept ?? (await folder.getDirectoryHandle(name)) };
+    }
+    if (!isNamed(error, "NotFoundError")) throw error;
+  }
+  const link = await folder.getFileHandle(name + LINK).catch(() => undefined);
+  return link && { kind: "link", file: link };
 }
 
 /** Folder and last name of a path. @throws {FileError} ENOENT where there is no such folder, unless `create` makes it */
@@ -86,9 +95,7 @@ export async function parentOf(
   const parts = normalizedParts(`/${path}`);
   const name = parts.pop();
   if (name === undefined) throw new FileError("EISDIR", path);
-  let folder = root;
-  for (const part of parts) folder = await folder.getDirectoryHandle(part, { create });
-  return { folder, name };
+  return { folder: await (create ? makeFolders : folderOf)(root, parts), name };
 }
 
 /** Does nothing where there is none. */
@@ -99,8 +106,4 @@ export async function removeQuietly(
   await folder.removeEntry(name, { recursive: true }).catch((error: unknown) => {
     if (!isNamed(error, "NotFoundError")) throw error;
   });
-}
-
-export function isNamed(error: unknown, name: string): boolean {
-  return (error as Partial<DOMException> | null)?.name === name;
 }

@@ -3,6 +3,7 @@
 import { files } from "../../tensor/files/files.ts";
 import { basename, dirname, join } from "../../tensor/files/paths.ts";
 import { CheckpointError, GradloomError } from "../../tensor/errors.ts";
+import { fillUnseen } from "../../tensor/writeAtomically.ts";
 
 /**
  * Names of folders that are being written, replaced or deleted, each with letters of its own; a crash leaves them behind.
@@ -12,7 +13,7 @@ const LEFTOVER = /^\.(checkpoint-\d+|model)\.[0-9a-f]{8}\.(partial|replaced|dele
 type Leftover = "partial" | "replaced" | "deleted";
 const MARK = ".gradloom-temporary";
 /** What every checkpoint holds, and a folder of somebody's own that has such a name hardly does. */
-const SIGN_OF_CHECKPOINT = "trainer_state.json";
+export const SIGN = "trainer_state.json";
 
 /**
  * Fills a folder checkpoint-N under a temporary name beside it, waits until it is on the disk, and renames it. A folder that
@@ -28,8 +29,8 @@ export async function writeFolderAtomically(
   try {
     await files.makeFolder(temporary);
     await mark(temporary);
-    await fill(temporary);
-    await syncTree(temporary);
+    await fillUnseen(temporary, () => fill(temporary));
+    await files.syncTree(temporary);
     const replaced = await moveAway(folder, "replaced");
     await files.rename(temporary, folder);
     await files.remove(`${folder}/${MARK}`);
@@ -56,8 +57,8 @@ export async function addFilesAtomically(
   try {
     await files.makeFolder(temporary);
     await mark(temporary);
-    await fill(temporary);
-    await syncTree(temporary);
+    await fillUnseen(temporary, () => fill(temporary));
+    await files.syncTree(temporary);
     const names = (await files.readdir(temporary)).filter((name) => name !== MARK);
     for (const name of names) await files.rename(join(temporary, name), join(folder, name));
     await files.sync(folder);
@@ -76,7 +77,7 @@ export async function deleteFolder(folder: string): Promise<void> {
 
 /** Whether a folder is a checkpoint. */
 export async function isCheckpoint(folder: string): Promise<boolean> {
-  const found = await files.stat(`${folder}/${SIGN_OF_CHECKPOINT}`).catch(() => null);
+  const found = await files.stat(`${folder}/${SIGN}`).catch(() => null);
   return found?.isFile() === true;
 }
 
@@ -88,7 +89,7 @@ async function moveAway(folder: string, what: Leftover): Promise<string | null> 
     // An empty folder is nobody's loss.
     if (await files.rmdir(folder).then(...yesOrNo)) return null;
     throw new CheckpointError(
-      `${folder}: must be a checkpoint or nothing, got something without ${SIGN_OF_CHECKPOINT}. Move it away, or set another outputDir.`,
+      `${folder}: must be a checkpoint or nothing, got something without ${SIGN}. Move it away, or set another outputDir.`,
     );
   }
   const hidden = hiddenName(folder, what);
@@ -144,15 +145,6 @@ export function isMissing(error: unknown): boolean {
 function hiddenName(folder: string, what: Leftover): string {
   const own = crypto.randomUUID().slice(0, 8);
   return join(dirname(folder), `.${basename(folder)}.${own}.${what}`);
-}
-
-/** Files first, then the folder that lists them. */
-async function syncTree(folder: string): Promise<void> {
-  for (const entry of await files.entries(folder)) {
-    const path = join(folder, entry.name);
-    await (entry.isDirectory() ? syncTree(path) : files.sync(path));
-  }
-  await files.sync(folder);
 }
 
 function explained(folder: string, error: unknown): unknown {

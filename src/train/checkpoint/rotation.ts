@@ -3,7 +3,7 @@
 import { files } from "../../tensor/files/files.ts";
 import { basename, join } from "../../tensor/files/paths.ts";
 import { CheckpointError } from "../../tensor/errors.ts";
-import { deleteFolder, isCheckpoint, isMissing, recoverFolders } from "./atomicFolder.ts";
+import { deleteFolder, isCheckpoint, isMissing, recoverFolders, SIGN } from "./atomicFolder.ts";
 
 export interface CheckpointFolder {
   readonly path: string;
@@ -22,7 +22,7 @@ export async function listCheckpoints(outputDir: string): Promise<CheckpointFold
     if (step === undefined) continue;
     const path = join(outputDir, name);
     if (!(await isCheckpoint(path))) continue;
-    found.push({ path, step: Number(step), time: (await files.stat(path)).mtimeMs });
+    found.push({ path, step: Number(step), time: await files.folderTime(path, SIGN) });
   }
   return found.sort((a, b) => a.step - b.step);
 }
