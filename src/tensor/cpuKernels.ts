@@ -176,7 +176,7 @@ export class CpuKernels {
   ): PreparedCall {
     const run = this.wasm?.functions[name];
     invariant(run, () => `no WebAssembly function ${name}`);
-    const args = [...selector, ...addresses, ...scalars];
+    const args = selector.concat(addresses, scalars);
     const [pool, queue] = [this.pool, this.queue];
     if (queue || threads > 1) {
       const functionIndex = this.#functionIndex.get(name)!;
@@ -184,8 +184,9 @@ export class CpuKernels {
       if (queue) return { run: () => queue.run(job, threads > 1), job: null };
       return { run: () => pool!.run(job), job };
     }
-    const all = scratch ? [...args, 0, units, scratch] : [...args, 0, units];
-    return { run: () => run(...all), job: null };
+    args.push(0, units);
+    if (scratch) args.push(scratch);
+    return { run: () => run(...args), job: null };
   }
 
   #arrays(bindings: readonly KernelBinding[], tensors: KernelTensors): KernelArrays {
