@@ -55,6 +55,10 @@ export class CpuDevice implements Device {
     return this.#kernels.wasm ? "wasm" : "plain";
   }
 
+  hasBody({ wasm }: KernelDescription): boolean {
+    return this.bodies === "plain" || wasm !== undefined;
+  }
+
   /** Threads that share large kernels, the calling one included unless it goes on meanwhile. */
   get threads(): number {
     return this.#kernels.threads;

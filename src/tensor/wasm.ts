@@ -1,7 +1,7 @@
 // What a kernel says about its WebAssembly body: the counterpart of wgsl.ts for the cpu device.
 //
 // A body is one exported function, or a plan: a function of the call and of the device's threads that chooses functions,
-// units and scratch memory. So no launcher asks a device what runs on it, but for copies in 16 bits (kernels/pointwise/keptCopies.ts).
+// units and scratch memory. So no launcher asks a device what runs on it.
 
 import type { Dtype, StorageArray } from "./dtype.ts";
 

@@ -223,9 +223,10 @@ export function attentionBackward(
   const accumulate = dbias !== null && dbias === ontoBias ? 1 : 0;
   const dk = like(needs.k || needs.v, k);
   const dv = like(needs.k || needs.v, v);
-  withReadable({ q, k, v }, (heads) =>
+  const precision = settings.roundToF16 ? "rounding" : "exact";
+  withReadable(kernels[storedAs(q)][precision], { q, k, v }, (heads) =>
     launch(
-      kernels[storedAs(heads.q)][settings.roundToF16 ? "rounding" : "exact"],
+      kernels[storedAs(heads.q)][precision],
       { ...heads, bias, dy, stats, dq, dbias, dk, dv },
       { ...params, accumulate },
       constants,

@@ -234,9 +234,9 @@ export function attentionForward(
   const offsets = rows ? offsetsTensor(rows, q.device, q.dtype) : null;
   const tensors = { q, k, v, bias, mask, offsets, y, lse };
   const precision = options.roundToF16 ? "rounding" : "exact";
-  if (keepAs !== null && writesCopies(q, params.headDim)) {
+  const kernel = keepAs && keepingKernels[keepAs][precision];
+  if (kernel && writesCopies(kernel, q, params.headDim)) {
     const { kept, whole, starts } = roomForCopies({ y, q, k, v }, keepAs);
-    const kernel = keepingKernels[keepAs][precision];
     launch(kernel, { ...tensors, kept: whole }, { ...params, ...starts }, constantsOf(options));
     whole.dispose();
     return { y, lse, offsets, kept };

@@ -123,7 +123,7 @@ export function attentionBackwardStats(
   const rest = mask?.size ?? offsets?.size ?? 0;
   const stats = empty(dy.device, [2 * lse.size + rest], dy.dtype);
   const sizes = { batch, heads, queries, keys, allQueries, headDim };
-  withReadable({ y }, ({ y }) =>
+  withReadable(kernels[storedAs(y)], { y }, ({ y }) =>
     launch(kernels[storedAs(y)], { y, dy, lse, mask, offsets, stats }, sizes, { PACKED }),
   );
   return stats;

@@ -173,7 +173,7 @@ export function gatedGeluForward(
   }
   const y = empty(a.device, a.shape, a.dtype);
   const values = scalars(a.size, dropout);
-  if (keepAs !== null && writesCopies(a, a.size)) {
+  if (keepAs !== null && writesCopies(keepingKernels[keepAs], a, a.size)) {
     const [keptA, keptB, keptY] = [a, b, y].map((x) => empty(x.device, x.shape, keepAs)) as Three;
     launch(keepingKernels[keepAs], { a, b, y, keptA, keptB, keptY }, ...values);
     return { y, kept: { a: keptA, b: keptB, y: keptY } };
@@ -244,7 +244,7 @@ export function gatedGeluBackward(
 ): { da: Tensor; db: Tensor } {
   const da = empty(a.device, a.shape, dy.dtype);
   const db = empty(b.device, b.shape, dy.dtype);
-  withReadable({ a, b }, ({ a, b }) =>
+  withReadable(kernels[storedAs(a)], { a, b }, ({ a, b }) =>
     launch(kernels[storedAs(a)], { a, b, dy, da, db }, ...scalars(a.size, dropout)),
   );
   return { da, db };

@@ -160,14 +160,14 @@ export function rmsNormForward(
   const y = empty(x.device, x.shape, x.dtype);
   const rrms = empty(x.device, [rows], x.dtype);
   const stored = storedAs(weight);
-  if (copies === null || !writesCopies(x, cols)) {
+  const kernel = copies && keepingKernels[stored][copies.keepAs];
+  if (!kernel || !writesCopies(kernel, x, cols)) {
     launch(kernels[stored], { x, weight, y, rrms }, { rows, cols, eps });
     const keptX = copies?.keepX ? castForward(x, STREAM) : null;
     return { y, rrms, keptX, keptY: copies && castForward(y, copies.keepAs) };
   }
   const keptX = copies.keepX ? empty(x.device, x.shape, STREAM) : null;
   const keptY = empty(x.device, x.shape, copies.keepAs);
-  const kernel = keepingKernels[stored][copies.keepAs];
   launch(kernel, { x, weight, y, rrms, keptX, keptY }, { rows, cols, eps });
   return { y, rrms, keptX, keptY };
 }

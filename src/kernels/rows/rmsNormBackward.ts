@@ -134,7 +134,7 @@ export function rmsNormBackward(
 ): Tensor {
   const dx = onto ?? empty(x.device, x.shape, dy.dtype);
   const sizes = { rows: rrms.size, cols: weight.size };
-  withReadable({ x }, ({ x }) =>
+  withReadable(kernels[storedAs(weight)][storedAs(x)], { x }, ({ x }) =>
     launch(kernels[storedAs(weight)][storedAs(x)], { x, weight, rrms, dy, dx }, sizes, {
       ACCUMULATE: onto ? 1 : 0,
     }),
@@ -155,7 +155,7 @@ export function rmsNormBackwardWeight(
 ): Tensor {
   const cols = x.shape.at(-1)!;
   const dweight = onto ?? zeros([cols], { device: x.device, dtype: dy.dtype });
-  withReadable({ x }, ({ x }) =>
+  withReadable(weightKernels[storedAs(x)], { x }, ({ x }) =>
     launch(weightKernels[storedAs(x)], { x, rrms, dy, dweight }, { rows: rrms.size, cols }),
   );
   return dweight;

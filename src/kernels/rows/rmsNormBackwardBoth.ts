@@ -126,7 +126,7 @@ export function rmsNormBackwardBoth(
   const cols = weight.size;
   const dx = onto.dx ?? empty(x.device, x.shape, dy.dtype);
   const dweight = onto.dweight ?? zeros([cols], { device: x.device, dtype: dy.dtype });
-  withReadable({ x }, ({ x }) =>
+  withReadable(kernels[storedAs(weight)][storedAs(x)], { x }, ({ x }) =>
     launch(
       kernels[storedAs(weight)][storedAs(x)],
       { x, weight, rrms, dy, dx, dweight },

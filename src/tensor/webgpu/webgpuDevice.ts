@@ -94,6 +94,10 @@ export class WebGpuDevice implements Device {
     return this.#pipelines.size;
   }
 
+  hasBody({ wgsl }: KernelDescription): boolean {
+    return wgsl !== undefined;
+  }
+
   allocate(bytes: number): Storage {
     this.#check();
     return this.#allocate(bytes);
