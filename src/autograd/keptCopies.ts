@@ -30,35 +30,43 @@ const nameOf = (dtype: HalfDtype): string =>
 
 /** Hands the tape a copy of an op's recorded output, which it frees. */
 export function holdCopy(output: Tensor, copy: Tensor): void {
-  if (output.node instanceof TapeNode) output.node.own(nameOf(copy.dtype as HalfDtype), copy);
-  else copy.dispose();
+  if (!own(output, copy)) copy.dispose();
 }
 
-/** Has the tape hold a copy of x, which several layers will read: under autocast each of them rounds it for itself. */
-export function keepCopy(x: Tensor, keepAs: HalfDtype | null): Tensor {
-  return withKept(x, keptDtype(keepAs, [x]), () => x);
+function own({ node }: Tensor, copy: Tensor): boolean {
+  return node instanceof TapeNode && node.own(nameOf(copy.dtype as HalfDtype), copy);
+}
+
+function heldCopy({ node }: Tensor, dtype: HalfDtype): Tensor | null {
+  return node instanceof TapeNode ? node.held(nameOf(dtype)) : null;
 }
 
 /** Gives an op's output the copy that its input has, where rounding to `dtype` makes one of the other. */
 export function passOnCopy(x: Tensor, output: Tensor, dtype: HalfDtype): void {
-  const copy = x.node instanceof TapeNode ? x.node.held(nameOf(dtype)) : null;
+  const copy = heldCopy(x, dtype);
   if (copy && output.node instanceof TapeNode) output.node.hold(nameOf(dtype), copy);
 }
 
 /**
- * Calls `save` with what an op is to save of x: its copy in `dtype`, which is made where the tape holds none; x itself where
- * `dtype` is null.
+ * What an op is to save of x: its copy in `dtype`, which is made where the tape holds none; x itself where `dtype` is null. The op
+ * calls `releaseKept` when it is recorded.
  */
-export function withKept<T>(x: Tensor, dtype: HalfDtype | null, save: (kept: Tensor) => T): T {
-  if (dtype === null) return save(x);
-  const node = x.node instanceof TapeNode ? x.node : null;
-  const present = node?.held(nameOf(dtype));
-  if (present) return save(present);
+export function keptOf(x: Tensor, dtype: HalfDtype | null): Tensor {
+  if (dtype === null) return x;
+  const present = heldCopy(x, dtype);
+  if (present) return present;
   const made = castForward(x, dtype);
-  node?.hold(nameOf(dtype), made);
-  try {
-    return save(made);
-  } finally {
-    made.dispose();
-  }
+  own(x, made);
+  return made;
+}
+
+/** Frees what `keptOf` made of x and nobody holds. */
+export function releaseKept(kept: Tensor, x: Tensor): void {
+  if (kept !== x && heldCopy(x, kept.dtype as HalfDtype) !== kept) kept.dispose();
+}
+
+/** Has the tape hold a copy of x, which several layers will read: under autocast each of them rounds it for itself. */
+export function keepCopy(x: Tensor, keepAs: HalfDtype | null): Tensor {
+  releaseKept(keptOf(x, keptDtype(keepAs, [x])), x);
+  return x;
 }

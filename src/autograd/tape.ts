@@ -116,10 +116,11 @@ export class TapeNode implements GraphNode {
     if (!this.#consumed) this.own(name, keptAlias(x)); // else the next of this name would take its place unfreed
   }
 
-  /** The same of a tensor that is handed over: it is the node's to free. */
-  own(name: string, x: Tensor): void {
-    if (this.#consumed) x.dispose();
-    else this.#saved[name] = keep(x);
+  /** The same of a tensor that is handed over, for the node to free. @returns false where it stays the caller's: the rule has run */
+  own(name: string, x: Tensor): boolean {
+    if (this.#consumed) return false;
+    this.#saved[name] = keep(x);
+    return true;
   }
 
   /** What `hold` or `own` kept, until the rule has run; null for another name. */

@@ -117,7 +117,7 @@ export interface Device {
   readonly threads: number;
   /** Which bodies of the kernels run here. */
   readonly bodies: "wasm" | "plain" | "wgsl";
-  /** Whether a kernel has the body that runs here. Without it plain loops do, and a launcher may know a faster way. */
+  /** @internal Whether a kernel has the body that runs here. Without it plain loops do, and a launcher may know a faster way. */
   hasBody(kernel: KernelDescription): boolean;
   /** Kernels dispatched since the device opened. */
   readonly dispatches: number;

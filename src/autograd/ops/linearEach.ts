@@ -11,7 +11,7 @@ import type { MatmulOptions } from "../../kernels/matmul/matmul.ts";
 import { requireTensors } from "../../tensor/requireTensors.ts";
 import { sameShape, sizeOf } from "../../tensor/shape.ts";
 import { alias, empty, type Tensor } from "../../tensor/tensor.ts";
-import { keptDtype, withKept, type KeepOptions } from "../keptCopies.ts";
+import { keptDtype, keptOf, releaseKept, type KeepOptions } from "../keptCopies.ts";
 import type { TapeNode } from "../tape.ts";
 import { record, type RuleContext, type Saved } from "../tape.ts";
 import { matmul } from "./matmul.ts";
@@ -36,16 +36,16 @@ export function linearEach(
   matmulGroupInto([x], weights, results, options);
   const wantsWeights = weights.some(({ requiresGrad }) => requiresGrad);
   const dtype = wantsWeights ? keptDtype(keepAs, [x, ...weights]) : null;
-  const joint = withKept(x, dtype, (kept) =>
-    record<Saved>({
-      name: "linearEach gradients",
-      inputs: [x, ...weights],
-      output: empty(x.device, [0], x.dtype),
-      saved: { x: wantsWeights ? kept : null, ...(x.requiresGrad ? numbered(weights) : {}) },
-      backward: (_, held, context) =>
-        gradients(held, context, { shape: x.shape, count: weights.length, roundToF16 }),
-    }),
-  );
+  const kept = keptOf(x, dtype);
+  const joint = record<Saved>({
+    name: "linearEach gradients",
+    inputs: [x, ...weights],
+    output: empty(x.device, [0], x.dtype),
+    saved: { x: wantsWeights ? kept : null, ...(x.requiresGrad ? numbered(weights) : {}) },
+    backward: (_, held, context) =>
+      gradients(held, context, { shape: x.shape, count: weights.length, roundToF16 }),
+  });
+  releaseKept(kept, x);
   const recorded = results.map((output, i) => resultOf(joint, [x, ...weights], output, i));
   joint.dispose();
   return recorded;

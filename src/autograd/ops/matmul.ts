@@ -17,7 +17,7 @@ import { isHalf } from "../../tensor/dtype.ts";
 import { sameShape, sizeOf } from "../../tensor/shape.ts";
 import { requireTensors } from "../../tensor/requireTensors.ts";
 import { alias, type Tensor } from "../../tensor/tensor.ts";
-import { keptDtype, withKept, type KeepOptions } from "../keptCopies.ts";
+import { keptDtype, keptOf, releaseKept, type KeepOptions } from "../keptCopies.ts";
 import { record } from "../tape.ts";
 
 /**
@@ -36,22 +36,23 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions & KeepOption
   // A product reads 16 bits on its right side alone, where the gradient of a b stored [N, K] has a.
   const narrows = b.requiresGrad && transposeB && !transposeA;
   const output = product(a, b, options);
-  return withKept(a, narrows ? keptDtype(keepAs, [a, b]) : null, (kept) =>
-    record({
-      name: "matmul",
-      inputs: [a, b],
-      output,
-      saved: { a: b.requiresGrad ? kept : null, b: a.requiresGrad ? b : null },
-      backward(dc, saved, { needs, onto }) {
-        const flags = { transposeA, transposeB, roundToF16 };
-        const [shapeA, shapeB] = [a.shape, b.shape];
-        return [
-          needs[0] ? gradientA(dc, saved.b!, { shape: shapeA, onto: onto(0), ...flags }) : null,
-          needs[1] ? gradientB(dc, saved.a!, { shape: shapeB, onto: onto(1), ...flags }) : null,
-        ];
-      },
-    }),
-  );
+  const kept = keptOf(a, narrows ? keptDtype(keepAs, [a, b]) : null);
+  const recorded = record({
+    name: "matmul",
+    inputs: [a, b],
+    output,
+    saved: { a: b.requiresGrad ? kept : null, b: a.requiresGrad ? b : null },
+    backward(dc, saved, { needs, onto }) {
+      const flags = { transposeA, transposeB, roundToF16 };
+      const [shapeA, shapeB] = [a.shape, b.shape];
+      return [
+        needs[0] ? gradientA(dc, saved.b!, { shape: shapeA, onto: onto(0), ...flags }) : null,
+        needs[1] ? gradientB(dc, saved.a!, { shape: shapeB, onto: onto(1), ...flags }) : null,
+      ];
+    },
+  });
+  releaseKept(kept, a);
+  return recorded;
 }
 
 interface GradientOptions {

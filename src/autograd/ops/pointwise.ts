@@ -13,7 +13,7 @@ import { castForward } from "../../kernels/pointwise/cast.ts";
 import { isHalf } from "../../tensor/dtype.ts";
 import { requireNumber, requireTensors } from "../../tensor/requireTensors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { keptDtype, withKept, type KeepOptions } from "../keptCopies.ts";
+import { keptDtype, keptOf, releaseKept, type KeepOptions } from "../keptCopies.ts";
 import { record } from "../tape.ts";
 
 type Rule = (dy: Tensor, a: Tensor, b: Tensor) => Tensor;
@@ -30,24 +30,27 @@ function recordBinary(
   const shapes = [a.shape, b.shape] as const;
   const output = binaryForward(name, a, b);
   const dtype = keptDtype(keepAs, [a, b]);
-  const save = (saved: Readonly<Record<"a" | "b", Tensor | null>>): Tensor =>
-    record({
-      name,
-      inputs: [a, b],
-      output,
-      saved,
-      backward(dy, saved, { needs }) {
-        // Linear rules ignore a and b; then nothing was saved and dy stands in.
-        const x = saved.a ? widened(saved.a) : dy;
-        const y = saved.b ? widened(saved.b) : dy;
-        return [
-          needs[0] ? sumToForward(da(dy, x, y), shapes[0]) : null,
-          needs[1] ? sumToForward(db(dy, x, y), shapes[1]) : null,
-        ];
-      },
-    });
-  if (name !== "mul" && name !== "div") return save({ a: null, b: null });
-  return withKept(a, dtype, (a) => withKept(b, dtype, (b) => save({ a, b })));
+  const isLinear = name !== "mul" && name !== "div";
+  const keptA = keptOf(a, dtype);
+  const keptB = b === a ? keptA : keptOf(b, dtype);
+  const recorded = record({
+    name,
+    inputs: [a, b],
+    output,
+    saved: isLinear ? { a: null, b: null } : { a: keptA, b: keptB },
+    backward(dy, saved, { needs }) {
+      // Linear rules ignore a and b; then nothing was saved and dy stands in.
+      const x = saved.a ? widened(saved.a) : dy;
+      const y = saved.b ? widened(saved.b) : dy;
+      return [
+        needs[0] ? sumToForward(da(dy, x, y), shapes[0]) : null,
+        needs[1] ? sumToForward(db(dy, x, y), shapes[1]) : null,
+      ];
+    },
+  });
+  releaseKept(keptA, a);
+  if (b !== a) releaseKept(keptB, b);
+  return recorded;
 }
 
 /** What a rule computes with of what was saved; a rule's scope frees it. */
@@ -118,15 +121,16 @@ export function mulScalar(x: Tensor, s: number): Tensor {
 function unary(name: UnaryName, x: Tensor, { keepAs }: KeepOptions = {}): Tensor {
   requireTensors(name, { x });
   const output = unaryForward(name, x);
-  return withKept(x, keptDtype(keepAs, [x]), (kept) =>
-    record({
-      name,
-      inputs: [x],
-      output,
-      saved: { x: kept },
-      backward: (dy, { x }) => [unaryBackward(name, widened(x), dy)],
-    }),
-  );
+  const kept = keptOf(x, keptDtype(keepAs, [x]));
+  const recorded = record({
+    name,
+    inputs: [x],
+    output,
+    saved: { x: kept },
+    backward: (dy, { x }) => [unaryBackward(name, widened(x), dy)],
+  });
+  releaseKept(kept, x);
+  return recorded;
 }
 
 /** -x */
