@@ -151,3 +151,21 @@ describe("after close()", () => {
     },
   );
 });
+
+it("an op outside of scopes leaves nothing but its result", () => {
+  const inputs = [leaf(plain), tensor([1, 1], [2], { device: plain, requiresGrad: true })];
+  const [x, row] = inputs as [Tensor, Tensor];
+  const labels = tensor(Int32Array.from([0, 1]), [1, 2], { device: plain });
+  const ops: Record<string, () => Tensor> = {
+    layerNorm: () => autograd.layerNorm(x, row, row),
+    rmsNorm: () => autograd.rmsNorm(x, row),
+    crossEntropy: () => autograd.crossEntropy(x, labels),
+    attention: () => autograd.attention(x, x, x, { heads: 1 }),
+  };
+  const before = plain.memory().tensors;
+  for (const [name, op] of Object.entries(ops)) {
+    op().dispose();
+    expect(plain.memory().tensors - before, name).toBe(0);
+  }
+  for (const each of [...inputs, labels]) each.dispose();
+});

@@ -68,8 +68,8 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   };
   const mask = givenMask && maskWords(givenMask);
   const keepAs = keptDtype(given.keepAs, [q, k, v, bias]);
-  const forward = attentionForward(q, k, v, { ...settings, bias, mask }, keepAs);
-  const { y, lse, offsets, kept } = forward;
+  const inputs = { ...settings, bias, mask };
+  const { y, lse, offsets, kept } = attentionForward(q, k, v, inputs, keepAs);
   const result = record({
     name: "attention",
     inputs: [q, k, v, bias],

@@ -94,9 +94,7 @@ export class WebGpuDevice implements Device {
     return this.#pipelines.size;
   }
 
-  hasBody({ wgsl }: KernelDescription): boolean {
-    return wgsl !== undefined;
-  }
+  readonly hasBody = ({ wgsl }: KernelDescription): boolean => wgsl !== undefined;
 
   allocate(bytes: number): Storage {
     this.#check();
